@@ -1,0 +1,109 @@
+"""Questions in the original's form: `[default] text ( range ?:help ) : `, Enter takes the default."""
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Literal, get_args, get_origin
+
+from dfl.base.errors import Stopped
+from dfl.base.options import Options, bounds, declared
+
+Reader = Callable[[str], str]
+
+
+def read_line(prompt: str) -> str:
+    """Read one answer; a closed input takes the default, as Enter does. Ctrl-C stops the run."""
+    try:
+        return input(prompt).strip()
+    except EOFError:
+        print()
+        return ""
+    except KeyboardInterrupt:
+        raise Stopped from None
+
+
+def ask_number(
+    text: str,
+    default: float,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    whole: bool = True,
+    help: str = "",
+    read: Reader = read_line,
+) -> float:
+    """Ask for a number; out of range is clipped, unreadable takes the default, `?` shows the help and asks again."""
+    range_text = f"{_short(low)}..{_short(high)} " if low is not None or high is not None else ""
+    while True:
+        answer = read(f"[{default}] {text} ( {range_text}?:help ) : ")
+        if answer == "?":
+            print(help)
+            continue
+        try:
+            value = float(answer) if answer else float(default)
+        except ValueError:
+            value = float(default)
+        if value != value:
+            value = float(default)
+        value = max(value, low) if low is not None else value
+        value = min(value, high) if high is not None else value
+        return int(value) if whole else value
+
+
+def ask_yes(text: str, default: bool, *, help: str = "", read: Reader = read_line) -> bool:
+    """Ask yes or no; anything else takes the default."""
+    while True:
+        answer = read(f"[{'y' if default else 'n'}] {text} ( y/n ?:help ) : ").lower()
+        if answer == "?":
+            print(help)
+            continue
+        return (
+            answer in ("y", "yes", "1", "true")
+            if answer in ("y", "yes", "n", "no", "1", "0", "true", "false")
+            else default
+        )
+
+
+def ask_text(text: str, default: str, *, choices: Sequence[str] = (), help: str = "", read: Reader = read_line) -> str:
+    """Ask for text; with `choices`, ask again until the answer (case ignored) is one of them."""
+    choice_text = f"{'/'.join(choices)} " if choices else ""
+    while True:
+        answer = read(f"[{default}] {text} ( {choice_text}?:help ) : ")
+        if answer == "?":
+            print(help)
+            continue
+        if not answer:
+            return default
+        if not choices or answer.lower() in choices:
+            return answer.lower() if choices else answer
+
+
+def _short(value: float | None) -> str:
+    return "" if value is None else f"{value:g}"
+
+
+def ask_options(
+    declared_in: type[Options],
+    defaults: dict[str, Any],
+    *,
+    skip: Collection[str] = (),
+    read: Reader = read_line,
+) -> dict[str, Any]:
+    """Put the question of every option that has one, in the order of declaration; returns the answers by name.
+
+    `defaults` overrides the declared default that Enter takes; options named in `skip` are not asked.
+    """
+    answers: dict[str, Any] = {}
+    for name, field in declared_in.model_fields.items():
+        question = declared(field, "ask")
+        if not question or name in skip:
+            continue
+        default, help = defaults.get(name, field.default), field.description or ""
+        low, high = bounds(field)
+        choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+        if field.annotation is bool:
+            answers[name] = ask_yes(question, bool(default), help=help, read=read)
+        elif field.annotation in (int, float):
+            whole = field.annotation is int
+            answers[name] = ask_number(question, default, low=low, high=high, whole=whole, help=help, read=read)
+        else:
+            answers[name] = ask_text(question, str(default), choices=choices, help=help, read=read)
+    return answers

@@ -1,0 +1,160 @@
+"""Read foreign pickles without running them: numpy arrays, plain containers and numbers, nothing else.
+
+The original keeps metadata and models as Python pickles. A pickle is a program; the standard reader runs whatever it
+says. This reader knows only the names below. Arrays and number types are first read into holders of ours, so that no
+state from a file ever reaches numpy unchecked, and become plain arrays at the end.
+"""
+
+import io
+import pickle
+import pickletools
+from typing import Any
+
+import numpy as np
+
+from dfl.base.errors import UserError
+
+_MAX_OPCODES = 50_000_000
+_NUMBER_KINDS = "biuf"
+
+
+class _NumberType:
+    """Stands for numpy.dtype: a plain number type and its byte order."""
+
+    def __init__(self, code: object, *_: object) -> None:
+        if not isinstance(code, str) or len(code) > 4:
+            raise pickle.UnpicklingError("a number type of a strange name")
+        self.dtype = np.dtype(code)
+        if self.dtype.kind not in _NUMBER_KINDS:
+            raise pickle.UnpicklingError(f"arrays of {self.dtype} are not allowed")
+
+    def __setstate__(self, state: Any) -> None:
+        if not isinstance(state, tuple) or len(state) < 5 or any(part is not None for part in state[2:5]):
+            raise pickle.UnpicklingError("a number type with hidden parts")
+        if state[1] in ("<", ">"):
+            self.dtype = self.dtype.newbyteorder(state[1])
+
+
+class _Array:
+    """Stands for numpy.ndarray while a pickle is read."""
+
+    def __init__(self) -> None:
+        self.array: Any = None
+
+    def __setstate__(self, state: Any) -> None:
+        _, shape, kind, is_column_major, content = state
+        if isinstance(content, str):
+            content = content.encode("latin1")
+        flat = np.frombuffer(content, kind.dtype)
+        self.array = flat.reshape(shape, order="F" if is_column_major else "C").copy()
+
+
+def _reconstruct(subtype: object, shape: object, kind: object) -> _Array:
+    """The start of every pickled array: an empty one, which the state then fills."""
+    if subtype is not _Array:
+        raise pickle.UnpicklingError("an array that is not built the usual way")
+    return _Array()
+
+
+def _scalar(kind: _NumberType, content: bytes | str = b"") -> int | float | bool:
+    """A numpy number as a plain Python number."""
+    data = content.encode("latin1") if isinstance(content, str) else content
+    if len(data) != kind.dtype.itemsize:
+        raise pickle.UnpicklingError("a number of a strange length")
+    value: int | float | bool = np.frombuffer(data, kind.dtype)[0].item()
+    return value
+
+
+def _codecs_encode(text: str, encoding: str) -> bytes:
+    """What `_codecs.encode` does for pickles of protocol 2, whose bytes are latin-1 text."""
+    if encoding != "latin1":
+        raise pickle.UnpicklingError(f"encoding {encoding!r} is not expected in these files")
+    return text.encode("latin1")
+
+
+def _enum_value(value: object) -> int:
+    """The original's enums (FaceType, SampleType) as their plain integers."""
+    if not isinstance(value, int):
+        raise pickle.UnpicklingError("an enum without a number")
+    return value
+
+
+_KNOWN: dict[tuple[str, str], Any] = {
+    ("numpy", "ndarray"): _Array,
+    ("numpy", "dtype"): _NumberType,
+    ("_codecs", "encode"): _codecs_encode,
+    ("facelib.FaceType", "FaceType"): _enum_value,
+    ("samplelib.Sample", "SampleType"): _enum_value,
+}
+# numpy 1 and numpy 2 spell the module differently.
+for _module in ("numpy.core.multiarray", "numpy._core.multiarray"):
+    _KNOWN[_module, "_reconstruct"] = _reconstruct
+    _KNOWN[_module, "scalar"] = _scalar
+
+
+class _ClosedUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        try:
+            return _KNOWN[module, name]
+        except KeyError:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}") from None
+
+    def persistent_load(self, pid: Any) -> Any:
+        raise pickle.UnpicklingError("it refers to another file")
+
+
+def loads(content: bytes, name: str) -> Any:
+    """Read one pickle of the original's files. `name` is the file, for the error.
+
+    Returns plain containers, numbers, strings, bytes and numpy arrays. Raises UserError for anything else, for
+    damaged bytes, and for pickles that ask for memory out of proportion to their length.
+    """
+    try:
+        _check_proportions(content)
+        return _plain(_ClosedUnpickler(io.BytesIO(content)).load(), {})
+    except RecursionError:
+        reason = "it is nested too deeply"
+    except MemoryError:
+        reason = "it asks for too much memory"
+    except Exception as error:  # noqa: BLE001 - damaged pickles raise nearly every type there is
+        reason = str(error) or type(error).__name__
+    raise UserError(
+        f"{name} is damaged or holds more than pictures' data: {reason}.",
+        "Nothing in it was run. Use another copy of the file, from a source that you trust.",
+    )
+
+
+def _check_proportions(content: bytes) -> None:
+    """Refuse what a few bytes could use to reserve gigabytes, and opcodes that these files never have."""
+    for count, (opcode, argument, _) in enumerate(pickletools.genops(content)):
+        if count > _MAX_OPCODES:
+            raise pickle.UnpicklingError("it has too many parts")
+        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(argument or 0) > len(content):
+            raise pickle.UnpicklingError("it numbers more parts than it has bytes")
+        if opcode.name in ("EXT1", "EXT2", "EXT4", "NEXT_BUFFER", "READONLY_BUFFER", "INST", "OBJ"):
+            raise pickle.UnpicklingError(f"it uses {opcode.name}")
+
+
+def _plain(value: Any, done: dict[int, Any]) -> Any:
+    """Replace the holders by what they hold. `done` keeps shared parts shared (and bounds the work)."""
+    key = id(value)
+    if key in done:
+        return done[key]
+    if isinstance(value, _Array):
+        if value.array is None:
+            raise pickle.UnpicklingError("an array without content")
+        done[key] = value.array
+    elif isinstance(value, list):
+        done[key] = value
+        value[:] = [_plain(item, done) for item in value]
+    elif isinstance(value, dict):
+        done[key] = value
+        for name in value:
+            value[name] = _plain(value[name], done)
+    elif isinstance(value, tuple):
+        done[key] = tuple(_plain(item, done) for item in value)
+    elif value is None or isinstance(value, bool | int | float | str | bytes | bytearray | set | frozenset):
+        return value
+    else:
+        raise pickle.UnpicklingError(f"it holds a {type(value).__name__.strip('_')}")
+    return done[key]

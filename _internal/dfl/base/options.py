@@ -1,0 +1,50 @@
+"""An option is declared once: this gives the flag, the question, the saved value, the check and the manual's line."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
+
+
+class Options(BaseModel):
+    """What a stage can be told. A stage's options are one subclass of this; its fields are made by `option`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    ask: str = "",
+    fixed: bool = False,
+    argument: bool = False,
+    minimum: float | None = None,
+    maximum: float | None = None,
+) -> Any:
+    """Declare one option of a stage.
+
+    `help`: one sentence for --help and the manual. `ask`: the question that `--ask` puts; empty: never asked.
+    `fixed`: cannot change after a model exists. `argument`: given by position (`src`, a file), not as a flag.
+    `default` of `...` makes it required. `minimum` and `maximum` are inclusive.
+    """
+    return Field(
+        default,
+        description=help,
+        ge=minimum,
+        le=maximum,
+        json_schema_extra={"ask": ask, "fixed": fixed, "argument": argument},
+    )
+
+
+def declared(field: FieldInfo, key: str) -> Any:
+    """What `option` was told under `key` (ask, fixed, argument)."""
+    extra = field.json_schema_extra
+    return extra.get(key) if isinstance(extra, dict) else None
+
+
+def bounds(field: FieldInfo) -> tuple[float | None, float | None]:
+    """The smallest and largest allowed value of an option, None where open."""
+    low = next((part.ge for part in field.metadata if getattr(part, "ge", None) is not None), None)
+    high = next((part.le for part in field.metadata if getattr(part, "le", None) is not None), None)
+    return low, high

@@ -1,0 +1,97 @@
+"""Pictures, and the rules that hold for every picture and coordinate in this program.
+
+Pictures are BGR, height x width x channels; uint8 on disk and between stages, float32 in 0..1 inside an operation.
+A coordinate is (x, y) in pixels; the centre of the top-left pixel is (0, 0). Angles are radians inside, degrees for
+people.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dfl.base.errors import UserError
+from dfl.base.files import write_bytes
+
+Picture = NDArray[np.uint8]  # (H, W, 3) BGR
+FloatPicture = NDArray[np.float32]  # (H, W, 3) BGR or (H, W, 1), 0..1
+Matrix = NDArray[np.float64]  # (2, 3) affine map of (x, y)
+Points = NDArray[np.float32]  # (N, 2) of (x, y)
+
+# One side of a picture. Larger files are refused before memory is taken for them.
+MAX_SIDE = 32768
+
+
+def decode_picture(content: bytes | NDArray[np.uint8], name: str) -> Picture:
+    """Decode a picture file to (H, W, 3) uint8 BGR; EXIF rotation is ignored, as in the original.
+
+    Grey becomes three equal channels, alpha is dropped, 16 bit becomes 8 bit. `name` is for the UserError that a
+    broken file raises.
+    """
+    buffer = np.frombuffer(content, np.uint8) if isinstance(content, bytes) else content
+    try:
+        picture: Any = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED) if buffer.size else None
+    except cv2.error:
+        picture = None
+    if picture is None or picture.size == 0:
+        raise UserError(f"{name} is not a picture that can be read.", "Replace it by a whole copy, or delete it.")
+    if picture.dtype == np.uint16:
+        picture = (picture.astype(np.float32) * (255 / 65535) + 0.5).astype(np.uint8)
+    if picture.dtype != np.uint8:
+        raise UserError(
+            f"{name} has {picture.dtype} pixels.",
+            "Expected 8 or 16 bits a channel: convert it to PNG or JPEG.",
+        )
+    if picture.ndim == 2:
+        picture = picture[:, :, None]
+    if picture.shape[2] < 3:
+        picture = np.repeat(picture[:, :, :1], 3, axis=2)
+    return np.ascontiguousarray(picture[:, :, :3])
+
+
+def read_picture(path: Path) -> Picture:
+    """Read a picture file at any path, Unicode too (OpenCV's own reader fails there on Windows)."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be read: {error.strerror}.", "Check that it is there and may be read."
+        ) from error
+    return decode_picture(content, str(path))
+
+
+def encode_picture(picture: NDArray[Any], suffix: str, quality: int = 90) -> bytes:
+    """Encode uint8 BGR (H, W, 3) or grey (H, W) as `.png` or `.jpg` (`quality` 1..100 for JPEG).
+
+    PNG is encoded without naming a level: naming one switches OpenCV to slower filters (measured, docs/benchmarks.md).
+    """
+    parameters = [cv2.IMWRITE_JPEG_QUALITY, quality] if suffix.lower() in (".jpg", ".jpeg") else []
+    done, buffer = cv2.imencode(suffix, picture, parameters)
+    if not done:
+        raise UserError(f"A picture of shape {picture.shape} cannot be stored as {suffix}.", "Use png or jpg.")
+    return buffer.tobytes()
+
+
+def write_picture(path: Path, picture: NDArray[Any], quality: int = 90) -> None:
+    """Write a picture whole or not at all, format by suffix; see encode_picture."""
+    write_bytes(path, encode_picture(picture, path.suffix, quality), durable=False)
+
+
+def contact_sheet(rows: list[list[Picture]], cell_height: int, gap: int = 4) -> Picture:
+    """Put uint8 BGR pictures on one sheet: every row's pictures side by side, each scaled to `cell_height` pixels."""
+    lines = []
+    for row in rows:
+        cells = []
+        for picture in row:
+            width = max(1, round(picture.shape[1] * cell_height / picture.shape[0]))
+            cells.append(cv2.resize(picture, (width, cell_height), interpolation=cv2.INTER_AREA))
+            cells.append(np.full((cell_height, gap, 3), 24, np.uint8))
+        lines.append(np.concatenate(cells[:-1], axis=1))
+    width = max(line.shape[1] for line in lines)
+    sheet = np.full((len(lines) * (cell_height + gap) - gap, width, 3), 24, np.uint8)
+    for index, line in enumerate(lines):
+        top = index * (cell_height + gap)
+        sheet[top : top + cell_height, : line.shape[1]] = line
+    return sheet

@@ -1,0 +1,114 @@
+"""Work spread over processes, started by spawn everywhere, in bounded memory, surviving a killed worker."""
+
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Generic, TypeVar
+
+from dfl.base.errors import UserError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[Item, Result]):
+    """What became of one item: a result, or the error that its work raised."""
+
+    item: Item
+    result: Result | None
+    error: Exception | None
+
+
+def worker_count(wanted: int = 0, most: int = 16) -> int:
+    """How many processes to start: `wanted`, or (0) one for each core this process may use, at most `most`."""
+    if wanted > 0:
+        return wanted
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(cores, most))
+
+
+def lower_priority() -> None:
+    """Let other programs of the user go first, as the original does for its workers."""
+    import psutil
+
+    try:
+        psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS if os.name == "nt" else 10)
+    except psutil.Error:
+        return
+
+
+def in_processes(
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    workers: int,
+    start: Callable[..., None] | None = None,
+    start_arguments: tuple[Any, ...] = (),
+) -> Iterator[Outcome[Item, Result]]:
+    """Run `function` on every item in `workers` processes; outcomes come in the items' order.
+
+    At most three items a worker are under way, so memory stays bounded. An exception in `function` is that item's
+    error and the rest goes on. A worker that dies (killed, out of memory) is replaced; its item is tried once more,
+    then counted as failed. `start(*start_arguments)` runs once in every new process.
+    """
+    waiting = iter(items)
+    window: deque[tuple[Item, Future[Result] | None]] = deque()
+
+    def new_pool() -> ProcessPoolExecutor:
+        context = multiprocessing.get_context("spawn")
+        return ProcessPoolExecutor(workers, context, initializer=start, initargs=start_arguments)
+
+    pool = new_pool()
+    try:
+        while True:
+            for item in islice(waiting, 3 * workers - len(window)):
+                window.append((item, _submit(pool, function, item)))
+            if not window:
+                return
+            item, future = window.popleft()
+            outcome = _finished(item, future)
+            if outcome is None:
+                # Everything under way is lost with the pool. The first item is the suspect: it runs alone once more.
+                pool.shutdown(cancel_futures=True)
+                pool = new_pool()
+                outcome = _finished(item, _submit(pool, function, item))
+                if outcome is None:
+                    pool.shutdown(cancel_futures=True)
+                    pool = new_pool()
+                    outcome = Outcome(item, None, _died(item))
+                window = deque((other, _submit(pool, function, other)) for other, _ in window)
+            yield outcome
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _submit(pool: ProcessPoolExecutor, function: Callable[[Item], Result], item: Item) -> Future[Result] | None:
+    """Hand an item to the pool; None when the pool has just broken."""
+    try:
+        return pool.submit(function, item)
+    except BrokenProcessPool:
+        return None
+
+
+def _finished(item: Item, future: Future[Result] | None) -> Outcome[Item, Result] | None:
+    """Wait for an item; None when its process died."""
+    if future is None:
+        return None
+    try:
+        return Outcome(item, future.result(), None)
+    except BrokenProcessPool:
+        return None
+    except Exception as error:  # noqa: BLE001 - the item's own failure, handed to the caller
+        return Outcome(item, None, error)
+
+
+def _died(item: object) -> UserError:
+    return UserError(
+        f"The process that worked on {item} died twice.", "The memory may be too small: use fewer workers."
+    )

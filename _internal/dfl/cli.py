@@ -1,0 +1,235 @@
+"""`dfl`, made from the stage table. Nothing heavy is imported before a stage runs."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+
+import click
+
+from dfl import __version__
+from dfl.base.errors import Stopped, UserError
+from dfl.stages import STAGES, STEPS, Stage, stage
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
+    from dfl.base.options import Options
+    from dfl.workspace import Workspace
+
+COMMON = ("workspace", "yes", "ask", "progress")
+
+
+class _StageGroup(click.Group):
+    """Lists the stage table; builds a command only when it is used."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return [row.name for row in STAGES]
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name == "step":
+            return _step_command()
+        row = next((row for row in STAGES if row.name == name), None)
+        return _stage_command(row) if row else None
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Stages"):
+            formatter.write_dl([(row.name + (" src|dst" if row.has_sides else ""), row.help) for row in STAGES])
+
+
+@click.command(cls=_StageGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="dfl")
+def dfl() -> None:
+    """Two clips in, one clip out with the other face.
+
+    Put data_src.mp4 (the face that is put in) and data_dst.mp4 (the video it goes into) into the workspace, then run
+    extract-frames and extract-faces for src and dst, train, merge, make-video. `dfl demo` shows it all once.
+    """
+
+
+def _stage_command(row: Stage) -> click.Command:
+    """The click command of one stage, its flags from the stage's options."""
+    options_class = _load(row.options)
+    parameters: list[click.Parameter] = [
+        _parameter(name, field) for name, field in options_class.model_fields.items() if name not in COMMON
+    ]
+
+    def callback(**given: Any) -> None:
+        common = {name: given.pop(name) for name in COMMON}
+        _run_stages([(row, {name: value for name, value in given.items() if value is not None})], common)
+
+    return click.Command(row.name, params=parameters + _common_parameters(), callback=callback, help=row.help)
+
+
+def _step_command() -> click.Command:
+    """`dfl step 1_extract_src [flags]`: what the numbered batch files call. Each stage takes the flags it knows."""
+
+    def callback(step: str, arguments: tuple[str, ...], **common: Any) -> None:
+        if step not in STEPS:
+            raise UserError(f"There is no step {step}.", f"Steps: {', '.join(STEPS)}.")
+        rows = [(stage(name), position) for name, *position in STEPS[step]]
+        known = [_stage_command(row) for row, _ in rows]
+        jobs: list[tuple[Stage, dict[str, Any]]] = []
+        unknown: list[set[str]] = []
+        for (row, position), command in zip(rows, known, strict=True):
+            context = click.Context(
+                command, ignore_unknown_options=True, allow_extra_args=True, resilient_parsing=False
+            )
+            rest = command.parse_args(context, [*position, *arguments])
+            unknown.append({word for word in rest if word.startswith("-")})
+            given = {name: value for name, value in context.params.items() if value is not None and name not in COMMON}
+            jobs.append((row, given))
+        lost = set.intersection(*unknown)
+        if lost:
+            raise UserError(f"{step} knows no {', '.join(sorted(lost))}.", f"See `dfl {jobs[0][0].name} --help`.")
+        _run_stages(jobs, common)
+
+    return click.Command(
+        "step",
+        params=[
+            click.Argument(["step"]),
+            click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED),
+            *_common_parameters(),
+        ],
+        callback=callback,
+        hidden=True,
+        help="Run the stages of a numbered batch file.",
+        context_settings={"ignore_unknown_options": True},
+    )
+
+
+def _common_parameters() -> list[click.Parameter]:
+    return [
+        click.Option(["--workspace"], type=click.Path(path_type=Path), help="The folder of clips, faces and model."),
+        click.Option(["--yes"], is_flag=True, help="No questions: remembered answers and defaults."),
+        click.Option(["--ask"], is_flag=True, help="Put the questions, as a double-click does."),
+        click.Option(["--progress"], type=click.Choice(["auto", "plain", "json"]), default="auto", show_default=True),
+    ]
+
+
+def _parameter(name: str, field: FieldInfo) -> click.Parameter:
+    """The flag (or positional argument) of one declared option."""
+    from dfl.base.options import declared
+
+    kind = field.annotation
+    if get_origin(kind) is not Literal and type(None) in get_args(kind):
+        kind = next(part for part in get_args(kind) if part is not type(None))
+    click_type: Any = click.Choice([str(choice) for choice in get_args(kind)]) if get_origin(kind) is Literal else kind
+    if kind is Path:
+        click_type = click.Path(path_type=Path)
+    if declared(field, "argument"):
+        return click.Argument([name], type=click_type, required=field.is_required())
+    flag = name.replace("_", "-")
+    help = field.description or ""
+    if not field.is_required() and field.default not in (None, ""):
+        shown = {True: "on", False: "off"}.get(field.default) if isinstance(field.default, bool) else field.default
+        help += f" [{shown}]"
+    if kind is bool:
+        return click.Option([f"--{flag}/--no-{flag}"], default=None, help=help)
+    return click.Option([f"--{flag}"], type=click_type, default=None, help=help, required=field.is_required())
+
+
+def _run_stages(jobs: list[tuple[Stage, dict[str, Any]]], common: dict[str, Any]) -> None:
+    """Run stages in order in one workspace, each with the options given, asked, remembered or declared."""
+    from dfl.base.report import open_report
+    from dfl.workspace import Workspace, default_root
+
+    workspace = Workspace((common["workspace"] or default_root()).absolute())
+    report = open_report(common["progress"])
+    try:
+        for row, given in jobs:
+            options = _complete(row, given, workspace, common)
+            _load(row.run)(workspace, options, report)
+    except (UserError, Stopped, KeyboardInterrupt, click.ClickException):
+        raise
+    except Exception as error:
+        raise _Bug(_write_log(workspace), error) from error
+
+
+def _complete(row: Stage, given: dict[str, Any], workspace: Workspace, common: dict[str, Any]) -> Options:
+    """Flags first, then answers (asked now or remembered), then declared defaults."""
+    from pydantic import ValidationError
+
+    from dfl.base.asking import ask_options
+    from dfl.base.files import read_json, write_json
+
+    options_class = _load(row.options)
+    for name in COMMON:
+        if name in options_class.model_fields and common[name] is not None:
+            given[name] = common[name]
+    if "ask" not in options_class.model_fields:  # else the stage asks by itself, when it knows its model
+        remembered = read_json(workspace.answers) if workspace.answers.is_file() else {}
+        key = f"{row.name} {given['side']}" if "side" in given else row.name
+        answers = {name: value for name, value in remembered.get(key, {}).items() if name in options_class.model_fields}
+        if common["ask"] and not common["yes"]:
+            answers = ask_options(options_class, answers, skip=given.keys())
+            if answers:
+                workspace.create()
+                write_json(workspace.answers, remembered | {key: answers})
+        given = answers | given
+    try:
+        return options_class(**given)  # type: ignore[no-any-return]
+    except ValidationError as error:
+        first = error.errors()[0]
+        flag = "--" + str(first["loc"][0]).replace("_", "-") if first["loc"] else row.name
+        raise UserError(f"{flag}: {first['msg']}. Got {first['input']!r}.", f"See `dfl {row.name} --help`.") from error
+
+
+class _Bug(Exception):
+    """A failure that is ours: where its traceback was written."""
+
+    def __init__(self, log: Path | None, error: Exception) -> None:
+        super().__init__(str(error))
+        self.log, self.error = log, error
+
+
+def _write_log(workspace: Workspace) -> Path | None:
+    """Keep the traceback in the workspace's logs; None when even that fails."""
+    log = workspace.logs / time.strftime("%Y-%m-%d_%H-%M-%S.log")
+    try:
+        workspace.logs.mkdir(parents=True, exist_ok=True)
+        log.write_text(f"dfl {__version__}, {' '.join(sys.argv)}\n{traceback.format_exc()}", encoding="utf-8")
+    except OSError:
+        return None
+    return log
+
+
+def _load(reference: str) -> Any:
+    module, name = reference.split(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    """Entry point: 0 done, 1 a bug, 2 the user can mend it, 130 stopped."""
+    if os.name == "nt":
+        import colorama
+
+        colorama.just_fix_windows_console()
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    try:
+        code = dfl.main(standalone_mode=False) or 0
+    except UserError as error:
+        _say(f"Error: {error.what}\n{error.todo}")
+        code = 2
+    except click.ClickException as error:
+        error.show()
+        code = 2
+    except (Stopped, KeyboardInterrupt, click.Abort):
+        _say("Stopped. What was finished is kept; the same command goes on.")
+        code = 130
+    except _Bug as bug:
+        where = f"Details: {bug.log}" if bug.log else "".join(traceback.format_exception(bug.error))
+        _say(f"This is a bug in dfl: {type(bug.error).__name__}: {bug.error}\n{where}")
+        code = 1
+    sys.exit(code)

