@@ -1,0 +1,101 @@
+"""Masks drawn from 68 landmarks: face, eyes, mouth.
+
+Drawn within the landmarks' own box and put into the picture: on a big frame nearly all of the mask is 0.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dfl.base.pictures import FloatPicture
+
+# The face is the union of the convex hulls of these landmarks.
+_HULL_PARTS = (
+    (*range(9), 17),  # jaw, picture's left
+    (*range(8, 17), 26),  # jaw, picture's right
+    (17, 18, 19, 8),  # cheeks
+    (24, 25, 26, 8),
+    (*range(19, 25), 8),  # between the brows down to the chin
+    (*range(17, 22), 27, *range(31, 36), 8),  # eyes
+    (*range(22, 27), 27, *range(31, 36), 8),
+    tuple(range(27, 36)),  # nose
+)
+_EYES = (range(36, 42), range(42, 48))
+_MOUTH = (range(60, 68),)
+_Box = tuple[int, int, int, int]  # left, top, right, bottom; the last two are not inside
+
+
+def expand_eyebrows(landmarks: NDArray[Any], amount: float = 1.0) -> NDArray[np.int64]:
+    """Landmarks as whole pixels, with the brows moved away from the eyes to take in the forehead: (68, 2).
+
+    amount: 1 moves a brow by half its distance from the eye below it, 0 leaves it.
+    """
+    points = np.array(landmarks).astype(np.int64)
+    half_left, half_right = (points[36] + points[0]) // 2, (points[16] + points[45]) // 2
+    quarter_left, quarter_right = (points[36] + half_left) // 2, (points[45] + half_right) // 2
+    below_left = np.stack([quarter_left, *points[36:40]])
+    below_right = np.stack([*points[42:46], quarter_right])
+    points[17:22] += _toward_zero(points[17:22], amount, below_left)
+    points[22:27] += _toward_zero(points[22:27], amount, below_right)
+    return points
+
+
+def _toward_zero(brow: NDArray[np.int64], amount: float, below: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The brow's step, such that the brow after it is cut to whole pixels toward zero, as in the original."""
+    step: NDArray[np.int64] = (brow + amount * 0.5 * (brow - below)).astype(np.int64) - brow
+    return step
+
+
+def hull_mask(shape_hw: tuple[int, int], landmarks: NDArray[Any], eyebrows_expand: float = 1.0) -> FloatPicture:
+    """The face's area: (H, W, 1) float32, 0 or 1. landmarks: (68, 2) pixels of the picture of `shape_hw`."""
+    points = expand_eyebrows(landmarks, eyebrows_expand)
+    return _drawn(shape_hw, points, _HULL_PARTS, dilate=0, blur=0)
+
+
+def eyes_mask(shape_hw: tuple[int, int], landmarks: NDArray[Any]) -> FloatPicture:
+    """The eyes' area with soft edges: (H, W, 1) float32, 0 to about 1 (clip it). The softness goes with the height."""
+    return _soft_mask(shape_hw, landmarks, _EYES)
+
+
+def mouth_mask(shape_hw: tuple[int, int], landmarks: NDArray[Any]) -> FloatPicture:
+    """The area between the lips with soft edges: (H, W, 1) float32, 0 to about 1 (clip it)."""
+    return _soft_mask(shape_hw, landmarks, _MOUTH)
+
+
+def _soft_mask(shape_hw: tuple[int, int], landmarks: NDArray[Any], parts: Iterable[Iterable[int]]) -> FloatPicture:
+    height = shape_hw[0]
+    # Pictures under 32 pixels would ask for a kernel of side 0.
+    dilate, blur = max(height // 32, 1), height // 16 | 1
+    return _drawn(shape_hw, np.array(landmarks).astype(np.int64), parts, dilate, blur)
+
+
+def _drawn(
+    shape_hw: tuple[int, int], points: NDArray[np.int64], parts: Iterable[Iterable[int]], dilate: int, blur: int
+) -> FloatPicture:
+    """Fill the convex hulls of `parts` of the points, widen by an ellipse of side `dilate`, blur with side `blur`."""
+    hulls = [cv2.convexHull(points[list(part)].astype(np.int32)) for part in parts]
+    mask = np.zeros((*shape_hw, 1), np.float32)
+    # Twice the blur's reach, so that what OpenCV reflects at the box's own edges is empty.
+    left, top, right, bottom = _box(hulls, dilate + 2 * (blur // 2), shape_hw)
+    if left >= right or top >= bottom:
+        return mask
+    part_mask: Any = np.zeros((bottom - top, right - left), np.float32)
+    for hull in hulls:
+        cv2.fillConvexPoly(part_mask, hull - np.array([left, top], np.int32), 1.0)
+    if dilate:
+        part_mask = cv2.dilate(part_mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (dilate, dilate)))
+    if blur:
+        part_mask = cv2.GaussianBlur(part_mask, (blur, blur), 0)
+    mask[top:bottom, left:right, 0] = part_mask
+    return mask
+
+
+def _box(hulls: list[Any], margin: int, shape_hw: tuple[int, int]) -> _Box:
+    """The box of all hulls with a margin, within the picture."""
+    points = np.concatenate(hulls)[:, 0]
+    left, top = np.maximum(points.min(axis=0) - margin, 0)
+    right, bottom = np.minimum(points.max(axis=0) + margin + 1, (shape_hw[1], shape_hw[0]))
+    return int(left), int(top), int(right), int(bottom)
