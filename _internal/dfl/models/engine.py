@@ -1,0 +1,131 @@
+"""Which engine computes, on which device, and why: said in one line at the start of training and merging."""
+
+import importlib.util
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+from dfl.base.errors import UserError
+
+EngineName = Literal["tensorflow", "torch"]
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The engine in use."""
+
+    name: EngineName
+    device: str
+    is_gpu: bool
+    why: str
+
+    def __str__(self) -> str:
+        return f"Engine: {self.name} on {self.device} ({self.why})."
+
+
+def nvidia_card() -> str:
+    """Name of the NVIDIA card that the driver knows, empty without one."""
+    try:
+        answer = subprocess.run(
+            ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=15,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return answer.stdout.strip().splitlines()[0] if answer.stdout.strip() else ""
+
+
+def choose_engine(wanted: str | None) -> tuple[EngineName, str]:
+    """Name of the engine to use and the reason, without importing it.
+
+    TensorFlow is the default. On native Windows it has no GPU since 2.11, so there an NVIDIA card means torch when
+    torch is installed.
+    """
+    if wanted in ("tensorflow", "torch"):
+        _need(wanted)
+        return ("torch" if wanted == "torch" else "tensorflow"), "you chose it"
+    if platform.system() == "Windows" and importlib.util.find_spec("torch") and nvidia_card():
+        return "torch", "TensorFlow has no GPU on Windows"
+    if importlib.util.find_spec("tensorflow"):
+        return "tensorflow", "the default"
+    _need("torch")
+    return "torch", "TensorFlow is not installed"
+
+
+def start_engine(wanted: str | None = None) -> Engine:
+    """Choose, load and set up the engine for this process; a second call must want the same one.
+
+    Must run before anything imports keras: Keras reads its engine once.
+    """
+    name, why = choose_engine(wanted)
+    running = os.environ.get("DFL_ENGINE_RUNNING")
+    if running and wanted and running != name:
+        raise UserError(f"This process already computes with {running}.", f"Start a new one for {name}.")
+    os.environ["DFL_ENGINE_RUNNING"] = os.environ["KERAS_BACKEND"] = running or name
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    return _start_torch(why) if (running or name) == "torch" else _start_tensorflow(why)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back what C++ libraries write to the error stream; it is shown when they fail."""
+    with tempfile.TemporaryFile() as kept:
+        sys.stderr.flush()
+        original = os.dup(2)
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            os.dup2(original, 2)
+            kept.seek(0)
+            os.write(2, kept.read())
+            raise
+        finally:
+            os.dup2(original, 2)
+            os.close(original)
+
+
+def _start_tensorflow(why: str) -> Engine:
+    with _quiet():
+        import tensorflow as tf
+
+        cards = tf.config.list_physical_devices("GPU")
+        for card in cards:
+            tf.config.experimental.set_memory_growth(card, True)
+        tf.constant(0)
+    if cards:
+        details = tf.config.experimental.get_device_details(cards[0])
+        return Engine("tensorflow", str(details.get("device_name", cards[0].name)), True, why)
+    return Engine("tensorflow", f"CPU, {os.cpu_count()} cores", False, f"{why}; {_no_gpu_reason('tensorflow')}")
+
+
+def _start_torch(why: str) -> Engine:
+    import torch
+
+    if torch.cuda.is_available():
+        return Engine("torch", torch.cuda.get_device_name(0), True, why)
+    return Engine("torch", f"CPU, {torch.get_num_threads()} threads", False, f"{why}; {_no_gpu_reason('torch')}")
+
+
+def _no_gpu_reason(name: str) -> str:
+    card = nvidia_card()
+    if not card:
+        return "no NVIDIA card found"
+    if name == "tensorflow" and platform.system() == "Windows":
+        return f"TensorFlow cannot use the {card} on Windows: install the extra `torch`"
+    return f"{name} was installed without support for the {card}: see `dfl doctor`"
+
+
+def _need(name: str) -> None:
+    if importlib.util.find_spec(name) is None:
+        raise UserError(f"The engine {name} is not installed.", f'Install it: pip install "dfl[{name}]"')

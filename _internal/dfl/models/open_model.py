@@ -1,0 +1,63 @@
+"""Open a saved model for merging."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dfl.base.errors import UserError
+from dfl.base.report import Report
+from dfl.models.engine import start_engine
+from dfl.models.options import Quick96Options, SaehdOptions
+from dfl.models.saved_set import list_models, model_folder, read_set
+
+if TYPE_CHECKING:
+    from dfl.models.saehd import Saehd, SwapModel
+
+
+def open_model(
+    models: Path, name: str | None, class_name: str | None, engine: str | None, report: Report
+) -> "SwapModel":
+    """The model of that name and class, or the one that was saved last; starts the engine.
+
+    Raises UserError when there is none, or none of that name.
+    """
+    found = list_models(models, class_name)
+    chosen = next(((own, kind) for own, kind in found if name in (None, own)), None)
+    if chosen is None:
+        have = ", ".join(f"{own} ({kind})" for own, kind in found) or "none"
+        raise UserError(
+            f"There is no model{f' {name}' if name else ''} in {models}. Models: {have}.",
+            "Train one (3_train.bat, `dfl train`), or import one with `dfl import model FOLDER`.",
+        )
+    saved = read_set(model_folder(models, *chosen), report.warn)
+    report.line(str(start_engine(engine)))
+    from dfl.models.saehd import SwapModel
+
+    network = build_network(saved.class_name, saved.options)
+    set_weights(network, saved.weights, f"{chosen[0]}_{chosen[1]}")
+    return SwapModel(network, chosen[0], saved.iteration)
+
+
+def build_network(class_name: str, options: dict[str, object]) -> "Saehd":
+    """Networks with start values for a model's class and stored options. The engine must be started."""
+    from dfl.models.saehd import Saehd
+
+    if class_name == "SAEHD":
+        return Saehd(SaehdOptions(**options))
+    if class_name == "Quick96":
+        return Saehd.quick96(Quick96Options(**options))
+    raise UserError(f"Models of class {class_name} are not known.", "Known: SAEHD, Quick96.")
+
+
+def set_weights(network: "Saehd", arrays: dict[str, object], name: str) -> None:
+    """Put arrays into the networks; UserError names the first array that is missing or has another shape."""
+    for key, weight in network.weights().items():
+        array = arrays.get(key)
+        shape = getattr(array, "shape", None)
+        if shape != tuple(weight.shape):
+            have = "is missing" if array is None else f"has shape {shape}"
+            raise UserError(
+                f"Model {name}: {key} {have}, expected shape {tuple(weight.shape)}.",
+                "The file does not fit the model's options: use another copy of the model. Nothing was changed.",
+            )
+    for key, weight in network.weights().items():
+        weight.assign(arrays[key])

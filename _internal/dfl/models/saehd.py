@@ -1,0 +1,136 @@
+"""SAEHD and Quick96: two people through one encoder, two looks out of it. Networks and predictions, no training."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
+
+from dfl.faces.face_type import FaceType
+from dfl.models.compiled import compiled
+from dfl.models.options import Quick96Options, SaehdOptions
+from dfl.models.prediction import Prediction
+from dfl.nets.deepfake import Architecture, Decoder, Encoder, Inter
+from dfl.nets.layers import Tensor, named_weights
+
+# What Quick96 is: fixed in the original.
+QUICK96 = {
+    "resolution": 96,
+    "face_type": "f",
+    "archi": "df-ud",
+    "ae_dims": 128,
+    "e_dims": 64,
+    "d_dims": 64,
+    "d_mask_dims": 16,
+    "adabelief": False,
+}
+
+
+class Saehd:
+    """The networks of one model. `parts` are named as the original names its files."""
+
+    def __init__(self, options: SaehdOptions) -> None:
+        self.options = options
+        self.resolution = options.resolution
+        self.face_type = FaceType.from_name(options.face_type)
+        self.architecture = Architecture.parse(options.archi)
+        ae, shape = options.ae_dims, (options.resolution, self.architecture)
+        self._encoder = Encoder(options.e_dims, *shape)
+        if self.is_df:
+            self._inter = Inter(self._encoder.length, ae, ae, *shape)
+            self._decoder_src = Decoder(ae, options.d_dims, options.d_mask_dims, self.architecture)
+            self._decoder_dst = Decoder(ae, options.d_dims, options.d_mask_dims, self.architecture)
+            self.parts: dict[str, Any] = {
+                "encoder": self._encoder,
+                "inter": self._inter,
+                "decoder_src": self._decoder_src,
+                "decoder_dst": self._decoder_dst,
+            }
+        else:
+            self._inter_ab = Inter(self._encoder.length, ae, 2 * ae, *shape)
+            self._inter_b = Inter(self._encoder.length, ae, 2 * ae, *shape)
+            self._decoder = Decoder(4 * ae, options.d_dims, options.d_mask_dims, self.architecture)
+            self.parts = {
+                "encoder": self._encoder,
+                "inter_AB": self._inter_ab,
+                "inter_B": self._inter_b,
+                "decoder": self._decoder,
+            }
+
+    @classmethod
+    def quick96(cls, options: Quick96Options) -> "Saehd":
+        """Quick96 is a df-ud of fixed size."""
+        return cls(SaehdOptions(**(options.model_dump() | QUICK96)))
+
+    @property
+    def is_df(self) -> bool:
+        return self.architecture.kind == "df"
+
+    def weights(self) -> dict[str, keras.Variable]:
+        """All weights by name: `encoder/down1/downs_0/conv1/weight`."""
+        return {
+            f"{part}/{name}": weight
+            for part, network in self.parts.items()
+            for name, weight in named_weights(network).items()
+        }
+
+    def trained_weights(self) -> dict[str, keras.Variable]:
+        """The weights that a step moves. liae without random warp leaves inter_AB alone, as the original does."""
+        frozen = "inter_AB/" if not self.is_df and not self.options.random_warp else "-"
+        return {name: weight for name, weight in self.weights().items() if not name.startswith(frozen)}
+
+    def reconstruct(self, src: Tensor, dst: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What training compares: each person in their own look.
+
+        src, dst: (N, R, R, 3). Returns src face, src mask, dst face, dst mask. Both people pass the encoder (and, in
+        liae, the decoder) as one batch, so that the weights are read once.
+        """
+        count = src.shape[0]
+        code = self._encoder(ops.concatenate([src, dst], axis=0))
+        if self.is_df:
+            code = self._inter(code)
+            return (*self._decoder_src(code[:count]), *self._decoder_dst(code[count:]))
+        both = self._inter_ab(code)
+        src_code = ops.concatenate([both[:count], both[:count]], axis=-1)
+        dst_code = ops.concatenate([self._inter_b(code[count:]), both[count:]], axis=-1)
+        face, mask = self._decoder(ops.concatenate([src_code, dst_code], axis=0))
+        return face[:count], mask[:count], face[count:], mask[count:]
+
+    def swap(self, dst: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """dst (N, R, R, 3) in src's look: swapped face, its mask, and dst's own face and mask."""
+        code = self._encoder(dst)
+        if self.is_df:
+            code = self._inter(code)
+            return (*self._decoder_src(code), *self._decoder_dst(code))
+        both = self._inter_ab(code)
+        swapped = ops.concatenate([both, both], axis=-1)
+        own = ops.concatenate([self._inter_b(code), both], axis=-1)
+        return (*self._decoder(swapped), *self._decoder(own))
+
+    def swap_for_merging(self, dst: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As `swap` without dst's own face, which merging does not need: face, its mask, dst's mask."""
+        code = self._encoder(dst)
+        if self.is_df:
+            code = self._inter(code)
+            return (*self._decoder_src(code), self._decoder_dst.mask(code))
+        both = self._inter_ab(code)
+        own = ops.concatenate([self._inter_b(code), both], axis=-1)
+        return (*self._decoder(ops.concatenate([both, both], axis=-1)), self._decoder.mask(own))
+
+
+class SwapModel:
+    """A trained model as merging sees it: faces in, Prediction out."""
+
+    def __init__(self, network: Saehd, name: str, iteration: int) -> None:
+
+        self.resolution = network.resolution
+        self.face_type = network.face_type
+        self.name = name
+        self.iteration = iteration
+        self._swap = compiled(network.swap_for_merging)
+
+    def predict(self, faces: NDArray[np.float32]) -> Prediction:
+        """faces: (N, R, R, 3) float32 BGR 0..1, any N."""
+        face, face_mask, dst_mask = (np.clip(part, 0, 1) for part in self._swap(faces))
+        return Prediction(face, face_mask, dst_mask)

@@ -1,0 +1,192 @@
+"""A model on disk: sets of files that become valid as a whole, the newest and the one before it.
+
+    model/new_SAEHD/
+        set-000007/   weights.safetensors  optimizer.safetensors  history.f32  manifest.json
+        set-000006/   the set before
+
+The manifest is written last and holds every file's size and SHA-256. A set without a manifest was never finished; a
+set whose files do not match is damaged: both are passed over, and the set before it is used with a message. A set is
+removed only when two newer valid ones are there.
+"""
+
+import hashlib
+
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from dfl.base.errors import UserError
+from dfl.base.files import need_space, read_json, sync_folder, write_bytes, write_json
+
+Arrays = dict[str, NDArray[Any]]
+FORMAT = 1
+MANIFEST = "manifest.json"
+_SET_NAME = re.compile(r"set-(\d{6,})")
+
+
+@dataclass(frozen=True)
+class SavedSet:
+    """All that a model is and needs to go on.
+
+    weights and optimizer: arrays by name. history: (iterations, 2) float32, the src and dst loss of every iteration.
+    state: what training needs beside arrays (seed and the like), JSON values.
+    """
+
+    class_name: str
+    options: dict[str, Any]
+    iteration: int
+    weights: Arrays
+    optimizer: Arrays = field(default_factory=dict)
+    history: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 2), np.float32))
+    state: dict[str, Any] = field(default_factory=dict)
+
+
+def model_folder(models: Path, name: str, class_name: str) -> Path:
+    """Where a model of that name lives: `model/new_SAEHD`."""
+    return models / f"{name}_{class_name}"
+
+
+def list_models(models: Path, class_name: str | None = None) -> list[tuple[str, str]]:
+    """(name, class) of every saved model, last saved first; only of `class_name` if given."""
+    found = []
+    for folder in models.iterdir() if models.is_dir() else []:
+        name, _, kind = folder.name.rpartition("_")
+        manifests = [path / MANIFEST for path in _set_folders(folder) if (path / MANIFEST).is_file()]
+        if name and manifests and class_name in (None, kind):
+            found.append((max(path.stat().st_mtime_ns for path in manifests), name, kind))
+    return [(name, kind) for _, name, kind in sorted(found, reverse=True)]
+
+
+def write_set(folder: Path, saved: SavedSet) -> Path:
+    """Write a new set beside the older ones, then remove all but the newest two valid ones.
+
+    Whenever this is cut off, the newest finished set is as it was. Returns the set's folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = sum(array.nbytes for arrays in (saved.weights, saved.optimizer) for array in arrays.values())
+    need_space(folder, int(1.05 * wanted) + 2**20, "Saving the model")
+    numbers = [_number(path) for path in _set_folders(folder)]
+    target = folder / f"set-{max(numbers, default=0) + 1:06d}"
+    target.mkdir()
+    contents: dict[str, Callable[[], bytes]] = {
+        "weights.safetensors": lambda: save(saved.weights),
+        "optimizer.safetensors": lambda: save(saved.optimizer),
+        "history.f32": lambda: saved.history.astype("<f4").tobytes(),
+    }
+    files: dict[str, dict[str, Any]] = {}
+    for name, make in contents.items():
+        content = make()
+        write_bytes(target / name, content)
+        files[name] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        del content
+    manifest = {
+        "format": FORMAT,
+        "class": saved.class_name,
+        "iteration": saved.iteration,
+        "options": saved.options,
+        "state": saved.state,
+        "files": files,
+    }
+    write_json(target / MANIFEST, manifest)
+    sync_folder(folder)
+    _remove_old(folder)
+    return target
+
+
+def read_set(folder: Path, warn: Callable[[str], None] = lambda _: None) -> SavedSet:
+    """Read the newest valid set; `warn` is told of damaged ones that were passed over.
+
+    Raises UserError when no valid set is there.
+    """
+    reasons = []
+    for path in reversed(_set_folders(folder)):
+        if not (path / MANIFEST).is_file():
+            continue
+        try:
+            saved = _read_one(path)
+        except UserError as error:
+            reasons.append(error.what)
+            continue
+        for reason in reasons:
+            warn(f"{reason} Using the set before it, of iteration {saved.iteration}.")
+        return saved
+    raise UserError(
+        " ".join(reasons) or f"{folder} holds no finished model.",
+        "Put back a backup of this folder, or train a new model.",
+    )
+
+
+def peek(folder: Path) -> dict[str, Any]:
+    """Manifest of the newest set that has one (class, iteration, options), without reading its arrays."""
+    for path in reversed(_set_folders(folder)):
+        if (path / MANIFEST).is_file():
+            try:
+                return _manifest(path)
+            except UserError:
+                continue
+    raise UserError(f"{folder} holds no finished model.", "Train one, or import one with `dfl import model FOLDER`.")
+
+
+def _read_one(path: Path) -> SavedSet:
+    """Read one set and check every byte."""
+    manifest = _manifest(path)
+    contents = {}
+    for name, facts in manifest["files"].items():
+        if Path(name).name != name:
+            raise UserError(f"{path / MANIFEST} names a file outside its folder.", "Use another copy of the model.")
+        try:
+            content = (path / name).read_bytes()
+        except OSError as error:
+            raise UserError(f"{path / name} cannot be read: {error.strerror}.", "Put back a copy of it.") from error
+        if len(content) != facts["bytes"] or hashlib.sha256(content).hexdigest() != facts["sha256"]:
+            raise UserError(f"{path / name} is damaged (its checksum does not match).", "Put back a copy of it.")
+        contents[name] = content
+    try:
+        weights, optimizer = load(contents["weights.safetensors"]), load(contents["optimizer.safetensors"])
+        history = np.frombuffer(contents["history.f32"], "<f4").reshape(-1, 2).astype(np.float32)
+    except (KeyError, ValueError, SafetensorError) as error:
+        raise UserError(f"{path} cannot be read: {error}.", "Put back a copy of it.") from error
+    return SavedSet(
+        manifest["class"], manifest["options"], manifest["iteration"], weights, optimizer, history, manifest["state"]
+    )
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    """Read a set's manifest and check its form."""
+    manifest = read_json(path / MANIFEST)
+    forms: Mapping[str, type] = {"class": str, "iteration": int, "options": dict, "state": dict, "files": dict}
+    if not isinstance(manifest, dict) or any(not isinstance(manifest.get(key), kind) for key, kind in forms.items()):
+        raise UserError(f"{path / MANIFEST} is damaged.", "Put back a copy of it.")
+    if manifest.get("format") != FORMAT:
+        raise UserError(f"{path} was written by a newer dfl.", "Update dfl to use this model.")
+    return manifest
+
+
+def _remove_old(folder: Path) -> None:
+    """Keep the newest two finished sets; what is older or was never finished goes."""
+    finished = [path for path in _set_folders(folder) if (path / MANIFEST).is_file()]
+    keep = set(finished[-2:])
+    for path in _set_folders(folder):
+        if path not in keep and (not keep or _number(path) < _number(max(keep))):
+            # The manifest goes first: a half-removed set must not look finished.
+            (path / MANIFEST).unlink(missing_ok=True)
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _set_folders(folder: Path) -> list[Path]:
+    """Set folders of a model, oldest first."""
+    if not folder.is_dir():
+        return []
+    return sorted((path for path in folder.iterdir() if path.is_dir() and _SET_NAME.fullmatch(path.name)), key=_number)
+
+
+def _number(path: Path) -> int:
+    return int(path.name.removeprefix("set-"))

@@ -1,0 +1,78 @@
+"""AdaBelief and RMSprop as the original has them: no bias correction, epsilon 1e-6 outside the root.
+
+Their state is named arrays beside the weights (`m/<weight>`, `v/<weight>`, `a/<weight>`, `steps`), so that a saved
+set continues bit for bit and the original's optimizer files can be taken over.
+"""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+Tensor = Any
+EPSILON = 1e-6
+
+
+class Optimizer:
+    """Moves weights against their gradients. Keeps one array (RMSprop) or two (AdaBelief) for every weight.
+
+    `clip` > 0 scales all gradients down together when their joint norm is larger. `kept_share` < 1 moves only a
+    random part of the numbers in every step (the original's learning rate dropout).
+    """
+
+    def __init__(
+        self,
+        weights: dict[str, keras.Variable],
+        *,
+        is_adabelief: bool,
+        rate: float,
+        clip: float = 0.0,
+        kept_share: float = 1.0,
+        seed: int = 0,
+    ) -> None:
+        self._weights = weights
+        self._is_adabelief = is_adabelief
+        self._rate = rate
+        self._clip = clip
+        self._kept_share = kept_share
+        self._random = keras.random.SeedGenerator(seed)
+        self.steps = keras.Variable(0, dtype="int64", trainable=False)
+        self.slots: dict[str, keras.Variable] = {
+            f"{slot}/{name}": keras.Variable(ops.zeros(weight.shape), trainable=False)
+            for slot in (("m", "v") if is_adabelief else ("a",))
+            for name, weight in weights.items()
+        }
+
+    def state(self) -> dict[str, keras.Variable]:
+        """All that must be saved to go on exactly."""
+        return {"steps": self.steps, "random": self._random.state, **self.slots}
+
+    def apply(self, gradients: list[Tensor]) -> None:
+        """One step; gradients in the order of the weights."""
+        if self._clip > 0:
+            norm = ops.sqrt(sum(ops.sum(ops.square(gradient)) for gradient in gradients))
+            factor = ops.where(norm >= self._clip, self._clip / norm, ops.ones_like(norm))
+            gradients = [gradient * factor for gradient in gradients]
+        self.steps.assign(self.steps.value + 1)
+        for (name, weight), gradient in zip(self._weights.items(), gradients, strict=True):
+            step = self._adabelief(name, gradient) if self._is_adabelief else self._rmsprop(name, gradient)
+            if self._kept_share < 1:
+                draw = keras.random.uniform(weight.shape, seed=self._random)
+                step = ops.where(draw < self._kept_share, step, ops.zeros_like(step))
+            weight.assign(weight.value - step)
+
+    def _adabelief(self, name: str, gradient: Tensor) -> Tensor:
+        """m = 0.9 m + 0.1 g; v = 0.999 v + 0.001 (g - m)^2 with the new m (Zhuang et al. 2020)."""
+        mean, variance = self.slots[f"m/{name}"], self.slots[f"v/{name}"]
+        new_mean = 0.9 * mean.value + 0.1 * gradient
+        new_variance = 0.999 * variance.value + 0.001 * ops.square(gradient - new_mean)
+        mean.assign(new_mean)
+        variance.assign(new_variance)
+        return self._rate * new_mean / (ops.sqrt(new_variance) + EPSILON)
+
+    def _rmsprop(self, name: str, gradient: Tensor) -> Tensor:
+        """a = 0.9 a + 0.1 g^2."""
+        power = self.slots[f"a/{name}"]
+        new_power = 0.9 * power.value + 0.1 * ops.square(gradient)
+        power.assign(new_power)
+        return self._rate * gradient / (ops.sqrt(new_power) + EPSILON)
