@@ -1,0 +1,146 @@
+"""Colour transfer against figures of the original: a made-up pair anywhere, recorded pairs where the data is."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.random import RandomState
+
+from dfl.base.pictures import FloatPicture
+from dfl.samples.colour_transfer import (
+    MODES,
+    hist_match,
+    idt,
+    lct,
+    mix,
+    mkl,
+    random_rotation,
+    rct,
+    sot,
+    transfer,
+)
+
+_steps = np.arange(64, dtype=np.float32) / 63
+_x, _y = np.meshgrid(_steps, _steps)
+TARGET = np.dstack([_x, _y, _x * _y])
+REFERENCE = (0.2 + 0.5 * np.dstack([_y**2, 0.3 + 0.4 * _x, 1 - _y])).astype(np.float32)
+
+# What the original gives for this pair: name, mean per channel, pixel of row 10 and column 50.
+FIGURES: list[tuple[str, Callable[[], FloatPicture], list[float], list[float]]] = [
+    ("rct", lambda: rct(TARGET, REFERENCE), [0.36105, 0.44966, 0.47184], [0.60444, 0.37477, 0.44093]),
+    ("lct", lambda: lct(TARGET, REFERENCE), [0.36810, 0.45000, 0.45021], [0.63649, 0.40543, 0.19822]),
+    ("mkl", lambda: mkl(TARGET, REFERENCE), [0.36799, 0.44999, 0.45032], [0.64534, 0.43456, 0.17019]),
+    ("sot", lambda: sot(TARGET, REFERENCE, RandomState(5)), [0.3672, 0.4516, 0.4459], [0.6191, 0.3930, 0.2480]),
+    (
+        "hist-match",
+        lambda: hist_match(TARGET, REFERENCE, 238),
+        [0.34586, 0.44312, 0.42956],
+        [0.47360, 0.37942, 0.37829],
+    ),
+]
+
+
+@pytest.mark.parametrize(("make", "mean", "pixel"), [row[1:] for row in FIGURES], ids=[row[0] for row in FIGURES])
+def test_gives_the_original_s_figures(make: Callable[[], FloatPicture], mean: list[float], pixel: list[float]) -> None:
+    changed = make()
+    assert changed.dtype == np.float32
+    assert changed.shape == TARGET.shape
+    np.testing.assert_allclose(changed.mean(axis=(0, 1)), mean, atol=2e-4)
+    np.testing.assert_allclose(changed[10, 50], pixel, atol=1e-3)
+
+
+@pytest.fixture(scope="session")
+def recorded_pairs(shared: Path) -> Any:
+    return np.load(shared / "original/samples/ct.npz")
+
+
+@pytest.fixture(scope="session")
+def recorded_operations(shared: Path) -> Any:
+    return np.load(shared / "original/ops/ops.npz")
+
+
+def _picture(recorded: Any, name: str) -> FloatPicture:
+    return np.float32(recorded[name]) / np.float32(255)
+
+
+def _assert_near(changed: FloatPicture, stored: Any, *, most: float = 1.0, mean: float = 1.0) -> None:
+    difference = np.abs(np.clip(changed, 0, 1) - stored / 65535)
+    assert difference.max() <= most
+    assert difference.mean() <= mean
+
+
+@pytest.mark.parametrize("pair", ["p0", "p1"])
+@pytest.mark.parametrize("mode", [mode for mode in MODES if mode != "none"])
+def test_training_s_transfers_equal_the_recorded_ones(recorded_pairs: Any, pair: str, mode: Any) -> None:
+    changed = transfer(
+        mode, _picture(recorded_pairs, f"{pair}_src"), _picture(recorded_pairs, f"{pair}_trg"), RandomState(107)
+    )
+    limits = {"most": 0.001} if mode in ("rct", "lct", "mkl") else {"mean": 0.002}
+    _assert_near(changed, recorded_pairs[f"{pair}_{mode}"], **limits)
+
+
+# Recorded name, the operation on a and b, largest or mean difference allowed.
+OPERATIONS: list[tuple[str, Callable[..., FloatPicture], dict[str, float]]] = [
+    ("rct", lambda a, b, m: rct(a, b), {"most": 0.001}),
+    ("rct_masked", lambda a, b, m: rct(a, b, m, m), {"most": 0.001}),
+    ("lct_pca", lambda a, b, m: lct(a, b), {"most": 0.001}),
+    ("mkl", lambda a, b, m: mkl(a, b), {"most": 0.001}),
+    ("mkl_m", lambda a, b, m: mkl(a * m, b * m), {"most": 0.001}),
+    ("hist_match_255", lambda a, b, m: hist_match(a, b, 255), {"most": 0.001}),
+    ("hist_match_238", lambda a, b, m: hist_match(a, b, 238), {"most": 0.001}),
+    ("hist_match_128", lambda a, b, m: hist_match(a, b, 128), {"most": 0.001}),
+    ("idt_seed77", lambda a, b, m: idt(a, b, RandomState(77)), {"mean": 0.002}),
+    ("idt_m_seed77", lambda a, b, m: idt(a * m, b * m, RandomState(77)), {"mean": 0.002}),
+    ("sot_m_seed77", lambda a, b, m: sot(a * m, b * m, RandomState(77), batch=30), {"mean": 0.002}),
+    ("mix_m_seed77", lambda a, b, m: mix(a * m, b * m, RandomState(77)), {"mean": 0.002}),
+]
+
+
+@pytest.mark.parametrize(("name", "operation", "limits"), OPERATIONS, ids=[row[0] for row in OPERATIONS])
+def test_operations_equal_the_recorded_ones(
+    recorded_operations: Any, name: str, operation: Callable[..., FloatPicture], limits: dict[str, float]
+) -> None:
+    a, b, mask = (_picture(recorded_operations, key) for key in ("a", "b", "mask"))
+    _assert_near(operation(a, b, mask), recorded_operations[name], **limits)
+
+
+def test_sot_without_smoothing_equals_the_recorded_one(recorded_operations: Any) -> None:
+    a, b = (_picture(recorded_operations, key) for key in ("a", "b"))
+    bare = sot(a, b, RandomState(77), steps=4, smooth=False)
+    assert np.abs(bare - np.float32(recorded_operations["sot_noreg_seed77"])).mean() <= 0.002
+
+
+def test_rotations_are_scipy_s_from_the_same_stream() -> None:
+    from scipy.stats import special_ortho_group
+
+    ours, theirs = RandomState(3), RandomState(3)
+    for _ in range(5):
+        np.testing.assert_allclose(random_rotation(ours), special_ortho_group.rvs(3, random_state=theirs), atol=1e-12)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_picture_changed_towards_itself_stays(mode: Any) -> None:
+    # idt drags the darkest bin along every direction, in the original too; rct goes through Lab.
+    assert np.abs(transfer(mode, TARGET, TARGET, RandomState(1)) - TARGET).mean() <= 0.003
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    mode=st.sampled_from(MODES),
+    target=st.tuples(*[st.floats(0, 1, width=32)] * 3),
+    reference=st.tuples(*[st.floats(0, 1, width=32)] * 3),
+    target_is_flat=st.booleans(),
+    reference_is_flat=st.booleans(),
+)
+def test_flat_pictures_never_give_nan(
+    mode: Any, target: Any, reference: Any, target_is_flat: bool, reference_is_flat: bool
+) -> None:
+    first = np.full((32, 32, 3), target, np.float32) if target_is_flat else TARGET[:32, :32]
+    second = np.full((32, 32, 3), reference, np.float32) if reference_is_flat else REFERENCE[:32, :32]
+    changed = transfer(mode, np.ascontiguousarray(first), np.ascontiguousarray(second), RandomState(1))
+    assert np.isfinite(changed).all()
+    assert changed.shape == (32, 32, 3)
