@@ -167,7 +167,7 @@ def _complete(row: Stage, given: dict[str, Any], workspace: Workspace, common: d
         key = f"{row.name} {given['side']}" if "side" in given else row.name
         answers = {name: value for name, value in remembered.get(key, {}).items() if name in options_class.model_fields}
         if common["ask"] and not common["yes"]:
-            answers = ask_options(options_class, answers, skip=given.keys())
+            answers = ask_options(options_class, answers | given, skip=given.keys())
             if answers:
                 workspace.create()
                 write_json(workspace.answers, remembered | {key: answers})

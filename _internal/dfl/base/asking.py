@@ -3,6 +3,8 @@
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Literal, get_args, get_origin
 
+from pydantic.fields import FieldInfo
+
 from dfl.base.errors import Stopped
 from dfl.base.options import Options, bounds, declared
 
@@ -72,8 +74,11 @@ def ask_text(text: str, default: str, *, choices: Sequence[str] = (), help: str 
             continue
         if not answer:
             return default
-        if not choices or answer.lower() in choices:
-            return answer.lower() if choices else answer
+        if not choices:
+            return answer
+        match = [choice for choice in choices if choice.lower() == answer.lower()]
+        if match:
+            return match[0]
 
 
 def _short(value: float | None) -> str:
@@ -89,12 +94,13 @@ def ask_options(
 ) -> dict[str, Any]:
     """Put the question of every option that has one, in the order of declaration; returns the answers by name.
 
-    `defaults` overrides the declared default that Enter takes; options named in `skip` are not asked.
+    `defaults` overrides the declared default that Enter takes; options named in `skip` are not asked. A question
+    whose `only_if` does not hold (for the answers so far, else `defaults`) is left out.
     """
     answers: dict[str, Any] = {}
     for name, field in declared_in.model_fields.items():
         question = declared(field, "ask")
-        if not question or name in skip:
+        if not question or name in skip or not _is_due(field, declared_in, defaults | answers):
             continue
         default, help = defaults.get(name, field.default), field.description or ""
         low, high = bounds(field)
@@ -107,3 +113,11 @@ def ask_options(
         else:
             answers[name] = ask_text(question, str(default), choices=choices, help=help, read=read)
     return answers
+
+
+def _is_due(field: FieldInfo, declared_in: type[Options], known: dict[str, Any]) -> bool:
+    """Whether what was answered so far makes this question worth putting."""
+    fields = declared_in.model_fields
+    return all(
+        known.get(name, fields[name].default) in allowed for name, allowed in (declared(field, "only_if") or {}).items()
+    )

@@ -21,24 +21,26 @@ def option(
     argument: bool = False,
     minimum: float | None = None,
     maximum: float | None = None,
+    only_if: dict[str, tuple[Any, ...]] | None = None,
 ) -> Any:
     """Declare one option of a stage.
 
     `help`: one sentence for --help and the manual. `ask`: the question that `--ask` puts; empty: never asked.
     `fixed`: cannot change after a model exists. `argument`: given by position (`src`, a file), not as a flag.
-    `default` of `...` makes it required. `minimum` and `maximum` are inclusive.
+    `default` of `...` makes it required. `minimum` and `maximum` are inclusive. `only_if`: the question is put only
+    when each option named there has one of the values.
     """
     return Field(
         default,
         description=help,
         ge=minimum,
         le=maximum,
-        json_schema_extra={"ask": ask, "fixed": fixed, "argument": argument},
+        json_schema_extra={"ask": ask, "fixed": fixed, "argument": argument, "only_if": only_if or {}},
     )
 
 
 def declared(field: FieldInfo, key: str) -> Any:
-    """What `option` was told under `key` (ask, fixed, argument)."""
+    """What `option` was told under `key` (ask, fixed, argument, only_if)."""
     extra = field.json_schema_extra
     return extra.get(key) if isinstance(extra, dict) else None
 
