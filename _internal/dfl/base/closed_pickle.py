@@ -8,6 +8,7 @@ state from a file ever reaches numpy unchecked, and become plain arrays at the e
 import io
 import pickle
 import pickletools
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from dfl.base.errors import UserError
 
 _MAX_OPCODES = 50_000_000
+_MAX_DEPTH = 100
 _NUMBER_KINDS = "biuf"
 
 
@@ -79,17 +81,32 @@ def _enum_value(value: object) -> int:
     return value
 
 
+class _Function:
+    """What a pickle may call. A bare function would let a pickle set its attributes, for all later files too."""
+
+    __slots__ = ("_function",)
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self._function(*arguments)
+
+    def __setstate__(self, state: Any) -> None:
+        raise pickle.UnpicklingError("it changes what it was given")
+
+
 _KNOWN: dict[tuple[str, str], Any] = {
     ("numpy", "ndarray"): _Array,
     ("numpy", "dtype"): _NumberType,
-    ("_codecs", "encode"): _codecs_encode,
-    ("facelib.FaceType", "FaceType"): _enum_value,
-    ("samplelib.Sample", "SampleType"): _enum_value,
+    ("_codecs", "encode"): _Function(_codecs_encode),
+    ("facelib.FaceType", "FaceType"): _Function(_enum_value),
+    ("samplelib.Sample", "SampleType"): _Function(_enum_value),
 }
 # numpy 1 and numpy 2 spell the module differently.
 for _module in ("numpy.core.multiarray", "numpy._core.multiarray"):
-    _KNOWN[_module, "_reconstruct"] = _reconstruct
-    _KNOWN[_module, "scalar"] = _scalar
+    _KNOWN[_module, "_reconstruct"] = _Function(_reconstruct)
+    _KNOWN[_module, "scalar"] = _Function(_scalar)
 
 
 class _ClosedUnpickler(pickle.Unpickler):
@@ -135,8 +152,10 @@ def _check_proportions(content: bytes) -> None:
             raise pickle.UnpicklingError(f"it uses {opcode.name}")
 
 
-def _plain(value: Any, done: dict[int, Any]) -> Any:
+def _plain(value: Any, done: dict[int, Any], depth: int = 0) -> Any:
     """Replace the holders by what they hold. `done` keeps shared parts shared (and bounds the work)."""
+    if depth > _MAX_DEPTH:
+        raise RecursionError
     key = id(value)
     if key in done:
         return done[key]
@@ -146,15 +165,28 @@ def _plain(value: Any, done: dict[int, Any]) -> Any:
         done[key] = value.array
     elif isinstance(value, list):
         done[key] = value
-        value[:] = [_plain(item, done) for item in value]
+        value[:] = [_plain(item, done, depth + 1) for item in value]
     elif isinstance(value, dict):
         done[key] = value
         for name in value:
-            value[name] = _plain(value[name], done)
+            value[name] = _plain(value[name], done, depth + 1)
+        _check_hashed(value)
     elif isinstance(value, tuple):
-        done[key] = tuple(_plain(item, done) for item in value)
-    elif value is None or isinstance(value, bool | int | float | str | bytes | bytearray | set | frozenset):
+        done[key] = tuple(_plain(item, done, depth + 1) for item in value)
+    elif isinstance(value, set | frozenset):
+        _check_hashed(value)
+        done[key] = value
+    elif isinstance(value, bytearray):
+        done[key] = bytes(value)
+    elif value is None or isinstance(value, bool | int | float | str | bytes):
         return value
     else:
         raise pickle.UnpicklingError(f"it holds a {type(value).__name__.strip('_')}")
     return done[key]
+
+
+def _check_hashed(values: Iterable[Any]) -> None:
+    """Keys of dicts and members of sets are texts or numbers in these files."""
+    for value in values:
+        if value is not None and not isinstance(value, bool | int | float | str | bytes):
+            raise pickle.UnpicklingError(f"it has a {type(value).__name__.strip('_')} as a key")

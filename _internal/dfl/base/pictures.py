@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dfl.base import jpeg
 from dfl.base.errors import UserError
 from dfl.base.files import write_bytes
 
@@ -20,8 +21,9 @@ FloatPicture = NDArray[np.float32]  # (H, W, 3) BGR or (H, W, 1), 0..1
 Matrix = NDArray[np.float64]  # (2, 3) affine map of (x, y)
 Points = NDArray[np.float32]  # (N, 2) of (x, y)
 
-# One side of a picture. Larger files are refused before memory is taken for them.
+# Larger pictures are refused before memory is taken for them: a few bytes can announce gigabytes of pixels.
 MAX_SIDE = 32768
+MAX_PIXELS = 2**28
 
 
 def decode_picture(content: bytes | NDArray[np.uint8], name: str) -> Picture:
@@ -31,6 +33,11 @@ def decode_picture(content: bytes | NDArray[np.uint8], name: str) -> Picture:
     broken file raises.
     """
     buffer = np.frombuffer(content, np.uint8) if isinstance(content, bytes) else content
+    height, width = announced_size(buffer.data)
+    if max(height, width) > MAX_SIDE or height * width > MAX_PIXELS:
+        raise UserError(
+            f"{name} has {width} x {height} pixels, more than can be worked on.", "Scale it down, or delete it."
+        )
     try:
         picture: Any = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED) if buffer.size else None
     except cv2.error:
@@ -49,6 +56,16 @@ def decode_picture(content: bytes | NDArray[np.uint8], name: str) -> Picture:
     if picture.shape[2] < 3:
         picture = np.repeat(picture[:, :, :1], 3, axis=2)
     return np.ascontiguousarray(picture[:, :, :3])
+
+
+def announced_size(content: bytes | memoryview) -> tuple[int, int]:
+    """Height and width that a PNG or JPEG file announces; (0, 0) when it does not, or is of another format."""
+    if content[:8] == b"\x89PNG\r\n\x1a\n":
+        return int.from_bytes(content[20:24], "big"), int.from_bytes(content[16:20], "big")
+    try:
+        return jpeg.shape(content, "")[:2]
+    except UserError:
+        return 0, 0
 
 
 def read_picture(path: Path) -> Picture:
