@@ -1,0 +1,106 @@
+"""Write pickles that the original can load: its Python 3.6 (protocol 4 at most) and its NumPy 1.
+
+NumPy 2 pickles its arrays under a module name that NumPy 1 does not have, hence a writer of our own: it writes numpy
+arrays as NumPy 1 does, plain containers, numbers and texts, and refuses everything else.
+"""
+
+import io
+import pickle
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+PROTOCOL = 4
+_PLAIN = (type(None), bool, int, float, str, bytes, list, tuple, dict, set, frozenset)
+
+
+@dataclass(frozen=True)
+class EnumValue:
+    """A member of one of the original's enums, written as a reference to its class and its number."""
+
+    module: str
+    name: str
+    value: int
+
+
+@dataclass(frozen=True)
+class _Name:
+    """A class or function, written as module and name."""
+
+    module: str
+    name: str
+
+
+@dataclass(frozen=True)
+class _NumberType:
+    """A number type by numpy's short name, such as "<f4"."""
+
+    text: str
+
+
+_RECONSTRUCT = _Name("numpy.core.multiarray", "_reconstruct")
+_NDARRAY = _Name("numpy", "ndarray")
+_DTYPE = _Name("numpy", "dtype")
+_NO_CONTENT = b"b"
+
+
+# The standard library's pickler in Python: the one in C cannot be told how to write a name.
+_PythonPickler: Any = pickle._Pickler
+
+
+class _Writer(_PythonPickler):  # type: ignore[misc]
+    dispatch: ClassVar[dict[type, Any]] = dict(_PythonPickler.dispatch)
+
+    def __init__(self, target: io.BytesIO) -> None:
+        super().__init__(target, PROTOCOL)
+        self._shared: dict[Any, Any] = {}  # equal names, number types and enums are one part of the pickle
+
+    def reducer_override(self, value: Any) -> Any:
+        if type(value) not in (*_PLAIN, np.ndarray, _Name, EnumValue, _NumberType):
+            raise TypeError(f"a {type(value).__name__} has no place in the original's files")
+        return NotImplemented
+
+    def _reduce(self, value: Any, function: _Name, arguments: tuple[Any, ...], state: Any = None) -> None:
+        self.save(self._shared.setdefault(function, function))
+        self.save(arguments)
+        self.write(pickle.REDUCE)
+        self.memoize(value)
+        if state is not None:
+            self.save(state)
+            self.write(pickle.BUILD)
+
+    def _save_name(self, name: _Name) -> None:
+        self.save(name.module)
+        self.save(name.name)
+        self.write(pickle.STACK_GLOBAL)
+        self.memoize(name)
+
+    def _save_array(self, array: NDArray[Any]) -> None:
+        if array.dtype.kind not in "biuf":
+            raise TypeError(f"arrays of {array.dtype} have no place in the original's files")
+        kind = self._shared.setdefault(array.dtype.str, _NumberType(array.dtype.str))
+        state = (1, array.shape, kind, False, array.tobytes())
+        self._reduce(array, _RECONSTRUCT, (_NDARRAY, np.empty(0).shape, _NO_CONTENT), state)
+
+    def _save_number_type(self, kind: _NumberType) -> None:
+        self._reduce(kind, _DTYPE, (kind.text[1:], False, True), (3, kind.text[0], None, None, None, -1, -1, 0))
+
+    def _save_enum(self, member: EnumValue) -> None:
+        self._reduce(member, _Name(member.module, member.name), (member.value,))
+
+
+_Writer.dispatch |= {
+    np.ndarray: _Writer._save_array,
+    _Name: _Writer._save_name,
+    _NumberType: _Writer._save_number_type,
+    EnumValue: _Writer._save_enum,
+}
+
+
+def dumps(value: Any) -> bytes:
+    """Pickle plain containers, numbers, texts, bytes, number arrays and EnumValue; TypeError for anything else."""
+    target = io.BytesIO()
+    _Writer(target).dump(value)
+    return target.getvalue()
