@@ -1,0 +1,4 @@
+@echo off
+rem Take over a model of the original program. (made by scripts/make_scripts.py)
+setlocal EnableExtensions DisableDelayedExpansion
+"%~dp0..\_internal\run.bat" import --ask %*

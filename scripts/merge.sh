@@ -1,0 +1,3 @@
+#!/bin/sh
+# Put the trained face into every frame of data_dst. (made by scripts/make_scripts.py)
+exec "$(dirname "$0")/../_internal/run.sh" merge --ask "$@"
