@@ -30,13 +30,8 @@ def option(
     `default` of `...` makes it required. `minimum` and `maximum` are inclusive. `only_if`: the question is put only
     when each option named there has one of the values.
     """
-    return Field(
-        default,
-        description=help,
-        ge=minimum,
-        le=maximum,
-        json_schema_extra={"ask": ask, "fixed": fixed, "argument": argument, "only_if": only_if or {}},
-    )
+    extra: dict[str, Any] = {"ask": ask, "fixed": fixed, "argument": argument, "only_if": only_if or {}}
+    return Field(default, description=help, ge=minimum, le=maximum, json_schema_extra=extra)
 
 
 def declared(field: FieldInfo, key: str) -> Any:
