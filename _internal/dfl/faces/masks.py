@@ -94,8 +94,12 @@ def _drawn(
 
 
 def _box(hulls: list[Any], margin: int, shape_hw: tuple[int, int]) -> _Box:
-    """The box of all hulls with a margin, within the picture."""
+    """The box of all hulls with a margin, within the picture.
+
+    Left and right edges lie on multiples of 64: OpenCV's vector code then treats every column as it would in the
+    whole picture, and the result is equal to the bit.
+    """
     points = np.concatenate(hulls)[:, 0]
     left, top = np.maximum(points.min(axis=0) - margin, 0)
     right, bottom = np.minimum(points.max(axis=0) + margin + 1, (shape_hw[1], shape_hw[0]))
-    return int(left), int(top), int(right), int(bottom)
+    return int(left) // 64 * 64, int(top), min(-(-int(right) // 64) * 64, shape_hw[1]), int(bottom)
