@@ -1,7 +1,10 @@
 """What several tests need: the reference data beside the checkout, and a workspace of one's own."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from dfl.workspace import Workspace
@@ -23,3 +26,35 @@ def workspace(tmp_path: Path) -> Workspace:
     made = Workspace(tmp_path / "Würk späce (1) & 顔")
     made.create()
     return made
+
+
+class Agreement:
+    """Compares with recorded numbers and remembers the largest difference of every record."""
+
+    def __init__(self) -> None:
+        self.largest: dict[str, tuple[float, float]] = {}
+
+    def __call__(self, record: str, got: Any, wanted: Any, tolerance: float, how: str = "max") -> None:
+        """Assert that the largest (or "mean") absolute difference is within `tolerance`."""
+        got, wanted = np.asarray(got, np.float64), np.asarray(wanted, np.float64)
+        assert got.shape == wanted.shape, f"{record}: shape {got.shape}, recorded {wanted.shape}"
+        differences = np.abs(got - wanted)
+        difference = float(differences.mean() if how == "mean" else differences.max()) if differences.size else 0.0
+        before = self.largest.get(record, (0.0, tolerance))[0]
+        self.largest[record] = max(before, difference), tolerance
+        assert difference <= tolerance, f"{record}: {how} difference {difference:g}, allowed {tolerance:g}"
+
+
+@pytest.fixture(scope="session")
+def agrees(request: pytest.FixtureRequest) -> Iterator[Agreement]:
+    """Check against a recorded number; `--agreement-table FILE` writes the largest differences seen."""
+    agreement = Agreement()
+    yield agreement
+    table = request.config.getoption("--agreement-table")
+    if table:
+        rows = [f"| {name} | {tolerance:.2g} | {seen:.2g} |" for name, (seen, tolerance) in agreement.largest.items()]
+        Path(table).write_text("| record | allowed | largest seen |\n|---|---|---|\n" + "\n".join(rows) + "\n")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--agreement-table", help="write a table of the differences from recorded numbers to this file")

@@ -37,9 +37,14 @@ class Report:
         """Something that went wrong without ending the run: what, and what to do."""
         self.line(f"! {text}")
 
+    _last_status = float("-inf")
+
     def status(self, text: str) -> None:
-        """A line that the next status replaces (training's iteration line)."""
-        self.line(text)
+        """A line that the next status replaces (training's iteration line); in a log one every few seconds."""
+        now = time.monotonic()
+        if now - self._last_status >= PLAIN_LINE_SECONDS:
+            self._last_status = now
+            self.line(text)
 
     def done(self, text: str, **counts: int | float | str) -> None:
         """The last line of a stage: what was done, in counts."""

@@ -10,7 +10,6 @@ removed only when two newer valid ones are there.
 """
 
 import hashlib
-
 import re
 import shutil
 from collections.abc import Callable, Mapping
@@ -101,12 +100,14 @@ def write_set(folder: Path, saved: SavedSet) -> Path:
     return target
 
 
-def read_set(folder: Path, warn: Callable[[str], None] = lambda _: None) -> SavedSet:
+def read_set(folder: Path, warn: Callable[[str], None] = lambda _: None, *, set_aside: bool = False) -> SavedSet:
     """Read the newest valid set; `warn` is told of damaged ones that were passed over.
 
+    `set_aside` renames damaged sets to `damaged-...`, so that the next save does not count them as the set before it.
     Raises UserError when no valid set is there.
     """
     reasons = []
+    damaged: list[Path] = []
     for path in reversed(_set_folders(folder)):
         if not (path / MANIFEST).is_file():
             continue
@@ -114,7 +115,10 @@ def read_set(folder: Path, warn: Callable[[str], None] = lambda _: None) -> Save
             saved = _read_one(path)
         except UserError as error:
             reasons.append(error.what)
+            damaged.append(path)
             continue
+        for broken in damaged if set_aside else []:
+            broken.rename(folder / f"damaged-{broken.name}")
         for reason in reasons:
             warn(f"{reason} Using the set before it, of iteration {saved.iteration}.")
         return saved

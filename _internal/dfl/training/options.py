@@ -1,0 +1,47 @@
+"""Options of the stage `train`: how to run it, and what may be said about the model."""
+
+from typing import Any, Literal
+
+from pydantic import create_model
+
+from dfl.base.options import Options, bounds, option
+from dfl.models.options import SaehdOptions
+
+
+class TrainRunOptions(Options):
+    """How one run of training goes; nothing of this is stored with the model."""
+
+    model: Literal["SAEHD", "Quick96"] = option("SAEHD", "Class of the model.", ask="Model")
+    name: str | None = option(None, "Name of the model; the one that was saved last, or `new`.")
+    engine: Literal["tensorflow", "torch"] | None = option(None, "Engine; chosen by what the machine has if not given.")
+    seed: int | None = option(None, "Start of all random numbers of a new model; the same seed gives the same run.")
+    minutes: float = option(0.0, "Stop after so many minutes; 0 trains until you stop.", minimum=0)
+    save_minutes: float = option(25.0, "Save every so many minutes.", minimum=0.01)
+    symmetric_warp: bool = option(
+        True, "Random warp as the original has it, symmetric about the diagonal; off: independent in x and y."
+    )
+    ask: bool = option(False, "Put the model's questions.")
+
+
+def _may_be_given() -> dict[str, Any]:
+    """Every option of a model once more, empty unless the user gives it."""
+    return {
+        name: (
+            field.annotation | None if field.annotation is not None else Any,
+            option(
+                None,
+                (field.description or "") + f" [{field.default}]",
+                minimum=bounds(field)[0],
+                maximum=bounds(field)[1],
+            ),
+        )
+        for name, field in SaehdOptions.model_fields.items()
+    }
+
+
+TrainOptions = create_model("TrainOptions", __base__=TrainRunOptions, **_may_be_given())
+
+
+def given_model_options(options: TrainRunOptions) -> dict[str, Any]:
+    """What the user said about the model, by name."""
+    return {name: value for name in SaehdOptions.model_fields if (value := getattr(options, name)) is not None}

@@ -1,0 +1,138 @@
+"""Saved models: whole or not at all, whatever happens while they are written."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dfl.base.errors import UserError
+from dfl.models.saved_set import MANIFEST, SavedSet, list_models, model_folder, peek, read_set, write_set
+
+# Writes the set of iteration 2 and dies at the given file operation; Python's audit events see every one of them.
+WRITE_AND_DIE = """
+import os, signal, sys
+from pathlib import Path
+import numpy as np
+from dfl.models.saved_set import SavedSet, write_set
+
+folder, die_at = Path(sys.argv[1]), int(sys.argv[2])
+seen = 0
+
+def watch(event, arguments):
+    global seen
+    is_write = event == "open" and str(folder) in str(arguments[0])
+    if is_write or event in ("os.rename", "os.remove", "os.mkdir", "os.rmdir"):
+        seen += 1
+        if seen == die_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+weights = {"encoder/weight": np.full((64, 64), 2, np.float32)}
+saved = SavedSet("SAEHD", {"batch_size": 4}, 2, weights, {"m/encoder/weight": np.full((64, 64), 2, np.float32)})
+sys.addaudithook(watch)
+write_set(folder, saved)
+"""
+
+
+def a_set(iteration: int) -> SavedSet:
+    value = np.full((64, 64), iteration, np.float32)
+    history = np.arange(2 * iteration, dtype=np.float32).reshape(-1, 2)
+    return SavedSet(
+        "SAEHD", {"batch_size": 4}, iteration, {"encoder/weight": value}, {"m/encoder/weight": value}, history
+    )
+
+
+def test_round_trip(tmp_path):
+    folder = model_folder(tmp_path / "model", "née 顔", "SAEHD")
+    write_set(folder, replace(a_set(3), state={"seed": 5}))
+    back = read_set(folder)
+    assert (back.iteration, back.options, back.state) == (3, {"batch_size": 4}, {"seed": 5})
+    assert np.array_equal(back.weights["encoder/weight"], a_set(3).weights["encoder/weight"])
+    assert np.array_equal(back.history, a_set(3).history)
+    assert list_models(tmp_path / "model") == [("née 顔", "SAEHD")]
+    assert peek(folder)["iteration"] == 3
+
+
+def test_killed_at_every_file_operation_of_a_save(tmp_path):
+    deaths = 0
+    for die_at in range(1, 200):
+        folder = tmp_path / f"{die_at}" / "new_SAEHD"
+        write_set(folder, a_set(0))
+        write_set(folder, a_set(1))
+        killed = subprocess.run([sys.executable, "-c", WRITE_AND_DIE, str(folder), str(die_at)], check=False)
+        back = read_set(folder)
+        assert back.iteration in (1, 2), f"killed at operation {die_at}: iteration {back.iteration}"
+        assert (back.weights["encoder/weight"] == back.iteration).all()
+        assert (back.optimizer["m/encoder/weight"] == back.iteration).all()
+        write_set(folder, a_set(3))
+        assert read_set(folder).iteration == 3
+        if killed.returncode == 0:
+            break
+        deaths += 1
+    assert killed.returncode == 0, "the save never came to its end"
+    assert deaths > 10
+
+
+def test_the_set_before_is_kept_and_older_ones_go(tmp_path):
+    for iteration in (1, 2, 3, 4):
+        write_set(tmp_path, a_set(iteration))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["set-000003", "set-000004"]
+
+
+@pytest.mark.parametrize("victim", ["weights.safetensors", "optimizer.safetensors", "history.f32", MANIFEST])
+@pytest.mark.parametrize("damage", ["flip", "cut", "delete"])
+def test_a_damaged_set_falls_back_to_the_one_before(tmp_path, victim, damage):
+    write_set(tmp_path, a_set(1))
+    path = write_set(tmp_path, a_set(2)) / victim
+    content = bytearray(path.read_bytes())
+    if damage == "flip":
+        content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content if damage == "flip" else content[: len(content) // 2])
+    if damage == "delete":
+        path.unlink()
+    said: list[str] = []
+    assert read_set(tmp_path, said.append).iteration == 1
+    if (victim, damage) != (MANIFEST, "delete"):  # a set without a manifest was never finished: nothing to tell
+        assert "iteration 1" in said[0]
+        assert victim in said[0]
+
+
+def test_a_damaged_set_is_not_counted_as_the_one_before(tmp_path):
+    write_set(tmp_path, a_set(1))
+    (write_set(tmp_path, a_set(2)) / "weights.safetensors").write_bytes(b"nothing")
+    read_set(tmp_path, set_aside=True)
+    write_set(tmp_path, a_set(3))
+    (tmp_path / "set-000003" / MANIFEST).unlink(missing_ok=True)
+    (tmp_path / "set-000002" / MANIFEST).unlink(missing_ok=True)
+    assert read_set(tmp_path).iteration == 1
+
+
+def test_nothing_valid_names_the_folder(tmp_path):
+    with pytest.raises(UserError, match="holds no finished model"):
+        read_set(tmp_path)
+
+
+def test_a_manifest_that_points_outside_is_refused(tmp_path):
+    path = write_set(tmp_path, a_set(1)) / MANIFEST
+    path.write_text(path.read_text().replace("history.f32", "../history.f32"))
+    with pytest.raises(UserError, match="outside"):
+        read_set(tmp_path)
+
+
+def test_newest_model_first(tmp_path):
+    import os
+
+    for index, name in enumerate(["old", "new"]):
+        manifest = write_set(model_folder(tmp_path, name, "SAEHD"), a_set(1)) / MANIFEST
+        os.utime(manifest, (1000 + index, 1000 + index))
+    assert list_models(tmp_path) == [("new", "SAEHD"), ("old", "SAEHD")]
+    assert list_models(tmp_path, "Quick96") == []
+
+
+def test_a_full_disk_is_said_before_anything_is_written(tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000})())
+    with pytest.raises(UserError, match="Saving the model"):
+        write_set(tmp_path, a_set(1))
+    assert list(Path(tmp_path).iterdir()) == []
