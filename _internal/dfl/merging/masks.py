@@ -1,0 +1,174 @@
+"""The mask of one face: where it comes from, how it is shrunk and softened.
+
+Masks are worked on at four times the model's size, as in the original, but only where they are not zero: the empty
+rest of the square costs nothing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dfl.base.errors import UserError
+from dfl.base.pictures import FloatPicture
+from dfl.merging.box import Box, as_float, box_of
+from dfl.merging.settings import MaskMode
+
+MASK_SCALE = 4  # mask pixels to one pixel of the model's picture
+SMALLEST_VALUE = 1 / 255  # below it a mask is 0
+
+
+@dataclass(frozen=True)
+class FacePrediction:
+    """What the model made of one face of side R: float32 in 0..1.
+
+    face: (R, R, 3) BGR. face_mask, dst_mask: (R, R), learned-prd and learned-dst. xseg_face, xseg_dst: (256, 256)
+    XSeg's masks of `face` and of the frame's own face, None where no XSeg model ran.
+    """
+
+    face: FloatPicture
+    face_mask: NDArray[np.float32]
+    dst_mask: NDArray[np.float32]
+    xseg_face: NDArray[np.float32] | None = None
+    xseg_dst: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
+class FaceMask:
+    """A mask in the face's square of side `size`, kept only where it may differ from 0.
+
+    values: (h, w) float32, its top-left pixel at (left, top) of the square.
+    """
+
+    values: NDArray[np.float32]
+    left: int
+    top: int
+    size: int
+
+    @property
+    def box(self) -> Box:
+        """Where `values` lies in the square."""
+        height, width = self.values.shape
+        return Box(self.left, self.top, self.left + width, self.top + height)
+
+    def at_face_size(self) -> NDArray[np.float32]:
+        """The mask at the model's own size R: (R, R, 1) float32, by cubic resizing, so it may leave 0..1 a little."""
+        side = self.size // MASK_SCALE
+        small = np.zeros((side, side, 1), np.float32)
+        if self.values.size:
+            # Each small pixel is made of its own 4 x 4 block alone, so whole blocks are enough.
+            box, scale = self.box, MASK_SCALE
+            blocks = Box(box.left // scale, box.top // scale, -(-box.right // scale), -(-box.bottom // scale))
+            padded = np.zeros((blocks.height * scale, blocks.width * scale), np.float32)
+            padded[box.moved(-blocks.left * scale, -blocks.top * scale).slices] = self.values
+            resized = cv2.resize(padded, (blocks.width, blocks.height), interpolation=cv2.INTER_CUBIC)
+            small[(*blocks.slices, 0)] = resized
+        return small
+
+
+def choose_mask(
+    mode: MaskMode, prediction: FacePrediction, hull: Callable[[], NDArray[np.float32]]
+) -> NDArray[np.float32]:
+    """The mask before it is shaped: (R, R) float32 in 0..1, values below 1/255 set to 0.
+
+    hull: gives the landmarks' hull in the face's square, (R, R); called for the mode `dst` only.
+    """
+    side = prediction.face.shape[0]
+    learned, learned_dst = prediction.face_mask, prediction.dst_mask
+    match mode:
+        case "full":
+            mask = np.ones((side, side), np.float32)
+        case "dst":
+            mask = hull()
+        case "learned-prd":
+            mask = learned
+        case "learned-dst":
+            mask = learned_dst
+        case "learned-prd*learned-dst":
+            mask = learned * learned_dst
+        case "learned-prd+learned-dst":
+            mask = np.clip(learned + learned_dst, 0, 1)
+        case "xseg-prd":
+            mask = _xseg(prediction.xseg_face, side)
+        case "xseg-dst":
+            mask = _xseg(prediction.xseg_dst, side)
+        case "xseg-prd*xseg-dst":
+            mask = _xseg(prediction.xseg_face, side) * _xseg(prediction.xseg_dst, side)
+        case "learned-prd*learned-dst*xseg-prd*xseg-dst":
+            mask = learned * learned_dst * _xseg(prediction.xseg_face, side) * _xseg(prediction.xseg_dst, side)
+    return np.where(mask < SMALLEST_VALUE, np.float32(0), mask)
+
+
+def _xseg(mask: NDArray[np.float32] | None, side: int) -> NDArray[np.float32]:
+    if mask is None:
+        raise UserError("This mask needs an XSeg model, and none was given.", "Choose another mask mode.")
+    return as_float(cv2.resize(mask, (side, side), interpolation=cv2.INTER_CUBIC))
+
+
+def shape_mask(mask: NDArray[np.float32], erode: int, blur: int) -> FaceMask:
+    """Enlarge a mask (R, R) to 4R, shrink (erode > 0) or widen it, then blur its edge; clipped to 0..1.
+
+    erode, blur: sides of an elliptic and a Gaussian kernel in mask pixels. With blur the square's own rim is cleared
+    first, so that the edge fades out inside the square.
+    """
+    side = mask.shape[0]
+    enlarged = _enlarged(mask, side)
+    if not enlarged.values.size:
+        return enlarged
+    square = Box(0, 0, enlarged.size, enlarged.size)
+    if erode:
+        enlarged = _eroded(enlarged, erode)
+    rim = blur // 2
+    kept = _cut(enlarged, square.grown(-rim))
+    if blur > 0 and kept.values.size:
+        kept = _cut(_blurred(kept, blur | 1), square)
+    return FaceMask(np.clip(kept.values, 0, 1), kept.left, kept.top, kept.size)
+
+
+def unshaped_mask(mask: NDArray[np.float32]) -> FaceMask:
+    """A mask (R, R) enlarged to 4R and nothing else: what the raw modes use; cubic, so it may leave 0..1 a little."""
+    return _enlarged(mask, mask.shape[0])
+
+
+def _enlarged(mask: NDArray[np.float32], side: int) -> FaceMask:
+    """`mask` at four times its size, where it is not zero."""
+    box = box_of(mask != 0)
+    if box.is_empty:
+        return FaceMask(np.zeros((0, 0), np.float32), 0, 0, side * MASK_SCALE)
+    # Cubic resizing reaches two pixels out.
+    box = box.grown(2).within(Box(0, 0, side, side))
+    size = (box.width * MASK_SCALE, box.height * MASK_SCALE)
+    large = as_float(cv2.resize(mask[box.slices], size, interpolation=cv2.INTER_CUBIC))
+    return FaceMask(large, box.left * MASK_SCALE, box.top * MASK_SCALE, side * MASK_SCALE)
+
+
+def _eroded(mask: FaceMask, erode: int) -> FaceMask:
+    """The smallest value under an ellipse of side `erode`, or (negative) the largest under one of side -erode."""
+    side = abs(erode)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    # Erosion too spreads something: the values slightly below 0 that cubic resizing leaves at a sharp edge.
+    padded = _padded(mask, side // 2 + 1)
+    values = cv2.erode(padded.values, kernel) if erode > 0 else cv2.dilate(padded.values, kernel)
+    return FaceMask(as_float(values), padded.left, padded.top, padded.size)
+
+
+def _blurred(mask: FaceMask, side: int) -> FaceMask:
+    padded = _padded(mask, side // 2)
+    values = cv2.GaussianBlur(padded.values, (side, side), 0, borderType=cv2.BORDER_CONSTANT)
+    return FaceMask(as_float(values), padded.left, padded.top, padded.size)
+
+
+def _padded(mask: FaceMask, margin: int) -> FaceMask:
+    """The same mask with `margin` zeros around."""
+    values = cv2.copyMakeBorder(mask.values, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=0)
+    return FaceMask(as_float(values), mask.left - margin, mask.top - margin, mask.size)
+
+
+def _cut(mask: FaceMask, box: Box) -> FaceMask:
+    """What of the mask lies in `box`; the rest becomes 0."""
+    kept = mask.box.within(box)
+    if kept.is_empty:
+        return FaceMask(np.zeros((0, 0), np.float32), 0, 0, mask.size)
+    return FaceMask(mask.values[kept.moved(-mask.left, -mask.top).slices], kept.left, kept.top, mask.size)

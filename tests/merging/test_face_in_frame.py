@@ -1,0 +1,151 @@
+"""One face in one frame: equal to what was recorded from the original, and right where no record exists."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from dfl.base.pictures import read_picture
+from dfl.faces.face_type import FaceType
+from dfl.merging.face_in_frame import FaceCrop, Motion, cut_out, merge_face, xseg_input
+from dfl.merging.frame import compose
+from dfl.merging.masks import FacePrediction
+from dfl.merging.settings import MergeSettings
+
+MASKS = MergeSettings.model_fields["mask_mode"].annotation.__args__
+TRANSFERS = MergeSettings.model_fields["colour_transfer"].annotation.__args__
+SHARPEN = MergeSettings.model_fields["sharpen_mode"].annotation.__args__
+
+
+def settings_of(config: dict[str, Any]) -> MergeSettings:
+    """The recorded settings under our names."""
+    return MergeSettings(
+        mode=config["mode"],
+        masked_hist_match=config["masked_hist_match"],
+        hist_match_threshold=config["hist_match_threshold"],
+        mask_mode=MASKS[config["mask_mode"]],
+        erode=config["erode_mask_modifier"],
+        blur=config["blur_mask_modifier"],
+        motion_blur=config["motion_blur_power"],
+        face_scale=config["output_face_scale"],
+        colour_transfer=TRANSFERS[config["color_transfer_mode"]],
+        sharpen_mode=SHARPEN[config["sharpen_mode"]],
+        sharpen_amount=config["blursharpen_amount"],
+        denoise=config["image_denoise_power"],
+        bicubic=config["bicubic_degrade_power"],
+        colour_degrade=config["color_degrade_power"],
+    )
+
+
+class Recorded:
+    """The recorded frames, predictions and results."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.facts = json.loads((folder / "merge.json").read_text(encoding="utf-8"))
+
+    def frame(self, number: int) -> NDArray[np.uint8]:
+        return read_picture(self.folder / f"frame{number}.png")
+
+    def landmarks(self, number: int) -> NDArray[np.float64]:
+        return np.array(self.facts["frames"][number]["landmarks"])
+
+    def crop(self, number: int, landmarks: NDArray[np.float64] | None = None) -> FaceCrop:
+        facts = self.facts["frames"][number]
+        kind = FaceType.from_name(facts["face_type"])
+        points = self.landmarks(number) if landmarks is None else landmarks
+        return cut_out(self.frame(number), points, kind, facts["resolution"])
+
+    def prediction(self, number: int) -> FacePrediction:
+        face, prd, dst = (
+            read_picture(self.folder / f"pred{number}_{part}.png").astype(np.float32) / 255
+            for part in ("bgr", "mask_prd", "mask_dst")
+        )
+        return FacePrediction(face, prd[:, :, 0], dst[:, :, 0])
+
+    def result(self, name: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        content = np.frombuffer((self.folder / name).read_bytes(), np.uint8)
+        picture = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
+        return picture[:, :, :3], picture[:, :, 3]
+
+    def merged(self, case: dict[str, Any], prediction: FacePrediction) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        number = case["frame"]
+        motion = Motion(case.get("motion_power", 0.0), case.get("motion_deg", 0.0))
+        random = np.random.RandomState(case.get("numpy_seed", 1234))
+        frame, crop = self.frame(number), self.crop(number)
+        patch = merge_face(frame, crop, prediction, settings_of(case["config"]), motion, random)
+        canvas = frame if case["config"]["mode"] != "raw-predict" else np.zeros((crop.side, crop.side, 3), np.uint8)
+        return compose(canvas, [patch])
+
+
+@pytest.fixture(scope="module")
+def recorded(shared: Path) -> Recorded:
+    return Recorded(shared / "original" / "merge")
+
+
+def levels_apart(made: NDArray[np.uint8], wanted: NDArray[np.uint8]) -> float:
+    return float(np.abs(made.astype(int) - wanted.astype(int)).mean())
+
+
+@pytest.mark.parametrize("index", range(35))
+def test_equals_the_recorded_frame(recorded: Recorded, index: int) -> None:
+    case = recorded.facts["cases"][index]
+    picture, mask = recorded.merged(case, recorded.prediction(case["frame"]))
+    wanted, wanted_mask = recorded.result(case["file"])
+    # Sharpening and the choice of 256 colours make more of last digits.
+    strict = not (case["config"]["sharpen_mode"] or case["config"]["color_degrade_power"])
+    assert levels_apart(picture, wanted) <= (0.25 if strict else 0.5)
+    assert levels_apart(mask, wanted_mask) <= 0.25
+
+
+def test_shows_the_model_what_the_original_showed_it(recorded: Recorded) -> None:
+    inputs = np.load(recorded.folder / "predictor_inputs.npz")
+    for number in range(3):
+        # Stored as 16-bit numbers of 0..1.
+        assert np.abs(recorded.crop(number).picture * 65535 - inputs[f"frame{number}"]).max() < 0.002 * 65535
+
+
+def test_two_faces_cover_each_other_as_recorded(recorded: Recorded) -> None:
+    case = recorded.facts["two_faces"]
+    number = case["frame"]
+    frame = recorded.frame(number)
+    patches = [
+        merge_face(
+            frame, recorded.crop(number, np.array(points)), recorded.prediction(number), settings_of(case["config"])
+        )
+        for points in case["landmarks_list"]
+    ]
+    picture, mask = compose(frame, patches)
+    wanted, wanted_mask = recorded.result("two_faces.png")
+    assert len(patches) == 2
+    assert levels_apart(picture, wanted) <= 0.25
+    assert levels_apart(mask, wanted_mask) <= 0.25
+
+
+def made_up_xseg(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The function that stood for the XSeg network when the records were made."""
+    y, x = np.mgrid[:256, :256] / 256
+    mask = np.clip(3 - 7 * np.sqrt((x - 0.5) ** 2 + (y - 0.55) ** 2), 0, 1)
+    return (mask * (picture[:, :, 1] > 0.08)).astype(np.float32)
+
+
+@pytest.mark.parametrize("index", range(4))
+def test_xseg_masks_equal_the_recorded_ones(recorded: Recorded, index: int) -> None:
+    case = recorded.facts["xseg"][index]
+    bare = recorded.prediction(case["frame"])
+    crop = recorded.crop(case["frame"])
+    prediction = FacePrediction(
+        bare.face,
+        bare.face_mask,
+        bare.dst_mask,
+        made_up_xseg(cv2.resize(bare.face, (256, 256), interpolation=cv2.INTER_CUBIC)),
+        made_up_xseg(xseg_input(recorded.frame(case["frame"]), crop)),
+    )
+    picture, mask = recorded.merged(case, prediction)
+    wanted, wanted_mask = recorded.result(case["file"])
+    assert levels_apart(picture, wanted) <= 0.25
+    assert levels_apart(mask, wanted_mask) <= 0.25
