@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from dfl.faces.face_type import FaceType
 from dfl.merging.face_in_frame import FaceCrop, Motion, cut_out, merge_face, xseg_input
+from dfl.merging.frame import compose
 from dfl.merging.masks import FacePrediction
 from dfl.merging.settings import MergeSettings
 
@@ -63,3 +64,59 @@ def test_equals_what_the_original_makes_of_the_waves(case: dict[str, Any]) -> No
     assert picture.mean(axis=(0, 1)) * 255 == pytest.approx(case["mean"], abs=0.1)
     assert mask.mean() * 255 == pytest.approx(case["mask"], abs=0.1)
     assert picture[row, column] * 255 == pytest.approx(case["pixel"], abs=1)
+
+
+# A predictor that gives back what it is shown must leave the frame as it was.
+
+FACE_TYPES = (FaceType.HALF, FaceType.MIDFULL, FaceType.FULL, FaceType.WHOLE, FaceType.HEAD)
+FRAME_HW = (360, 480)
+# side of the landmarks' unit square in frame pixels, its centre as a share of the frame, turn in degrees
+PLACES = {
+    "in the middle": (70, (0.5, 0.5), 0),
+    "turned": (60, (0.45, 0.55), 130),
+    "at the left edge": (70, (0.08, 0.5), 10),
+    "at the corner": (70, (0.97, 0.96), -20),
+    "half outside": (110, (0.5, 0.0), 5),
+    "wholly outside": (40, (-1.5, 0.5), 0),
+    "tiny": (9, (0.3, 0.3), 15),
+    "huge": (900, (0.5, 0.5), 7),
+}
+
+
+def placed(side: float, centre: tuple[float, float], degrees: float) -> NDArray[np.float64]:
+    """The check face's landmarks moved to a place in the frame."""
+    points = np.array(RECORDS["landmarks"])
+    unit = (points - points[17:].mean(axis=0)) / np.ptp(points[17:, 1])
+    turn = np.radians(degrees)
+    rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    return unit @ rotation.T * side + np.array(centre) * FRAME_HW[::-1]
+
+
+def slow_waves(side: float) -> NDArray[np.uint8]:
+    """A frame whose waves are long beside the pixels of a face of that side."""
+    y, x = np.mgrid[: FRAME_HW[0], : FRAME_HW[1]] / max(side, 30)
+    channels = [np.sin(x + 0.7 * y), np.sin(x - y + 1), np.cos(0.5 * x + y)]
+    return np.round(128 + 90 * np.stack(channels, axis=2)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("face_type", FACE_TYPES, ids=lambda kind: str(kind.file_name))
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("blur", [0, 40])
+def test_giving_back_what_was_shown_leaves_the_frame_as_it_was(face_type: FaceType, place: str, blur: int) -> None:
+    frame, resolution = slow_waves(PLACES[place][0]), 128
+    crop = cut_out(frame, placed(*PLACES[place]), face_type, resolution)
+    side = resolution / np.sqrt(abs(np.linalg.det(crop.to_face[:, :2])))
+    ones = np.ones((resolution, resolution), np.float32)
+    prediction = FacePrediction(crop.picture, ones, ones)
+    # 12 mask pixels each side are 3 face pixels: where the square ends, black is mixed in too.
+    settings = MergeSettings(colour_transfer="none", blur=blur, erode=24)
+    picture, mask = compose(frame, [merge_face(frame, crop, prediction, settings)])
+    apart = np.abs(picture.astype(int) - frame)
+    assert not apart[mask == 0].any()
+    assert mask.any() == (place != "wholly outside")
+    # Beyond the frame the model is shown black; cubic interpolation mixes it in two face pixels deep.
+    rim = int(np.ceil(2 * side / resolution)) + 2
+    inner = apart[rim:-rim, rim:-rim]
+    # Both interpolations spread the frame's own rounding (half a level), by up to 1.3 a time, and the result is cut off,
+    # not rounded: one level, and one more where a face pixel covers several frame pixels.
+    assert inner.max(initial=0) <= (1 if side <= 2 * resolution else 2)
