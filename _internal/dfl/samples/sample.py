@@ -1,0 +1,237 @@
+"""One training sample: what a network is shown of a face, and what it shall answer.
+
+In two steps. The base is what stays the same each time a face is used: its picture and masks at the model's size, in
+8 bits, so that many bases fit into memory. The sample is drawn from the base with a seed: colours, geometry, float32.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import NDArray
+
+from dfl.base.errors import UserError
+from dfl.base.pictures import FloatPicture, Picture
+from dfl.faces.align import alignment_matrix
+from dfl.faces.face_type import FaceType
+from dfl.faces.masks import eyes_mask, hull_mask, mouth_mask
+from dfl.faceset.aligned_face import FaceMetadata
+from dfl.faceset.segmentation import decode_mask
+from dfl.samples.colour_transfer import Mode, transfer
+from dfl.samples.warp import Geometry, Ranges, apply_geometry, random_geometry
+
+_TO_UNIT = np.float32(1 / 255)
+Mask8 = NDArray[np.uint8]  # (R, R), 0..255
+
+
+@dataclass(frozen=True)
+class SampleSettings:
+    """What samples of one side of a model are like.
+
+    resolution: side in pixels. warp: bend the input picture. flip: mirror four of ten samples. eyes_mouth: give that
+    mask too. transfer: colours of a partner's picture. hsv_power: 0..1, how much the input's colour is shifted at
+    random. symmetric_warp: see warp.random_geometry.
+    """
+
+    resolution: int
+    face_type: FaceType
+    warp: bool = True
+    flip: bool = False
+    ranges: Ranges = field(default_factory=Ranges)
+    eyes_mouth: bool = False
+    transfer: Mode = "none"
+    hsv_power: float = 0.0
+    symmetric_warp: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Base:
+    """A face at the model's size: picture (R, R, 3) uint8 BGR; mask and eyes_mouth (R, R) uint8, 0..255."""
+
+    picture: Picture
+    mask: Mask8
+    eyes_mouth: Mask8 | None
+
+    @property
+    def nbytes(self) -> int:
+        return self.picture.nbytes + self.mask.nbytes + (0 if self.eyes_mouth is None else self.eyes_mouth.nbytes)
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One sample, float32, 0..1, all parts with the same geometry.
+
+    warped: (R, R, 3) BGR, the input. target: (R, R, 3) BGR, not bent. mask: (R, R, 1), the face's area. eyes_mouth:
+    (R, R, 1), largest value 1, or None.
+    """
+
+    warped: FloatPicture
+    target: FloatPicture
+    mask: FloatPicture
+    eyes_mouth: FloatPicture | None
+
+
+@dataclass(frozen=True, eq=False)
+class SideBatch:
+    """A batch of samples of one side: what Sample has, with N in front, float32."""
+
+    warped: FloatPicture
+    target: FloatPicture
+    mask: FloatPicture
+    eyes_mouth: FloatPicture | None
+
+    def sample(self, index: int) -> Sample:
+        """One sample of the batch, as views."""
+        eyes_mouth = None if self.eyes_mouth is None else self.eyes_mouth[index]
+        return Sample(self.warped[index], self.target[index], self.mask[index], eyes_mouth)
+
+
+def empty_batch(settings: SampleSettings, count: int) -> SideBatch:
+    """Arrays for a batch of `count` samples, not filled."""
+    side = settings.resolution
+    pictures, masks = (count, side, side, 3), (count, side, side, 1)
+    return SideBatch(
+        np.empty(pictures, np.float32),
+        np.empty(pictures, np.float32),
+        np.empty(masks, np.float32),
+        np.empty(masks, np.float32) if settings.eyes_mouth else None,
+    )
+
+
+class Dice:
+    """The random streams of one sample, in the original's order. One object serves many samples: seeding is cheap.
+
+    colours: for the random colour transfers. geometry: for turn, zoom, shift, flip, then the colour shift. grid: for
+    the bent grid. The last two start alike.
+    """
+
+    def __init__(self) -> None:
+        self.colours, self.geometry, self.grid = RandomState(0), RandomState(0), RandomState(0)
+
+    def start(self, seed: int) -> None:
+        """Begin a sample; `seed` 0..2**32-1. What the original gives after `numpy.random.seed(seed)`."""
+        self.colours.seed(seed)
+        sample_seed = int(self.colours.randint(0x80000000))
+        self.geometry.seed(sample_seed)
+        self.grid.seed(sample_seed)
+
+
+def make_base(picture: Picture, metadata: FaceMetadata, settings: SampleSettings, name: str = "") -> Base:
+    """Bring an aligned picture (S, S, 3) uint8 BGR and its masks to the model's face type and size.
+
+    UserError for a mark_only face, for a damaged mask, and for pictures that are not square; `name` is the file.
+    """
+    size = picture.shape[0]
+    if picture.shape[1] != size:
+        raise UserError(f"{name} is not square: it is no aligned face.", "Move it out of the faceset.")
+    if metadata.face_type is FaceType.MARK_ONLY:
+        raise UserError(f"{name} is of face type mark_only.", "Extract it again as whole_face, full_face or head.")
+    matrix = None
+    if metadata.face_type is not settings.face_type:
+        matrix = alignment_matrix(metadata.landmarks, settings.resolution, settings.face_type)
+    mask = _face_mask(size, metadata, name)
+    eyes_mouth = None
+    if settings.eyes_mouth:
+        shape = (size, size)
+        soft = _to_bytes(cv2.add(eyes_mask(shape, metadata.landmarks), mouth_mask(shape, metadata.landmarks)))
+        soft[mask == 0] = 0
+        eyes_mouth = _fitted(soft, matrix, settings.resolution, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
+    return Base(
+        _fitted(picture, matrix, settings.resolution, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE),
+        _fitted(mask, matrix, settings.resolution, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT),
+        eyes_mouth,
+    )
+
+
+def _face_mask(size: int, metadata: FaceMetadata, name: str) -> Mask8:
+    """The face's area at the picture's size, (S, S) uint8: the XSeg mask if there is one, else the landmarks' hull."""
+    if metadata.xseg_mask is None:
+        return _to_bytes(hull_mask((size, size), metadata.landmarks, metadata.eyebrows_expand_mod))
+    mask = _to_bytes(decode_mask(metadata.xseg_mask, name))
+    return np.asarray(cv2.resize(mask, (size, size), interpolation=cv2.INTER_CUBIC), np.uint8)
+
+
+def _to_bytes(mask: Any) -> Mask8:
+    """(S, S, 1) or (S, S) float32 from 0 as (S, S) uint8, rounded, values above 1 cut."""
+    return np.asarray(cv2.convertScaleAbs(mask, alpha=255), np.uint8).reshape(mask.shape[:2])
+
+
+def _fitted(picture: Any, matrix: Any, resolution: int, interpolation: int, border: int) -> NDArray[np.uint8]:
+    """Aligned by the matrix, or made `resolution` pixels wide where the face types are the same."""
+    if matrix is not None:
+        fitted = cv2.warpAffine(picture, matrix, (resolution, resolution), flags=interpolation, borderMode=border)
+    elif picture.shape[0] != resolution:
+        fitted = cv2.resize(picture, (resolution, resolution), interpolation=interpolation)
+    else:
+        fitted = picture
+    return np.asarray(fitted, np.uint8)
+
+
+def make_partner(picture: Picture, settings: SampleSettings) -> Picture:
+    """A picture at the model's size, as the reference of a colour transfer: its whole crop, whatever its face type."""
+    return np.asarray(cv2.resize(picture, (settings.resolution, settings.resolution)), np.uint8)
+
+
+def fill_sample(base: Base, settings: SampleSettings, dice: Dice, partner: Picture | None, into: Sample) -> None:
+    """Draw one sample from `base` into arrays; `dice` was started with the sample's seed.
+
+    partner: of make_partner, needed when the settings transfer colours.
+    """
+    side, may_flip = settings.resolution, settings.flip
+    geometry = random_geometry(
+        side, dice.geometry, dice.grid, settings.ranges, may_flip, is_symmetric=settings.symmetric_warp
+    )
+    target = shown = base.picture * _TO_UNIT
+    if settings.transfer != "none":
+        if partner is None:
+            raise ValueError("a colour transfer needs a partner's picture")
+        reference, plain = partner * _TO_UNIT, target
+        target = shown = transfer(settings.transfer, plain, reference, dice.colours)
+        if settings.transfer in ("idt", "sot"):
+            # The original draws again for the target, so that input and target differ a little in colour.
+            target = transfer(settings.transfer, plain, reference, dice.colours)
+    if settings.hsv_power > 0:
+        shown = _shifted_colour(shown, settings.hsv_power, dice.geometry)
+    np.clip(apply_geometry(target, geometry, warp=False), 0, 1, out=into.target)
+    if shown is target and not settings.warp:
+        into.warped[...] = into.target
+    else:
+        np.clip(apply_geometry(shown, geometry, warp=settings.warp), 0, 1, out=into.warped)
+    _fill_mask(base.mask, geometry, into.mask)
+    if into.eyes_mouth is not None and base.eyes_mouth is not None:
+        _fill_mask(base.eyes_mouth, geometry, into.eyes_mouth)
+        largest = into.eyes_mouth.max()
+        if largest > 0:
+            np.divide(into.eyes_mouth, largest, out=into.eyes_mouth)
+
+
+def _fill_mask(mask: Mask8, geometry: Geometry, into: FloatPicture) -> None:
+    moved = apply_geometry(mask, geometry, warp=False, interpolation=cv2.INTER_LINEAR, border=cv2.BORDER_CONSTANT)
+    np.multiply(moved[:, :, None], _TO_UNIT, out=into)
+
+
+def _shifted_colour(picture: FloatPicture, power: float, random: RandomState) -> FloatPicture:
+    """The picture with hue, saturation and value moved at random: at most half of `power` of their range each way."""
+    most = max(1, int(360 * power * 0.5))
+    hsv = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2HSV), np.float32)
+    hsv[:, :, 0] = (hsv[:, :, 0] + random.randint(-most, most + 1)) % 360
+    for channel in (1, 2):
+        hsv[:, :, channel] = np.clip(hsv[:, :, channel] + np.float32((random.random() - 0.5) * power), 0, 1)
+    return np.clip(np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR), np.float32), 0, 1)
+
+
+def make_sample(
+    picture: Picture, metadata: FaceMetadata, settings: SampleSettings, seed: int, partner: Picture | None = None
+) -> Sample:
+    """One sample of an aligned picture (S, S, 3) uint8 BGR; `partner` is another one, needed for a colour transfer.
+
+    Equal seeds give equal samples; those of the original after `numpy.random.seed(seed)`.
+    """
+    dice = Dice()
+    dice.start(seed)
+    sample = empty_batch(settings, 1).sample(0)
+    base = make_base(picture, metadata, settings)
+    fill_sample(base, settings, dice, None if partner is None else make_partner(partner, settings), sample)
+    return sample
