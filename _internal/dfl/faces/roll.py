@@ -1,0 +1,49 @@
+"""Guard against faces put on upside down.
+
+The whole-frame detector finds a face at any roll, but beyond about +-100 degrees its points, and then the mesh, come
+out upside down, eyes on the mouth, with full confidence. The small detector does not see faces that are not upright:
+asked at four turns of the face's surroundings, it tells which way is up.
+"""
+
+import math
+
+from dfl.base.pictures import Picture
+from dfl.faces.blaze import Detection, Detector
+from dfl.faces.mesh import MARGIN, Mesh
+from dfl.faces.square import Square, angle_apart
+
+# Meshes of right faces are rarely (1 in 7) below this presence of mesh v2; four of five upside-down ones are.
+DOUBTFUL_PRESENCE = 20.0
+# What a mesh in the new direction must reach to replace the old one, and how far below the old it may be.
+_LEAST_PRESENCE = 11.0
+_LOST_PRESENCE = 3.0
+_LEAST_SCORE = 0.3
+# The face asked about is in the window's middle; another face nearby is not.
+_OFF_CENTRE = 0.22
+_WINDOW = 2.0
+_OTHER_DIRECTION = math.radians(45)
+TURNS = (0.0, math.pi / 2, math.pi, 3 * math.pi / 2)
+
+
+def other_direction(detector: Detector, frame: Picture, mesh: Mesh) -> Detection | None:
+    """The same face found in a direction more than 45 degrees from the mesh's; None when the mesh may be right.
+
+    frame: (H, W, 3) uint8 BGR.
+    """
+    square = mesh.square
+    side = square.side / MARGIN * _WINDOW
+    best: Detection | None = None
+    for turn in TURNS:
+        window = Square(square.x, square.y, side, turn)
+        for found in detector.find(frame, window, _LEAST_SCORE):
+            off = max(abs(found.square.x - square.x), abs(found.square.y - square.y))
+            if off <= _OFF_CENTRE * side and (best is None or found.score > best.score):
+                best = found
+    if best is None or angle_apart(best.square.roll, mesh.roll) <= _OTHER_DIRECTION:
+        return None
+    return best
+
+
+def is_better(new: Mesh, old: Mesh) -> bool:
+    """Whether a mesh v2 in another direction replaces the one found first."""
+    return new.presence > max(old.presence - _LOST_PRESENCE, _LEAST_PRESENCE)
