@@ -2,12 +2,15 @@
 
 import multiprocessing
 import os
+import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import islice
+from multiprocessing.connection import wait
 from typing import Any, Generic, TypeVar
 
 from dfl.base.errors import UserError
@@ -55,14 +58,15 @@ def in_processes(
 
     At most three items a worker are under way, so memory stays bounded. An exception in `function` is that item's
     error and the rest goes on. A worker that dies (killed, out of memory) is replaced; its item is tried once more,
-    then counted as failed. `start(*start_arguments)` runs once in every new process.
+    then counted as failed. `start(*start_arguments)` runs once in every new process. Workers end when this process
+    does, however it ends; Ctrl-C is left to it.
     """
     waiting = iter(items)
     window: deque[tuple[Item, Future[Result] | None]] = deque()
 
     def new_pool() -> ProcessPoolExecutor:
         context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(workers, context, initializer=start, initargs=start_arguments)
+        return ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(start, start_arguments))
 
     pool = new_pool()
     try:
@@ -86,6 +90,22 @@ def in_processes(
             yield outcome
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _begin(start: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
+    """The first thing in every worker."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if start:
+        start(*arguments)
+
+
+def _end_with_parent() -> None:
+    """A killed parent cannot stop its workers, and they would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 def _submit(pool: ProcessPoolExecutor, function: Callable[[Item], Result], item: Item) -> Future[Result] | None:
