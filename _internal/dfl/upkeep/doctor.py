@@ -95,8 +95,9 @@ def _engine(start: bool) -> Iterator[Finding]:
 
     try:
         name, why = choose_engine(None)
-    except UserError as error:
-        yield Finding("Engine", error.what, packages.INSTALL_AGAIN, must=True)
+    except UserError:
+        text = "neither TensorFlow nor torch is installed: no training, no merging"
+        yield Finding("Engine", text, packages.INSTALL_AGAIN, must=True)
         return
     yield Finding("Engine", f"{name} {packages.installed(name)} ({why})")
     if not packages.installed("keras"):

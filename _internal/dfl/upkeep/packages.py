@@ -14,7 +14,12 @@ from pathlib import Path
 
 from dfl.upkeep.findings import Finding
 
-INSTALL_AGAIN = "Install the program's packages again: pip install -e . (in the folder of README.md)."
+_PORTABLE_PYTHON = Path(__file__).resolve().parents[2] / "python" / "python.exe"
+INSTALL_AGAIN = (
+    "Unpack the whole zip file again: this folder is not whole."
+    if _PORTABLE_PYTHON.is_file()
+    else "Install the program's packages again: pip install -e . (in the folder of README.md)."
+)
 OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
 ENGINES = ("tensorflow", "keras")  # told with the engine: without them torch may do
 IMPORTED = {
@@ -66,11 +71,12 @@ def versions() -> Iterator[Finding]:
     wanted = list(wanted_packages())
     there = [f"{package.name} {installed(package.name)}" for package in wanted if installed(package.name)]
     yield Finding("Packages", ", ".join(there) or "none found")
+    missing = [package.name for package in wanted if not installed(package.name) and package.name not in ENGINES]
+    if missing:
+        yield Finding("Packages", f"missing: {', '.join(missing)}", INSTALL_AGAIN, must=True)
     for package in wanted:
         version = installed(package.name)
-        if not version and package.name not in ENGINES:
-            yield Finding("Packages", f"{package.name} is missing", INSTALL_AGAIN, must=True)
-        elif version and package.fits is False:
+        if version and package.fits is False:
             text = f"{package.name} {version} does not fit: expected {package.versions}"
             yield Finding(
                 "Packages", text, f'Install one that fits: pip install "{package.name}{package.versions}"', must=True
