@@ -164,10 +164,10 @@ def _metadata(values: dict[str, Any]) -> FaceMetadata:
 
 
 def _points(value: Any) -> Points:
-    points = np.array(value, np.float32)
+    points = np.array(value, np.float64)
     if points.ndim != 2 or points.shape[1] != 2 or not np.all(np.abs(points) < _MAX_COORDINATE):
         raise ValueError("points are not pairs of numbers within a picture")
-    return points
+    return points.astype(np.float32)
 
 
 def _landmarks(value: Any) -> Points:

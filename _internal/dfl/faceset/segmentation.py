@@ -31,15 +31,19 @@ def encode_mask(mask: NDArray[np.floating[Any]]) -> bytes:
     """
     grey = np.clip(mask * 255, 0, 255).astype(np.uint8).reshape(mask.shape[:2])
     content = cv2.imencode(".png", grey)[1].tobytes()
-    quality = 100
-    while len(content) > MAX_MASK_BYTES and quality >= 0:
-        content = cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
-        quality -= 1
-    if len(content) > MAX_MASK_BYTES:
+    if len(content) > MAX_MASK_BYTES and len(_as_jpeg(grey, 0)) > MAX_MASK_BYTES:
         raise UserError(
             f"A mask of {grey.shape[1]} x {grey.shape[0]} pixels is too large to be stored.", "Use a smaller one."
         )
+    quality = 100
+    while len(content) > MAX_MASK_BYTES:
+        content = _as_jpeg(grey, quality)
+        quality -= 1
     return content
+
+
+def _as_jpeg(grey: NDArray[np.uint8], quality: int) -> bytes:
+    return cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
 
 
 def decode_mask(content: bytes, name: str) -> FloatPicture:
