@@ -1,9 +1,15 @@
+import itertools
+import math
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-from dfl.base.processes import in_processes
+import pytest
+
+from dfl.base.errors import UserError
+from dfl.base.processes import in_processes, worker_count
 
 _ENDLESS = """
 import itertools, time
@@ -42,3 +48,68 @@ def test_workers_of_a_killed_program_end_too(tmp_path: Path) -> None:
         process.kill()
         # The workers share the output: it ends when the last of them has ended.
         process.communicate(timeout=30)
+
+
+class _Awkward(Exception):
+    """Cannot be rebuilt from its pickle."""
+
+    def __init__(self, one: int, two: int) -> None:
+        super().__init__(f"{one} and {two}")
+
+
+def _raise_awkwardly(number: int) -> int:
+    raise _Awkward(number, 2)
+
+
+def _refuse(what: str) -> None:
+    raise UserError(f"{what} is missing.", "Install it.")
+
+
+def test_an_error_that_cannot_be_sent_is_told_in_words() -> None:
+    (outcome,) = in_processes(_raise_awkwardly, [1], workers=1)
+    assert str(outcome.error) == "_Awkward: 1 and 2"
+
+
+def test_an_error_for_the_user_arrives_whole() -> None:
+    (outcome,) = in_processes(_refuse, ["A picture"], workers=1)
+    assert isinstance(outcome.error, UserError)
+    assert (outcome.error.what, outcome.error.todo) == ("A picture is missing.", "Install it.")
+
+
+def test_a_worker_that_cannot_begin_ends_the_run_with_its_reason() -> None:
+    with pytest.raises(UserError, match=r"The model is missing\.\nInstall it"):
+        list(in_processes(math.sqrt, range(100), workers=2, start=_refuse, start_arguments=("The model",)))
+
+
+def test_items_are_taken_only_when_they_are_due() -> None:
+    taken: list[int] = []
+
+    def items() -> Any:
+        for number in itertools.count():
+            taken.append(number)
+            yield number
+
+    outcomes = in_processes(math.sqrt, items(), workers=2)
+    first = [next(outcomes) for _ in range(4)]
+    outcomes.close()  # type: ignore[attr-defined]
+    assert [outcome.result for outcome in first] == [math.sqrt(number) for number in range(4)]
+    assert len(taken) <= 4 + 3 * 2
+
+
+def test_no_items_are_no_work() -> None:
+    assert list(in_processes(math.sqrt, [], workers=2)) == []
+
+
+def test_an_error_of_the_items_source_comes_through() -> None:
+    def items() -> Any:
+        yield 4
+        raise UserError("The clip is cut.", "Copy it again.")
+
+    with pytest.raises(UserError, match="The clip is cut"):
+        list(in_processes(math.sqrt, items(), workers=1))
+
+
+def test_as_many_workers_as_wanted_or_as_there_are_cores() -> None:
+    assert worker_count(5) == 5
+    assert 1 <= worker_count() <= worker_count(most=10_000)
+    assert worker_count(most=1) == 1

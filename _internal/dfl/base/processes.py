@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 from collections import deque
@@ -26,6 +27,18 @@ class Outcome(Generic[Item, Result]):
     item: Item
     result: Result | None
     error: Exception | None
+
+
+class _StartFailed(Exception):
+    """A worker could not begin."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+# In a worker: why it could not begin.
+_start_errors: list[Exception] = []
 
 
 def worker_count(wanted: int = 0, most: int = 16) -> int:
@@ -58,8 +71,8 @@ def in_processes(
 
     At most three items a worker are under way, so memory stays bounded. An exception in `function` is that item's
     error and the rest goes on. A worker that dies (killed, out of memory) is replaced; its item is tried once more,
-    then counted as failed. `start(*start_arguments)` runs once in every new process. Workers end when this process
-    does, however it ends; Ctrl-C is left to it.
+    then counted as failed. `start(*start_arguments)` runs once in every new process; its exception ends the run.
+    Workers end when this process does, however it ends; Ctrl-C is left to it.
     """
     waiting = iter(items)
     window: deque[tuple[Item, Future[Result] | None]] = deque()
@@ -86,7 +99,7 @@ def in_processes(
                     pool.shutdown(cancel_futures=True)
                     pool = new_pool()
                     outcome = Outcome(item, None, _died(item))
-                window = deque((other, _submit(pool, function, other)) for other, _ in window)
+                window = deque((other, _again(pool, function, other, before)) for other, before in window)
             yield outcome
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
@@ -97,7 +110,29 @@ def _begin(start: Callable[..., None] | None, arguments: tuple[Any, ...]) -> Non
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if start:
-        start(*arguments)
+        try:
+            start(*arguments)
+        except Exception as error:  # noqa: BLE001 - told to the parent with the first item
+            _start_errors.append(_sendable(error))
+
+
+def _work(function: Callable[[Item], Result], item: Item) -> Result:
+    """One item's work, in the worker."""
+    if _start_errors:
+        raise _StartFailed(_start_errors[0])
+    try:
+        return function(item)
+    except Exception as error:
+        raise _sendable(error) from error
+
+
+def _sendable(error: Exception) -> Exception:
+    """The error itself, or its text where it cannot be pickled: the parent would take that for a dead worker."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # noqa: BLE001 - whatever is wrong with it
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
 
 
 def _end_with_parent() -> None:
@@ -111,9 +146,18 @@ def _end_with_parent() -> None:
 def _submit(pool: ProcessPoolExecutor, function: Callable[[Item], Result], item: Item) -> Future[Result] | None:
     """Hand an item to the pool; None when the pool has just broken."""
     try:
-        return pool.submit(function, item)
+        return pool.submit(_work, function, item)
     except BrokenProcessPool:
         return None
+
+
+def _again(
+    pool: ProcessPoolExecutor, function: Callable[[Item], Result], item: Item, before: Future[Result] | None
+) -> Future[Result] | None:
+    """Hand an item to a new pool unless the broken one has finished it."""
+    if before and before.done() and not isinstance(before.exception(), BrokenProcessPool):
+        return before
+    return _submit(pool, function, item)
 
 
 def _finished(item: Item, future: Future[Result] | None) -> Outcome[Item, Result] | None:
@@ -124,6 +168,8 @@ def _finished(item: Item, future: Future[Result] | None) -> Outcome[Item, Result
         return Outcome(item, future.result(), None)
     except BrokenProcessPool:
         return None
+    except _StartFailed as failed:
+        raise failed.error from None
     except Exception as error:  # noqa: BLE001 - the item's own failure, handed to the caller
         return Outcome(item, None, error)
 
