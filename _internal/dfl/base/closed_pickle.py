@@ -74,6 +74,11 @@ def _codecs_encode(text: str, encoding: str) -> bytes:
     return text.encode("latin1")
 
 
+def _no_bytes() -> bytes:
+    """How protocols up to 2 write bytes of length 0."""
+    return b""
+
+
 def _enum_value(value: object) -> int:
     """The original's enums (FaceType, SampleType) as their plain integers."""
     if not isinstance(value, int):
@@ -100,6 +105,7 @@ _KNOWN: dict[tuple[str, str], Any] = {
     ("numpy", "ndarray"): _Array,
     ("numpy", "dtype"): _NumberType,
     ("_codecs", "encode"): _Function(_codecs_encode),
+    ("__builtin__", "bytes"): _Function(_no_bytes),
     ("facelib.FaceType", "FaceType"): _Function(_enum_value),
     ("samplelib.Sample", "SampleType"): _Function(_enum_value),
 }

@@ -5,7 +5,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +32,9 @@ def replacing(path: Path) -> Iterator[Path]:
 
     On any error the temporary file is removed and `path` is as it was. A full disk becomes a UserError.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.stem}{PART_MARK}{uuid.uuid4().hex[:8]}{path.suffix}")
+    part = _part_of(path)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield part
         with part.open("rb+") as handle:
             os.fsync(handle.fileno())
@@ -43,7 +43,17 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise mendable(error, path) from error
     finally:
-        part.unlink(missing_ok=True)
+        _drop(part)
+
+
+def _part_of(path: Path) -> Path:
+    return path.with_name(f"{path.stem}{PART_MARK}{uuid.uuid4().hex[:8]}{path.suffix}")
+
+
+def _drop(part: Path) -> None:
+    """Remove a half-written file, if it is still there and its folder allows."""
+    with suppress(OSError):
+        part.unlink()
 
 
 def write_bytes(path: Path, content: bytes | memoryview, *, durable: bool = True) -> None:
@@ -56,13 +66,15 @@ def write_bytes(path: Path, content: bytes | memoryview, *, durable: bool = True
         with replacing(path) as part:
             part.write_bytes(content)
         return
-    part = path.with_name(f"{path.stem}{PART_MARK}{uuid.uuid4().hex[:8]}{path.suffix}")
+    part = _part_of(path)
     try:
         part.write_bytes(content)
         part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise mendable(error, path) from error
+    except BaseException as error:
+        _drop(part)
+        if isinstance(error, OSError):
+            raise mendable(error, path) from error
+        raise
 
 
 def write_text(path: Path, text: str) -> None:
@@ -79,7 +91,7 @@ def read_json(path: Path) -> Any:
     """Read JSON; a file that is not JSON is a UserError that names it."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise UserError(f"{path} cannot be read: {error}", "Delete it or put back an older copy of it.") from error
 
 
@@ -121,7 +133,8 @@ def remove_parts(folder: Path) -> None:
 
 def need_space(folder: Path, wanted_bytes: int, what: str) -> None:
     """Raise a UserError when the disk of `folder` has less than `wanted_bytes` free."""
-    free = shutil.disk_usage(folder).free
+    existing = next((place for place in (folder, *folder.parents) if place.is_dir()), folder)
+    free = shutil.disk_usage(existing).free
     if free < wanted_bytes:
         raise UserError(
             f"{what} needs about {wanted_bytes / 2**30:.1f} GB in {folder}, but {free / 2**30:.1f} GB are free.",

@@ -62,8 +62,13 @@ class _Writer(_PythonPickler):  # type: ignore[misc]
             raise TypeError(f"a {type(value).__name__} has no place in the original's files")
         return NotImplemented
 
+    def save(self, value: Any, save_persistent_id: bool = True) -> None:
+        if isinstance(value, _Name | _NumberType | EnumValue):
+            value = self._shared.setdefault(value, value)
+        super().save(value, save_persistent_id)
+
     def _reduce(self, value: Any, function: _Name, arguments: tuple[Any, ...], state: Any = None) -> None:
-        self.save(self._shared.setdefault(function, function))
+        self.save(function)
         self.save(arguments)
         self.write(pickle.REDUCE)
         self.memoize(value)
@@ -80,8 +85,7 @@ class _Writer(_PythonPickler):  # type: ignore[misc]
     def _save_array(self, array: NDArray[Any]) -> None:
         if array.dtype.kind not in "biuf":
             raise TypeError(f"arrays of {array.dtype} have no place in the original's files")
-        kind = self._shared.setdefault(array.dtype.str, _NumberType(array.dtype.str))
-        state = (1, array.shape, kind, False, array.tobytes())
+        state = (1, array.shape, _NumberType(array.dtype.str), False, array.tobytes())
         self._reduce(array, _RECONSTRUCT, (_NDARRAY, np.empty(0).shape, _NO_CONTENT), state)
 
     def _save_number_type(self, kind: _NumberType) -> None:

@@ -1,0 +1,177 @@
+import errno
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dfl.base.errors import UserError
+from dfl.base.files import (
+    list_pictures,
+    mendable,
+    need_space,
+    newest_first,
+    read_json,
+    remove_parts,
+    replacing,
+    write_bytes,
+    write_json,
+    write_text,
+)
+
+_KILLED_HALF_WAY = """
+import os, sys
+from pathlib import Path
+from dfl.base.files import replacing
+
+with replacing(Path(sys.argv[1])) as part:
+    part.write_bytes(b"half of the new")
+    os.abort()
+"""
+_LIMITED = """
+import resource, sys
+from pathlib import Path
+from dfl.base.errors import UserError
+from dfl.base.files import write_bytes
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    write_bytes(Path(sys.argv[1]), bytes(5000), durable=sys.argv[2] == "durable")
+except UserError as error:
+    print(error.what)
+"""
+
+
+def _python(code: str, *arguments: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    return done.stdout
+
+
+def test_what_is_written_is_there_whole_and_alone(tmp_path: Path) -> None:
+    path = tmp_path / "new folder" / "Gesicht 顔.json"
+    write_json(path, {"größe": [1, 2.5, None]})
+    assert read_json(path) == {"größe": [1, 2.5, None]}
+    write_text(path, "[]\n")
+    assert path.read_bytes() == b"[]\n"
+    write_bytes(path, b"7", durable=False)
+    assert read_json(path) == 7
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_an_error_in_the_middle_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "face.jpg"
+    path.write_bytes(b"old")
+
+    def fail_half_way() -> None:
+        with replacing(path) as part:
+            assert (part.suffix, part.parent) == (".jpg", tmp_path)
+            part.write_bytes(b"new")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_half_way()
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_kill_in_the_middle_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "face.jpg"
+    path.write_bytes(b"old")
+    _python(_KILLED_HALF_WAY, str(path))
+    assert path.read_bytes() == b"old"
+    left = [other for other in tmp_path.iterdir() if other != path]
+    assert len(left) == 1
+    assert list_pictures(tmp_path) == [path]
+    remove_parts(tmp_path)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on a file's size")
+@pytest.mark.parametrize("durable", ["durable", "quick"])
+def test_a_file_that_does_not_fit_leaves_the_old_one(tmp_path: Path, durable: str) -> None:
+    path = tmp_path / "face.jpg"
+    path.write_bytes(b"old")
+    said = _python(_LIMITED, str(path), durable)
+    assert f"{path} cannot be written" in said
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 64 KiB; only root can make one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no right to mount a tiny disk")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_a_full_disk_leaves_the_old_file_and_says_so(tiny_disk: Path, durable: bool) -> None:
+    path = tiny_disk / "face.jpg"
+    write_bytes(path, b"old")
+    with pytest.raises(UserError, match="The disk is full"):
+        write_bytes(path, bytes(200_000), durable=durable)
+    assert path.read_bytes() == b"old"
+    assert list(tiny_disk.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("number", "what", "todo"),
+    [
+        (errno.ENOSPC, "The disk is full", "Free some space"),
+        (errno.EACCES, "cannot be written", "Close programs that have it open"),
+        (errno.EROFS, "cannot be written", "may write to"),
+        (errno.EIO, "cannot be written", "Check the disk"),
+    ],
+)
+def test_errors_of_the_system_come_with_a_way_out(number: int, what: str, todo: str, tmp_path: Path) -> None:
+    error = mendable(OSError(number, os.strerror(number)), tmp_path / "face.jpg")
+    assert what in error.what
+    assert "face.jpg" in error.what
+    assert todo in error.todo
+
+
+def test_a_file_in_the_place_of_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "model").write_text("no folder")
+    for durable in (True, False):
+        with pytest.raises(UserError, match=r"a\.json cannot be written"):
+            write_bytes(tmp_path / "model" / "a.json", b"1", durable=durable)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe{}", b"[" * 200_000])
+def test_json_that_is_none_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "answers.json"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"answers\.json cannot be read"):
+        read_json(path)
+    with pytest.raises(UserError, match=r"gone\.json cannot be read"):
+        read_json(tmp_path / "gone.json")
+
+
+def test_pictures_are_listed_by_name_and_nothing_else_is(tmp_path: Path) -> None:
+    for name in ("b.PNG", "a10.jpg", "a2.jpeg", "c.tiff", "d.webp", "notes.txt", "clip.mp4", "x.part-0a1b2c3d.jpg"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "folder.jpg").mkdir()
+    assert [path.name for path in list_pictures(tmp_path)] == ["a10.jpg", "a2.jpeg", "b.PNG", "c.tiff", "d.webp"]
+    assert list_pictures(tmp_path / "missing") == []
+
+
+def test_space_is_asked_for_before_work_begins(tmp_path: Path) -> None:
+    need_space(tmp_path, 1, "This")
+    with pytest.raises(UserError, match=r"The frames needs about .* GB"):
+        need_space(tmp_path / "not" / "there yet", 2**60, "The frames")
+
+
+def test_the_newest_file_comes_first(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("b", "a", "c")]
+    for time, path in enumerate(paths):
+        path.write_text("")
+        os.utime(path, (0, min(time, 1)))
+    assert [path.name for path in newest_first(paths)] == ["a", "c", "b"]
