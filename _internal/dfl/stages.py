@@ -90,8 +90,8 @@ STAGES = (
     Stage(
         "bench",
         "Measure the speed of the stages on this machine.",
-        "dfl.demo.options:BenchOptions",
-        "dfl.demo.bench:run",
+        "dfl.bench.options:BenchOptions",
+        "dfl.bench.bench:run",
     ),
 )
 

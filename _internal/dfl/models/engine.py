@@ -102,6 +102,9 @@ def _start_tensorflow(why: str) -> Engine:
         cards = tf.config.list_physical_devices("GPU")
         for card in cards:
             tf.config.experimental.set_memory_growth(card, True)
+        if not cards:
+            # Training that goes on must give the same numbers. On a CPU this costs nothing that could be measured.
+            tf.config.experimental.enable_op_determinism()
         # This rewrite of graphs fails on our gradients, says so in red, and gains nothing (measured).
         tf.config.optimizer.set_experimental_options({"remapping": False})
         tf.constant(0)

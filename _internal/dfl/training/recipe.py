@@ -7,6 +7,7 @@ from dfl.faces.face_type import FaceType
 from dfl.models.options import Quick96Options, SaehdOptions
 from dfl.models.saehd import QUICK96
 from dfl.samples.sample import SampleSettings
+from dfl.samples.warp import Ranges
 from dfl.training.losses import LossSettings
 
 
@@ -50,7 +51,7 @@ def _quick96(options: Quick96Options, has_symmetric_warp: bool) -> Recipe:
         face_type=FaceType.from_name(str(QUICK96["face_type"])),
         warp=True,
         flip=False,
-        scale_range=0.05,
+        ranges=Ranges(scale=0.05),
         symmetric_warp=has_symmetric_warp,
     )
     return Recipe(

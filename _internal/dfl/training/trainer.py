@@ -16,7 +16,8 @@ from dfl.faceset.faceset import FaceFile
 from dfl.models.compiled import compiled
 from dfl.models.open_model import build_network, set_weights
 from dfl.models.saved_set import SavedSet, write_set
-from dfl.samples.batches import BatchMaker, SideBatch
+from dfl.samples.batches import BatchMaker
+from dfl.samples.sample import SampleSettings, SideBatch
 from dfl.training.losses import Tensor, side_loss
 from dfl.training.optimizers import Optimizer
 from dfl.training.preview import preview_pages, with_graph
@@ -60,18 +61,20 @@ class Trainer:
         self._predict = compiled(self._preview_predictions)
         settings = {"src": recipe.src_samples, "dst": recipe.dst_samples}
         batch_size = int(saved.options["batch_size"])
+        # Going on at an iteration that takes the batch before again needs that batch.
+        again = bool(recipe.reuses_every and self.iteration and self.iteration % recipe.reuses_every == 0)
         self._batches = {
             side: BatchMaker(
                 faces[side],
                 settings[side],
                 batch_size,
                 seed=_side_seed(seed, side),
-                first_batch=self.iteration,
+                first_batch=self.iteration - again,
                 uniform_yaw=recipe.has_uniform_yaw,
             )
             for side in ("src", "dst")
         }
-        self._last: dict[str, SideBatch] = {}
+        self._last = {side: next(maker) for side, maker in self._batches.items()} if again else {}
         self._preview_faces = {side: self._faces_to_show(faces[side], settings[side], side) for side in ("src", "dst")}
 
     def iterate(self) -> tuple[float, float]:
@@ -169,7 +172,7 @@ class Trainer:
         swapped, swapped_mask, dst_face, dst_mask = self._network.swap(dst)
         return src_face, dst_face, swapped, dst_mask, swapped_mask
 
-    def _faces_to_show(self, faces: list[FaceFile], settings: Any, side: str) -> SideBatch:
+    def _faces_to_show(self, faces: list[FaceFile], settings: SampleSettings, side: str) -> SideBatch:
         """The same faces in every preview of this model, so that progress can be seen."""
         rows = max(1, min(PREVIEW_ROWS, PREVIEW_HEIGHT // settings.resolution))
         maker = BatchMaker(faces, replace(settings, warp=False), rows, seed=_side_seed(self._seed, f"preview {side}"))

@@ -1,0 +1,201 @@
+"""Training as a user runs it: starts, stops, goes on exactly, refuses what cannot work."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from dfl.base.errors import UserError
+from dfl.base.pictures import read_picture
+from dfl.base.report import Report
+from dfl.faces.align import alignment_matrix, transform_points
+from dfl.faces.face_type import FaceType
+from dfl.faceset.aligned_face import FaceMetadata, write_face
+from dfl.models.engine import start_engine
+from dfl.models.saved_set import model_folder, read_set
+from dfl.training.options import TrainOptions
+from dfl.training.train import iteration_line, run
+
+start_engine("tensorflow")
+
+from dfl.models.saehd import QUICK96  # noqa: E402
+
+SMALL = {
+    "resolution": 32,
+    "archi": "df-u",
+    "ae_dims": 16,
+    "e_dims": 8,
+    "d_dims": 8,
+    "d_mask_dims": 4,
+    "batch_size": 2,
+    "engine": "tensorflow",
+    "seed": 7,
+}
+# A frontal face of 68 points in a 256 pixel picture, in the order everybody uses.
+JAW = [(48 + 10 * i, 120 + 110 * np.sin(np.pi * i / 16)) for i in range(17)]
+BROWS = [(60 + 12 * i, 95.0) for i in range(5)] + [(148 + 12 * i, 95.0) for i in range(5)]
+NOSE = [(128, 110 + 12 * i) for i in range(4)] + [(112 + 8 * i, 155.0) for i in range(5)]
+EYES = [(x0 + dx, 115 + dy) for x0 in (70, 155) for dx, dy in ((0, 0), (8, -5), (18, -5), (26, 0), (18, 5), (8, 5))]
+LIPS = [(128 + 30 * np.cos(t), 190 + 12 * np.sin(t)) for t in np.linspace(np.pi, 3 * np.pi, 13)[:-1]]
+INNER = [(128 + 20 * np.cos(t), 190 + 5 * np.sin(t)) for t in np.linspace(np.pi, 3 * np.pi, 9)[:-1]]
+FRAME_LANDMARKS = np.array(JAW + BROWS + NOSE + EYES + LIPS + INNER, np.float32)
+
+
+def make_faceset(folder: Path, colour: tuple[int, int, int], count: int = 6) -> None:
+    """Drawn faces of one colour."""
+    for index in range(count):
+        frame = np.full((256, 256, 3), 60 + 5 * index, np.uint8)
+        cv2.ellipse(frame, (128, 150), (85, 105), 0, 0, 360, colour, -1)
+        for x, y in ((83, 115), (168, 115)):
+            cv2.circle(frame, (x, y), 8, (20, 20, 20), -1)
+        cv2.ellipse(frame, (128, 190), (30, 4 + 2 * index), 0, 0, 360, (40, 40, 160), -1)
+        matrix = alignment_matrix(FRAME_LANDMARKS, 128, FaceType.WHOLE)
+        face = cv2.warpAffine(frame, matrix, (128, 128))
+        metadata = FaceMetadata(
+            face_type=FaceType.WHOLE,
+            landmarks=transform_points(FRAME_LANDMARKS, matrix),
+            source_filename=f"{index:05d}.png",
+            source_rect=np.array([40, 60, 215, 250]),
+            source_landmarks=FRAME_LANDMARKS,
+            image_to_face_mat=matrix,
+        )
+        write_face(folder / f"{index:05d}_0.jpg", face, metadata)
+
+
+@pytest.fixture
+def faces(workspace):
+    make_faceset(workspace.aligned("src"), (90, 140, 220))
+    make_faceset(workspace.aligned("dst"), (200, 180, 120))
+    return workspace
+
+
+class Heard(Report):
+    """Keeps what was said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def line(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def train(workspace, **options):
+    heard = Heard()
+    run(workspace, TrainOptions(**(SMALL | options)), heard)
+    return heard.lines
+
+
+def test_a_stopped_training_goes_on_bit_for_bit(faces):
+    train(faces, name="whole", target_iter=6)
+    train(faces, name="halves", target_iter=3)
+    train(faces, name="halves", target_iter=6)
+    whole, halves = (read_set(model_folder(faces.model, name, "SAEHD")) for name in ("whole", "halves"))
+    assert whole.iteration == halves.iteration == 6
+    for name, array in whole.weights.items():
+        assert np.array_equal(array, halves.weights[name]), name
+    for name, array in whole.optimizer.items():
+        assert np.array_equal(array, halves.optimizer[name]), name
+    assert np.array_equal(whole.history, halves.history)
+
+
+def test_quick96_goes_on_bit_for_bit_where_it_takes_a_batch_again(faces, monkeypatch):
+    for width in ("ae_dims", "e_dims", "d_dims", "d_mask_dims"):  # its own 50 million weights add nothing here
+        monkeypatch.setitem(QUICK96, width, 8)
+    quick = {"model": "Quick96", "batch_size": 1, "engine": "tensorflow", "seed": 7}
+    run(faces, TrainOptions(name="whole", target_iter=4, **quick), Heard())
+    run(faces, TrainOptions(name="halves", target_iter=3, **quick), Heard())
+    run(faces, TrainOptions(name="halves", target_iter=4, **quick), Heard())
+    whole, halves = (read_set(model_folder(faces.model, name, "Quick96")) for name in ("whole", "halves"))
+    assert np.array_equal(whole.history, halves.history)
+    assert all(np.array_equal(whole.weights[name], halves.weights[name]) for name in whole.weights)
+
+
+def test_training_learns_and_shows_it(faces):
+    lines = train(faces, target_iter=60, batch_size=4)
+    folder = model_folder(faces.model, "new", "SAEHD")
+    history = read_set(folder).history
+    assert history.shape == (60, 2)
+    assert history[-10:].mean() < 0.6 * history[:10].mean()
+    for name in ("preview", "preview_masked"):
+        assert read_picture(folder / f"{name}.png").shape == (100 + 4 * 32, 5 * 32, 3)
+    assert any("iteration 0" in line for line in lines)
+    assert lines[-1].startswith("Target reached: iteration 60, 60 in this run")
+
+
+def test_options_that_may_change_do_and_fixed_ones_do_not(faces):
+    train(faces, target_iter=1)
+    lines = train(faces, target_iter=2, batch_size=3)
+    assert "batch_size: 2 -> 3" in lines
+    assert read_set(model_folder(faces.model, "new", "SAEHD")).options["batch_size"] == 3
+    with pytest.raises(UserError, match="made with resolution 32; it cannot become 64"):
+        train(faces, resolution=64)
+    with pytest.raises(UserError, match="Quick96 has no option ae_dims"):
+        run(faces, TrainOptions(model="Quick96", ae_dims=8), Heard())
+
+
+def test_impossible_options_give_the_reason(faces):
+    with pytest.raises(UserError, match="multiple of 32"):
+        train(faces, name="odd", resolution=80, archi="df-ud")
+
+
+def test_no_faces_says_which_stage_to_run(workspace):
+    with pytest.raises(UserError, match="data_src"):
+        train(workspace)
+
+
+def test_a_second_trainer_is_refused(faces):
+    from filelock import FileLock
+
+    folder = model_folder(faces.model, "new", "SAEHD")
+    folder.mkdir(parents=True)
+    with FileLock(folder / "training.lock"), pytest.raises(UserError, match="trained by another program"):
+        train(faces)
+
+
+def test_an_unreadable_face_is_named_and_left_out(faces):
+    victim = faces.aligned("src") / "00002_0.jpg"
+    content = victim.read_bytes()
+    victim.write_bytes(content[: len(content) - 900])
+    lines = train(faces, target_iter=4)
+    assert lines[-1].startswith("Target reached")
+
+
+def test_a_loss_that_is_no_number_stops_and_keeps_the_last_set(faces):
+    train(faces, target_iter=2)
+    folder = model_folder(faces.model, "new", "SAEHD")
+    saved = read_set(folder)
+    from dataclasses import replace
+
+    from dfl.models.saved_set import write_set
+
+    broken = {name: np.full_like(array, np.nan) for name, array in saved.weights.items()}
+    write_set(folder, replace(saved, weights=broken))
+    with pytest.raises(UserError, match="training broke down"):
+        train(faces, target_iter=5)
+    assert read_set(folder).iteration == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process instead of sending it a signal")
+def test_ctrl_c_saves_and_stops(faces):
+    flags = [f"--{name.replace('_', '-')}={value}" for name, value in SMALL.items()]
+    command = [sys.executable, "-m", "dfl", "train", *flags, "--workspace", str(faces.root), "--progress", "json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "[#00" in line:
+                break
+        process.send_signal(2)
+        rest = process.stdout.read()
+    assert process.returncode == 0, rest
+    assert "Stopped: iteration" in rest
+    saved = read_set(model_folder(faces.model, "new", "SAEHD"))
+    assert saved.iteration >= 1
+    assert len(saved.history) == saved.iteration
+
+
+def test_the_originals_line():
+    assert iteration_line(1234, 0.123, 0.1234, 0.2345)[10:] == "[#001234][0123ms][0.1234][0.2345]"
+    assert "[12.34s]" in iteration_line(1, 12.3456, 1, 1)
