@@ -85,9 +85,12 @@ def encode_picture(picture: NDArray[Any], suffix: str, quality: int = 90) -> byt
     PNG is encoded without naming a level: naming one switches OpenCV to slower filters (measured, docs/benchmarks.md).
     """
     parameters = [cv2.IMWRITE_JPEG_QUALITY, quality] if suffix.lower() in (".jpg", ".jpeg") else []
-    done, buffer = cv2.imencode(suffix, picture, parameters)
+    try:
+        done, buffer = cv2.imencode(suffix, picture, parameters)
+    except cv2.error:
+        done = False
     if not done:
-        raise UserError(f"A picture of shape {picture.shape} cannot be stored as {suffix}.", "Use png or jpg.")
+        raise UserError(f"A picture of shape {picture.shape} cannot be stored as {suffix!r}.", "Use png or jpg.")
     return buffer.tobytes()
 
 

@@ -147,7 +147,7 @@ class _JsonReport(Report):
         self._put(kind="done", text=text, counts=counts)
 
     def _put(self, **fields: Any) -> None:
-        print(json.dumps(fields, ensure_ascii=False), flush=True)
+        print(json.dumps(fields), flush=True)
 
     @contextmanager
     def progress(self, label: str, total: int | None) -> Iterator[Progress]:
