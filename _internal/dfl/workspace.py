@@ -108,10 +108,16 @@ class Workspace:
         videos = []
         for folder in (self.root, self.frames(side)):
             if folder.is_dir():
-                videos += [path for path in sorted(folder.iterdir()) if path.suffix.lower() in VIDEO_SUFFIXES]
+                videos += [path for path in sorted(folder.iterdir()) if _may_be_the_clip(path, side)]
         if videos:
             return f"Found {videos[0]}: if that is {PERSON[side]}, move it to {wanted.with_suffix(videos[0].suffix)}."
         return f"Put {PERSON[side]} there as {wanted} (any video type), or choose the folder with --workspace PATH."
+
+
+def _may_be_the_clip(path: Path, side: Side) -> bool:
+    """A video that is neither the other side's clip nor a result."""
+    others = {"data_src", "data_dst", "result", "result_mask"} - {f"data_{side}"}
+    return path.suffix.lower() in VIDEO_SUFFIXES and path.stem.lower() not in others and path.is_file()
 
 
 def default_root() -> Path:
