@@ -1,0 +1,243 @@
+"""What a clip is: opened, looked at and, where it cannot be used, refused in words.
+
+All of video/ works through PyAV and not through the ffmpeg program: time stamps, rates and display matrices come as
+exact numbers instead of text to be parsed, no process can hang, and a result can carry the source's own time stamps.
+"""
+
+import mmap
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+
+from dfl.base.errors import UserError
+from dfl.base.pictures import MAX_SIDE, Picture
+from dfl.video.boxes import top_level_boxes
+
+MAX_PIXELS = 2**27  # of one frame: 16K. A header can claim any size; memory is taken only below this.
+# Container types that hold a video by themselves. Playlists and scripts, which make libav open other files and
+# addresses, are left out on purpose.
+CONTAINERS = (
+    "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,gif,flv,asf,ogg,h264,hevc,av1,obu,ivf,m4v,mxf,rm,nut,dv,wtv,apng,"
+    "webp_anim,rawvideo"
+)
+HDR_TRANSFERS = (16, 18)  # ITU-T H.273: PQ (SMPTE ST 2084), HLG (ARIB STD-B67)
+UNTAGGED = 2  # ITU-T H.273: unspecified
+BT709 = 1  # ITU-T H.273: matrix, primaries and transfer of ordinary video
+DEFAULT_RATE = Fraction(25)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """How coded pictures are turned for display: first swapped over the diagonal, then mirrored."""
+
+    is_swapped: bool = False
+    is_mirrored: bool = False
+    is_flipped: bool = False
+
+    @property
+    def clockwise_degrees(self) -> int:
+        """The rotation in it, 0, 90, 180 or 270 (a mirrored clip has one too)."""
+        if self.is_swapped:
+            return 90 if self.is_mirrored else 270
+        return 180 if self.is_flipped else 0
+
+    def apply(self, picture: Picture) -> Picture:
+        """Turn a coded picture (H, W, 3) to the displayed one."""
+        if self.is_swapped:
+            picture = cv2.transpose(picture)  # type: ignore[assignment]
+        if self.is_mirrored or self.is_flipped:
+            code = -1 if self.is_mirrored and self.is_flipped else 1 if self.is_mirrored else 0
+            picture = cv2.flip(picture, code)  # type: ignore[assignment]
+        return picture
+
+
+@dataclass(frozen=True)
+class Sound:
+    """One audio stream."""
+
+    codec: str
+    rate: int  # samples a second
+    channels: int
+
+
+@dataclass(frozen=True)
+class Clip:
+    """What is known of a clip before all of it is decoded. Numbers are exact; times count from the clip's start."""
+
+    path: Path
+    codec: str
+    width: int  # pixels, as displayed
+    height: int  # pixels, as displayed
+    pixel_aspect: Fraction  # width of a displayed pixel over its height
+    turn: Turn
+    rate: Fraction  # frames a second; the mean where frames have different lengths
+    time_base: Fraction  # seconds of one tick of the video stream
+    start: int  # ticks of the clip's start: what the file's time stamps are counted from
+    frames: int | None  # what the header says
+    duration: Fraction | None  # seconds of the video stream, what the header says
+    length: Fraction | None  # seconds of the whole file, what the header says
+    sound: tuple[Sound, ...]
+    is_full_range: bool
+    matrix: int  # colour matrix, primaries and transfer: code points of ITU-T H.273
+    primaries: int
+    transfer: int
+
+    @property
+    def is_hdr(self) -> bool:
+        """Whether its light values are PQ or HLG."""
+        return self.transfer in HDR_TRANSFERS
+
+    @property
+    def expected_frames(self) -> int | None:
+        """How many frames to expect: the header's number, else duration times rate."""
+        length = self.duration or self.length
+        return self.frames or (max(1, round(length * self.rate)) if length else None)
+
+
+def read_clip(path: Path) -> Clip:
+    """Look at a clip and decode its first frame. UserError when there is no video in it that can be decoded."""
+    if not path.is_file():
+        raise UserError(f"{path} is not there.", "Check the name, or put the clip there.")
+    if path.stat().st_size == 0:
+        raise UserError(f"{path} is empty (0 bytes).", "Copy or download the clip again.")
+    with open_clip(path) as container:
+        stream = video_stream(container, path)
+        first = _first_frame(container, stream, path)
+        turn = _turn(first)
+        width, height = (first.height, first.width) if turn.is_swapped else (first.width, first.height)
+        aspect = Fraction(stream.sample_aspect_ratio or 1) or Fraction(1)
+        time_base = stream.time_base or Fraction(1, 90000)
+        return Clip(
+            path=path,
+            codec=str(stream.codec_context.name),
+            width=width,
+            height=height,
+            pixel_aspect=1 / aspect if turn.is_swapped else aspect,
+            turn=turn,
+            rate=_rate(stream),
+            time_base=time_base,
+            start=start_ticks(container, time_base),
+            frames=stream.frames or None,
+            duration=Fraction(stream.duration * time_base) if stream.duration else None,
+            length=Fraction(container.duration, 1_000_000) if container.duration else None,
+            sound=tuple(_sound(part) for part in container.streams.audio if part.codec_context is not None),
+            is_full_range=first.color_range == 2 or first.format.name.startswith("yuvj"),
+            matrix=int(first.colorspace),
+            primaries=int(first.color_primaries),
+            transfer=int(first.color_trc),
+        )
+
+
+@contextmanager
+def open_clip(path: Path) -> Iterator[Any]:
+    """Open a clip for reading (av.container.InputContainer). What libav cannot open is a UserError."""
+    options = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS}
+    try:
+        container = av.open(str(path.absolute()), metadata_errors="replace", container_options=options)
+    except av.FFmpegError as error:
+        raise _unreadable(path, error) from error
+    with container:
+        yield container
+
+
+def video_stream(container: Any, path: Path) -> Any:
+    """The stream that holds the clip's pictures; cover pictures of music files do not count."""
+    pictures = av.stream.Disposition.attached_pic
+    streams = [stream for stream in container.streams.video if not stream.disposition & pictures]
+    if not streams:
+        what = "has sound but no video" if container.streams.audio else "has no video"
+        raise UserError(f"{path} {what} in it.", "Choose a clip that shows a picture when it is played.")
+    stream = streams[0]
+    if stream.codec_context is None:
+        raise UserError(
+            f"{path} holds a kind of video that is not known here.", "Convert it to H.264 in an mp4 and try again."
+        )
+    _check_size(stream.codec_context.width, stream.codec_context.height, path)
+    stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+    return stream
+
+
+def start_ticks(container: Any, time_base: Fraction) -> int:
+    """The container's start in ticks of a stream's time base: all streams are counted from there."""
+    return round(Fraction(container.start_time or 0, 1_000_000) / time_base)
+
+
+def _check_size(width: int, height: int, path: Path) -> None:
+    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+        raise UserError(
+            f"{path} says that its frames have {width} x {height} pixels.",
+            f"Expected {MAX_PIXELS} pixels at most: convert it to a smaller size.",
+        )
+
+
+def _first_frame(container: Any, stream: Any, path: Path) -> Any:
+    """Decode until the first frame comes."""
+    try:
+        for packet in container.demux(stream):
+            try:
+                frames = packet.decode()
+            except av.InvalidDataError:
+                continue
+            if frames:
+                _check_size(frames[0].width, frames[0].height, path)
+                return frames[0]
+    except av.FFmpegError as error:
+        raise _unreadable(path, error) from error
+    raise UserError(f"No frame of {path} can be decoded.", "The file is damaged: copy or download it again.")
+
+
+def _turn(frame: Any) -> Turn:
+    """The frame's display matrix as quarter turns and mirrors (ISO 14496-12: x' = ax + cy, y' = bx + dy)."""
+    kind = av.sidedata.sidedata.Type.DISPLAYMATRIX
+    if kind not in [part.type for part in frame.side_data]:
+        return Turn()
+    a, b, _, c, d = np.frombuffer(bytes(frame.side_data[kind]), np.int32)[:5].tolist()
+    if abs(b) > abs(a):
+        return Turn(True, c < 0, b < 0)
+    return Turn(False, a < 0, d < 0)
+
+
+def _rate(stream: Any) -> Fraction:
+    """Frames a second: the stream's base rate where the mean agrees to half a percent, else the mean."""
+    mean, base = stream.average_rate or Fraction(0), stream.base_rate or Fraction(0)
+    if not mean or abs(base - mean) <= mean / 200:
+        mean = base
+    return Fraction(mean) if 0 < mean <= 1000 else DEFAULT_RATE
+
+
+def _sound(stream: Any) -> Sound:
+    context = stream.codec_context
+    return Sound(str(context.name), int(context.sample_rate or 0), int(context.channels or 0))
+
+
+def _unreadable(path: Path, error: Exception) -> UserError:
+    """Say why libav could not open or decode a file."""
+    if isinstance(error, PermissionError | FileNotFoundError | IsADirectoryError):
+        return UserError(f"{path} cannot be opened: {error.strerror}.", "Check that it is there and may be read.")
+    if _lacks_index(path):
+        return UserError(
+            f"{path} cannot be played: its index (moov) is missing, so the recording or the copy was cut.",
+            "Copy or download it again; a camera's own recording may be saved by a repair tool such as untrunc.",
+        )
+    return UserError(
+        f"{path} is not a video that can be read ({error.strerror if isinstance(error, OSError) else error}).",
+        "Check that it plays in a video player; convert it to mp4 if it does.",
+    )
+
+
+def _lacks_index(path: Path) -> bool:
+    """Whether it starts as an mp4 or mov does and has no moov box."""
+    try:
+        with path.open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            kinds = [box.kind for box in top_level_boxes(content)]
+    except (OSError, ValueError, struct.error):
+        return False
+    return b"ftyp" in kinds[:1] and b"moov" not in kinds

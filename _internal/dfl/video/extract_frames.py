@@ -1,0 +1,271 @@
+"""The stage extract-frames: a clip becomes pictures 00001.png, 00002.png ... and a clip.json with their times.
+
+Stopped at any moment and started again it goes on: every picture is written whole, so those that are there are
+kept, and `clip.unfinished.json` says what they were taken from until clip.json does.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from fractions import Fraction
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from dfl.base.errors import UserError
+from dfl.base.files import (
+    list_pictures,
+    need_space,
+    read_json,
+    remove_parts,
+    write_bytes,
+    write_json,
+)
+from dfl.base.pictures import encode_picture
+from dfl.base.processes import worker_count
+from dfl.base.report import Progress, Report
+from dfl.video.clip import BT709, Clip, open_clip, read_clip, video_stream
+from dfl.video.facts import ClipFacts, Source, fingerprint, read_facts, write_facts
+from dfl.video.options import ExtractFramesOptions
+from dfl.video.read import CodedFrame, PictureMaker, decode
+from dfl.workspace import Side, Workspace
+
+JPEG_QUALITY = 95  # near ffmpeg's -q:v 2, which the original uses
+NAME_DIGITS = 5
+_ENDS = {"png": b"IEND\xaeB`\x82", "jpg": b"\xff\xd9"}
+
+
+def run(workspace: Workspace, options: ExtractFramesOptions, report: Report) -> None:
+    """Take the frames of a side's clip out; see `dfl extract-frames --help`."""
+    side = options.side
+    if _uses_own_pictures(workspace, side, report):
+        return
+    workspace.create()
+    clip = read_clip(workspace.clip(side))
+    _tell(clip, options, report)
+    expected = clip.expected_frames or _count_packets(clip)
+    source = Source(
+        name=clip.path.name,
+        size=clip.path.stat().st_size,
+        fingerprint=fingerprint(clip.path),
+        picture_format=options.format,
+        fps=Fraction(str(options.fps)),
+        digits=max(NAME_DIGITS, len(str(expected))),
+    )
+    kept = _prepare_folder(workspace, side, source, report)
+    folder = workspace.frames(side)
+    facts = read_facts(workspace.clip_facts(side))
+    if facts and kept.issuperset(facts.frame_names()):
+        report.done(f"All {len(facts.times)} frames of {clip.path.name} are there already.", frames=len(facts.times))
+        return
+    write_json(_unfinished(workspace, side), source.model_dump(mode="json"))
+    facts, written = _extract(clip, source, folder, kept, expected, report)
+    _remove(folder, source, first=len(facts.times) + 1)
+    write_facts(workspace.clip_facts(side), facts)
+    _unfinished(workspace, side).unlink(missing_ok=True)
+    count = len(facts.times)
+    there = f", {count - written} were there already" if written < count else ""
+    report.done(f"{count} frames of {clip.path.name} are in {folder}{there}.", frames=count, written=written)
+
+
+def _uses_own_pictures(workspace: Workspace, side: Side, report: Report) -> bool:
+    """Whether the user gave pictures instead of a clip: they are the frames."""
+    pictures = list_pictures(workspace.frames(side))
+    has_video = workspace.root.is_dir() and any(
+        path.stem.lower() == f"data_{side}" for path in workspace.root.iterdir() if path.is_file()
+    )
+    if not pictures or has_video:
+        return False
+    report.done(
+        f"No data_{side} video in {workspace.root}: the {len(pictures)} pictures in {workspace.frames(side)} are used.",
+        frames=len(pictures),
+    )
+    return True
+
+
+def _tell(clip: Clip, options: ExtractFramesOptions, report: Report) -> None:
+    """Say what the clip is, and what to know about it."""
+    seconds = clip.duration or clip.length
+    length = f", {float(seconds):.2f} s" if seconds else ""
+    turned = f", turned {clip.turn.clockwise_degrees} degrees as the file says" if clip.turn.clockwise_degrees else ""
+    rate = f"{float(clip.rate):.3f}".rstrip("0").rstrip(".")
+    report.line(f"{clip.path.name}: {clip.width} x {clip.height}, {rate} frames a second{length}, {clip.codec}{turned}")
+    if clip.is_hdr:
+        report.warn(f"{clip.path.name} is HDR video: its frames are mapped to ordinary (BT.709) colours.")
+    if clip.pixel_aspect != 1:
+        report.warn(f"{clip.path.name} has pixels that are not square: the frames keep them, the result says so.")
+    if options.fps > clip.rate * Fraction(1001, 1000):
+        report.warn(f"{clip.path.name} has {rate} frames a second, not {options.fps:g}: each is taken once.")
+
+
+def _count_packets(clip: Clip) -> int:
+    """Count the frames of a clip whose header tells neither their number nor its length; nothing is decoded."""
+    with open_clip(clip.path) as container:
+        return sum(packet.size > 0 for packet in container.demux(video_stream(container, clip.path)))
+
+
+def _unfinished(workspace: Workspace, side: Side) -> Path:
+    """What the pictures of a run that is under way, or was stopped, are taken from."""
+    return workspace.clip_facts(side).with_suffix(".unfinished.json")
+
+
+def _prepare_folder(workspace: Workspace, side: Side, source: Source, report: Report) -> set[str]:
+    """Remove frames that were taken otherwise; returns the names of the whole frames that can be kept."""
+    folder = workspace.frames(side)
+    remove_parts(folder)
+    earlier = _earlier_source(workspace, side)
+    pictures = list_pictures(folder)
+    if earlier is None:
+        if pictures:
+            raise UserError(
+                f"{folder} holds {len(pictures)} pictures that were not taken from {source.name} by this program.",
+                f"To take the frames of {source.name}, move them to another folder and start again. "
+                f"To use them as they are, go on with `dfl extract-faces {side}`.",
+            )
+        return set()
+    if earlier.gives_same_frames(source):
+        return {path.name for path in pictures if _is_whole(path, source.picture_format)}
+    why = "other options" if earlier.is_from(source) else f"another clip ({earlier.name})"
+    report.warn(f"The frames in {folder} were taken from {why}: they are taken again.")
+    for later, what in ((workspace.aligned(side), "faces"), (workspace.merged, "merged frames")):
+        if list_pictures(later) and (side == "dst" or what == "faces"):
+            report.warn(f"{later} still holds {what} of the old frames: move them away or make them again.")
+    workspace.clip_facts(side).unlink(missing_ok=True)
+    _remove(folder, earlier, first=1)
+    _unfinished(workspace, side).unlink(missing_ok=True)
+    left = list_pictures(folder)
+    if left:
+        raise UserError(
+            f"{folder} also holds {len(left)} pictures that are no frames of a clip, such as {left[0].name}.",
+            "Move them to another folder and start again.",
+        )
+    return set()
+
+
+def _earlier_source(workspace: Workspace, side: Side) -> Source | None:
+    """What the pictures in the folder were taken from, by a finished run or by one that was stopped."""
+    facts = read_facts(workspace.clip_facts(side))
+    path = _unfinished(workspace, side)
+    if facts or not path.is_file():
+        return facts.source if facts else None
+    try:
+        return Source.model_validate(read_json(path))
+    except ValidationError as error:
+        raise UserError(f"{path} is damaged.", "Delete it and the pictures beside it, then start again.") from error
+
+
+def _is_whole(path: Path, picture_format: str) -> bool:
+    """Whether a picture ends as it should; a power cut can leave a file of the right name without its content."""
+    end = _ENDS[picture_format]
+    with path.open("rb") as handle:
+        size = handle.seek(0, 2)
+        handle.seek(max(0, size - len(end)))
+        return handle.read() == end
+
+
+def _remove(folder: Path, source: Source, first: int) -> None:
+    """Remove frames from number `first` on: files that have a frame's name exactly."""
+    for path in list_pictures(folder):
+        number = int(path.stem) if path.stem.isascii() and path.stem.isdigit() else 0
+        if number >= first and path.name == source.frame_name(number):
+            path.unlink()
+
+
+def _extract(
+    clip: Clip, source: Source, folder: Path, kept: set[str], expected: int, report: Report
+) -> tuple[ClipFacts, int]:
+    """Write the frames that are missing; returns the facts of all, and how many were written."""
+    if source.fps:
+        expected = min(expected, max(1, round(expected * source.fps / clip.rate)))
+    taken, first, end = [], 0, 0
+    with report.progress(f"Frames of {clip.path.name}", expected) as progress:
+        writer = _Writer(clip, source, folder, expected - len(kept), progress)
+        with writer.threads:
+            for frame, is_taken in _chosen(clip, source.fps, report):
+                first = frame.ticks if frame.number == 1 else first
+                end = frame.ticks + (frame.duration or _step(clip))
+                if not is_taken:
+                    continue
+                taken.append(frame.ticks)
+                name = source.frame_name(len(taken))
+                if name in kept:
+                    progress.advance()
+                else:
+                    writer.write(frame, folder / name)
+            writer.finish()
+    if not taken:
+        raise UserError(f"No frame of {clip.path} can be decoded.", "The file is damaged: copy or download it again.")
+    if clip.duration:  # the header's end is the better one, unless the file was cut
+        told = first + round(clip.duration / clip.time_base)
+        end = told if abs(told - end) <= _step(clip) and told > taken[-1] else end
+    facts = ClipFacts(
+        source=source,
+        width=clip.width,
+        height=clip.height,
+        pixel_aspect=clip.pixel_aspect,
+        rate=clip.rate,
+        time_base=clip.time_base,
+        times=taken,
+        end=end,
+        primaries=BT709 if clip.is_hdr else clip.primaries,
+        transfer=BT709 if clip.is_hdr else clip.transfer,
+    )
+    return facts, writer.count
+
+
+def _step(clip: Clip) -> int:
+    """Ticks of one frame at the clip's rate."""
+    return max(1, round(1 / (clip.rate * clip.time_base)))
+
+
+def _chosen(clip: Clip, fps: Fraction, report: Report) -> Iterator[tuple[CodedFrame, bool]]:
+    """Every frame, and whether it is taken: all of them, or (fps) the nearest to each tick of a slower clock."""
+    clock, first = 0, None
+    for frame in decode(clip, report.warn):
+        first = frame.ticks if first is None else first
+        # Half a frame of tolerance, so that time stamps rounded to milliseconds lose no frame.
+        passed = ((frame.ticks - first) * clip.time_base + 1 / (2 * clip.rate)) * fps
+        if fps and passed < clock:
+            yield frame, False
+        else:
+            clock = passed.__floor__() + 1
+            yield frame, True
+
+
+class _Writer:
+    """Turns coded frames into files in threads (libswscale and OpenCV let go of the GIL), a few frames ahead."""
+
+    def __init__(self, clip: Clip, source: Source, folder: Path, missing: int, progress: Progress) -> None:
+        self._pictures = PictureMaker(clip)
+        self._suffix = f".{source.picture_format}"
+        self._folder, self._missing, self._progress = folder, missing, progress
+        workers = worker_count()
+        self.threads = ThreadPoolExecutor(workers)
+        self._window = 2 * workers
+        self._waiting: deque[Future[None]] = deque()
+        self.count = 0
+
+    def write(self, frame: CodedFrame, path: Path) -> None:
+        """Hand a frame over; waits while too many are under way. A full disk is a UserError."""
+        if self.count == 0:
+            size = len(self._encode(frame))
+            need_space(self._folder, round(size * max(1, self._missing) * 1.1), f"{self._missing} frames")
+        self.count += 1
+        self._waiting.append(self.threads.submit(self._write_one, frame, path))
+        while len(self._waiting) > self._window:
+            self._take_one()
+
+    def finish(self) -> None:
+        """Wait for all frames."""
+        while self._waiting:
+            self._take_one()
+
+    def _take_one(self) -> None:
+        self._waiting.popleft().result()
+        self._progress.advance()
+
+    def _write_one(self, frame: CodedFrame, path: Path) -> None:
+        write_bytes(path, self._encode(frame), durable=False)
+
+    def _encode(self, frame: CodedFrame) -> bytes:
+        return encode_picture(self._pictures.make(frame), self._suffix, JPEG_QUALITY)

@@ -1,0 +1,63 @@
+"""What the video stages can be told."""
+
+from pathlib import Path
+from typing import Literal
+
+from dfl.base.options import Options, option
+from dfl.workspace import Side
+
+
+class ExtractFramesOptions(Options):
+    """Options of extract-frames."""
+
+    side: Side = option(..., "src: the face that is put in; dst: the video it goes into.", argument=True)
+    fps: float = option(
+        0.0,
+        "Frames a second to take; 0 takes all. Frames are left out by their time, none is taken twice.",
+        ask="Enter FPS",
+        only_if={"side": ("src",)},  # a data_dst with frames left out makes a jerky result
+        minimum=0,
+    )
+    format: Literal["png", "jpg"] = option(
+        "png", "Picture type: png keeps every value, jpg is several times smaller.", ask="Output image format"
+    )
+
+
+class MakeVideoOptions(Options):
+    """Options of make-video."""
+
+    format: Literal["mp4", "mov", "mkv", "avi"] = option(
+        "mp4", "Container of result and result_mask.", ask="Output video format"
+    )
+    lossless: bool = option(
+        False,
+        "Keep every pixel value (H.264 in RGB): for further editing, large, not for every player.",
+        ask="Lossless?",
+    )
+    bitrate: int = option(
+        16,
+        "Bit rate of the result in megabits a second.",
+        ask="Bitrate of output file in MB/s",
+        only_if={"lossless": (False,)},
+        minimum=1,
+        maximum=1000,
+    )
+    mask: bool = option(True, "Make result_mask, where white is the swapped face, for compositing.")
+    fps: float = option(
+        25.0,
+        "Frames a second, used only when the frames come neither from extract-frames nor with a data_dst video.",
+        minimum=0.1,
+        maximum=1000,
+    )
+    label: Literal["none", "corner", "start"] = option(
+        "none", 'Write "Contains AI-altered faces" into a corner of every frame, or of the first three seconds.'
+    )
+    mark: bool = option(True, "Mark the result in a machine-readable way as made (tag, XMP, Content Credentials).")
+    certificate: Path | None = option(None, "Your own certificate chain (PEM) to sign the result with.")
+    key: Path | None = option(None, "The private key (PEM) of that certificate.")
+
+
+class VerifyOptions(Options):
+    """Options of verify."""
+
+    file: Path = option(..., "The video or picture to look at.", argument=True)

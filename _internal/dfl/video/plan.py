@@ -1,0 +1,154 @@
+"""What a result is made of: which frames, each with its exact time, and whose sound."""
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+from dfl.base.errors import UserError
+from dfl.base.files import list_pictures
+from dfl.base.report import Report
+from dfl.video.clip import BT709, Clip, read_clip
+from dfl.video.facts import ClipFacts, fingerprint, read_facts
+from dfl.workspace import Workspace
+
+MERGE_ADVICE = "Run merge first (4_merge), and let it finish."
+
+
+@dataclass(frozen=True)
+class Timed:
+    """One frame of the result: its name without suffix, and when it is shown, in ticks."""
+
+    stem: str
+    ticks: int
+    duration: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the result is made of. `sound` is data_dst's clip, None without it."""
+
+    frames: list[Timed]
+    time_base: Fraction
+    rate: Fraction
+    pixel_aspect: Fraction
+    primaries: int
+    transfer: int
+    sound: Path | None
+
+
+def read_plan(workspace: Workspace, default_rate: Fraction, report: Report) -> Plan:
+    """The frames in order with their times: of clip.json, else evenly at the rate of data_dst's clip or
+    `default_rate`."""
+    facts = read_facts(workspace.clip_facts("dst"))
+    clip = _dst_clip(workspace, facts, report)
+    sound = clip.path if clip and clip.sound else None
+    if facts:
+        return Plan(
+            frames=_timed([Path(name).stem for name in facts.frame_names()], [*facts.times, facts.end]),
+            time_base=facts.time_base,
+            rate=_mean_rate(facts),
+            pixel_aspect=facts.pixel_aspect,
+            primaries=facts.primaries,
+            transfer=facts.transfer,
+            sound=sound,
+        )
+    stems = [path.stem for path in list_pictures(workspace.frames("dst")) or list_pictures(workspace.merged)]
+    rate = clip.rate if clip else default_rate
+    whose = clip.path.name if clip else "--fps"
+    report.warn(
+        f"There is no {workspace.clip_facts('dst').name}: frames are shown evenly, {float(rate):g} a second ({whose})."
+    )
+    aspect = clip.pixel_aspect if clip else Fraction(1)
+    return Plan(_timed(stems, list(range(len(stems) + 1))), 1 / rate, rate, aspect, BT709, BT709, sound)
+
+
+def _dst_clip(workspace: Workspace, facts: ClipFacts | None, report: Report) -> Clip | None:
+    """data_dst's clip, for its sound; None without it. UserError when the frames come from another one."""
+    try:
+        path = workspace.clip("dst")
+    except UserError as error:
+        report.warn(f"{error.what} The result will have no sound.")
+        return None
+    clip = read_clip(path)
+    if facts and (facts.source.size, facts.source.fingerprint) != (path.stat().st_size, fingerprint(path)):
+        raise UserError(
+            f"{path} is not the clip that the frames were taken from ({facts.source.name}, {facts.source.size} bytes).",
+            "Put that clip back, or start again with extract-frames dst. Move it away for a result without sound.",
+        )
+    return clip
+
+
+def _timed(stems: list[str], times: list[int]) -> list[Timed]:
+    """Frames with their times; `times` has one entry more, the end."""
+    return [Timed(stem, start, end - start) for stem, (start, end) in zip(stems, pairwise(times), strict=True)]
+
+
+def _mean_rate(facts: ClipFacts) -> Fraction:
+    """Frames a second of the result: the clip's rate, or the mean when frames were left out."""
+    length = (facts.end - facts.times[0]) * facts.time_base
+    return Fraction(len(facts.times) / length).limit_denominator(100_000) if facts.source.fps else facts.rate
+
+
+def only_merged(plan: Plan, workspace: Workspace, report: Report) -> Plan:
+    """The plan without frames that the user took out of data_dst. UserError when frames are not merged yet."""
+    merged = {path.stem for path in list_pictures(workspace.merged) if path.suffix.lower() == ".png"}
+    wanted = {frame.stem for frame in plan.frames}
+    there = {path.stem for path in list_pictures(workspace.frames("dst"))}
+    missing = sorted((wanted - merged) & there) if there else sorted(wanted - merged)
+    if missing or not wanted & merged:
+        raise UserError(
+            f"{workspace.merged} holds {len(wanted & merged)} merged frames of {len(wanted & there or wanted)}"
+            + (f"; the first that is missing is {missing[0]}.png." if missing else "."),
+            MERGE_ADVICE,
+        )
+    frames: list[Timed] = []
+    for frame in plan.frames:
+        if frame.stem in merged:
+            frames.append(frame)
+        elif frames:
+            frames[-1] = replace(frames[-1], duration=frame.ticks + frame.duration - frames[-1].ticks)
+    if len(frames) < len(plan.frames):
+        gone = len(plan.frames) - len(frames)
+        report.warn(f"{gone} frames were taken out of {workspace.frames('dst')}: the frame before each stays longer.")
+    if len(merged) > len(frames):
+        report.warn(f"{workspace.merged} holds {len(merged) - len(frames)} pictures that are no frames of data_dst.")
+    return replace(plan, frames=frames)
+
+
+def at_constant_rate(plan: Plan, report: Report) -> Plan:
+    """The plan in frames of one constant length, all that an avi knows: none is lost, long ones are repeated."""
+    rate = plan.rate
+    slots = _slots(plan, rate)
+    if _most_moved(plan, slots, rate) > 1:  # frames of different lengths: a rate that fits most of them
+        middle = sorted(frame.duration for frame in plan.frames)[len(plan.frames) // 2]
+        rate = max(rate, 1 / (middle * plan.time_base))
+        slots = _slots(plan, rate)
+    moved = _most_moved(plan, slots, rate)
+    last = plan.frames[-1]
+    end = max(slots[-1] + 1, round((last.ticks + last.duration) * plan.time_base * rate))
+    frames = [
+        Timed(frame.stem, slot, 1)
+        for frame, (start, stop) in zip(plan.frames, pairwise([*slots, end]), strict=True)
+        for slot in range(start, stop)
+    ]
+    if moved > Fraction(1, 10) or len(frames) > len(plan.frames):
+        report.warn(
+            f"An avi has one constant rate ({float(rate):.3f}): {len(frames) - len(plan.frames)} frames are repeated, "
+            f"and frames come up to {float(moved / rate):.3f} s off their time. mp4, mov and mkv keep every time."
+        )
+    return replace(plan, frames=frames, rate=rate, time_base=1 / rate)
+
+
+def _slots(plan: Plan, rate: Fraction) -> list[int]:
+    """The nearest whole frame at `rate` for every frame, or the next free one."""
+    slots: list[int] = []
+    for frame in plan.frames:
+        nearest = round(frame.ticks * plan.time_base * rate)
+        slots.append(max(nearest, slots[-1] + 1) if slots else nearest)
+    return slots
+
+
+def _most_moved(plan: Plan, slots: list[int], rate: Fraction) -> Fraction:
+    """How far the worst frame is from its time, in frames."""
+    return max(abs(slot - frame.ticks * plan.time_base * rate) for slot, frame in zip(slots, plan.frames, strict=True))

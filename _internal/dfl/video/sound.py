@@ -1,0 +1,116 @@
+"""The sound of a clip, taken along into a video that is being written."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Self
+
+import av
+
+from dfl.video.clip import open_clip, start_ticks
+
+# What players of a container play. Sound of other kinds becomes AAC.
+COPIED = {
+    ".mp4": {"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"},
+    ".mov": {"aac", "mp3", "ac3", "eac3", "alac", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", "pcm_f32le"},
+    ".mkv": {"aac", "mp3", "mp2", "ac3", "eac3", "dts", "truehd", "alac", "opus", "vorbis", "flac"}
+    | {"pcm_s16le", "pcm_s24le", "pcm_f32le"},
+    ".avi": {"aac", "mp3", "mp2", "ac3", "pcm_s16le", "pcm_u8"},
+}
+# A coder's lead-in lies before time 0. mp4 and mov hide it by an edit list; the others would start with it, and all
+# frames come later by it.
+_NO_LEAD_IN = (".mkv", ".avi")
+AAC_BITRATE = 192_000
+AAC_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
+AAC_RATES = (44100, 48000)  # samples a second; others become 48000
+
+
+class SoundTrack:
+    """Audio streams of a source container on their way into an output container, copied or coded as AAC.
+
+    Packets are taken in step with the frames, so that memory stays bounded. `losses` says what could not be kept.
+    """
+
+    def __init__(self, source: Any, output: Any, suffix: str, name: str) -> None:
+        self._source, self._output, self._suffix, self._name = source, output, suffix, name
+        self._streams: dict[int, Any] = {}  # index in the source -> stream of the output
+        self._coded: set[int] = set()  # those that become AAC
+        self._offsets: dict[int, int] = {}
+        self._packets: Iterator[tuple[Fraction, Any]] = iter(())
+        self._next: tuple[Fraction, Any] | None = None
+        self.losses: list[str] = []
+
+    @classmethod
+    @contextmanager
+    def of(cls, path: Path | None, output: Any, suffix: str) -> Iterator[Self]:
+        """The sound of the clip at `path`; without a path, or without sound in it, a track that does nothing."""
+        if path is None:
+            yield cls(None, output, suffix, "")
+            return
+        with open_clip(path) as source:
+            yield cls(source, output, suffix, path.name)
+
+    def add_streams(self) -> None:
+        """Add one stream to the output for each of the source. After the video stream, before the first packet."""
+        if self._source is None:
+            return
+        for stream in self._source.streams.audio:
+            context = stream.codec_context
+            if context is None or not context.sample_rate:
+                self.losses.append(f"A sound track of {self._name} is of an unknown kind and was left out.")
+                continue
+            if context.name in COPIED[self._suffix]:
+                self._streams[stream.index] = self._output.add_stream_from_template(stream)
+            else:
+                rate = context.sample_rate if context.sample_rate in AAC_RATES else AAC_RATES[-1]
+                layout = AAC_LAYOUTS.get(context.channels, "stereo")
+                coded = self._output.add_stream("aac", rate=rate, layout=layout, bit_rate=AAC_BITRATE)
+                self._streams[stream.index] = coded
+                self._coded.add(stream.index)
+                self.losses.append(f"Sound of {self._name}: {context.name} became AAC, as {self._suffix} needs it.")
+            self._offsets[stream.index] = start_ticks(self._source, stream.time_base)
+        self._packets = self._demux()
+        self._next = next(self._packets, None)
+
+    def mux_until(self, time: Fraction | None) -> None:
+        """Write what sounds up to `time` seconds; None: all that is left."""
+        while self._next is not None and (time is None or self._next[0] <= time):
+            packet = self._next[1]
+            stream = self._streams[packet.stream.index]
+            if packet.stream.index in self._coded:
+                self._code(packet, stream)
+            else:
+                packet.stream = stream
+                self._output.mux(packet)
+            self._next = next(self._packets, None)
+        if time is None:
+            for index in self._coded:
+                self._output.mux(self._streams[index].encode(None))
+
+    def _demux(self) -> Iterator[tuple[Fraction, Any]]:
+        """Packets of the wanted streams, counted from the clip's start, each with its time in seconds."""
+        wanted = [stream for stream in self._source.streams.audio if stream.index in self._streams]
+        if not wanted:
+            return
+        try:
+            for packet in self._source.demux(wanted):
+                if packet.size == 0 or packet.dts is None:
+                    continue
+                offset = self._offsets[packet.stream.index]
+                packet.dts -= offset
+                packet.pts = packet.dts if packet.pts is None else packet.pts - offset
+                if self._suffix in _NO_LEAD_IN and packet.pts + (packet.duration or 0) <= 0:
+                    continue
+                yield packet.dts * packet.time_base, packet
+        except av.FFmpegError:
+            self.losses.append(f"The sound of {self._name} is damaged or cut; what could be read was kept.")
+
+    def _code(self, packet: Any, stream: Any) -> None:
+        """Decode a packet and code its sound as AAC."""
+        try:
+            frames = packet.decode()
+        except av.FFmpegError:
+            return
+        for frame in frames:
+            self._output.mux(stream.encode(frame))
