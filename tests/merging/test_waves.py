@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dfl.base.errors import UserError
 from dfl.faces.face_type import FaceType
 from dfl.merging.face_in_frame import FaceCrop, Motion, cut_out, merge_face, xseg_input
 from dfl.merging.frame import compose
@@ -117,6 +118,11 @@ def test_giving_back_what_was_shown_leaves_the_frame_as_it_was(face_type: FaceTy
     # Beyond the frame the model is shown black; cubic interpolation mixes it in two face pixels deep.
     rim = int(np.ceil(2 * side / resolution)) + 2
     inner = apart[rim:-rim, rim:-rim]
-    # Both interpolations spread the frame's own rounding (half a level), by up to 1.3 a time, and the result is cut off,
-    # not rounded: one level, and one more where a face pixel covers several frame pixels.
+    # Both interpolations spread the frame's own rounding (half a level), by up to 1.3 a time, and the result is cut
+    # off, not rounded: one level, and one more where a face pixel covers several frame pixels.
     assert inner.max(initial=0) <= (1 if side <= 2 * resolution else 2)
+
+
+def test_landmarks_on_one_spot_are_refused() -> None:
+    with pytest.raises(UserError, match="one spot"):
+        cut_out(waves(), np.full((68, 2), 100.0), FaceType.FULL, SIDE)

@@ -1,22 +1,93 @@
-"""All faces of one frame, in their order, laid over each other."""
+"""One frame from its file to the merged picture and mask."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dfl.base.pictures import FloatPicture, Picture
-from dfl.merging.face_in_frame import Patch
+from dfl.base.errors import UserError
+from dfl.base.files import write_bytes
+from dfl.base.pictures import FloatPicture, Picture, decode_picture, encode_picture
+from dfl.faces.face_type import FaceType
+from dfl.merging.face_in_frame import FaceCrop, Patch, cut_out, merge_face
+from dfl.merging.faces_of_clip import ClipFrame
+from dfl.merging.masks import FacePrediction
 from dfl.merging.operations import to_float
+from dfl.merging.settings import MergeSettings
+from dfl.video.marking import mark_png
+
+
+@dataclass(frozen=True)
+class CutFrame:
+    """A frame that was read, with its faces cut out for the model."""
+
+    frame: ClipFrame
+    content: bytes  # the frame's file
+    picture: Picture
+    crops: tuple[FaceCrop, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the picture."""
+        return self.picture.nbytes
+
+
+@dataclass(frozen=True)
+class FrameWork:
+    """How frames are cut, blended and written. Its methods may run in any thread.
+
+    merged, masks: folders of the results. side, face_type: of the model. mark: say in the pictures how they were made.
+    """
+
+    settings: MergeSettings
+    side: int
+    face_type: FaceType
+    merged: Path
+    masks: Path
+    mark: bool = True
+
+    def cut(self, frame: ClipFrame) -> CutFrame:
+        """Read a frame and cut its faces out. UserError when the file or a face's landmarks cannot be used."""
+        content = _content(frame.path)
+        picture = decode_picture(content, str(frame.path))
+        crops = tuple(cut_out(picture, landmarks, self.face_type, self.side) for landmarks in frame.faces)
+        return CutFrame(frame, content, picture, crops)
+
+    def finish(self, cut: CutFrame, predictions: Sequence[FacePrediction]) -> None:
+        """Blend the predicted faces in, and write picture and mask. UserError when a file cannot be written.
+
+        A frame without a face is written as it is, with an empty mask; in mode raw-predict it becomes a black square.
+        """
+        canvas = np.zeros((self.side, self.side, 3), np.uint8) if self.settings.mode == "raw-predict" else cut.picture
+        if cut.crops:
+            picture, mask = compose(canvas, self._patches(cut, predictions))
+            png, mask_png = encode_picture(picture, ".png"), encode_picture(mask, ".png")
+        else:
+            is_done = canvas is cut.picture and _is_plain_png(cut.content)
+            png = cut.content if is_done else encode_picture(canvas, ".png")
+            mask_png = _empty_mask(canvas.shape[0], canvas.shape[1])
+        name = f"{cut.frame.stem}.png"
+        write_bytes(self.masks / name, mask_png, durable=False)
+        write_bytes(self.merged / name, mark_png(png) if self.mark else png, durable=False)
+
+    def _patches(self, cut: CutFrame, predictions: Sequence[FacePrediction]) -> Iterable[Patch]:
+        for number, (crop, prediction) in enumerate(zip(cut.crops, predictions, strict=True)):
+            # A seed of its own for each face: a run that was stopped gives the same pictures as one that was not.
+            random = np.random.default_rng([crc32(cut.frame.stem.encode()), number])
+            yield merge_face(cut.picture, crop, prediction, self.settings, cut.frame.motion, random)
 
 
 def compose(frame: Picture, patches: Iterable[Patch]) -> tuple[Picture, NDArray[np.uint8]]:
     """The finished frame (H, W, 3) uint8 BGR and its mask (H, W) uint8; `frame` is not changed.
 
     Each patch was made from the untouched frame. The first is taken as it is; each further one covers what is there
-    with its mask, and its mask is added. Values are cut off, not rounded, as in the original. The masks of frame and
-    patches being 0, the frame's pixels stay equal.
+    with its mask, and its mask is added. Values are cut off, not rounded, as in the original; where the mask is 0 the
+    frame's pixels stay equal.
     """
     result = frame.copy()
     mask = np.zeros(frame.shape[:2], np.uint8)
@@ -45,3 +116,22 @@ def _over(frame: Picture, done: list[Patch], patch: Patch) -> Patch:
 
 def _to_bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
     return (values * np.float32(255)).astype(np.uint8)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be read: {error.strerror}.", "Check that it is there and may be read."
+        ) from error
+
+
+def _is_plain_png(content: bytes) -> bool:
+    """Whether a picture file is a PNG of 8-bit colours without alpha: then it can be written again as it is."""
+    return content.startswith(b"\x89PNG\r\n\x1a\n") and content[24:26] == b"\x08\x02"
+
+
+@lru_cache(maxsize=4)
+def _empty_mask(height: int, width: int) -> bytes:
+    return encode_picture(np.zeros((height, width), np.uint8), ".png")

@@ -1,0 +1,258 @@
+"""The stage: what lies in the folders afterwards, what is said, and what happens when it is stopped."""
+
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dfl.base.errors import UserError
+from dfl.base.files import list_pictures
+from dfl.base.pictures import read_picture
+from dfl.base.report import Report
+from dfl.merging.merge import run
+from dfl.merging.options import MergeOptions
+from dfl.video.marking import read_marks
+from dfl.workspace import Workspace
+
+Clip = Callable[..., None]
+Merged = Callable[..., Any]
+
+
+def results(workspace: Workspace) -> dict[str, bytes]:
+    """All merged pictures and masks by path."""
+    pictures = list_pictures(workspace.merged) + list_pictures(workspace.merged_mask)
+    return {f"{path.parent.name}/{path.name}": path.read_bytes() for path in pictures}
+
+
+def facts(workspace: Workspace) -> Any:
+    return json.loads((workspace.merged / "merge.json").read_text(encoding="utf-8"))
+
+
+def test_every_frame_gets_a_picture_and_a_mask(workspace: Workspace, clip: Clip, merged: Merged) -> None:
+    clip(5, without_face=(2, 4))
+    report = merged()
+    stems = [f"{number:05d}" for number in range(1, 6)]
+    assert [path.name for path in list_pictures(workspace.merged)] == [f"{stem}.png" for stem in stems]
+    assert [path.name for path in list_pictures(workspace.merged_mask)] == [f"{stem}.png" for stem in stems]
+    for stem in stems:
+        before = read_picture(workspace.frames("dst") / f"{stem}.png")
+        after, mask = (read_picture(folder / f"{stem}.png") for folder in (workspace.merged, workspace.merged_mask))
+        assert np.array_equal(after[mask == 0], before[mask == 0])
+        assert mask.any() == (after != before).any() == (stem not in ("00002", "00004"))
+    assert "3 of 5 frames swapped, 2 without a face" in report.lines[-1]
+    assert str(workspace.merged / "merge.json") in report.lines[-1]
+    assert facts(workspace)["swapped"] == 3
+    assert facts(workspace)["without_face"] == ["00002", "00004"]
+
+
+def test_frames_may_be_jpegs(workspace: Workspace, clip: Clip, merged: Merged) -> None:
+    clip(2, without_face=(2,), suffix=".jpg")
+    assert merged().counts["swapped"] == 1
+    before, after = (
+        read_picture(folder / name)
+        for folder, name in ((workspace.frames("dst"), "00002.jpg"), (workspace.merged, "00002.png"))
+    )
+    assert np.array_equal(before, after)
+
+
+def test_merged_pictures_say_that_they_were_made(workspace: Workspace, clip: Clip, merged: Merged) -> None:
+    clip(2, without_face=(2,))
+    merged()
+    assert all(read_marks(path).source_type for path in list_pictures(workspace.merged))
+    report = merged(mark=False)
+    assert not any(read_marks(path).source_type for path in list_pictures(workspace.merged))
+    assert "not be marked" in report.text
+
+
+def test_a_second_run_has_nothing_to_do(workspace: Workspace, clip: Clip, merged: Merged, fake_model: Any) -> None:
+    clip(4, without_face=(1,))
+    merged()
+    before = results(workspace)
+
+    class Unused(fake_model):  # type: ignore[misc]
+        def predict(self, faces: Any) -> Any:
+            raise AssertionError
+
+    report = merged(Unused())
+    assert "4 of 4 frames are merged already" in report.text
+    assert report.counts["swapped"] == 3
+    assert results(workspace) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [({"mode": "seamless"}, "mode overlay → seamless"), ({"erode": 12}, "erode 0 → 12")],
+)
+def test_other_settings_merge_everything_again(
+    workspace: Workspace, clip: Clip, merged: Merged, change: dict[str, Any], said: str
+) -> None:
+    clip(3)
+    merged()
+    before = results(workspace)
+    report = merged(**change)
+    assert said in report.text
+    assert all(results(workspace)[name] != content for name, content in before.items() if name.startswith("merged/"))
+
+
+def test_a_model_that_learned_on_merges_everything_again(clip: Clip, merged: Merged, fake_model: Any) -> None:
+    clip(2)
+    merged()
+    assert "iteration 1000 → 1200" in merged(fake_model(iteration=1200)).text
+
+
+def test_only_what_is_missing_or_changed_is_done(
+    workspace: Workspace, clip: Clip, merged: Merged, face: Callable[..., Path], fake_model: Any
+) -> None:
+    clip(6)
+    merged()
+    (workspace.merged / "00002.png").unlink()
+    (workspace.merged_mask / "00003.png").write_bytes(b"cut off")
+    (workspace.aligned("dst") / "00004_0.jpg").unlink()
+    face("00004.png", 150, 80, 40)
+    shown = []
+
+    class Watching(fake_model):  # type: ignore[misc]
+        def predict(self, faces: Any) -> Any:
+            shown.append(len(faces))
+            return super().predict(faces)
+
+    merged(Watching())
+    # Without motion blur it does not matter that the neighbours of frame 4 now move otherwise.
+    assert sum(shown) == 3
+    assert read_picture(workspace.merged_mask / "00003.png").any()
+
+
+def test_pictures_of_deleted_frames_are_deleted(workspace: Workspace, clip: Clip, merged: Merged) -> None:
+    clip(3)
+    merged()
+    (workspace.frames("dst") / "00003.png").unlink()
+    assert "1 merged pictures were deleted" in merged().text
+    assert "merged/00003.png" not in results(workspace)
+
+
+def test_one_bad_frame_is_named_and_the_rest_is_done(workspace: Workspace, clip: Clip, merged: Merged) -> None:
+    clip(5)
+    (workspace.frames("dst") / "00003.png").write_bytes(b"no picture")
+    report = merged()
+    assert "00003.png was not merged" in report.text
+    assert report.counts == {"frames": 5, "swapped": 4, "without_face": 0, "failed": 1}
+    assert "00003" in facts(workspace)["failed"]
+    assert "merged/00004.png" in results(workspace)
+
+
+def test_several_faces_of_a_frame_are_all_swapped(
+    workspace: Workspace, clip: Clip, merged: Merged, face: Callable[..., Path]
+) -> None:
+    clip(2)
+    face("00001.png", 180, 90, 50)
+    report = merged()
+    assert "more than one face: 00001" in report.text
+    mask = read_picture(workspace.merged_mask / "00001.png")
+    assert mask[90, 63].all()
+    assert mask[90, 180].all()
+
+
+def test_a_crowd_is_more_than_one_batch(workspace: Workspace, clip: Clip, merged: Merged, face: Any) -> None:
+    clip(2)
+    for index in range(1, 20):
+        face("00001.png", 12 * index, 20 + 7 * index, 14, index)
+    assert merged().counts["swapped"] == 2
+    mask = read_picture(workspace.merged_mask / "00001.png")
+    assert all(mask[20 + 7 * index, 12 * index].all() for index in range(1, 20))
+
+
+def test_raw_predictions_have_the_models_size(workspace: Workspace, clip: Clip, merged: Merged) -> None:
+    clip(2, without_face=(2,))
+    merged(mode="raw-predict")
+    shapes = {read_picture(path).shape for path in list_pictures(workspace.merged)}
+    assert shapes == {(64, 64, 3)}
+    assert not read_picture(workspace.merged / "00002.png").any()
+
+
+def test_random_colour_transfer_gives_the_same_pictures_again(workspace: Workspace, clip: Clip, merged: Merged) -> None:
+    clip(3)
+    merged(colour_transfer="sot-m", workers=3)
+    first = results(workspace)
+    (workspace.merged / "merge.journal").unlink()
+    merged(colour_transfer="sot-m", workers=1)
+    assert results(workspace) == first
+
+
+def test_a_collapsed_model_is_named(clip: Clip, merged: Merged, fake_model: Any) -> None:
+    class Collapsed(fake_model):  # type: ignore[misc]
+        def predict(self, faces: Any) -> Any:
+            return super().predict(faces * np.float32("nan"))
+
+    clip(2)
+    with pytest.raises(UserError, match="collapsed"):
+        merged(Collapsed())
+
+
+def test_a_picture_that_cannot_be_written_ends_the_run(workspace: Workspace, clip: Clip, merged: Merged) -> None:
+    clip(30)
+    # A folder where the file should go cannot be replaced by it.
+    (workspace.merged / "00002.png").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"00002\.png"):
+        merged()
+
+
+def test_many_failures_in_a_row_end_the_run(workspace: Workspace, clip: Clip, merged: Merged) -> None:
+    clip(70)
+    for path in list_pictures(workspace.frames("dst"))[5:]:
+        path.write_bytes(b"")
+    with pytest.raises(UserError, match="is not a picture"):
+        merged()
+
+
+@pytest.mark.parametrize(
+    ("prepare", "said"),
+    [
+        (lambda root, clip: None, "no frames"),
+        (lambda root, clip: clip(2, without_face=(1, 2)), "no faces"),
+        (lambda root, clip: (clip(2), (root / "data_dst" / "00001.jpg").write_bytes(b"x")), "both would become"),
+        (lambda root, clip: (clip(1), (root / "data_dst" / "00001.png").rename(root / "data_dst" / "7.png")), "None"),
+    ],
+)
+def test_what_is_missing_is_said_before_the_model_is_opened(
+    workspace: Workspace, clip: Clip, prepare: Any, said: str
+) -> None:
+    prepare(workspace.root, clip)
+    with pytest.raises(UserError, match=said):
+        run(workspace, MergeOptions(), Report())
+
+
+def test_xseg_masks_are_refused_before_anything_is_read(workspace: Workspace) -> None:
+    with pytest.raises(UserError, match="XSeg"):
+        run(workspace, MergeOptions(mask_mode="xseg-dst"), Report())
+
+
+def test_a_killed_run_goes_on_and_gives_the_same_pictures(workspace: Workspace, clip: Clip, merged: Merged) -> None:
+    """Killed after 2, 9, ... frames, with whatever was under way; the last run finishes."""
+    clip(40, without_face=(5, 6, 30))
+    options = {"colour_transfer": "idt-m", "blur": 15}
+    program = [sys.executable, str(Path(__file__).with_name("conftest.py")), str(workspace.root), json.dumps(options)]
+    counter = random.Random(11)
+    done = 0
+    for _ in range(3):
+        with subprocess.Popen(program, stdout=subprocess.PIPE, text=True, encoding="utf-8") as process:
+            assert process.stdout is not None
+            for _ in range(counter.randint(1, 10)):
+                process.stdout.readline()
+            process.kill()
+        lines = (workspace.merged / "merge.journal").read_text(encoding="utf-8").splitlines()
+        assert len(lines) - 1 >= done
+        done = len(lines) - 1
+    report = merged(**options)
+    assert "frames are merged already" in report.text
+    resumed = results(workspace)
+    assert len(resumed) == 80
+    assert not list(workspace.merged.glob("*.part-*"))
+    (workspace.merged / "merge.journal").unlink()
+    merged(**options)
+    assert results(workspace) == resumed
