@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -148,7 +149,18 @@ def _run_stages(jobs: list[tuple[Stage, dict[str, Any]]], common: dict[str, Any]
     except (UserError, Stopped, KeyboardInterrupt, click.ClickException):
         raise
     except Exception as error:
-        raise _Bug(_write_log(workspace), error) from error
+        raise _mendable(error, workspace) or _Bug(_write_log(workspace), error) from error
+
+
+def _mendable(error: Exception, workspace: Workspace) -> UserError | None:
+    """What the user can do about a failure that no stage expected; None for our bugs."""
+    from dfl.base.files import mendable
+
+    if isinstance(error, ImportError) and (error.name or "").partition(".")[0] != "dfl":
+        return UserError(f"A package is missing or broken: {error}.", "`dfl doctor` tells what to do.")
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
+        return mendable(error, Path(error.filename or workspace.root))
+    return None
 
 
 def _complete(row: Stage, given: dict[str, Any], workspace: Workspace, common: dict[str, Any]) -> Options:
@@ -164,8 +176,10 @@ def _complete(row: Stage, given: dict[str, Any], workspace: Workspace, common: d
             given[name] = common[name]
     if "ask" not in options_class.model_fields:  # else the stage asks by itself, when it knows its model
         remembered = read_json(workspace.answers) if workspace.answers.is_file() else {}
+        if not isinstance(remembered, dict):
+            raise UserError(f"{workspace.answers} is no file of answers.", "Delete it: the questions are put again.")
         key = f"{row.name} {given['side']}" if "side" in given else row.name
-        answers = {name: value for name, value in remembered.get(key, {}).items() if name in options_class.model_fields}
+        answers = _still_valid(options_class, remembered.get(key))
         if common["ask"] and not common["yes"]:
             answers = ask_options(options_class, answers | given, skip=given.keys())
             if answers:
@@ -178,6 +192,20 @@ def _complete(row: Stage, given: dict[str, Any], workspace: Workspace, common: d
         first = error.errors()[0]
         flag = "--" + str(first["loc"][0]).replace("_", "-") if first["loc"] else row.name
         raise UserError(f"{flag}: {first['msg']}. Got {first['input']!r}.", f"See `dfl {row.name} --help`.") from error
+
+
+def _still_valid(options_class: type[Options], answers: Any) -> dict[str, Any]:
+    """Remembered answers that this version of the program still takes."""
+    from pydantic import ValidationError
+
+    if not isinstance(answers, dict):
+        return {}
+    try:
+        options_class(**answers)
+    except ValidationError as error:
+        wrong = {row["loc"][0] for row in error.errors() if row["loc"]}
+        return {name: value for name, value in answers.items() if name not in wrong}
+    return answers
 
 
 class _Bug(Exception):

@@ -1,0 +1,273 @@
+import errno
+import json
+import subprocess
+import sys
+import types
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from dfl import cli, stages
+from dfl import workspace as workspace_module
+from dfl.base.errors import Stopped, UserError
+from dfl.base.options import Options, option
+from dfl.stages import STAGES, Stage
+from dfl.workspace import Workspace
+
+
+class BakeOptions(Options):
+    side: Literal["src", "dst"] = option(..., "Which side.", argument=True)
+    minutes: int = option(20, "How long it bakes.", ask="Minutes", minimum=1, maximum=90)
+    form: Literal["round", "square"] = option("round", "The cake's form.", ask="Form")
+    icing: bool = option(True, "With icing.", ask="Icing?")
+    recipe: Path | None = option(None, "A recipe to follow.")
+    end: str = option("well", "How it ends.")
+
+
+class EatOptions(Options):
+    bites: int = option(3, "How many bites.", ask="Bites", minimum=1)
+
+
+class Kitchen:
+    """Stands in for the stages: remembers what was run, and ends as it is told to."""
+
+    def __init__(self) -> None:
+        self.runs: list[tuple[str, Path, dict[str, Any]]] = []
+
+    def bake(self, workspace: Workspace, options: BakeOptions, report: Any) -> None:
+        self.runs.append(("bake", workspace.root, options.model_dump()))
+        report.line("baking")
+        endings = {
+            "burnt": UserError("The cake is burnt.", "Bake it for a shorter time."),
+            "dropped": ZeroDivisionError("dropped it"),
+            "stopped": Stopped(),
+            "ctrl-c": KeyboardInterrupt(),
+            "full": OSError(errno.ENOSPC, "No space left", "cake.jpg"),
+            "no oven": ModuleNotFoundError("No module named 'oven'", name="oven"),
+            "own part missing": ImportError("cannot import name x", name="dfl.nets"),
+        }
+        if options.end in endings:
+            raise endings[options.end]
+
+    def eat(self, workspace: Workspace, options: EatOptions, report: Any) -> None:
+        self.runs.append(("eat", workspace.root, options.model_dump()))
+
+
+@pytest.fixture
+def kitchen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Kitchen:
+    made = Kitchen()
+    module = types.ModuleType("kitchen_for_tests")
+    for name, value in (("Bake", BakeOptions), ("Eat", EatOptions), ("bake", made.bake), ("eat", made.eat)):
+        setattr(module, name, value)
+    monkeypatch.setitem(sys.modules, "kitchen_for_tests", module)
+    table = (
+        Stage("bake", "Bake a cake.", "kitchen_for_tests:Bake", "kitchen_for_tests:bake", has_sides=True),
+        Stage("eat", "Eat it.", "kitchen_for_tests:Eat", "kitchen_for_tests:eat"),
+        Stage("broken", "Cannot be loaded.", "kitchen_for_tests:Missing", "kitchen_for_tests:eat"),
+    )
+    for place in (cli, stages):
+        monkeypatch.setattr(place, "STAGES", table)
+    monkeypatch.setattr(cli, "STEPS", {"1_cake": (("bake", "src"), ("eat",))})
+    monkeypatch.setattr(workspace_module, "default_root", lambda: tmp_path / "workspace")
+    monkeypatch.chdir(tmp_path)
+    return made
+
+
+def _dfl(*words: str, answers: str = "") -> int:
+    """Run the command line in this process; the exit code."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["dfl", *words])
+        lines = iter(answers.splitlines())
+        patch.setattr("builtins.input", lambda prompt: next(lines))
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+    return int(caught.value.code or 0)
+
+
+def test_flags_arguments_and_defaults_reach_the_stage(kitchen: Kitchen, tmp_path: Path) -> None:
+    assert _dfl("bake", "dst", "--minutes", "30", "--no-icing", "--recipe", "a b.txt", "--workspace", "my cakes") == 0
+    ((name, root, options),) = kitchen.runs
+    assert (name, root) == ("bake", tmp_path / "my cakes")
+    assert options == {
+        "side": "dst",
+        "minutes": 30,
+        "form": "round",
+        "icing": False,
+        "recipe": Path("a b.txt"),
+        "end": "well",
+    }
+
+
+@pytest.mark.parametrize(
+    ("ending", "code", "said"),
+    [
+        ("well", 0, ""),
+        ("burnt", 2, "Error: The cake is burnt.\nBake it for a shorter time.\n"),
+        ("dropped", 1, "This is a bug in dfl: ZeroDivisionError: dropped it\nDetails: "),
+        ("stopped", 130, "Stopped. "),
+        ("ctrl-c", 130, "Stopped. "),
+        ("full", 2, "Error: The disk is full: cake.jpg"),
+        ("no oven", 2, "Error: A package is missing or broken: No module named 'oven'"),
+        ("own part missing", 1, "This is a bug in dfl: ImportError"),
+    ],
+)
+def test_every_ending_has_its_exit_code_and_words(
+    kitchen: Kitchen, capsys: Any, ending: str, code: int, said: str
+) -> None:
+    assert _dfl("bake", "src", "--end", ending) == code
+    shown = capsys.readouterr()
+    assert shown.out == "baking\n"
+    assert shown.err.lstrip().startswith(said)
+    assert "Traceback" not in shown.err
+
+
+def test_a_bugs_traceback_is_kept_in_the_logs(kitchen: Kitchen, capsys: Any, tmp_path: Path) -> None:
+    assert _dfl("bake", "src", "--end", "dropped", "--workspace", str(tmp_path / "w")) == 1
+    (log,) = (tmp_path / "w" / "logs").iterdir()
+    assert str(log) in capsys.readouterr().err
+    text = log.read_text(encoding="utf-8")
+    assert "ZeroDivisionError: dropped it" in text
+    assert "bake src --end dropped" in text
+
+
+def test_a_bug_where_no_log_can_be_written_is_shown_whole(kitchen: Kitchen, capsys: Any, tmp_path: Path) -> None:
+    (tmp_path / "w").write_text("a file in the workspace's place")
+    assert _dfl("bake", "src", "--end", "dropped", "--workspace", str(tmp_path / "w")) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["bake"], "{src|dst}"),
+        (["bake", "left"], "left"),
+        (["bake", "src", "--minutes", "many"], "--minutes"),
+        (["bake", "src", "--minutes", "91"], "--minutes: Input should be less than or equal to 90. Got 91."),
+        (["bake", "src", "--form", "oval"], "--form"),
+        (["bake", "src", "--sugar", "2"], "--sugar"),
+        (["bake", "src", "--progress", "loud"], "--progress"),
+        (["fry"], "fry"),
+        (["step", "9_fry"], "Steps: 1_cake"),
+        (["step", "1_cake", "--sugar", "2"], "1_cake knows no --sugar"),
+        (["step", "1_cake", "--sugar=2"], "1_cake knows no --sugar"),
+        (["step", "1_cake", "--minutes", "many"], "--minutes"),
+    ],
+)
+def test_a_wrong_command_is_named_and_nothing_is_run(kitchen: Kitchen, capsys: Any, words: Any, said: str) -> None:
+    assert _dfl(*words) == 2
+    shown = capsys.readouterr().err
+    assert said in shown
+    assert "Traceback" not in shown
+    assert kitchen.runs == []
+
+
+def test_a_step_runs_its_stages_and_each_takes_the_flags_it_knows(kitchen: Kitchen, tmp_path: Path) -> None:
+    words = ["step", "1_cake", "--bites", "9", "--minutes", "45", "--icing", "--workspace", str(tmp_path), "--yes"]
+    assert _dfl(*words) == 0
+    assert [(name, root) for name, root, _ in kitchen.runs] == [("bake", tmp_path), ("eat", tmp_path)]
+    assert kitchen.runs[0][2]["side"] == "src"
+    assert kitchen.runs[0][2]["minutes"] == 45
+    assert kitchen.runs[1][2] == {"bites": 9}
+
+
+def test_a_step_ends_with_its_first_failing_stage(kitchen: Kitchen) -> None:
+    assert _dfl("step", "1_cake", "--end", "burnt") == 2
+    assert [name for name, _, _ in kitchen.runs] == ["bake"]
+
+
+def test_answers_are_asked_once_remembered_and_overruled_by_flags(kitchen: Kitchen, capsys: Any) -> None:
+    assert _dfl("bake", "src", "--ask", answers="35\nsquare\nn\n") == 0
+    assert json.loads(Path("workspace/answers.json").read_text()) == {
+        "bake src": {"minutes": 35, "form": "square", "icing": False}
+    }
+    assert _dfl("bake", "src", "--yes") == 0
+    assert _dfl("bake", "src", "--minutes", "50") == 0
+    assert _dfl("bake", "dst") == 0
+    assert _dfl("bake", "src", "--ask", "--form", "round", answers="\n\n") == 0  # the flag is not asked
+    seen = [(run["side"], run["minutes"], run["form"], run["icing"]) for _, _, run in kitchen.runs]
+    assert seen == [
+        ("src", 35, "square", False),
+        ("src", 35, "square", False),
+        ("src", 50, "square", False),
+        ("dst", 20, "round", True),
+        ("src", 35, "round", False),
+    ]
+
+
+def test_yes_puts_no_questions(kitchen: Kitchen) -> None:
+    assert _dfl("bake", "src", "--ask", "--yes") == 0  # input() would fail
+    assert kitchen.runs[0][2]["minutes"] == 20
+    assert not Path("workspace").exists()
+
+
+def test_remembered_answers_that_are_no_longer_valid_are_forgotten(kitchen: Kitchen) -> None:
+    Path("workspace").mkdir()
+    answers = {"bake src": {"minutes": 500, "form": "oval", "icing": False, "eggs": 3}, "bake dst": "no"}
+    Path("workspace/answers.json").write_text(json.dumps(answers))
+    for side in ("src", "dst"):
+        assert _dfl("bake", side) == 0
+    assert [(run["minutes"], run["form"], run["icing"]) for _, _, run in kitchen.runs] == [
+        (20, "round", False),
+        (20, "round", True),
+    ]
+    assert _dfl("bake", "src", "--ask", answers="\n\n\n") == 0
+    assert kitchen.runs[-1][2]["form"] == "round"
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "7"])
+def test_a_damaged_file_of_answers_is_named(kitchen: Kitchen, capsys: Any, text: str) -> None:
+    Path("workspace").mkdir()
+    Path("workspace/answers.json").write_text(text)
+    assert _dfl("bake", "src") == 2
+    shown = capsys.readouterr().err
+    assert "answers.json" in shown
+    assert "Delete it" in shown
+
+
+def test_json_progress_is_json(kitchen: Kitchen, capsys: Any) -> None:
+    assert _dfl("bake", "src", "--progress", "json") == 0
+    assert json.loads(capsys.readouterr().out) == {"kind": "line", "text": "baking"}
+
+
+def test_help_shows_ranges_defaults_and_stages(kitchen: Kitchen, capsys: Any) -> None:
+    assert _dfl("--help") == 0
+    shown = capsys.readouterr().out
+    assert "bake src|dst" in shown
+    assert "Eat it." in shown
+    assert _dfl("bake", "--help") == 0
+    shown = capsys.readouterr().out
+    for words in ("How long it bakes. [20]", "--icing / --no-icing", "[on]", "[round|square]", "{src|dst}"):
+        assert words in shown
+
+
+@pytest.mark.parametrize("row", STAGES, ids=lambda row: row.name)
+def test_every_stage_has_help(row: Stage, capsys: Any) -> None:
+    assert _dfl(row.name, "--help") == 0
+    shown = capsys.readouterr().out
+    assert row.help.split()[0] in shown
+    assert "--workspace" in shown
+
+
+def test_the_command_starts_light() -> None:
+    code = (
+        "import sys; sys.argv = ['dfl', '--help']\n"
+        "from dfl.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'numpy', 'cv2', 'tensorflow', 'keras', 'torch', 'dlib', 'pydantic'} & set(sys.modules)\n"
+        "sys.exit(', '.join(heavy) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "extract-faces src|dst" in done.stdout
+
+
+def test_python_m_dfl_is_the_command() -> None:
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([sys.executable, "-m", "dfl", *words], capture_output=True, text=True, check=False)
+
+    assert run("--version").stdout.startswith("dfl, version")
+    unknown = run("fry")
+    assert unknown.returncode == 2
+    assert "fry" in unknown.stderr
