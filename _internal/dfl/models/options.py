@@ -62,6 +62,13 @@ class SaehdOptions(ModelOptions):
     )
     blur_out_mask: bool = option(False, "Smooth the picture around the mask before learning it.", ask="Blur out mask")
     adabelief: bool = option(True, "AdaBelief as optimizer; off: RMSprop.", ask="Use AdaBelief optimizer")
+    learning_rate: float = option(
+        5e-5,
+        "How far a step goes; 2e-4 learns faster on small models, higher breaks down more easily.",
+        ask="Learning rate",
+        minimum=1e-7,
+        maximum=1e-2,
+    )
     random_warp: bool = option(
         True, "Warp what the network sees; switch off late in training for detail.", ask="Enable random warp of samples"
     )

@@ -39,7 +39,7 @@ def recipe(class_name: Literal["SAEHD", "Quick96"], stored: dict[str, Any], has_
         SampleSettings(flip=options.random_src_flip, **common),
         SampleSettings(flip=options.random_dst_flip, **common),
         LossSettings(options.resolution, options.masked_training, options.eyes_mouth_prio, options.blur_out_mask),
-        {"is_adabelief": options.adabelief, "rate": 5e-5, "clip": 1.0 if options.clipgrad else 0.0},
+        {"is_adabelief": options.adabelief, "rate": options.learning_rate, "clip": 1.0 if options.clipgrad else 0.0},
         has_uniform_yaw=options.uniform_yaw,
     )
 
