@@ -1,5 +1,6 @@
 """Questions in the original's form: `[default] text ( range ?:help ) : `, Enter takes the default."""
 
+import math
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Literal, get_args, get_origin
 
@@ -39,15 +40,19 @@ def ask_number(
         if answer == "?":
             print(help)
             continue
-        try:
-            value = float(answer) if answer else float(default)
-        except ValueError:
-            value = float(default)
-        if value != value:
-            value = float(default)
+        value = _number(answer, float(default))
         value = max(value, low) if low is not None else value
         value = min(value, high) if high is not None else value
         return int(value) if whole else value
+
+
+def _number(answer: str, default: float) -> float:
+    """The number that was typed; the default for anything else, infinity too."""
+    try:
+        value = float(answer)
+    except ValueError:
+        return default
+    return value if math.isfinite(value) else default
 
 
 def ask_yes(text: str, default: bool, *, help: str = "", read: Reader = read_line) -> bool:
@@ -102,7 +107,8 @@ def ask_options(
         question = declared(field, "ask")
         if not question or name in skip or not _is_due(field, declared_in, defaults | answers):
             continue
-        default, help = defaults.get(name, field.default), field.description or ""
+        default = defaults.get(name, declared_in.default_of(name, defaults | answers))
+        help = field.description or ""
         low, high = bounds(field)
         choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
         if field.annotation is bool:

@@ -11,6 +11,11 @@ class Options(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
+    @classmethod
+    def default_of(cls, name: str, known: dict[str, Any]) -> Any:
+        """The value of an option that nobody gives. A stage may let it depend on what is known of the others."""
+        return cls.model_fields[name].default
+
 
 def option(
     default: Any,
