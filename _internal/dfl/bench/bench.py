@@ -7,9 +7,18 @@ from dfl.workspace import Workspace
 
 
 def run(workspace: Workspace, options: BenchOptions, report: Report) -> None:
-    """Measure one thing and print its table."""
-    del workspace
-    _bench_train(options, report)
+    """Measure one thing and print its line; all but `train` use the frames and faces of the workspace's data_dst."""
+    if options.what == "train":
+        _bench_train(options, report)
+        return
+    from dfl.bench.stages import bench_extract, bench_merge, bench_samples
+
+    if options.what == "extract":
+        bench_extract(workspace, report)
+    elif options.what == "merge":
+        bench_merge(workspace, options.resolution, report)
+    else:
+        bench_samples(workspace, options.resolution, report)
 
 
 def _bench_train(options: BenchOptions, report: Report) -> None:

@@ -1,7 +1,8 @@
 """Open a saved model for merging."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dfl.base.errors import UserError
 from dfl.base.report import Report
@@ -37,7 +38,7 @@ def open_model(
     return SwapModel(network, chosen[0], saved.iteration)
 
 
-def build_network(class_name: str, options: dict[str, object]) -> "Saehd":
+def build_network(class_name: str, options: dict[str, Any]) -> "Saehd":
     """Networks with start values for a model's class and stored options. The engine must be started."""
     from dfl.models.saehd import Saehd
 
@@ -48,7 +49,7 @@ def build_network(class_name: str, options: dict[str, object]) -> "Saehd":
     raise UserError(f"Models of class {class_name} are not known.", "Known: SAEHD, Quick96.")
 
 
-def set_weights(network: "Saehd", arrays: dict[str, object], name: str) -> None:
+def set_weights(network: "Saehd", arrays: Mapping[str, Any], name: str) -> None:
     """Put arrays into the networks; UserError names the first array that is missing or has another shape."""
     for key, weight in network.weights().items():
         array = arrays.get(key)

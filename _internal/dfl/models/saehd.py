@@ -15,7 +15,7 @@ from dfl.nets.deepfake import Architecture, Decoder, Encoder, Inter
 from dfl.nets.layers import Tensor, named_weights
 
 # What Quick96 is: fixed in the original.
-QUICK96 = {
+QUICK96: dict[str, Any] = {
     "resolution": 96,
     "face_type": "f",
     "archi": "df-ud",

@@ -37,7 +37,8 @@ def gaussian_window(size: int, sigma: float, centre: float) -> NDArray[np.float3
     """A Gaussian of `size` values around `centre`, summing to 1."""
     offsets = np.arange(size, dtype=np.float64) - centre
     window = np.exp(-(offsets**2) / (2 * sigma**2))
-    return (window / window.sum()).astype(np.float32)
+    normalised: NDArray[np.float32] = (window / window.sum()).astype(np.float32)
+    return normalised
 
 
 def filter_separable(x: Tensor, window: NDArray[np.float32]) -> Tensor:

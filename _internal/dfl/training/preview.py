@@ -4,11 +4,14 @@ The layout is the original's: columns S, SS, D, DD, SD (both people, their recon
 page of the same inside the masks.
 """
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from dfl.base.pictures import FloatPicture, Picture
+from dfl.samples.sample import SideBatch
 
 GRAPH_HEIGHT = 100
 GRAPH_GREY = 0.1
@@ -19,29 +22,24 @@ LOSS_COLOURS = ((1.0, 0.2, 0.1), (0.1, 1.0, 1.0))
 Faces = NDArray[np.float32]  # (N, R, R, 3) or (N, R, R, 1), 0..1
 
 
-def preview_pages(
-    src: Faces,
-    src_mask: Faces,
-    dst: Faces,
-    dst_mask: Faces,
-    src_src: Faces,
-    dst_dst: Faces,
-    src_dst: Faces,
-    dst_dst_mask: Faces,
-    src_dst_mask: Faces,
-    is_head: bool,
-) -> dict[str, Picture]:
-    """The two pages by name, uint8 BGR; inputs are N faces of side R, the predictions made from unwarped faces."""
+def preview_pages(src: SideBatch, dst: SideBatch, predicted: Sequence[Faces], is_head: bool) -> dict[str, Picture]:
+    """The two pages by name, uint8 BGR, one row a sample.
+
+    src, dst: unwarped faces and masks. predicted: for them src in src's look, dst in dst's look, dst in src's look,
+    and the masks of the last two.
+    """
+    src_src, dst_dst, src_dst, dst_dst_mask, src_dst_mask = predicted
     swap_mask = src_dst_mask if is_head else dst_dst_mask * src_dst_mask
-    plain = [src, src_src, dst, dst_dst, src_dst]
-    masked = [src * src_mask, src_src, dst * dst_mask, dst_dst * dst_dst_mask, src_dst * swap_mask]
+    plain = [src.target, src_src, dst.target, dst_dst, src_dst]
+    masked = [src.target * src.mask, src_src, dst.target * dst.mask, dst_dst * dst_dst_mask, src_dst * swap_mask]
     return {"preview": _page(plain), "preview_masked": _page(masked)}
 
 
 def _page(columns: list[Faces]) -> Picture:
     """Faces side by side, one row a sample."""
     rows = [np.concatenate([column[index] for column in columns], axis=1) for index in range(len(columns[0]))]
-    return (np.clip(np.concatenate(rows, axis=0), 0, 1) * 255 + 0.5).astype(np.uint8)
+    page: Picture = (np.clip(np.concatenate(rows, axis=0), 0, 1) * 255 + 0.5).astype(np.uint8)
+    return page
 
 
 def loss_graph(history: NDArray[np.float32], width: int, iteration: int) -> Picture:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -25,20 +25,17 @@ from dfl.workspace import Side, Workspace
 if TYPE_CHECKING:
     from dfl.training.trainer import Trainer
 
+SIDES: tuple[Side, ...] = ("src", "dst")
 OPTION_CLASSES: dict[str, type[ModelOptions]] = {"SAEHD": SaehdOptions, "Quick96": Quick96Options}
 
 
 def run(workspace: Workspace, options: TrainRunOptions, report: Report) -> None:
     """Train until the target, the time, or Ctrl-C; goes on exactly where it stopped."""
     if options.ask:
-        options = options.model_copy(
-            update={"model": ask_text("Model", options.model, choices=tuple(OPTION_CLASSES))}
-        )
+        options = options.model_copy(update={"model": ask_text("Model", options.model, choices=tuple(OPTION_CLASSES))})
     name = options.name or _choose_name(workspace.model, options)
     folder = model_folder(workspace.model, name, options.model)
-    faces: dict[str, list[FaceFile]] = {
-        side: load_training_faces(workspace.aligned(cast(Side, side))) for side in ("src", "dst")
-    }
+    faces = {side: load_training_faces(workspace.aligned(side), report) for side in SIDES}
     folder.mkdir(parents=True, exist_ok=True)
     with _only_trainer(folder):
         saved = _load_or_new(folder, name, options, report)
@@ -163,7 +160,7 @@ def _is_fixed(kind: type[ModelOptions], key: str) -> bool:
 
 
 def _say_start(
-    name: str, options: TrainRunOptions, saved: SavedSet, faces: dict[str, list[FaceFile]], report: Report
+    name: str, options: TrainRunOptions, saved: SavedSet, faces: dict[Side, list[FaceFile]], report: Report
 ) -> None:
     """What is trained on what: the run's first lines."""
     shown = ", ".join(f"{key} {value}" for key, value in saved.options.items())

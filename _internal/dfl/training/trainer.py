@@ -23,6 +23,7 @@ from dfl.training.optimizers import Optimizer
 from dfl.training.preview import preview_pages, with_graph
 from dfl.training.recipe import Recipe
 from dfl.training.step import make_step
+from dfl.workspace import Side
 
 # A window for previews taller than this is of no use (the original's limit).
 PREVIEW_HEIGHT = 800
@@ -37,7 +38,7 @@ class Trainer:
         folder: Path,
         saved: SavedSet,
         recipe: Recipe,
-        faces: dict[str, list[FaceFile]],
+        faces: dict[Side, list[FaceFile]],
         seed: int,
     ) -> None:
         """`saved` without weights is a new model: it starts from random weights of `seed`."""
@@ -59,7 +60,7 @@ class Trainer:
                 variable.assign(saved.optimizer[name])
         self._step = make_step(self._batch_losses, list(trained.values()), self._optimizer)
         self._predict = compiled(self._preview_predictions)
-        settings = {"src": recipe.src_samples, "dst": recipe.dst_samples}
+        settings: dict[Side, SampleSettings] = {"src": recipe.src_samples, "dst": recipe.dst_samples}
         batch_size = int(saved.options["batch_size"])
         # Going on at an iteration that takes the batch before again needs that batch.
         again = bool(recipe.reuses_every and self.iteration and self.iteration % recipe.reuses_every == 0)
@@ -72,10 +73,10 @@ class Trainer:
                 first_batch=self.iteration - again,
                 uniform_yaw=recipe.has_uniform_yaw,
             )
-            for side in ("src", "dst")
+            for side in settings
         }
         self._last = {side: next(maker) for side, maker in self._batches.items()} if again else {}
-        self._preview_faces = {side: self._faces_to_show(faces[side], settings[side], side) for side in ("src", "dst")}
+        self._preview_faces = {side: self._faces_to_show(faces[side], settings[side], side) for side in settings}
 
     def iterate(self) -> tuple[float, float]:
         """One step; returns the mean src and dst loss. A loss that is no number raises UserError, nothing is saved."""
@@ -133,7 +134,7 @@ class Trainer:
         src, dst = self._preview_faces["src"], self._preview_faces["dst"]
         predictions = self._predict(src.target, dst.target)
         is_head = self._recipe.src_samples.face_type == FaceType.HEAD
-        pages = preview_pages(src.target, src.mask, dst.target, dst.mask, *predictions, is_head=is_head)
+        pages = preview_pages(src, dst, predictions, is_head)
         for name, page in pages.items():
             write_picture(self.folder / f"{name}.png", with_graph(page, self.history(), self.iteration))
 
@@ -142,7 +143,7 @@ class Trainer:
         for maker in self._batches.values():
             maker.close()
 
-    def _next_batches(self) -> dict[str, SideBatch]:
+    def _next_batches(self) -> dict[Side, SideBatch]:
         """The batch of this iteration for each side; Quick96 takes every third one again, unwarped."""
         every = self._recipe.reuses_every
         if every and self.iteration % every == 0 and self._last:
@@ -175,7 +176,9 @@ class Trainer:
     def _faces_to_show(self, faces: list[FaceFile], settings: SampleSettings, side: str) -> SideBatch:
         """The same faces in every preview of this model, so that progress can be seen."""
         rows = max(1, min(PREVIEW_ROWS, PREVIEW_HEIGHT // settings.resolution))
-        maker = BatchMaker(faces, replace(settings, warp=False), rows, seed=_side_seed(self._seed, f"preview {side}"))
+        maker = BatchMaker(
+            faces, replace(settings, warp=False), rows, seed=_side_seed(self._seed, f"preview {side}"), workers=1
+        )
         try:
             return next(maker)
         finally:
