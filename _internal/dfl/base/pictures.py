@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from dfl.base import jpeg
 from dfl.base.errors import UserError
 from dfl.base.files import write_bytes
+from dfl.base.png import encode_png
 
 Picture = NDArray[np.uint8]  # (H, W, 3) BGR
 FloatPicture = NDArray[np.float32]  # (H, W, 3) BGR or (H, W, 1), 0..1
@@ -82,8 +83,11 @@ def read_picture(path: Path) -> Picture:
 def encode_picture(picture: NDArray[Any], suffix: str, quality: int = 90) -> bytes:
     """Encode uint8 BGR (H, W, 3) or grey (H, W) as `.png` or `.jpg` (`quality` 1..100 for JPEG).
 
-    PNG is encoded without naming a level: naming one switches OpenCV to slower filters (measured, docs/benchmarks.md).
+    PNG of other shapes (alpha, 16 bit) goes through OpenCV without naming a level: naming one switches it to slower
+    filters (measured, docs/benchmarks.md).
     """
+    if suffix.lower() == ".png" and _fits_encode_png(picture):
+        return encode_png(picture)
     parameters = [cv2.IMWRITE_JPEG_QUALITY, quality] if suffix.lower() in (".jpg", ".jpeg") else []
     try:
         done, buffer = cv2.imencode(suffix, picture, parameters)
@@ -92,6 +96,11 @@ def encode_picture(picture: NDArray[Any], suffix: str, quality: int = 90) -> byt
     if not done:
         raise UserError(f"A picture of shape {picture.shape} cannot be stored as {suffix!r}.", "Use png or jpg.")
     return buffer.tobytes()
+
+
+def _fits_encode_png(picture: NDArray[Any]) -> bool:
+    channels = picture.shape[2] if picture.ndim == 3 else 1
+    return bool(picture.dtype == np.uint8 and picture.ndim in (2, 3) and channels in (1, 3) and picture.size)
 
 
 def write_picture(path: Path, picture: NDArray[Any], quality: int = 90) -> None:
