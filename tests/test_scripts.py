@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import subprocess
 from pathlib import Path
 from types import ModuleType
@@ -45,6 +46,31 @@ def test_a_shell_file_starts_its_stage_from_another_folder_and_hands_on_words_an
     wrong = subprocess.run([shell_file, "--progress", "a b & c!d"], cwd=tmp_path, capture_output=True, text=True)
     assert wrong.returncode == 2
     assert "'a b & c!d'" in wrong.stderr
+
+
+def test_the_manual_is_as_the_options_say() -> None:
+    maker = load("make_manual")
+    manual = maker.MANUAL.read_text(encoding="utf-8")
+    assert maker.made(manual) == manual, "run python scripts/make_manual.py"
+    for row in maker.STAGES:
+        assert f"### {row.name}\n" in manual
+
+
+def test_a_stage_that_the_manual_lacks_is_put_in() -> None:
+    maker = load("make_manual")
+    made = maker.made("# Manual\n")
+    assert "### extract-frames" in made
+    assert "| `--bitrate` | 1..1000 | 16 |" in made
+    assert "| `--resolution` | 32..2048 | 128 |" in made  # a model's own option, with its default
+    assert maker.made(made) == made
+
+
+def test_the_readme_has_its_two_commands_and_its_links_lead_somewhere() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert readme.count("\npip install -e . && dfl demo\n") == 1
+    assert readme.count('\npip install -e ".[test]" && pytest\n') == 1
+    for target in re.findall(r"\]\(([^)#:]+)\)", readme):
+        assert (ROOT / target).exists() or target == "docs/pictures/demo.jpg", target
 
 
 def read_if_there(path: Path) -> bytes:

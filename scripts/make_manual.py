@@ -1,0 +1,109 @@
+"""Make the option tables of docs/manual.md from the stage table: `python scripts/make_manual.py`.
+
+The manual's other text is written by hand. Each stage has a pair of marks there; what stands between them is made here
+and put in anew. A stage without marks gets them at the end of the manual. A test fails when the manual differs.
+"""
+
+import importlib
+import re
+import sys
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "_internal"))
+
+from dfl.base.options import bounds, declared  # noqa: E402 - a source checkout need not be installed for this
+from dfl.cli import COMMON  # noqa: E402
+from dfl.models.options import SaehdOptions  # noqa: E402
+from dfl.stages import STAGES, Stage  # noqa: E402
+
+MANUAL = ROOT / "docs" / "manual.md"
+BEGIN, END = "<!-- made by scripts/make_manual.py: {name} -->", "<!-- end of what is made -->"
+
+
+def stage_text(row: Stage) -> str:
+    """What is made for one stage: what it does, its command, its files, its options."""
+    module, name = row.options.split(":")
+    fields = getattr(importlib.import_module(module), name).model_fields
+    if row.name == "train":
+        # Its copies of the model's options are empty unless given; the model's own ones have default and question.
+        fields = {name: SaehdOptions.model_fields.get(name, field) for name, field in fields.items()}
+    words = " ".join([row.name, *(_positional(name, field) for name, field in fields.items() if _is_positional(field))])
+    files = [f"{row.name}_src", f"{row.name}_dst"] if row.has_sides else [row.name]
+    lines = [f"{row.help}", ""]
+    lines += [f"`dfl {words} [options]` · " + " · ".join(f"`scripts/{file}.bat`, `.sh`" for file in files), ""]
+    flags = {name: field for name, field in fields.items() if name not in COMMON and not _is_positional(field)}
+    if flags:
+        lines += ["| option | values | default | |", "| --- | --- | --- | --- |"]
+        lines += [_row(name, field) for name, field in flags.items()]
+    return "\n".join(lines).rstrip()
+
+
+def _is_positional(field: Any) -> bool:
+    return bool(declared(field, "argument"))
+
+
+def _positional(name: str, field: Any) -> str:
+    choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+    return "|".join(map(str, choices)) or name.upper()
+
+
+def _row(name: str, field: Any) -> str:
+    notes = [field.description or ""]
+    if declared(field, "ask"):
+        notes.append(f"Asked: “{declared(field, 'ask')}”.")
+    if declared(field, "fixed"):
+        notes.append("Cannot change once the model exists.")
+    cells = [f"`--{name.replace('_', '-')}`", _values(field), _default(field), " ".join(notes)]
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _values(field: Any) -> str:
+    kind = field.annotation
+    if get_origin(kind) is not Literal and type(None) in get_args(kind):
+        kind = next(part for part in get_args(kind) if part is not type(None))
+    if get_origin(kind) is Literal:
+        return ", ".join(map(str, get_args(kind)))
+    if kind is bool:
+        return "on, off (`--no-...`)"
+    low, high = bounds(field)
+    if low is not None or high is not None:
+        return f"{_number(low)}..{_number(high)}"
+    return {int: "whole number", float: "number", str: "text", Path: "path"}.get(kind, getattr(kind, "__name__", ""))
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:g}"
+
+
+def _default(field: Any) -> str:
+    if field.is_required():
+        return "must be given"
+    if isinstance(field.default, bool):
+        return "on" if field.default else "off"
+    if isinstance(field.default, float):
+        return _number(field.default)
+    return "" if field.default in (None, "") else str(field.default)
+
+
+def made(manual: str) -> str:
+    """The manual with every made part put in anew."""
+    for row in STAGES:
+        begin = BEGIN.format(name=row.name)
+        if begin not in manual:
+            manual = f"{manual.rstrip()}\n\n### {row.name}\n\n{begin}\n{END}\n"
+        part = re.compile(re.escape(begin) + r".*?" + re.escape(END), re.DOTALL)
+        text = f"{begin}\n{stage_text(row)}\n{END}"
+        manual = part.sub(lambda _, text=text: text, manual)
+    return manual
+
+
+def main() -> None:
+    """Write the manual."""
+    MANUAL.write_text(made(MANUAL.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
+    print(f"{MANUAL} made")
+
+
+if __name__ == "__main__":
+    main()
