@@ -35,7 +35,15 @@ def test_views_into_larger_pictures_can_be_written() -> None:
         assert np.array_equal(read(encode_png(view)), view)
 
 
-@pytest.mark.parametrize("picture", [photo_like(360, 480), np.full((360, 480, 3), 7, np.uint8)], ids=["photo", "flat"])
+def stripes(height: int, width: int) -> NDArray[np.uint8]:
+    return np.repeat(photo_like(1, width), height, axis=0)
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [photo_like(360, 480), np.full((360, 480, 3), 7, np.uint8), stripes(360, 480), stripes(480, 360).swapaxes(0, 1)],
+    ids=["photo", "flat", "smooth downwards", "smooth to the right"],
+)
 def test_files_are_not_larger_than_opencvs(picture: NDArray[np.uint8]) -> None:
     assert len(encode_png(picture)) <= 1.02 * len(cv2.imencode(".png", picture)[1])
 
