@@ -76,7 +76,7 @@ def _read(path: Path) -> tuple[dict[str, Any] | None, dict[str, str]]:
 def _parsed(line: str) -> Any:
     try:
         return json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

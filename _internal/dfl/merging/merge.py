@@ -60,6 +60,8 @@ def run_merge(
         todo = [frame for frame in clip if not (journal.has(frame) and _is_written(workspace, frame))]
         _say_start(clip, todo, journal, options, model, report)
         need_space(workspace.merged, _space(todo), "Merging")
+        if todo:  # it tells of finished runs only
+            (workspace.merged / FACTS_NAME).unlink(missing_ok=True)
         work = FrameWork(
             options.settings(),
             model.resolution,
