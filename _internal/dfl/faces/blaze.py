@@ -20,6 +20,8 @@ from dfl.faces.square import Square, overlap, roll_between
 _GRIDS = ((16, 2), (8, 6))
 _SAME_FACE_OVERLAP = 0.3
 _KEYPOINTS = 6
+# How far a face's middle may be from the window's middle, as a share of its side, to be the face that is asked about.
+_OFF_CENTRE = 0.22
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,14 @@ class Detector:
             points = values[index, 4:].reshape(_KEYPOINTS, 2) + anchors()[best[index]]
             found.append(_detection(window, centres[index], float(sides[index].max()), points, scores[best[index]]))
         return found
+
+    def find_central(self, frame: Picture, window: Square, least_score: float) -> Detection | None:
+        """The best face in the middle of `window`; others nearby do not count. None when there is none."""
+        for found in self.find(frame, window, least_score):
+            off = max(abs(found.square.x - window.x), abs(found.square.y - window.y))
+            if off <= _OFF_CENTRE * window.side:
+                return found
+        return None
 
 
 def _detection(
