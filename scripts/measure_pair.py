@@ -22,40 +22,11 @@ from dfl.faces.identity import descriptor, distance
 from dfl.video.clip import read_clip
 from dfl.workspace import Workspace
 
-MODEL = [
-    "--resolution",
-    "96",
-    "--archi",
-    "df-ud",
-    "--face-type",
-    "f",
-    "--ae-dims",
-    "128",
-    "--e-dims",
-    "32",
-    "--d-dims",
-    "32",
-    "--d-mask-dims",
-    "16",
-    "--batch-size",
-    "8",
-    "--learning-rate",
-    "2e-4",
-    "--seed",
-    "1",
-]
-MERGE = [
-    "--mode",
-    "overlay",
-    "--mask-mode",
-    "learned-prd*learned-dst",
-    "--erode",
-    "5",
-    "--blur",
-    "40",
-    "--colour-transfer",
-    "rct",
-]
+MODEL = """
+    --resolution 96 --archi df-ud --face-type f --ae-dims 128 --e-dims 32 --d-dims 32 --d-mask-dims 16
+    --batch-size 8 --learning-rate 2e-4 --seed 1
+""".split()  # noqa: SIM905 - a command line, as it is typed
+MERGE = "--mode overlay --mask-mode learned-prd*learned-dst --erode 5 --blur 40 --colour-transfer rct".split()  # noqa: SIM905
 SAMPLES = 60
 
 

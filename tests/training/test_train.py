@@ -196,6 +196,18 @@ def test_ctrl_c_saves_and_stops(faces):
     assert len(saved.history) == saved.iteration
 
 
+def test_the_batch_files_questions_make_a_model(faces):
+    """Answers as typed after a double-click; Enter takes the default."""
+    answers = ["SAEHD", "tiny", "1", "n", "y", "2", "64", "wf", "df-d", "16", "8", "8", "", "y", *[""] * 9]
+    command = [sys.executable, "-m", "dfl", "step", "3_train", "--ask", "--workspace", str(faces.root)]
+    run_ = subprocess.run(command, input="\n".join(answers), capture_output=True, text=True, check=False)
+    assert run_.returncode == 0, run_.stderr
+    assert "[128] Resolution ( 32..2048 ?:help ) :" in run_.stdout
+    options = read_set(model_folder(faces.model, "tiny", "SAEHD")).options
+    assert (options["resolution"], options["face_type"], options["archi"], options["d_dims"]) == (64, "wf", "df-d", 8)
+    assert options["d_mask_dims"] == 16, "a third of the decoder, at least 16"
+
+
 def test_the_originals_line():
     assert iteration_line(1234, 0.123, 0.1234, 0.2345)[10:] == "[#001234][0123ms][0.1234][0.2345]"
     assert "[12.34s]" in iteration_line(1, 12.3456, 1, 1)

@@ -55,7 +55,9 @@ class SaehdOptions(ModelOptions):
     d_mask_dims: int = option(
         22, "Width of the decoder's mask branch.", ask="Decoder mask dimensions", fixed=True, minimum=1, maximum=1024
     )
-    masked_training: bool = option(True, "Learn inside the face mask only.", ask="Masked training")
+    masked_training: bool = option(
+        True, "Learn inside the face mask only.", ask="Masked training", only_if={"face_type": ("wf", "head")}
+    )
     eyes_mouth_prio: bool = option(False, "Learn eyes and mouth with priority.", ask="Eyes and mouth priority")
     uniform_yaw: bool = option(
         False, "Draw faces evenly over how far they turn.", ask="Uniform yaw distribution of samples"
@@ -75,6 +77,14 @@ class SaehdOptions(ModelOptions):
     clipgrad: bool = option(
         False, "Clip gradients: fewer collapses, slightly slower learning.", ask="Enable gradient clipping"
     )
+
+    @classmethod
+    def default_of(cls, name: str, known: dict[str, Any]) -> Any:
+        """As declared; the mask branch is a third as wide as the decoder, even, at least 16, as in the original."""
+        if name != "d_mask_dims":
+            return super().default_of(name, known)
+        third = int(known.get("d_dims", cls.model_fields["d_dims"].default)) // 3
+        return max(16, third + third % 2)
 
     def model_post_init(self, _: Any, /) -> None:
         """Refuse what cannot work, with the reason."""

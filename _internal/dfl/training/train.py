@@ -121,8 +121,9 @@ def _load_or_new(folder: Path, name: str, options: TrainRunOptions, report: Repo
     if foreign:
         raise UserError(f"{options.model} has no option {', '.join(foreign)}.", "Leave it out, or use --model SAEHD.")
     if (name, options.model) not in list_models(folder.parent, options.model):
-        answers = _ask_model(kind, given, set()) if options.ask else {}
-        return SavedSet(options.model, kind(**(answers | given)).model_dump(), 0, {})
+        known = (_ask_model(kind, given, set(given)) if options.ask else {}) | given
+        defaults = {key: kind.default_of(key, known) for key in kind.model_fields}
+        return SavedSet(options.model, kind(**(defaults | known)).model_dump(), 0, {})
     saved = read_set(folder, report.warn, set_aside=True)
     fixed = {key for key in kind.model_fields if _is_fixed(kind, key)}
     for key in sorted(fixed & set(given)):
@@ -133,7 +134,7 @@ def _load_or_new(folder: Path, name: str, options: TrainRunOptions, report: Repo
             )
     answers = {}
     if options.ask and ask_yes("Change the model's options?", False):
-        answers = _ask_model(kind, saved.options | given, fixed)
+        answers = _ask_model(kind, saved.options | given, fixed | set(given))
     changed = kind(**(saved.options | answers | given)).model_dump()
     for key, value in changed.items():
         if key in saved.options and value != saved.options[key]:
