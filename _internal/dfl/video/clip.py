@@ -117,7 +117,7 @@ def read_clip(path: Path) -> Clip:
         time_base = stream.time_base or Fraction(1, 90000)
         return Clip(
             path=path,
-            codec=str(stream.codec_context.name),
+            codec=kind_of(stream),
             width=width,
             height=height,
             pixel_aspect=1 / aspect if turn.is_swapped else aspect,
@@ -163,6 +163,11 @@ def video_stream(container: Any, path: Path) -> Any:
     _check_size(stream.codec_context.width, stream.codec_context.height, path)
     stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
     return stream
+
+
+def kind_of(stream: Any) -> str:
+    """The kind of coding, such as "mp3"; a context's own name is that of the decoder chosen, such as "mp3float"."""
+    return str(stream.codec_context.codec.canonical_name)
 
 
 def start_ticks(container: Any, time_base: Fraction) -> int:
@@ -215,10 +220,10 @@ def _rate(stream: Any) -> Fraction:
 
 def _sound(stream: Any) -> Sound:
     context = stream.codec_context
-    return Sound(str(context.name), int(context.sample_rate or 0), int(context.channels or 0))
+    return Sound(kind_of(stream), int(context.sample_rate or 0), int(context.channels or 0))
 
 
-def _unreadable(path: Path, error: Exception) -> UserError:
+def _unreadable(path: Path, error: av.FFmpegError) -> UserError:
     """Say why libav could not open or decode a file."""
     if isinstance(error, PermissionError | FileNotFoundError | IsADirectoryError):
         return UserError(f"{path} cannot be opened: {error.strerror}.", "Check that it is there and may be read.")
@@ -228,7 +233,7 @@ def _unreadable(path: Path, error: Exception) -> UserError:
             "Copy or download it again; a camera's own recording may be saved by a repair tool such as untrunc.",
         )
     return UserError(
-        f"{path} is not a video that can be read ({error.strerror if isinstance(error, OSError) else error}).",
+        f"{path} is not a video that can be read ({error.strerror}).",
         "Check that it plays in a video player; convert it to mp4 if it does.",
     )
 

@@ -65,7 +65,11 @@ def run(workspace: Workspace, options: ExtractFramesOptions, report: Report) -> 
     _unfinished(workspace, side).unlink(missing_ok=True)
     count = len(facts.times)
     there = f", {count - written} were there already" if written < count else ""
-    report.done(f"{count} frames of {clip.path.name} are in {folder}{there}.", frames=count, written=written)
+    report.done(
+        f"{count} {'frame' if count == 1 else 'frames'} of {clip.path.name} are in {folder}{there}.",
+        frames=count,
+        written=written,
+    )
 
 
 def _uses_own_pictures(workspace: Workspace, side: Side, report: Report) -> bool:
@@ -92,7 +96,7 @@ def _tell(clip: Clip, options: ExtractFramesOptions, report: Report) -> None:
     report.line(f"{clip.path.name}: {clip.width} x {clip.height}, {rate} frames a second{length}, {clip.codec}{turned}")
     if clip.is_hdr:
         report.warn(f"{clip.path.name} is HDR video: its frames are mapped to ordinary (BT.709) colours.")
-    if clip.pixel_aspect != 1:
+    if abs(clip.pixel_aspect - 1) > Fraction(1, 100):
         report.warn(f"{clip.path.name} has pixels that are not square: the frames keep them, the result says so.")
     if options.fps > clip.rate * Fraction(1001, 1000):
         report.warn(f"{clip.path.name} has {rate} frames a second, not {options.fps:g}: each is taken once.")

@@ -30,9 +30,9 @@ def run(workspace: Workspace, options: MakeVideoOptions, report: Report) -> None
     if not workspace.root.is_dir():
         raise UserError(f"{workspace.root} is not there.", "Choose the folder with --workspace PATH.")
     remove_parts(workspace.root)
-    _check_swapped(workspace)
+    failed = _failed_in_merge(workspace)
     signer = _own_signer(options)
-    plan = only_merged(read_plan(workspace, Fraction(str(options.fps)), report), workspace, report)
+    plan = only_merged(read_plan(workspace, Fraction(str(options.fps)), report), workspace, failed, report)
     suffix = f".{options.format}"
     if options.format == "avi":
         plan = at_constant_rate(plan, report)
@@ -68,15 +68,22 @@ def _tell(workspace: Workspace, made: list[str], plan: Plan, marks: Marks | None
     )
 
 
-def _check_swapped(workspace: Workspace) -> None:
-    """A result without a single swapped face would be data_dst again: it is not made."""
+def _failed_in_merge(workspace: Workspace) -> list[str]:
+    """The stems of the frames that merge could not make, as it says in merge.json.
+
+    UserError when no face was swapped at all: the result would be data_dst again.
+    """
     path = workspace.merged / "merge.json"
     told = read_json(path) if path.is_file() else {}
-    if isinstance(told, dict) and told.get("swapped", 1) == 0:
+    if not isinstance(told, dict):
+        return []
+    if told.get("swapped", 1) == 0:
         raise UserError(
             f"No face was swapped in any frame of {workspace.merged}, so there is no result to make.",
             "Check that aligned of data_dst holds faces and that merge found them, then merge again.",
         )
+    failed = told.get("failed", {})
+    return list(failed) if isinstance(failed, dict) else []
 
 
 def _own_signer(options: MakeVideoOptions) -> Signer | None:

@@ -1,5 +1,6 @@
 """What a result is made of: which frames, each with its exact time, and whose sound."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
@@ -90,12 +91,15 @@ def _mean_rate(facts: ClipFacts) -> Fraction:
     return Fraction(len(facts.times) / length).limit_denominator(100_000) if facts.source.fps else facts.rate
 
 
-def only_merged(plan: Plan, workspace: Workspace, report: Report) -> Plan:
-    """The plan without frames that the user took out of data_dst. UserError when frames are not merged yet."""
+def only_merged(plan: Plan, workspace: Workspace, failed: Collection[str], report: Report) -> Plan:
+    """The plan without frames that the user took out of data_dst, and without those that merge could not make.
+
+    `failed`: the stems of the latter. UserError when frames are not merged yet.
+    """
     merged = {path.stem for path in list_pictures(workspace.merged) if path.suffix.lower() == ".png"}
     wanted = {frame.stem for frame in plan.frames}
     there = {path.stem for path in list_pictures(workspace.frames("dst"))}
-    missing = sorted((wanted - merged) & there) if there else sorted(wanted - merged)
+    missing = sorted((wanted - merged - set(failed)) & (there or wanted))
     if missing or not wanted & merged:
         raise UserError(
             f"{workspace.merged} holds {len(wanted & merged)} merged frames of {len(wanted & there or wanted)}"
@@ -109,8 +113,14 @@ def only_merged(plan: Plan, workspace: Workspace, report: Report) -> Plan:
         elif frames:
             frames[-1] = replace(frames[-1], duration=frame.ticks + frame.duration - frames[-1].ticks)
     if len(frames) < len(plan.frames):
-        gone = len(plan.frames) - len(frames)
-        report.warn(f"{gone} frames were taken out of {workspace.frames('dst')}: the frame before each stays longer.")
+        lost = wanted.intersection(failed) - merged
+        gone = len(plan.frames) - len(frames) - len(lost)
+        if lost:
+            report.warn(f"{len(lost)} frames failed in merge, such as {min(lost)}: the frame before each stays longer.")
+        if gone:
+            report.warn(
+                f"{gone} frames were taken out of {workspace.frames('dst')}: the frame before each stays longer."
+            )
     if len(merged) > len(frames):
         report.warn(f"{workspace.merged} holds {len(merged) - len(frames)} pictures that are no frames of data_dst.")
     return replace(plan, frames=frames)
@@ -118,12 +128,11 @@ def only_merged(plan: Plan, workspace: Workspace, report: Report) -> Plan:
 
 def at_constant_rate(plan: Plan, report: Report) -> Plan:
     """The plan in frames of one constant length, all that an avi knows: none is lost, long ones are repeated."""
-    rate = plan.rate
+    middle = sorted(frame.duration for frame in plan.frames)[len(plan.frames) // 2]
+    # The mean rate, or where frames have different lengths perhaps the rate of most of them.
+    rates = (plan.rate, max(plan.rate, 1 / (middle * plan.time_base)))
+    rate = min(rates, key=lambda rate: _most_moved(plan, _slots(plan, rate), rate))
     slots = _slots(plan, rate)
-    if _most_moved(plan, slots, rate) > 1:  # frames of different lengths: a rate that fits most of them
-        middle = sorted(frame.duration for frame in plan.frames)[len(plan.frames) // 2]
-        rate = max(rate, 1 / (middle * plan.time_base))
-        slots = _slots(plan, rate)
     moved = _most_moved(plan, slots, rate)
     last = plan.frames[-1]
     end = max(slots[-1] + 1, round((last.ticks + last.duration) * plan.time_base * rate))

@@ -56,7 +56,6 @@ def decode(clip: Clip, warn: Warn) -> Iterator[CodedFrame]:
     ticks, number, damage = -step, 0, _Damage()
     with open_clip(clip.path) as container:
         stream = video_stream(container, clip.path)
-        stream.thread_type = "AUTO"
         for content in _decoded(container, stream, damage):
             if content.width * content.height > MAX_PIXELS:
                 damage.count += 1
@@ -80,7 +79,11 @@ class _Damage:
 
 
 def _decoded(container: Any, stream: Any, damage: _Damage) -> Iterator[Any]:
-    """Every frame that comes out of a stream; parts that libav refuses are counted and left out."""
+    """Every frame that comes out of a stream; parts that libav refuses are counted and left out.
+
+    The stream keeps PyAV's slice threads: with frame threads the last frames before a damaged part get lost, a
+    different number on every machine.
+    """
     packets = container.demux(stream)
     while True:
         try:
@@ -108,17 +111,26 @@ class PictureMaker:
     def __init__(self, clip: Clip) -> None:
         self._clip = clip
         self._size = (clip.height, clip.width) if clip.turn.is_swapped else (clip.width, clip.height)
-        self._hdr = (
-            {"dst_color_trc": ColorTrc.BT709, "dst_color_primaries": ColorPrimaries.BT709} if clip.is_hdr else {}
-        )
-        self._of_thread = threading.local()  # a reformatter keeps libswscale's tables; those of HDR cost seconds
+        self._of_thread = threading.local()  # a reformatter works for one thread at a time
+        self._of_all = VideoReformatter()  # for HDR, whose tables cost seconds: one for all threads
+        self._lock = threading.Lock()
 
     def make(self, frame: CodedFrame) -> Picture:
         """The picture (H, W, 3) uint8 BGR. A frame of another size than the first is scaled to the clip's size."""
-        if not hasattr(self._of_thread, "reformatter"):
-            self._of_thread.reformatter = VideoReformatter()
-        converted = self._of_thread.reformatter.reformat(
-            frame.content, *self._size, "bgr24", interpolation=EXACT, threads=1, **self._hdr
-        )
-        picture: Picture = converted.to_ndarray()
+        if self._clip.is_hdr:
+            with self._lock:
+                picture = self._convert(self._of_all, frame, threads=0)
+        else:
+            if not hasattr(self._of_thread, "reformatter"):
+                self._of_thread.reformatter = VideoReformatter()
+            picture = self._convert(self._of_thread.reformatter, frame, threads=1)
         return self._clip.turn.apply(picture)
+
+    def _convert(self, reformatter: Any, frame: CodedFrame, threads: int) -> Picture:
+        hdr = (
+            {"dst_color_trc": ColorTrc.BT709, "dst_color_primaries": ColorPrimaries.BT709} if self._clip.is_hdr else {}
+        )
+        picture: Picture = reformatter.reformat(
+            frame.content, *self._size, "bgr24", interpolation=EXACT, threads=threads, **hdr
+        ).to_ndarray()
+        return picture

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import av
 
-from dfl.video.clip import open_clip, start_ticks
+from dfl.video.clip import kind_of, open_clip, start_ticks
 
 # What players of a container play. Sound of other kinds becomes AAC.
 COPIED = {
@@ -60,7 +60,7 @@ class SoundTrack:
             if context is None or not context.sample_rate:
                 self.losses.append(f"A sound track of {self._name} is of an unknown kind and was left out.")
                 continue
-            if context.name in COPIED[self._suffix]:
+            if kind_of(stream) in COPIED[self._suffix]:
                 self._streams[stream.index] = self._output.add_stream_from_template(stream)
             else:
                 rate = context.sample_rate if context.sample_rate in AAC_RATES else AAC_RATES[-1]
@@ -68,7 +68,7 @@ class SoundTrack:
                 coded = self._output.add_stream("aac", rate=rate, layout=layout, bit_rate=AAC_BITRATE)
                 self._streams[stream.index] = coded
                 self._coded.add(stream.index)
-                self.losses.append(f"Sound of {self._name}: {context.name} became AAC, as {self._suffix} needs it.")
+                self.losses.append(f"Sound of {self._name}: {kind_of(stream)} became AAC, as {self._suffix} needs it.")
             self._offsets[stream.index] = start_ticks(self._source, stream.time_base)
         self._packets = self._demux()
         self._next = next(self._packets, None)

@@ -17,13 +17,11 @@ from typing import Any, Literal
 
 import av
 import cv2
-from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from dfl.base.errors import UserError
 from dfl.base.files import mendable
 from dfl.base.pictures import Picture
 from dfl.video.clip import BT709, HDR_TRANSFERS
-from dfl.video.read import EXACT
 from dfl.video.sound import SoundTrack
 
 Kind = Literal["ordinary", "mask", "lossless"]
@@ -142,24 +140,38 @@ def _with_first(first: Shown, rest: Iterator[Shown]) -> Iterator[Shown]:
 
 
 class _FrameMaker:
-    """Makes libav's frames of shown pictures."""
+    """Makes libav's frames of shown pictures.
+
+    To YUV through the filter `scale`, not through VideoReformatter: only there can the chroma samples be put where
+    H.264 decoders expect them (left); otherwise colours move by half a pixel each time a clip is decoded and coded.
+    """
 
     def __init__(self, form: VideoForm) -> None:
         self._form = form
-        self._reformatter = VideoReformatter()
+        self._graph: Any = None
 
     def make(self, shown: Shown) -> Any:
+        """The frame with its time."""
         is_rgb = self._form.kind == "lossless"
         picture = shown.picture if is_rgb else even_size(shown.picture)
         frame: Any = av.VideoFrame.from_ndarray(picture, format="bgr24")
-        if not is_rgb:
-            frame.color_range = ColorRange.JPEG
-            frame = self._reformatter.reformat(
-                frame,
-                format="yuv420p",
-                dst_colorspace=Colorspace.ITU709,
-                dst_color_range=ColorRange.MPEG,
-                interpolation=EXACT,
-            )
         frame.pts, frame.duration, frame.time_base = shown.ticks, shown.duration, self._form.time_base
-        return frame
+        if is_rgb:
+            return frame
+        frame.color_range = _FULL
+        if self._graph is None:
+            self._graph = self._make_graph(frame)
+        self._graph.push(frame)
+        made = self._graph.pull()
+        made.pts, made.duration, made.time_base = shown.ticks, shown.duration, self._form.time_base
+        return made
+
+    def _make_graph(self, frame: Any) -> Any:
+        graph = av.filter.Graph()
+        source = graph.add_buffer(
+            width=frame.width, height=frame.height, format=frame.format, time_base=self._form.time_base
+        )
+        flags = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
+        scale = graph.add("scale", f"out_color_matrix=bt709:out_range=tv:out_chroma_loc=left:flags={flags}")
+        graph.link_nodes(source, scale, graph.add("format", "yuv420p"), graph.add("buffersink")).configure()
+        return graph
