@@ -63,6 +63,7 @@ def examine(workspace: Workspace, *, start_engine: bool) -> list[Finding]:
         ("Engine", lambda: _engine(start_engine)),
         ("Graphics", _graphics),
         ("Weights", _weights),
+        ("Marks", _marks),
         ("Workspace", lambda: _workspace(workspace)),
     ]
     return [finding for topic, probe in looks for finding in look(topic, probe)]
@@ -182,6 +183,18 @@ def _weights() -> Iterator[Finding]:
         yield Finding("Weights", "face detector there; landmark network not fetched yet", todo)
     else:
         yield Finding("Weights", f"face detector there; landmark network {file}")
+
+
+def _marks() -> Iterator[Finding]:
+    """Whether results can be signed."""
+    missing = [name for name in ("c2pa-python", "cryptography") if not packages.installed(name)]
+    if missing:
+        todo = (
+            'To sign results with Content Credentials as well: pip install "dfl[credentials]" (or -e ".[credentials]").'
+        )
+        yield Finding("Marks", f"tag and XMP; no Content Credentials without {' and '.join(missing)}", todo)
+    else:
+        yield Finding("Marks", f"tag, XMP, Content Credentials (c2pa-python {packages.installed('c2pa-python')})")
 
 
 def _workspace(workspace: Workspace) -> Iterator[Finding]:
