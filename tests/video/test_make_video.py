@@ -79,7 +79,7 @@ def test_the_result_is_the_clip_again(workspace: Workspace, make_clip: ClipMaker
         assert after.metadata["comment"] == "Contains AI-altered faces"
     difference = pictures(result).astype(int) - pictures(clip)
     assert np.abs(difference).mean() < 2  # hard edges of pure colours; footage stays under 0.5
-    assert np.abs(difference.mean((0, 1, 2))).max() < 0.2
+    assert np.abs(difference.mean((0, 1, 2))).max() < 0.4  # pure colours are clipped; footage stays under 0.02
     masks = pictures(workspace.result_mask(".mp4"))
     assert len(masks) == 30
     assert masks[3, 120, 160].min() > 250 > 5 > masks[3, 2, 2].max()
