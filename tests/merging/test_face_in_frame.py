@@ -92,24 +92,25 @@ def levels_apart(made: NDArray[np.uint8], wanted: NDArray[np.uint8]) -> float:
 
 
 @pytest.mark.parametrize("index", range(35))
-def test_equals_the_recorded_frame(recorded: Recorded, index: int) -> None:
+def test_equals_the_recorded_frame(recorded: Recorded, index: int, agrees: Any) -> None:
     case = recorded.facts["cases"][index]
     picture, mask = recorded.merged(case, recorded.prediction(case["frame"]))
     wanted, wanted_mask = recorded.result(case["file"])
     # Sharpening and the choice of 256 colours make more of last digits.
     strict = not (case["config"]["sharpen_mode"] or case["config"]["color_degrade_power"])
-    assert levels_apart(picture, wanted) <= (0.25 if strict else 0.5)
-    assert levels_apart(mask, wanted_mask) <= 0.25
+    mode, transfer = case["config"]["mode"], case["config"]["color_transfer_mode"]
+    agrees(f"merge {mode}, transfer {transfer}", picture, wanted, 0.25 if strict else 0.5, how="mean")
+    agrees("merge masks", mask, wanted_mask, 0.25, how="mean")
 
 
-def test_shows_the_model_what_the_original_showed_it(recorded: Recorded) -> None:
+def test_shows_the_model_what_the_original_showed_it(recorded: Recorded, agrees: Any) -> None:
     inputs = np.load(recorded.folder / "predictor_inputs.npz")
     for number in range(3):
         # Stored as 16-bit numbers of 0..1.
-        assert np.abs(recorded.crop(number).picture * 65535 - inputs[f"frame{number}"]).max() < 0.002 * 65535
+        agrees("merge predictor inputs", recorded.crop(number).picture, inputs[f"frame{number}"] / 65535, 0.002)
 
 
-def test_two_faces_cover_each_other_as_recorded(recorded: Recorded) -> None:
+def test_two_faces_cover_each_other_as_recorded(recorded: Recorded, agrees: Any) -> None:
     case = recorded.facts["two_faces"]
     number = case["frame"]
     frame = recorded.frame(number)
@@ -122,8 +123,8 @@ def test_two_faces_cover_each_other_as_recorded(recorded: Recorded) -> None:
     picture, mask = compose(frame, patches)
     wanted, wanted_mask = recorded.result("two_faces.png")
     assert len(patches) == 2
-    assert levels_apart(picture, wanted) <= 0.25
-    assert levels_apart(mask, wanted_mask) <= 0.25
+    agrees("merge two faces", picture, wanted, 0.25, how="mean")
+    agrees("merge masks", mask, wanted_mask, 0.25, how="mean")
 
 
 def made_up_xseg(picture: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -134,7 +135,7 @@ def made_up_xseg(picture: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 @pytest.mark.parametrize("index", range(4))
-def test_xseg_masks_equal_the_recorded_ones(recorded: Recorded, index: int) -> None:
+def test_xseg_masks_equal_the_recorded_ones(recorded: Recorded, index: int, agrees: Any) -> None:
     case = recorded.facts["xseg"][index]
     bare = recorded.prediction(case["frame"])
     crop = recorded.crop(case["frame"])
@@ -147,5 +148,5 @@ def test_xseg_masks_equal_the_recorded_ones(recorded: Recorded, index: int) -> N
     )
     picture, mask = recorded.merged(case, prediction)
     wanted, wanted_mask = recorded.result(case["file"])
-    assert levels_apart(picture, wanted) <= 0.25
-    assert levels_apart(mask, wanted_mask) <= 0.25
+    agrees("merge with XSeg masks", picture, wanted, 0.25, how="mean")
+    agrees("merge masks", mask, wanted_mask, 0.25, how="mean")

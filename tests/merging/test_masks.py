@@ -36,12 +36,12 @@ def shaped_as_a_whole(mask: NDArray[np.float32], erode: int, blur: int) -> NDArr
 
 
 @pytest.mark.parametrize(("erode", "blur"), [(0, 0), (20, 0), (-20, 0), (0, 41), (35, 60), (-13, 12)])
-def test_shaping_equals_the_record(shared: Path, erode: int, blur: int) -> None:
+def test_shaping_equals_the_record(shared: Path, erode: int, blur: int, agrees: Any) -> None:
     ops: Any = np.load(shared / "original" / "ops" / "ops.npz")
     wanted = ops[f"merge_mask_e{erode}_b{blur}"]
     mask = ops["mask"][:, :, 0].astype(np.float32) / 255
     # Recorded in whole grey levels.
-    assert np.abs(spread_out(shape_mask(mask, erode, blur)) * 255 - wanted).max() <= 1
+    agrees("ops merge masks (grey levels)", spread_out(shape_mask(mask, erode, blur)) * 255, wanted, 1)
 
 
 @settings(max_examples=60, deadline=None)

@@ -35,16 +35,18 @@ def as_picture(stored: Any) -> Any:
         ("blursharpen_neg_-25", "none", -25, 3),
     ],
 )
-def test_sharpening_and_blurring_equal_the_records(ops: Any, name: str, mode: Any, amount: int, size: int) -> None:
+def test_sharpening_and_blurring_equal_the_records(
+    ops: Any, name: str, mode: Any, amount: int, size: int, agrees: Any
+) -> None:
     made, wanted = sharpen(as_picture(ops["a"]), mode, amount, size), values(ops[name])
     # float16 records: a thousandth of the largest value.
-    assert np.abs(made - wanted).max() <= 0.001 * max(np.abs(wanted).max(), 1)
+    agrees(f"ops {name}", made, wanted, 0.001 * max(np.abs(wanted).max(), 1))
 
 
 @pytest.mark.parametrize(("size", "degrees"), [(2, 0), (5, 30), (11, -77.5), (24, 135)])
-def test_motion_blur_equals_the_record(ops: Any, size: int, degrees: float) -> None:
+def test_motion_blur_equals_the_record(ops: Any, size: int, degrees: float, agrees: Any) -> None:
     made = motion_blur(as_picture(ops["a"]), size, degrees)
-    assert np.abs(made - values(ops[f"motion_s{size}_deg{degrees:g}"])).max() <= 0.001
+    agrees("ops motion blur", made, values(ops[f"motion_s{size}_deg{degrees:g}"]), 0.001)
 
 
 @pytest.mark.parametrize("count", [256, 64, 8])

@@ -24,13 +24,13 @@ def _recorded_geometry(key: str) -> Geometry:
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_a_seed_gives_the_original_s_geometry(key: str) -> None:
+def test_a_seed_gives_the_original_s_geometry(key: str, agrees: Any) -> None:
     geometry = _recorded_geometry(key)
     np.testing.assert_allclose(geometry.matrix, RECORDED[f"{key}_matrix"], atol=1e-10)
     assert geometry.is_flipped == RECORDED[f"{key}_flipped"]
     if f"{key}_map_x" in RECORDED:
-        np.testing.assert_allclose(geometry.map_x, RECORDED[f"{key}_map_x"], atol=1e-5, rtol=0)
-        np.testing.assert_allclose(geometry.map_y, RECORDED[f"{key}_map_y"], atol=1e-5, rtol=0)
+        agrees("warp map x (px)", geometry.map_x, RECORDED[f"{key}_map_x"], 1e-5)
+        agrees("warp map y (px)", geometry.map_y, RECORDED[f"{key}_map_y"], 1e-5)
 
 
 def test_the_figures_of_seed_42() -> None:
@@ -54,7 +54,9 @@ APPLICATIONS: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize("key", KEYS)
 @pytest.mark.parametrize(("name", "how"), APPLICATIONS, ids=[row[0] for row in APPLICATIONS])
-def test_applied_geometry_equals_the_recorded_pictures(shared: Path, key: str, name: str, how: dict[str, Any]) -> None:
+def test_applied_geometry_equals_the_recorded_pictures(
+    shared: Path, key: str, name: str, how: dict[str, Any], agrees: Any
+) -> None:
     recorded = np.load(shared / "original/samples/warp.npz")
     picture = np.float32(recorded[f"{key}_in"]) / np.float32(255)
     stored = recorded[f"{key}_{name}"]
@@ -62,7 +64,7 @@ def test_applied_geometry_equals_the_recorded_pictures(shared: Path, key: str, n
     assert done.shape == picture.shape
     # Half of the results are stored in 8 bits.
     step = 1 / 65535 if stored.dtype == np.uint16 else 0.5 / 255
-    assert np.abs(done - stored / np.iinfo(stored.dtype).max).max() <= step + 1e-5
+    agrees(f"warp applied: {name}", done, stored / np.iinfo(stored.dtype).max, step + 1e-5)
 
 
 def test_a_thousand_draws_give_the_original_s_statistics(shared: Path) -> None:
