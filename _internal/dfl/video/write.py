@@ -107,7 +107,7 @@ def _add_stream(output: Any, picture: Picture, form: VideoForm) -> Any:
     options = {
         "ordinary": {"b": f"{form.bitrate}M", "preset": "veryfast"},
         "mask": {"qp": str(MASK_QUANTISER), "preset": "veryfast"},
-        "lossless": {"qp": "0", "preset": "veryfast"},
+        "lossless": {"qp": "0", "preset": "ultrafast"},
     }[form.kind]
     if form.kind == "ordinary" and output.format.name == "avi":
         # Only with these time codes in the stream does libav read an avi's first frame at time 0, and not one later.
