@@ -18,7 +18,13 @@ SIGNED_SUFFIXES = (".mp4", ".mov", ".m4v", ".avi", ".png", ".jpg", ".jpeg")
 CONFIG_VARIABLE = "DFL_CONFIG"
 VALID_YEARS = 10
 MISSING_EXTRA = 'install "dfl[credentials]" to sign results'
-_NO_THUMBNAILS = {"builder": {"thumbnail": {"enabled": False}}, "verify": {"remote_manifest_fetch": False}}
+# Thumbnails off, nothing fetched; above 64 MB the library works in a temporary file (measured: 250 MB for any length,
+# of which the most is its hash buffer).
+_SETTINGS = {
+    "builder": {"thumbnail": {"enabled": False}},
+    "verify": {"remote_manifest_fetch": False},
+    "core": {"backing_store_memory_threshold_in_mb": 64},
+}
 _ENDS = ("-----BEGIN PRIVATE KEY-----", "-----BEGIN CERTIFICATE-----")
 State = Literal["valid", "changed", "none", "unknown"]
 
@@ -67,7 +73,7 @@ def _sign(c2pa: Any, path: Path, source_type: str, source: Path | None, own: Sig
         "claim_generator_info": [{"name": "dfl", "version": __version__}],
         "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": actions}}],
     }
-    context = c2pa.Context.from_dict(_NO_THUMBNAILS)
+    context = c2pa.Context.from_dict(_SETTINGS)
     builder = c2pa.Builder(manifest, context)
     if parent:
         with parent.open("rb") as stream:
@@ -88,7 +94,7 @@ def check(path: Path) -> State:
         return "unknown"
     try:
         with path.open("rb") as stream:
-            reader = c2pa.Reader.try_create(_format(path), stream, None, c2pa.Context.from_dict(_NO_THUMBNAILS))
+            reader = c2pa.Reader.try_create(_format(path), stream, None, c2pa.Context.from_dict(_SETTINGS))
             if reader is None:
                 return "none"
             with reader:
