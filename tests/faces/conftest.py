@@ -1,3 +1,4 @@
+import importlib.util
 import json
 from pathlib import Path
 from typing import Any
@@ -5,6 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
+from dfl.base.pictures import Picture, read_picture
+from dfl.faces import weights
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 
@@ -20,3 +24,31 @@ def alignment() -> dict[str, Any]:
 def landmarks(alignment: dict[str, Any]) -> NDArray[np.float64]:
     """One face of the record: (68, 2), about 200 pixels wide."""
     return np.array(alignment["sets"][0]["landmarks"])
+
+
+def _package_picture(package: str, name: str) -> Picture:
+    spec = importlib.util.find_spec(package)
+    assert spec
+    assert spec.submodule_search_locations
+    return read_picture(Path(spec.submodule_search_locations[0]) / name)
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> Picture:
+    """A woman's face, 90 pixels wide, in a picture of 512 x 512."""
+    return _package_picture("skimage", "data/astronaut.png")
+
+
+@pytest.fixture(scope="session")
+def officer() -> Picture:
+    """A woman's face with glasses, 185 pixels wide, in a picture of 512 x 600."""
+    return _package_picture("matplotlib", "mpl-data/sample_data/grace_hopper.jpg")
+
+
+@pytest.fixture(scope="session")
+def mesh_v2() -> Path:
+    """The landmark network's file, where `dfl weights` has put one."""
+    file = weights.mesh_v2_file()
+    if file is None:
+        pytest.skip("the landmark network is not there (dfl weights gets it)")
+    return file

@@ -17,11 +17,14 @@ from dfl.faces.square import Square, overlap, whole_frame
 
 Setting = Literal["thorough", "fast"]
 _LEAST_SCORE = 0.5
-# Detections below _LEAST_SCORE, down to _WEAK_SCORE, need two witnesses: the small detector and mesh v2. Looked at one
-# by one in 11 clips: leaves and hands reached 0.55 and 4.1, and nothing but faces is above both limits.
+# Detections below _LEAST_SCORE, down to _WEAK_SCORE, and all those in turned frames need two witnesses: the small
+# detector and the mesh. Looked at one by one in 11 clips: leaves and hands reached 0.55 and 4.1, and nothing but faces
+# was above both limits.
 _WEAK_SCORE = 0.2
 _WITNESS_SCORE = 0.6
 _WITNESS_PRESENCE = 3.0
+# Meshes of faces have 0.58 to 1.74 times the side of the detector's box; one on a cap's badge shrank to 0.1.
+_LARGEST_GROWTH = 2.0
 _V1_PASSES = 2
 _V2_PASSES = {"thorough": 2, "fast": 1}
 # Mesh v1's logit for p = 0.5, and mesh v2's: both say "rather a face than not".
@@ -91,11 +94,12 @@ class FaceFinder:
         look_at_weak = self._is_thorough and turn == 0
         least_score = _WEAK_SCORE if look_at_weak else _LEAST_SCORE
         for detection in self._detector.find(frame, whole_frame(frame, turn), least_score):
-            is_weak = detection.score < _LEAST_SCORE
+            is_weak = detection.score < _LEAST_SCORE or turn != 0
             if is_weak and not self._is_worth_a_look(frame, detection.square, meshes):
                 continue
             mesh = self._upright(frame, self._mesh(frame, detection.square))
-            if mesh.presence > (_WITNESS_PRESENCE if is_weak else _LEAST_PRESENCE):
+            least_presence = _WITNESS_PRESENCE if is_weak else _LEAST_PRESENCE
+            if mesh.presence > least_presence and _has_size_of(mesh, detection.square):
                 meshes.append(mesh)
         return meshes
 
@@ -138,6 +142,12 @@ def _covers(mesh: Mesh, square: Square) -> bool:
     """Whether the middle of a detector's square lies in the mesh's box."""
     left, top, right, bottom = mesh.box
     return bool(left <= square.x <= right and top <= square.y <= bottom)
+
+
+def _has_size_of(mesh: Mesh, square: Square) -> bool:
+    """Whether a mesh stayed about as large as the detector's square it was started in."""
+    growth = mesh.square.side / MARGIN / square.side
+    return 1 / _LARGEST_GROWTH < growth < _LARGEST_GROWTH
 
 
 def _without_doubles(meshes: list[Mesh]) -> list[Mesh]:

@@ -1,0 +1,93 @@
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dfl.faceset.extraction_journal import (
+    JOURNAL_FILE,
+    Finished,
+    FrameFacts,
+    read_frame,
+    read_journal,
+    start_journal,
+)
+
+OPTIONS = {"face_type": "wf", "image_size": 512}
+ONE = Finished("00001.png", FrameFacts(10, 1_700_000_000_123_456_789, 7), 1)
+TWO = Finished("Bild ü 顔.png", FrameFacts(11, 2, 8), 0)
+
+
+def test_what_was_added_is_read_again(tmp_path: Path) -> None:
+    journal = start_journal(tmp_path, OPTIONS)
+    journal.add([ONE])
+    journal.add([TWO])
+    again = read_journal(tmp_path)
+    assert again
+    assert again.options == OPTIONS
+    assert again.finished == journal.finished == {ONE.frame: ONE, TWO.frame: TWO}
+
+
+def test_the_last_word_on_a_frame_counts(tmp_path: Path) -> None:
+    journal = start_journal(tmp_path, OPTIONS)
+    later = Finished(ONE.frame, FrameFacts(99, 3, 4), 2)
+    journal.add([ONE, later])
+    again = read_journal(tmp_path)
+    assert again
+    assert again.finished == {ONE.frame: later}
+
+
+# Bytes that a kill took from the end.
+@pytest.mark.parametrize("torn", [1, 5, 40])
+def test_a_torn_line_is_done_again_and_harms_no_later_one(tmp_path: Path, torn: int) -> None:
+    journal = start_journal(tmp_path, OPTIONS)
+    journal.add([ONE, TWO])
+    content = (tmp_path / JOURNAL_FILE).read_bytes()
+    (tmp_path / JOURNAL_FILE).write_bytes(content[:-torn])
+    again = read_journal(tmp_path)
+    assert again
+    assert again.finished == {ONE.frame: ONE}
+    again.add([TWO])
+    third = read_journal(tmp_path)
+    assert third
+    assert third.finished == {ONE.frame: ONE, TWO.frame: TWO}
+
+
+def test_no_journal_and_one_without_its_head_give_none(tmp_path: Path) -> None:
+    assert read_journal(tmp_path) is None
+    (tmp_path / JOURNAL_FILE).write_bytes(b"\0" * 400)
+    assert read_journal(tmp_path) is None
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.binary(max_size=40),
+            st.recursive(
+                st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+                lambda inner: (
+                    st.lists(inner, max_size=3)
+                    | st.dictionaries(
+                        st.sampled_from(["frame", "facts", "faces", "size", "mtime_ns", "crc", "x"]), inner, max_size=6
+                    )
+                ),
+            ).map(lambda value: json.dumps(value).encode()),
+        )
+    )
+)
+def test_no_line_whatever_it_holds_breaks_the_reader(tmp_path: Path, lines: list[bytes]) -> None:
+    start_journal(tmp_path, OPTIONS).add([ONE])
+    with (tmp_path / JOURNAL_FILE).open("ab") as file:
+        file.write(b"\n" + b"\n".join(lines))
+    journal = read_journal(tmp_path)
+    assert journal
+    assert ONE.frame in journal.finished
+
+
+def test_a_frame_is_known_by_its_content(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"123456789")
+    content, facts = read_frame(tmp_path / "a.png")
+    assert content == b"123456789"
+    assert (facts.size, facts.crc) == (9, 0xCBF43926)  # the check value of CRC-32
