@@ -12,6 +12,14 @@ from dfl.workspace import Workspace
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keys and first words go into a folder of the tests' own, not into the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DFL_CONFIG", str(tmp_path_factory.mktemp("config")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Folder of the reference data; tests that need it are skipped where it is missing."""

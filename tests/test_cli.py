@@ -1,5 +1,6 @@
 import errno
 import json
+import os
 import subprocess
 import sys
 import types
@@ -271,3 +272,13 @@ def test_python_m_dfl_is_the_command() -> None:
     unknown = run("fry")
     assert unknown.returncode == 2
     assert "fry" in unknown.stderr
+
+
+def test_consent_and_honesty_are_said_once(workspace: Workspace, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "dfl", "clear-workspace", "--yes", "--workspace", str(workspace.root)]
+    environment = os.environ | {"DFL_CONFIG": str(tmp_path / "fresh")}
+    first, second = (
+        subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout for _ in range(2)
+    )
+    assert "consent" in first
+    assert "consent" not in second

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib
 import os
@@ -21,8 +22,14 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
     from dfl.base.options import Options
+    from dfl.base.report import Report
     from dfl.workspace import Workspace
 
+FIRST_WORDS = (
+    "Have the consent of the people whose faces you use.",
+    "Say that a video is altered when you show it to others; results are marked as made, and `dfl verify` shows it.",
+    "Make no sexual content of real people.",
+)
 COMMON = ("workspace", "yes", "ask", "progress")
 
 
@@ -142,6 +149,7 @@ def _run_stages(jobs: list[tuple[Stage, dict[str, Any]]], common: dict[str, Any]
 
     workspace = Workspace((common["workspace"] or default_root()).absolute())
     report = open_report(common["progress"])
+    _say_once(report)
     try:
         for row, given in jobs:
             options = _complete(row, given, workspace, common)
@@ -150,6 +158,20 @@ def _run_stages(jobs: list[tuple[Stage, dict[str, Any]]], common: dict[str, Any]
         raise
     except Exception as error:
         raise _mendable(error, workspace) or _Bug(_write_log(workspace), error) from error
+
+
+def _say_once(report: Report) -> None:
+    """Three lines before the first stage that this user ever runs; a folder that cannot be written shows them again."""
+    from dfl.video.credentials import config_folder
+
+    shown = config_folder() / "first_words_shown"
+    if shown.exists():
+        return
+    for line in FIRST_WORDS:
+        report.line(line)
+    with contextlib.suppress(OSError):
+        shown.parent.mkdir(parents=True, exist_ok=True)
+        shown.touch()
 
 
 def _mendable(error: Exception, workspace: Workspace) -> UserError | None:

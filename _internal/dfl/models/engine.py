@@ -115,7 +115,9 @@ def _start_tensorflow(why: str) -> Engine:
 
 
 def _start_torch(why: str) -> Engine:
-    import torch
+    with _quiet():
+        import keras  # noqa: F401 - imports TensorFlow too where it is installed, which talks
+        import torch
 
     if torch.cuda.is_available():
         return Engine("torch", torch.cuda.get_device_name(0), True, why)
