@@ -52,16 +52,16 @@ C
   x86_64-w64-mingw32-gcc -shared -O1 -s -o "$WINEPREFIX/drive_c/windows/system32/bcryptprimitives.dll" \
     "$WORK/bcryptprimitives.c" -ladvapi32
 fi
-if [ ! -f "$PACKAGES/.whole" ]; then
-  rm -rf "$PACKAGES"
-  # What the five stages import; the engines and the demo's pictures are left out.
-  python3 - "$CHECKOUT/pyproject.toml" > "$WORK/requirements.txt" <<'P'
+# What the five stages import; the engines and the demo's pictures are left out.
+python3 - "$CHECKOUT/pyproject.toml" > "$WORK/requirements.txt" <<'P'
 import sys, tomllib
 left_out = ("tensorflow", "keras", "opencv-python-headless", "face-", "scikit-image", "matplotlib")
 with open(sys.argv[1], "rb") as file:
     lines = tomllib.load(file)["project"]["dependencies"]
 print(*(line.split(";")[0] for line in lines if not line.startswith(left_out)), "packaging", sep="\n")
 P
+if ! cmp -s "$WORK/requirements.txt" "$PACKAGES/.whole"; then
+  rm -rf "$PACKAGES"
   get=(python3 -m pip install -q --no-compile --target "$PACKAGES" --platform win_amd64 --implementation cp
     --python-version 3.11 --only-binary=:all:)
   "${get[@]}" -r "$WORK/requirements.txt"
@@ -78,7 +78,7 @@ def wakeup(self):
 
 _ThreadWakeup.wakeup = wakeup
 P
-  touch "$PACKAGES/.whole"
+  cp "$WORK/requirements.txt" "$PACKAGES/.whole"
 fi
 
 say "Bundle of $(git -C "$CHECKOUT" rev-parse --short "$REVISION")"
