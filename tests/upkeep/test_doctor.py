@@ -72,6 +72,16 @@ def test_other_stages_point_to_the_doctor_when_the_command_line_is_broken(tmp_pa
     assert "dfl doctor" in done.stderr
 
 
+def test_an_av_that_cannot_write_results_must_be_mended_and_a_missing_ffmpeg_program_not(tmp_path: Path) -> None:
+    (tmp_path / "av.py").write_text("class codec:\n    def Codec(name, mode):\n        raise ValueError(name)")
+    (tmp_path / "imageio_ffmpeg.py").write_text("def get_ffmpeg_exe(): return '/no/such/ffmpeg'")
+    done = doctor(tmp_path)
+    assert done.returncode == 2
+    assert "av (PyAV) writes nothing that is asked for; wanted libx264" in done.stdout
+    assert "ffmpeg program does not run" in done.stdout
+    assert "1 thing must be mended" in done.stderr
+
+
 def test_a_missing_package_and_a_wrong_version_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     there = {"numpy": "1.26.4", "opencv-python": "5.0.0.93", "opencv-python-headless": "4.11.0.86"}
     monkeypatch.setattr(packages, "installed", lambda name: there.get(name, ""))

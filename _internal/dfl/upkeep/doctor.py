@@ -59,7 +59,7 @@ def examine(workspace: Workspace, *, start_engine: bool) -> list[Finding]:
         ("Packages", packages.versions),
         ("OpenCV", packages.opencv),
         ("Imports", packages.imports),
-        ("ffmpeg", packages.ffmpeg),
+        ("Video", packages.video),
         ("Engine", lambda: _engine(start_engine)),
         ("Graphics", _graphics),
         ("Weights", _weights),

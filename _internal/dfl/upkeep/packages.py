@@ -48,6 +48,16 @@ for name in sys.argv[1:]:
         print("@bad", name, type(error).__name__, " ".join(str(error).split()), flush=True)
 """
 
+_ENCODERS = """
+import av, sys
+for name in sys.argv[1:]:
+    try:
+        av.codec.Codec(name, "w")
+        print("@" + name, flush=True)
+    except ValueError:
+        pass
+"""
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -154,43 +164,38 @@ def try_imports(names: list[str]) -> Iterator[tuple[str, str]]:
         left = left[left.index(culprit) + 1 :]
 
 
-def ffmpeg() -> Iterator[Finding]:
-    """The ffmpeg in use, and the encoders that results need."""
-    import imageio_ffmpeg
+def video() -> Iterator[Finding]:
+    """The encoders of PyAV, which writes results; and the ffmpeg program, which tests and filters use."""
+    names = ("libx264", "libx264rgb", "aac")
+    done = _run([sys.executable, "-X", "utf8", "-P", "-c", _ENCODERS, *names])
+    rows = [line.removeprefix("@") for line in done.stdout.splitlines() if line.startswith("@")]
+    if rows != list(names):
+        has = ", ".join(rows) or "nothing that is asked for"
+        todo = "Install it again: pip install --force-reinstall --no-deps av"
+        yield Finding("Video", f"av (PyAV) writes {has}; wanted {', '.join(names)}", todo, must=True)
+    else:
+        yield Finding("Video", f"av (PyAV) writes {', '.join(rows)}")
+    yield _ffmpeg_program()
 
+
+def _ffmpeg_program() -> Finding:
     try:
+        import imageio_ffmpeg
+
         program = imageio_ffmpeg.get_ffmpeg_exe()
-        version = _ask(program, "-version").split("\n")[0].removeprefix("ffmpeg version ").split(" Copyright")[0]
-        encoders = _ask(program, "-encoders")
-    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+        done = _run([program, "-nostdin", "-hide_banner", "-version"])
+        done.check_returncode()
+    except (ImportError, OSError, RuntimeError, subprocess.SubprocessError) as error:
         todo = "Install it again: pip install --force-reinstall --no-deps imageio-ffmpeg"
-        yield Finding("ffmpeg", f"does not run: {error}", todo, must=True)
-        return
-    has = [
-        name for name in ("libx264", "libx265", "prores_ks", "aac", "h264_nvenc") if re.search(rf" {name} ", encoders)
-    ]
-    yield Finding("ffmpeg", f"{version}; {', '.join(has)}; {program}")
-    if not {"libx264", "aac"} <= set(has):
-        yield Finding(
-            "ffmpeg",
-            "libx264 or aac is missing in it",
-            "Use the ffmpeg of imageio-ffmpeg: unset IMAGEIO_FFMPEG_EXE.",
-            must=True,
-        )
+        return Finding("Video", f"ffmpeg program does not run: {error}", todo)
+    version = done.stdout.split("\n")[0].removeprefix("ffmpeg version ").split(" Copyright")[0]
+    return Finding("Video", f"ffmpeg program {version}: {program}")
 
 
-def _ask(program: str, question: str) -> str:
-    command = [program, "-nostdin", "-hide_banner", question]
-    done = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        timeout=60,
-        check=True,
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", errors="replace", timeout=60
     )
-    return done.stdout
 
 
 def _import_advice(reason: str) -> str:
