@@ -1,6 +1,7 @@
 import itertools
 import math
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +49,39 @@ def test_workers_of_a_killed_program_end_too(tmp_path: Path) -> None:
         process.kill()
         # The workers share the output: it ends when the last of them has ended.
         process.communicate(timeout=30)
+
+
+_LONG = """
+import signal, time
+from dfl.base.processes import in_processes, stop_if_asked
+
+def work(number):
+    print("begun", flush=True)
+    while True:
+        stop_if_asked()
+        time.sleep(0.01)
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background ignores Ctrl-C
+    try:
+        list(in_processes(work, range(9), workers=1))
+    except KeyboardInterrupt:
+        print("stopped", flush=True)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C cannot be sent to one program alone")
+def test_ctrl_c_ends_long_work_without_a_word_from_the_workers(tmp_path: Path) -> None:
+    script = tmp_path / "long.py"
+    script.write_text(_LONG, encoding="utf-8")
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, str(script)], stdout=pipe, stderr=pipe, start_new_session=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"begun\n"
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the program and its workers
+        told, errors = process.communicate(timeout=30)
+    assert told.endswith(b"stopped\n")
+    assert errors == b""
 
 
 class _Awkward(Exception):

@@ -6,16 +6,20 @@ import pickle
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import wait as futures_wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import islice
 from multiprocessing.connection import wait
+from types import FrameType
 from typing import Any, Generic, TypeVar
 
-from dfl.base.errors import UserError
+from dfl.base.errors import Stopped, UserError
 
+_CTRL_C_SECONDS = 0.2
+_Handler = Callable[[int, FrameType | None], Any]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -66,13 +70,15 @@ def in_processes(
     workers: int,
     start: Callable[..., None] | None = None,
     start_arguments: tuple[Any, ...] = (),
-) -> Iterator[Outcome[Item, Result]]:
+) -> Generator[Outcome[Item, Result], None, None]:
     """Run `function` on every item in `workers` processes; outcomes come in the items' order.
 
     At most three items a worker are under way, so memory stays bounded. An exception in `function` is that item's
     error and the rest goes on. A worker that dies (killed, out of memory) is replaced; its item is tried once more,
     then counted as failed. `start(*start_arguments)` runs once in every new process; its exception ends the run.
-    Workers end when this process does, however it ends; Ctrl-C is left to it.
+    Workers end when this process does, however it ends. Ctrl-C is raised here, when the next outcome is asked for;
+    closing the generator waits for the items under way, so a `function` that takes long should call `stop_if_asked`
+    now and then.
     """
     waiting = iter(items)
     window: deque[tuple[Item, Future[Result] | None]] = deque()
@@ -81,11 +87,14 @@ def in_processes(
         context = multiprocessing.get_context("spawn")
         return ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(start, start_arguments))
 
+    before = _note_ctrl_c()
     pool = new_pool()
     try:
         while True:
             for item in islice(waiting, 3 * workers - len(window)):
                 window.append((item, _submit(pool, function, item)))
+            if _asked_to_stop.is_set():
+                raise KeyboardInterrupt
             if not window:
                 return
             item, future = window.popleft()
@@ -99,15 +108,39 @@ def in_processes(
                     pool.shutdown(cancel_futures=True)
                     pool = new_pool()
                     outcome = Outcome(item, None, _died(item))
-                window = deque((other, _again(pool, function, other, before)) for other, before in window)
+                window = deque((other, _again(pool, function, other, old)) for other, old in window)
             yield outcome
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+        if before:
+            signal.signal(signal.SIGINT, before)
+
+
+_asked_to_stop = threading.Event()  # Ctrl-C was pressed
+
+
+def _note_ctrl_c() -> _Handler | None:
+    """Only note Ctrl-C from now on; returns the handler that did something else until now.
+
+    An exception in the middle of the pool's own work can leave a lock taken, and the end would wait for it for ever.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
+        return None
+    _asked_to_stop.clear()
+    signal.signal(signal.SIGINT, lambda *_: _asked_to_stop.set())
+    return signal.default_int_handler
+
+
+def stop_if_asked() -> None:
+    """In a worker: raise Stopped when the user pressed Ctrl-C, so that the program need not wait for a long item."""
+    if _asked_to_stop.is_set():
+        raise Stopped
 
 
 def _begin(start: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
     """The first thing in every worker."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, lambda *_: _asked_to_stop.set())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if start:
         try:
@@ -164,6 +197,10 @@ def _finished(item: Item, future: Future[Result] | None) -> Outcome[Item, Result
     """Wait for an item; None when its process died."""
     if future is None:
         return None
+    while not future.done():
+        if _asked_to_stop.is_set():
+            raise KeyboardInterrupt
+        futures_wait([future], timeout=_CTRL_C_SECONDS)
     try:
         return Outcome(item, future.result(), None)
     except BrokenProcessPool:
