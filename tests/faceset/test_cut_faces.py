@@ -11,12 +11,14 @@ from dfl.faces.align import alignment_matrix, transform_points
 from dfl.faces.face_type import FaceType
 from dfl.faceset.aligned_face import read_face
 from dfl.faceset.cut_faces import Chunk, CutSettings, FaceCutter, FrameTask
+from dfl.faceset.extraction_journal import read_journal, start_journal
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> CutSettings:
     for name in ("aligned", "debug"):
         (tmp_path / name).mkdir()
+    start_journal(tmp_path / "aligned", {})
     return CutSettings(
         face_type=FaceType.WHOLE,
         image_size=256,
@@ -36,14 +38,21 @@ def frames(tmp_path: Path, write_frames: Callable[[Path, int], None]) -> list[Pa
     return sorted((tmp_path / "frames").iterdir())
 
 
+def _finished(settings: CutSettings) -> dict[str, int]:
+    """The noted frames and their numbers of faces."""
+    journal = read_journal(settings.aligned)
+    assert journal
+    return {frame.frame: frame.faces for frame in journal.finished.values()}
+
+
 def _chunk(frames: list[Path]) -> Chunk:
     return Chunk(None, tuple(FrameTask(path, lacks_faces=True, lacks_debug=True) for path in frames))
 
 
 def test_a_cut_face_is_the_frame_seen_through_its_matrix(settings: CutSettings, frames: list[Path]) -> None:
     result = FaceCutter(settings).work(_chunk(frames))
-    assert [(done.frame, done.faces) for done in result.finished] == [(f"0000{n}.png", 1) for n in (1, 2, 3)]
     assert not result.failed
+    assert _finished(settings) == {"00001.png": 1, "00002.png": 1, "00003.png": 1}
     face = read_face(settings.aligned / "00002_0.jpg")
     metadata = face.metadata
     assert metadata.face_type is FaceType.WHOLE
@@ -70,9 +79,9 @@ def test_a_debug_picture_shows_the_frame_with_lines(settings: CutSettings, frame
 
 def test_only_what_a_frame_lacks_is_written(settings: CutSettings, frames: list[Path]) -> None:
     tasks = (FrameTask(frames[0], False, True), FrameTask(frames[1], True, False), FrameTask(frames[2], False, False))
-    result = FaceCutter(settings).work(Chunk(None, tasks))
-    assert [done.frame for done in result.finished] == ["00002.png"]
-    assert [path.name for path in settings.aligned.iterdir()] == ["00002_0.jpg"]
+    FaceCutter(settings).work(Chunk(None, tasks))
+    assert _finished(settings) == {"00002.png": 1}
+    assert [path.name for path in settings.aligned.glob("*.jpg")] == ["00002_0.jpg"]
     assert settings.debug
     assert [path.name for path in settings.debug.iterdir()] == ["00001.jpg"]
 
@@ -80,7 +89,7 @@ def test_only_what_a_frame_lacks_is_written(settings: CutSettings, frames: list[
 def test_a_broken_frame_is_told_and_the_rest_goes_on(settings: CutSettings, frames: list[Path]) -> None:
     frames[1].write_bytes(b"\x89PNG half")
     result = FaceCutter(settings).work(_chunk([*frames, frames[0].with_name("00004.png")]))
-    assert [done.frame for done in result.finished] == ["00001.png", "00003.png"]
+    assert _finished(settings) == {"00001.png": 1, "00003.png": 1}
     assert [name for name, _ in result.failed] == ["00002.png", "00004.png"]
     assert "not a picture" in result.failed[0][1]
 
@@ -90,7 +99,6 @@ def test_a_folder_that_cannot_be_written_stops_the_run(settings: CutSettings, fr
     result = FaceCutter(settings).work(_chunk(frames))
     assert result.stop
     assert "gone" in result.stop.what
-    assert not result.finished
 
 
 @pytest.mark.parametrize(
@@ -112,12 +120,11 @@ def test_squares_too_large_for_their_box_are_refused(
             for face in find(frame, before)
         ]
     )
-    result = cutter.work(_chunk(frames[:1]))
-    assert result.finished[0].faces == expected
+    cutter.work(_chunk(frames[:1]))
+    assert _finished(settings) == {"00001.png": expected}
 
 
 def test_dlib_serves_as_detector_too(settings: CutSettings, frames: list[Path]) -> None:
-    result = FaceCutter(replace(settings, detector="hog")).work(_chunk(frames[:1]))
-    assert result.finished[0].faces == 1
+    FaceCutter(replace(settings, detector="hog")).work(_chunk(frames[:1]))
     face = read_face(settings.aligned / "00001_0.jpg")
     assert abs(face.metadata.landmarks[36:48].mean(axis=0)[0] - 128) < 20

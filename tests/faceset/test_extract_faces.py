@@ -11,7 +11,7 @@ from dfl.base.files import list_pictures
 from dfl.base.pictures import read_picture, write_picture
 from dfl.base.report import Report
 from dfl.faceset.extract_faces import run
-from dfl.faceset.extraction_journal import JOURNAL_FILE, read_journal
+from dfl.faceset.extraction_journal import read_journal
 from dfl.faceset.options import ExtractFacesOptions
 from dfl.workspace import Workspace
 
@@ -64,7 +64,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_faces(
     assert all(f"{Path(frame).stem}_0.jpg" in _faces(workspace) for frame in journal.finished)
     run(workspace, SMALL, Report())
     assert _faces(workspace) == undisturbed
-    assert sorted(path.name for path in workspace.aligned("src").iterdir()) == [*undisturbed, JOURNAL_FILE]
+    assert sorted(path.name for path in workspace.aligned("src").iterdir()) == [*undisturbed, "extraction.jsonl"]
 
 
 def test_deleted_faces_stay_deleted_and_new_frames_are_done(

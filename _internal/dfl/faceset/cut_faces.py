@@ -11,14 +11,14 @@ import numpy as np
 from dfl.base.errors import UserError
 from dfl.base.files import write_bytes
 from dfl.base.pictures import Matrix, Picture, decode_picture, encode_picture
-from dfl.base.processes import lower_priority
+from dfl.base.processes import lower_priority, stop_if_asked
 from dfl.faces.align import alignment_matrix, transform_points
 from dfl.faces.dlib_faces import DlibFaces
 from dfl.faces.draw import draw_face
 from dfl.faces.face_type import FaceType
 from dfl.faces.find import FaceFinder, FoundFace, Setting
 from dfl.faceset.aligned_face import FaceMetadata, write_face
-from dfl.faceset.extraction_journal import Finished, FrameFacts, read_frame
+from dfl.faceset.extraction_journal import Finished, FrameFacts, note, read_frame
 
 # A square of more than this many times the face's box is taken for a mistake of the landmarks.
 _OVERSIZE = 4.0
@@ -71,9 +71,8 @@ class Chunk:
 
 @dataclass(frozen=True)
 class ChunkResult:
-    """finished: frames whose faces are on disk. failed: file name and reason. stop: why the whole run must end."""
+    """failed: frames without a result, file name and reason. stop: why the whole run must end."""
 
-    finished: tuple[Finished, ...]
     failed: tuple[tuple[str, str], ...]
     stop: UserError | None
 
@@ -90,12 +89,12 @@ class FaceCutter:
             self._find = FaceFinder(settings.setting, settings.with_mesh_v2).find
 
     def work(self, chunk: Chunk) -> ChunkResult:
-        """Find and write the faces of a chunk's frames. A frame that cannot be read is told, and the rest goes on."""
-        finished: list[Finished] = []
+        """Find, write and note the faces of a chunk's frames. One that cannot be read is told, and the rest goes on."""
         failed: list[tuple[str, str]] = []
         last = max(index for index, task in enumerate(chunk.frames) if task.is_due)
         before = self._faces_before(chunk.before)
         for task in chunk.frames[: last + 1]:
+            stop_if_asked()
             try:
                 frame, facts = _read(task.path)
                 before = self._find(frame, before)
@@ -105,11 +104,11 @@ class FaceCutter:
                 continue
             try:
                 faces = self._write(task, frame, before)
+                if task.lacks_faces:
+                    note(self._settings.aligned, Finished(task.path.name, facts, faces))
             except UserError as error:  # a full disk would stop every other frame too
-                return ChunkResult(tuple(finished), tuple(failed), error)
-            if task.lacks_faces:
-                finished.append(Finished(task.path.name, facts, faces))
-        return ChunkResult(tuple(finished), tuple(failed), None)
+                return ChunkResult(tuple(failed), error)
+        return ChunkResult(tuple(failed), None)
 
     def _faces_before(self, path: Path | None) -> list[FoundFace]:
         if path is None:

@@ -5,6 +5,7 @@ program, are moved aside as a folder, never deleted.
 """
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from dfl.base.report import Report
 from dfl.faces.face_type import FaceType
 from dfl.faces.weights import ensure_mesh_v2
 from dfl.faceset.cut_faces import Chunk, ChunkResult, CutSettings, FrameTask, cut_chunk, start_cutter
-from dfl.faceset.extraction_journal import JOURNAL_FILE, Finished, Journal, read_frame, read_journal, start_journal
+from dfl.faceset.extraction_journal import Finished, Journal, journal_files, read_frame, read_journal, start_journal
 from dfl.faceset.faceset import list_faceset
 from dfl.faceset.options import ExtractFacesOptions
 from dfl.workspace import Workspace
@@ -88,7 +89,7 @@ def _signature(options: ExtractFacesOptions, has_mesh_v2: bool) -> dict[str, Any
 def _journal(aligned: Path, debug: Path, signature: dict[str, Any], report: Report) -> Journal:
     """The journal to go on with, or a new one when the folder holds other faces (which are moved) or none."""
     journal = read_journal(aligned)
-    content = {path.name for path in aligned.iterdir()} - {JOURNAL_FILE} if aligned.is_dir() else set()
+    content = {path.name for path in aligned.iterdir()} - journal_files(aligned) if aligned.is_dir() else set()
     if journal and journal.options != signature:
         changed = [name for name, value in signature.items() if journal.options.get(name) != value]
         told = ", ".join(f"{name} {journal.options.get(name)} -> {signature[name]}" for name in changed)
@@ -130,7 +131,6 @@ def _free_folder(aligned: Path) -> Path:
 def _redo_changed_frames(frames: list[Path], journal: Journal, aligned: Path, report: Report) -> None:
     """Forget finished frames whose picture is another one now, and move their old faces aside."""
     suspects = [path for path in frames if _may_have_changed(path, journal.finished.get(path.name))]
-    same: list[Finished] = []
     changed: set[str] = set()
     for path in report.track(suspects, "checking changed frames", len(suspects)) if suspects else ():
         finished = journal.finished[path.name]
@@ -139,15 +139,15 @@ def _redo_changed_frames(frames: list[Path], journal: Journal, aligned: Path, re
         except OSError:
             continue  # told in its turn
         if (facts.size, facts.crc) == (finished.facts.size, finished.facts.crc):
-            same.append(replace(finished, facts=facts))
+            journal.finished[path.name] = replace(finished, facts=facts)
         else:
             changed.add(path.name)
-    if same:
-        journal.add(same)
-    if not changed:
-        return
     for name in changed:
         del journal.finished[name]
+    if suspects:
+        journal.gather()
+    if not changed:
+        return
     old = [face.path for face in list_faceset(aligned) if face.metadata.source_filename in changed]
     text = f"{len(changed)} frames have changed: their faces are made anew."
     if old:
@@ -194,31 +194,30 @@ def _cut(
     if not chunks:
         return failed
     due = sum(task.is_due for chunk in chunks for task in chunk.frames)
-    with report.progress("faces", due) as progress:
-        for outcome in in_processes(
-            cut_chunk,
-            chunks,
-            workers=min(workers, len(chunks)),
-            start=start_cutter,
-            start_arguments=(settings,),
-        ):
-            result = outcome.result or _lost(outcome)
-            journal.add(result.finished)
-            for name, reason in result.failed:
-                if len(failed) < _MOST_WARNINGS:
-                    report.warn(f"{name} is left out: {reason}")
-                failed.append((name, reason))
-            if result.stop:
-                raise result.stop
-            progress.advance(sum(task.is_due for task in outcome.item.frames))
-    return failed
+    workers = min(workers, len(chunks))
+    outcomes = in_processes(cut_chunk, chunks, workers=workers, start=start_cutter, start_arguments=(settings,))
+    try:
+        # Closing waits for the processes, so that nothing is noted after the notes are gathered.
+        with report.progress("faces", due) as progress, closing(outcomes):
+            for outcome in outcomes:
+                result = outcome.result or _lost(outcome)
+                for name, reason in result.failed:
+                    if len(failed) < _MOST_WARNINGS:
+                        report.warn(f"{name} is left out: {reason}")
+                    failed.append((name, reason))
+                if result.stop:
+                    raise result.stop
+                progress.advance(sum(task.is_due for task in outcome.item.frames))
+    finally:
+        journal.gather()
+    return [(name, reason) for name, reason in failed if name not in journal.finished]
 
 
 def _lost(outcome: Outcome[Chunk, ChunkResult]) -> ChunkResult:
     """A chunk whose process failed or died: all of its frames failed."""
     error = outcome.error
     reason = error.what if isinstance(error, UserError) else repr(error)
-    return ChunkResult((), tuple((task.path.name, reason) for task in outcome.item.frames if task.is_due), None)
+    return ChunkResult(tuple((task.path.name, reason) for task in outcome.item.frames if task.is_due), None)
 
 
 def _tell(folder: Path, frames: list[Path], journal: Journal, failed: list[tuple[str, str]], report: Report) -> None:

@@ -1,19 +1,23 @@
 """Which frames are finished: one JSON line a frame in the aligned folder, written when its faces are on disk.
 
-A killed run may leave the last line torn; a torn line means that its frame is done again. Faces that the user deleted
-stay deleted, for the frame is finished. The first line holds the options that the faces were made with.
+Every process notes its frames in a file of its own, as two processes cannot safely add to one file on Windows; runs
+begin and end by gathering these into the journal. A killed run may leave a last line torn: its frame is done again.
+Faces that the user deleted stay deleted, for their frame is finished. The journal's first line holds the options that
+the faces were made with.
 """
 
 import json
+import os
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from dfl.base.files import mendable, write_text
 
-JOURNAL_FILE = "extraction.jsonl"
+_JOURNAL_FILE = "extraction.jsonl"
+_NOTES_START, _NOTES_END = "extraction-", ".jsonl"
 
 
 @dataclass(frozen=True)
@@ -41,45 +45,74 @@ def read_frame(path: Path) -> tuple[bytes, FrameFacts]:
     return content, FrameFacts(len(content), state.st_mtime_ns, zlib.crc32(content))
 
 
+@dataclass
 class Journal:
-    """The journal of one aligned folder. `finished`: by frame file name."""
+    """The journal of one aligned folder. `finished`: by the frame's file name."""
 
-    def __init__(self, path: Path, options: Mapping[str, Any], finished: dict[str, Finished]) -> None:
-        self.path, self.options, self.finished = path, dict(options), finished
+    folder: Path
+    options: dict[str, Any]
+    finished: dict[str, Finished]
 
-    def add(self, frames: Iterable[Finished]) -> None:
-        """Note frames whose faces are on disk."""
-        new = list(frames)
-        # Starts with a line feed, so that it never continues a torn line.
-        text = "".join(f"\n{json.dumps(asdict(frame))}" for frame in new)
-        try:
-            with self.path.open("a", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-        except OSError as error:
-            raise mendable(error, self.path) from error
-        self.finished |= {frame.frame: frame for frame in new}
+    def gather(self) -> None:
+        """Take in what processes have noted, write it all as one file, and remove the notes."""
+        notes = [self.folder / name for name in journal_files(self.folder) if name != _JOURNAL_FILE]
+        for path in notes:
+            self.finished |= {frame.frame: frame for frame in _frames(_lines(path))}
+        lines = [json.dumps({"options": self.options}), *(json.dumps(asdict(one)) for one in self.finished.values())]
+        write_text(self.folder / _JOURNAL_FILE, "".join(f"{line}\n" for line in lines))
+        for path in notes:
+            path.unlink(missing_ok=True)
 
 
 def start_journal(folder: Path, options: Mapping[str, Any]) -> Journal:
-    """A new journal, in the place of an old one."""
-    write_text(folder / JOURNAL_FILE, json.dumps({"options": dict(options)}))
-    return Journal(folder / JOURNAL_FILE, options, {})
+    """A new journal, in the place of an old one and its notes."""
+    for name in journal_files(folder):
+        (folder / name).unlink()
+    journal = Journal(folder, dict(options), {})
+    journal.gather()
+    return journal
 
 
 def read_journal(folder: Path) -> Journal | None:
-    """The journal of an aligned folder; None when there is none or its first line is lost. Torn lines are left out."""
-    try:
-        lines = (folder / JOURNAL_FILE).read_bytes().split(b"\n")
-    except FileNotFoundError:
+    """The journal of an aligned folder, with its notes; None when there is none or its first line is lost."""
+    if not (folder / _JOURNAL_FILE).is_file():
         return None
-    except OSError as error:
-        raise mendable(error, folder / JOURNAL_FILE) from error
-    first = _object(lines[0])
-    options = first.get("options") if first else None
+    first, *lines = _lines(folder / _JOURNAL_FILE)
+    options = (_object(first) or {}).get("options")
     if not isinstance(options, dict):
         return None
-    finished = filter(None, map(_finished, lines[1:]))
-    return Journal(folder / JOURNAL_FILE, options, {frame.frame: frame for frame in finished})
+    journal = Journal(folder, options, {frame.frame: frame for frame in _frames(lines)})
+    journal.gather()
+    return journal
+
+
+def note(folder: Path, frame: Finished) -> None:
+    """Note, in this process's own file, a frame whose faces are on disk. UserError when the disk does not take it."""
+    path = folder / f"{_NOTES_START}{os.getpid()}{_NOTES_END}"
+    try:
+        with path.open("a", encoding="utf-8", newline="\n") as file:
+            file.write(f"{json.dumps(asdict(frame))}\n")
+    except OSError as error:
+        raise mendable(error, path) from error
+
+
+def journal_files(folder: Path) -> set[str]:
+    """Names of the journal and its notes among a folder's files."""
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    notes = {name for name in names if name.startswith(_NOTES_START) and name.endswith(_NOTES_END)}
+    return notes | names & {_JOURNAL_FILE}
+
+
+def _lines(path: Path) -> list[bytes]:
+    try:
+        return path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise mendable(error, path) from error
+
+
+def _frames(lines: list[bytes]) -> Iterator[Finished]:
+    """The frames of those lines that are whole."""
+    return filter(None, map(_finished, lines))
 
 
 def _finished(line: bytes) -> Finished | None:
