@@ -114,6 +114,7 @@ def in_processes(
         pool.shutdown(wait=True, cancel_futures=True)
         if before:
             signal.signal(signal.SIGINT, before)
+            _asked_to_stop.clear()
 
 
 _asked_to_stop = threading.Event()  # Ctrl-C was pressed
