@@ -1,0 +1,36 @@
+"""The benchmarks measure what they say: the step's products are all there, stages run on copies."""
+
+import numpy as np
+
+from dfl.bench.stages import MirrorModel
+from dfl.models.engine import start_engine
+from dfl.models.options import SaehdOptions
+
+start_engine("tensorflow")
+
+from dfl.bench.train_step import build_step, product_seconds, products_of  # noqa: E402
+
+
+def test_products_of_a_step_are_its_convolutions_forward_and_backward():
+    options = SaehdOptions(resolution=32, archi="df", ae_dims=8, e_dims=4, d_dims=4, d_mask_dims=2, batch_size=1)
+    step, losses, variables = build_step(options)
+    step()
+    products = products_of(losses, variables, options)
+    # Encoder 4, inter 1, two decoders of 3 upscales, 6 in residual blocks, 3 mask upscales and 2 outputs.
+    layers = 4 + 1 + 2 * (3 + 6 + 3 + 2)
+    kinds = {kind: sum(n for product, n in products.items() if product.kind == kind) for kind in ("Conv2D", "MatMul")}
+    assert kinds["Conv2D"] == layers
+    assert kinds["MatMul"] == 2 * 3, "two dense layers: forward, and both gradients"
+    backward = sum(count for product, count in products.items() if "Backprop" in product.kind)
+    assert backward == 2 * layers - 1, "nobody asks for the gradient of the input picture"
+    assert all(product.flops() > 0 for product in products)
+    assert product_seconds(next(iter(products)), 1) >= 0
+
+
+def test_the_mirror_gives_faces_back_under_a_round_mask():
+    faces = np.random.default_rng(0).random((2, 32, 32, 3), np.float32)
+    prediction = MirrorModel(32).predict(faces)
+    assert np.array_equal(prediction.face, faces)
+    assert prediction.face_mask.shape == (2, 32, 32, 1)
+    assert prediction.face_mask[0, 16, 16, 0] == 1
+    assert prediction.face_mask[0, 0, 0, 0] == 0
