@@ -75,6 +75,7 @@ class Encoder:
         activation = architecture.activation
         self._has_pixel_norm = "u" in architecture.letters
         self._is_deep = "t" in architecture.letters
+        self.down1: Downscale | _Downscales
         if self._is_deep:
             self.down1 = Downscale(3, e, activation)
             self.res1 = ResidualBlock(e, activation)
@@ -84,7 +85,7 @@ class Encoder:
             self.down5 = Downscale(8 * e, 8 * e, activation)
             self.res5 = ResidualBlock(8 * e, activation)
         else:
-            self.down1 = _Downscales(3, [e, 2 * e, 4 * e, 8 * e], activation)  # type: ignore[assignment]
+            self.down1 = _Downscales(3, [e, 2 * e, 4 * e, 8 * e], activation)
         self._length = 8 * e * (resolution // (32 if self._is_deep else 16)) ** 2
 
     @property
