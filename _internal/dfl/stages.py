@@ -29,8 +29,8 @@ STAGES = (
     Stage(
         "extract-faces",
         "Find the faces in the frames and cut them out, aligned.",
-        "dfl.faceset.options:ExtractFacesOptions",
-        "dfl.faceset.extract_faces:run",
+        "dfl.extraction.options:ExtractFacesOptions",
+        "dfl.extraction.extract_faces:run",
         has_sides=True,
     ),
     Stage(

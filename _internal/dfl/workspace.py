@@ -48,6 +48,10 @@ class Workspace:
         """Frames with the found landmarks drawn in."""
         return self.frames(side) / "aligned_debug"
 
+    def aligned_trash(self, side: Side) -> Path:
+        """Faces that were taken out of the faceset; they can be put back."""
+        return self.frames(side) / "aligned_trash"
+
     @property
     def model(self) -> Path:
         return self.root / "model"

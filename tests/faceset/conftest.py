@@ -1,12 +1,8 @@
-import importlib.util
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-
-from dfl.base.pictures import Picture, read_picture, write_picture
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 
@@ -24,36 +20,3 @@ def plain_jpeg() -> bytes:
     rows, columns = np.mgrid[:96, :96]
     picture = np.stack([rows * 2, columns * 2, (rows + columns) % 255], axis=2).astype(np.uint8)
     return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
-
-
-@pytest.fixture(scope="session")
-def officer() -> Picture:
-    """A woman's face, 185 pixels wide, in a picture of 512 x 600."""
-    spec = importlib.util.find_spec("matplotlib")
-    assert spec
-    assert spec.submodule_search_locations
-    return read_picture(Path(spec.submodule_search_locations[0]) / "mpl-data/sample_data/grace_hopper.jpg")
-
-
-@pytest.fixture(scope="session", autouse=True)
-def no_package_index() -> Iterator[None]:
-    """Without the landmark network the stage works with the older one; the package index is not asked for it."""
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("PIP_NO_INDEX", "1")
-        yield
-
-
-@pytest.fixture(scope="session")
-def write_frames(officer: Picture) -> Callable[[Path, int], None]:
-    """Writes so many frames of 256 x 240, in which a face wanders to the right."""
-    small = np.ascontiguousarray(officer[60:540:2, 80:464:2])
-
-    def write(folder: Path, count: int) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        for number in range(count):
-            frame = np.full((240, 256, 3), 60, np.uint8)
-            left = number * 64 // count
-            frame[:, left : left + 192] = small
-            write_picture(folder / f"{number + 1:05d}.png", frame)
-
-    return write

@@ -15,9 +15,9 @@ from dfl.base.errors import UserError
 from dfl.base.files import list_pictures
 from dfl.base.report import Report
 from dfl.bench.measure import cpu_seconds
+from dfl.extraction.extract_faces import run as extract_faces
+from dfl.extraction.options import ExtractFacesOptions
 from dfl.faces.face_type import FaceType
-from dfl.faceset.extract_faces import run as extract_faces
-from dfl.faceset.options import ExtractFacesOptions
 from dfl.merging.merge import run_merge
 from dfl.merging.options import MergeOptions
 from dfl.models.prediction import Prediction

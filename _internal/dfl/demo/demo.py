@@ -11,8 +11,8 @@ from dfl.base.report import Report
 from dfl.demo.clips import make_clip
 from dfl.demo.options import DemoOptions
 from dfl.demo.people import COLLINS, HOPPER, Person
-from dfl.faceset import extract_faces
-from dfl.faceset.options import ExtractFacesOptions
+from dfl.extraction import extract_faces
+from dfl.extraction.options import ExtractFacesOptions
 from dfl.merging import merge
 from dfl.merging.options import MergeOptions
 from dfl.training import train

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from dfl.base.errors import UserError
 from dfl.base.files import list_pictures
+from dfl.base.pictures import Picture, decode_picture
 from dfl.base.report import Report
 from dfl.faceset.aligned_face import FaceMetadata, jpeg_shape, read_metadata
 
@@ -21,6 +22,22 @@ class FaceFile:
     path: Path
     metadata: FaceMetadata
     shape: tuple[int, int, int]
+
+    @property
+    def name(self) -> str:
+        """The file's name, without the folder."""
+        return self.path.name
+
+    def read_content(self) -> bytes:
+        """The picture's file, byte for byte. UserError when it cannot be read."""
+        try:
+            return self.path.read_bytes()
+        except OSError as error:
+            raise UserError(f"{self.path} cannot be read: {error.strerror}.", "Check that it may be read.") from error
+
+    def read_picture(self) -> Picture:
+        """The picture: (N, N, 3) uint8 BGR. UserError when it is damaged."""
+        return decode_picture(self.read_content(), str(self.path))
 
 
 def list_faceset(folder: Path, report: Report | None = None) -> list[FaceFile]:

@@ -20,7 +20,7 @@ import psutil
 from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
-from dfl.base.pictures import Picture, read_picture
+from dfl.base.pictures import Picture
 from dfl.base.processes import worker_count
 from dfl.base.report import Report
 from dfl.faces.pose import pitch_yaw_roll
@@ -176,10 +176,10 @@ class BatchMaker(Iterator[SideBatch]):
         )
 
     def _base(self, face: FaceFile) -> Base:
-        return make_base(read_picture(face.path), face.metadata, self._settings, str(face.path))
+        return make_base(face.read_picture(), face.metadata, self._settings, str(face.path))
 
     def _partner(self, face: FaceFile) -> Picture:
-        return make_partner(read_picture(face.path), self._settings)
+        return make_partner(face.read_picture(), self._settings)
 
 
 def _yaws(faces: Sequence[FaceFile]) -> NDArray[np.float64]:

@@ -10,9 +10,9 @@ from dfl.base.errors import UserError
 from dfl.base.files import list_pictures
 from dfl.base.pictures import read_picture, write_picture
 from dfl.base.report import Report
-from dfl.faceset.extract_faces import run
-from dfl.faceset.extraction_journal import read_journal
-from dfl.faceset.options import ExtractFacesOptions
+from dfl.extraction.extract_faces import run
+from dfl.extraction.journal import read_journal
+from dfl.extraction.options import ExtractFacesOptions
 from dfl.workspace import Workspace
 
 FRAMES = 70  # three chunks

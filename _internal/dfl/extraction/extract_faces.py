@@ -14,12 +14,12 @@ from dfl.base.errors import UserError
 from dfl.base.files import list_pictures, mendable, need_space, remove_parts, write_text
 from dfl.base.processes import Outcome, in_processes, worker_count
 from dfl.base.report import Report
+from dfl.extraction.cut_faces import Chunk, ChunkResult, CutSettings, FrameTask, cut_chunk, start_cutter
+from dfl.extraction.journal import Finished, Journal, journal_files, read_frame, read_journal, start_journal
+from dfl.extraction.options import ExtractFacesOptions
 from dfl.faces.face_type import FaceType
 from dfl.faces.weights import ensure_mesh_v2
-from dfl.faceset.cut_faces import Chunk, ChunkResult, CutSettings, FrameTask, cut_chunk, start_cutter
-from dfl.faceset.extraction_journal import Finished, Journal, journal_files, read_frame, read_journal, start_journal
 from dfl.faceset.faceset import list_faceset
-from dfl.faceset.options import ExtractFacesOptions
 from dfl.workspace import Workspace
 
 # Changes when the same options give other faces than before.

@@ -12,13 +12,13 @@ from dfl.base.errors import UserError
 from dfl.base.files import write_bytes
 from dfl.base.pictures import Matrix, Picture, decode_picture, encode_picture
 from dfl.base.processes import lower_priority, stop_if_asked
+from dfl.extraction.journal import Finished, FrameFacts, note, read_frame
 from dfl.faces.align import alignment_matrix, transform_points
 from dfl.faces.dlib_faces import DlibFaces
 from dfl.faces.draw import draw_face
 from dfl.faces.face_type import FaceType
 from dfl.faces.find import FaceFinder, FoundFace, Setting
 from dfl.faceset.aligned_face import FaceMetadata, write_face
-from dfl.faceset.extraction_journal import Finished, FrameFacts, note, read_frame
 
 # A square of more than this many times the face's box is taken for a mistake of the landmarks.
 _OVERSIZE = 4.0

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from dfl.base.pictures import read_picture
+from dfl.extraction.cut_faces import Chunk, CutSettings, FaceCutter, FrameTask
+from dfl.extraction.journal import read_journal, start_journal
 from dfl.faces.align import alignment_matrix, transform_points
 from dfl.faces.face_type import FaceType
 from dfl.faceset.aligned_face import read_face
-from dfl.faceset.cut_faces import Chunk, CutSettings, FaceCutter, FrameTask
-from dfl.faceset.extraction_journal import read_journal, start_journal
 
 
 @pytest.fixture

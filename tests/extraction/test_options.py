@@ -2,7 +2,7 @@ import pytest
 from pydantic import ValidationError
 
 from dfl.base.asking import ask_options
-from dfl.faceset.options import ExtractFacesOptions
+from dfl.extraction.options import ExtractFacesOptions
 
 
 def test_heads_are_larger_unless_a_size_is_given() -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dfl.faceset.extraction_journal import (
+from dfl.extraction.journal import (
     Finished,
     FrameFacts,
     journal_files,
