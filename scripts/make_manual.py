@@ -46,7 +46,8 @@ def _is_positional(field: Any) -> bool:
 
 def _positional(name: str, field: Any) -> str:
     choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
-    return "|".join(map(str, choices)) or name.upper()
+    more = "..." if get_origin(field.annotation) is tuple else ""
+    return "|".join(map(str, choices)) or name.upper() + more
 
 
 def _row(name: str, field: Any) -> str:

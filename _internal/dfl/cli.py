@@ -131,6 +131,8 @@ def _parameter(name: str, field: FieldInfo) -> click.Parameter:
     if kind is Path:
         click_type = click.Path(path_type=Path)
     if declared(field, "argument"):
+        if get_origin(kind) is tuple:  # any number of them
+            return click.Argument([name], nargs=-1, required=field.is_required())
         return click.Argument([name], type=click_type, required=field.is_required())
     flag = name.replace("_", "-")
     help = field.description or ""

@@ -52,6 +52,20 @@ STAGES = (
         "dfl.video.make_video:run",
     ),
     Stage(
+        "trash",
+        "Take faces out of a faceset; restore puts them back.",
+        "dfl.faceset.tool_options:TrashOptions",
+        "dfl.faceset.trash:run",
+        has_sides=True,
+    ),
+    Stage(
+        "restore",
+        "Put faces back that were moved to a faceset's trash.",
+        "dfl.faceset.tool_options:RestoreOptions",
+        "dfl.faceset.trash:run_restore",
+        has_sides=True,
+    ),
+    Stage(
         "clear-workspace",
         "Delete frames, faces and models of the workspace; videos stay.",
         "dfl.upkeep.options:ClearWorkspaceOptions",

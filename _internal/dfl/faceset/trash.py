@@ -1,0 +1,221 @@
+"""The trash of a faceset: faces taken out of `aligned` lie in `aligned_trash` beside it until they are put back.
+
+Nothing is ever deleted. `trash.jsonl` there has one line a file, on disk before the file moves: a run that is killed
+between any two moves leaves every file either in the faceset or in the trash, with a line that says where it belongs.
+A line whose file is not in the trash means nothing: the file never moved, or is back.
+"""
+
+import json
+import os
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from dfl.base.errors import UserError
+from dfl.base.files import list_pictures, mendable, sync_folder, write_text
+from dfl.base.report import Report
+from dfl.faceset.tool_options import RestoreOptions, TrashOptions
+from dfl.workspace import Workspace
+
+_JOURNAL = "trash.jsonl"
+
+
+@dataclass(frozen=True)
+class Trashed:
+    """One file in the trash: its name in the faceset, its name here, why and in which run it was moved."""
+
+    name: str
+    trash_name: str
+    reason: str
+    run: str
+
+
+def trash_folder(aligned: Path) -> Path:
+    """The trash of a faceset's folder."""
+    return aligned.with_name(f"{aligned.name}_trash")
+
+
+def move_to_trash(aligned: Path, names: Iterable[str], reason: str) -> Path:
+    """Move files of the faceset's folder into its trash, as one run that `restore` can undo; returns the trash.
+
+    UserError, before anything has moved, when one is not there.
+    """
+    folder = trash_folder(aligned)
+    wanted = list(dict.fromkeys(names))
+    missing = [name for name in wanted if not _is_plain(name) or not (aligned / name).is_file()]
+    if missing:
+        raise UserError(f"{aligned} holds no file {missing[0]!r}.", "Check the name; nothing was moved.")
+    if not wanted:
+        return folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        taken = _names(folder) | {_JOURNAL}
+        run = uuid.uuid4().hex
+        rows = [Trashed(name, _free_name(name, taken), reason, run) for name in wanted]
+        _append(folder / _JOURNAL, rows)
+        for row in rows:
+            _move(aligned / row.name, folder / row.trash_name)
+    except OSError as error:
+        raise mendable(error, folder) from error
+    return folder
+
+
+def restore(aligned: Path, *, reason: str | None = None, all_runs: bool = False) -> int:
+    """Put files back from the trash into the faceset; returns how many.
+
+    Those of the last run that still has files there; `all_runs`: of every run, and pictures that another program put
+    there. `reason`: only runs with this reason. A name that is taken in the faceset by now gets `_1`, `_2`, ...
+    """
+    folder = trash_folder(aligned)
+    rows = list_trash(aligned)
+    chosen = [row for row in rows if reason is None or row.reason == reason]
+    if not all_runs:
+        chosen = [row for row in chosen if row.run == chosen[-1].run]
+    elif reason is None:
+        known = {row.trash_name for row in rows}
+        chosen += [Trashed(path.name, path.name, "", "") for path in list_pictures(folder) if path.name not in known]
+    if not chosen:
+        return 0
+    try:
+        aligned.mkdir(parents=True, exist_ok=True)
+        taken = _names(aligned)
+        for row in chosen:
+            _move(folder / row.trash_name, aligned / _free_name(row.name, taken))
+    except OSError as error:
+        raise mendable(error, aligned) from error
+    left = "".join(f"{_line(row)}\n" for row in list_trash(aligned))
+    write_text(folder / _JOURNAL, left)
+    return len(chosen)
+
+
+def list_trash(aligned: Path) -> list[Trashed]:
+    """What lies in the trash and is told in its journal, in the order in which it was moved."""
+    folder = trash_folder(aligned)
+    try:
+        lines = (folder / _JOURNAL).read_bytes().split(b"\n")
+        there = {path.name for path in folder.iterdir()}
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise mendable(error, folder) from error
+    rows: dict[str, Trashed] = {}
+    for row in _rows(lines):
+        # A name was free in the trash when its line was written: an older line with that name is void.
+        rows.pop(row.trash_name, None)
+        rows[row.trash_name] = row
+    return [row for row in rows.values() if row.trash_name in there]
+
+
+def run(workspace: Workspace, options: TrashOptions, report: Report) -> None:
+    """Take faces out of a side's faceset; see `dfl trash --help`."""
+    aligned = workspace.aligned(options.side)
+    if not options.names:
+        raise UserError(
+            "No file was named.",
+            f'Name files of {aligned}, such as `dfl trash {options.side} 00012_0.jpg "0003*"`, or drop them on the '
+            "batch file.",
+        )
+    there = [path.name for path in list_pictures(aligned)]
+    chosen: list[str] = []
+    for pattern in options.names:
+        found = _matching(_own_name(pattern, aligned), there)
+        if not found:
+            raise UserError(f"{aligned} holds no picture {pattern!r}.", "Check the name; nothing was moved.")
+        chosen += found
+    chosen = list(dict.fromkeys(chosen))
+    folder = move_to_trash(aligned, chosen, options.reason)
+    report.done(
+        f"{_count(len(chosen))} moved to {folder}; `dfl restore {options.side}` puts them back.", moved=len(chosen)
+    )
+
+
+def run_restore(workspace: Workspace, options: RestoreOptions, report: Report) -> None:
+    """Put faces back from a side's trash; see `dfl restore --help`."""
+    aligned = workspace.aligned(options.side)
+    count = restore(aligned, reason=options.reason or None, all_runs=options.all)
+    left = len(list_pictures(trash_folder(aligned)))
+    if not count:
+        report.done(f"Nothing to put back: {trash_folder(aligned)} holds {_count(left)}.", restored=0, left=left)
+        return
+    report.done(f"{_count(count)} back in {aligned}; {left} left in the trash.", restored=count, left=left)
+
+
+def _count(number: int) -> str:
+    return f"{number} {'picture' if number == 1 else 'pictures'}"
+
+
+def _own_name(given: str, aligned: Path) -> str:
+    """A name as given, or of a path into the faceset's folder (files dropped on the batch file)."""
+    path = Path(given)
+    return path.name if path.parent != Path() and path.parent.resolve() == aligned.resolve() else given
+
+
+def _matching(pattern: str, names: list[str]) -> list[str]:
+    """The names that a name or a pattern (* ? [..]) means, case ignored as on Windows."""
+    if pattern in names:
+        return [pattern]
+    return [name for name in names if fnmatchcase(name.lower(), pattern.lower())]
+
+
+def _free_name(name: str, taken: set[str]) -> str:
+    """`name`, or with _1, _2 ... before its ending when it is in `taken` (lower case), where it is put."""
+    path, free, number = PurePosixPath(name), name, 0
+    while free.lower() in taken:
+        number += 1
+        free = f"{path.stem}_{number}{path.suffix}"
+    taken.add(free.lower())
+    return free
+
+
+def _names(folder: Path) -> set[str]:
+    return {path.name.lower() for path in folder.iterdir()}
+
+
+def _move(source: Path, target: Path) -> None:
+    """Rename, never over another file."""
+    if target.exists():
+        raise FileExistsError(None, "there is a file of this name", str(target))
+    source.rename(target)
+
+
+def _append(path: Path, rows: list[Trashed]) -> None:
+    """Add lines to the journal and wait for the disk. A line that a killed run left torn is ended first."""
+    is_new = not path.exists()
+    with path.open("ab+") as journal:
+        if journal.tell() and not _ends_with_newline(path):
+            journal.write(b"\n")
+        journal.write("".join(f"{_line(row)}\n" for row in rows).encode())
+        journal.flush()
+        os.fsync(journal.fileno())
+    if is_new:
+        sync_folder(path.parent)
+
+
+def _ends_with_newline(path: Path) -> bool:
+    with path.open("rb") as handle:
+        handle.seek(-1, os.SEEK_END)
+        return handle.read() == b"\n"
+
+
+def _line(row: Trashed) -> str:
+    return json.dumps(asdict(row))
+
+
+def _rows(lines: Iterable[bytes]) -> Iterator[Trashed]:
+    """The files of those lines that are whole and name nothing outside the two folders."""
+    for line in lines:
+        try:
+            values = json.loads(line)
+            row = Trashed(**values)
+        except (ValueError, TypeError, RecursionError):
+            continue
+        is_text = all(isinstance(value, str) for value in values.values())
+        if is_text and _is_plain(row.name) and _is_plain(row.trash_name) and row.trash_name != _JOURNAL:
+            yield row
+
+
+def _is_plain(name: str) -> bool:
+    """Whether it is a file's name and no path, on any system."""
+    return name not in ("", ".", "..") and PureWindowsPath(name).name == name and PurePosixPath(name).name == name
