@@ -1,4 +1,10 @@
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -20,3 +26,58 @@ def plain_jpeg() -> bytes:
     rows, columns = np.mgrid[:96, :96]
     picture = np.stack([rows * 2, columns * 2, (rows + columns) % 255], axis=2).astype(np.uint8)
     return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
+
+
+KillAtEvery = Callable[[Callable[[], object], Callable[[], None], Callable[[int], None]], int]
+_FILE_OPERATIONS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.link")
+
+
+@pytest.fixture
+def kill_at_every() -> KillAtEvery:
+    """`kill_at_every(work, prepare, check)`: kill `work` before its 1st, 2nd, ... file operation.
+
+    `work` runs in a process of its own. Each time `prepare` makes the files anew and `check` (told which operation)
+    looks at what is left. Returns how many operations there were.
+    """
+    if not hasattr(os, "fork"):
+        pytest.skip("needs fork")
+
+    def run(work: Callable[[], object], prepare: Callable[[], None], check: Callable[[int], None]) -> int:
+        for operation in range(1000):
+            prepare()
+            if not _killed(work, operation):
+                check(operation)
+                return operation
+            check(operation)
+        raise AssertionError("it has no end")
+
+    return run
+
+
+def _killed(work: Callable[[], object], operation: int) -> bool:
+    """Run `work` in a copy of this process, killed before file operation `operation`; whether it got that far."""
+    process = os.fork()
+    if process == 0:
+        count = 0
+
+        def kill(event: str, arguments: tuple[Any, ...]) -> None:
+            nonlocal count
+            if event in _FILE_OPERATIONS and _writes(event, arguments):
+                if count == operation:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                count += 1
+
+        sys.addaudithook(kill)
+        try:
+            work()
+        except BaseException:  # noqa: BLE001 - told to the parent by the exit code
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    status = os.waitpid(process, 0)[1]
+    assert not os.WIFEXITED(status) or os.WEXITSTATUS(status) == 0, "the work failed"
+    return os.WIFSIGNALED(status)
+
+
+def _writes(event: str, arguments: tuple[Any, ...]) -> bool:
+    return event != "open" or bool(int(arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR))
