@@ -258,3 +258,29 @@ def _good_pickles() -> list[bytes]:
 
 
 _GOOD = _good_pickles()
+
+
+def test_the_fast_look_and_the_thorough_one_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dfl.base import closed_pickle
+
+    dangerous = [b"r\xff\xff\xff\x7f0", b"\x96" + struct.pack("<Q", 2**40), b"\x82\x01", b"\x97", b"\x98", b"(ia\nb\n"]
+    harmless = [
+        b"]0",
+        b"G12345678" + b"0",
+        b"\x8c\x02rp0",
+        b"X\x03\0\0\0abr0",
+        b"Nq\xff0",
+        b"\x8a\x01r0",
+        b"C\x01\x960",
+    ]
+    for middle in dangerous:
+        for before in harmless:
+            for protocol in (b"\x80\x03", b"\x80\x04\x95" + struct.pack("<Q", 0)):
+                _refused(protocol + before * 9 + middle + b"N.")
+    for before in harmless:
+        assert loads(b"\x80\x04" + before * 9 + b"N.", "good.dat") is None
+    # counted, when a pickle is long
+    monkeypatch.setattr(closed_pickle, "_MAX_OPCODES", 100)
+    assert loads(b"\x80\x04C\xff" + bytes(255) + b"0N.", "good.dat") is None
+    _refused(b"\x80\x04" + b"]0" * 60 + b"N.", "too many parts")
+    _refused(b"\x80\x04" + b"C\x0000" * 120 + b"N.")

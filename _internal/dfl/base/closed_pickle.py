@@ -8,6 +8,7 @@ state from a file ever reaches numpy unchecked, and become plain arrays at the e
 import io
 import pickle
 import pickletools
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -18,6 +19,27 @@ from dfl.base.errors import UserError
 _MAX_OPCODES = 50_000_000
 _MAX_DEPTH = 100
 _NUMBER_KINDS = "biuf"
+_NUMBERS_AND_TEXTS = {type(None), bool, int, float, str, bytes}
+# Most of these files is numbers in lists, and harmless opcodes of one length follow each other by the hundred: one
+# expression passes over them twenty times as fast as pickletools does (measured).
+_HARMLESS = rb"[\]\[}{()tldeasubR.0NQ\x81\x85-\x89\x8f\x90\x91\x93\x94]|G.{8}|[Khq\x80].|M..|[Jj].{4}|c[^\n]*\n[^\n]*\n"
+_ONE_HARMLESS = re.compile(_HARMLESS, re.DOTALL)
+_RUN = re.compile(rb"(?:" + _HARMLESS + rb")*+", re.DOTALL)
+# Opcodes followed by a length and that many bytes: how many bytes the length has.
+_COUNTED = {
+    code[0]: size
+    for code, size in (
+        (b"X", 4),  # BINUNICODE
+        (b"\x8c", 1),  # SHORT_BINUNICODE
+        (b"\x8d", 8),  # BINUNICODE8
+        (b"B", 4),  # BINBYTES
+        (b"C", 1),  # SHORT_BINBYTES
+        (b"\x8e", 8),  # BINBYTES8
+        (b"U", 1),  # SHORT_BINSTRING
+        (b"\x8a", 1),  # LONG1
+    )
+}
+_FRAME = 0x95
 
 
 class _NumberType:
@@ -149,6 +171,32 @@ def loads(content: bytes, name: str) -> Any:
 
 def _check_proportions(content: bytes) -> None:
     """Refuse what a few bytes could use to reserve gigabytes, and opcodes that these files never have."""
+    place, end, is_long = 0, len(content), len(content) > _MAX_OPCODES
+    count = 0
+    while True:
+        run = _RUN.match(content, place)
+        stop = run.end() if run else place
+        if is_long:  # else there are fewer opcodes than bytes
+            count += 1 + sum(1 for _ in _ONE_HARMLESS.finditer(content, place, stop))
+            if count > _MAX_OPCODES:
+                raise pickle.UnpicklingError("it has too many parts")
+        if stop >= end:
+            return  # what is missing is for the reader to say
+        size = _COUNTED.get(content[stop])
+        if size is not None:
+            length = int.from_bytes(content[stop + 1 : stop + 1 + size], "little")
+            place = stop + 1 + size + length
+        elif content[stop] == _FRAME:
+            place = stop + 9
+        else:
+            break  # an opcode of old protocols, one that may do harm, or no opcode
+        if place > end:
+            raise pickle.UnpicklingError("it is cut")
+    _check_each(content)
+
+
+def _check_each(content: bytes) -> None:
+    """The same, opcode by opcode."""
     for count, (opcode, argument, _) in enumerate(pickletools.genops(content)):
         if count > _MAX_OPCODES:
             raise pickle.UnpicklingError("it has too many parts")
@@ -160,6 +208,8 @@ def _check_proportions(content: bytes) -> None:
 
 def _plain(value: Any, done: dict[int, Any], depth: int = 0) -> Any:
     """Replace the holders by what they hold. `done` keeps shared parts shared (and bounds the work)."""
+    if type(value) in _NUMBERS_AND_TEXTS or _is_flat_list(value):
+        return value
     if depth > _MAX_DEPTH:
         raise RecursionError
     key = id(value)
@@ -171,7 +221,8 @@ def _plain(value: Any, done: dict[int, Any], depth: int = 0) -> Any:
         done[key] = value.array
     elif isinstance(value, list):
         done[key] = value
-        value[:] = [_plain(item, done, depth + 1) for item in value]
+        # Landmarks are lists of short lists: most of the work is told apart here.
+        value[:] = [item if _is_flat_list(item) else _plain(item, done, depth + 1) for item in value]
     elif isinstance(value, dict):
         done[key] = value
         for name in value:
@@ -184,11 +235,14 @@ def _plain(value: Any, done: dict[int, Any], depth: int = 0) -> Any:
         done[key] = value
     elif isinstance(value, bytearray):
         done[key] = bytes(value)
-    elif value is None or isinstance(value, bool | int | float | str | bytes):
-        return value
     else:
         raise pickle.UnpicklingError(f"it holds a {type(value).__name__.strip('_')}")
     return done[key]
+
+
+def _is_flat_list(value: Any) -> bool:
+    """Whether it is a list of numbers and texts, which stays as it is."""
+    return type(value) is list and _NUMBERS_AND_TEXTS.issuperset(map(type, value))
 
 
 def _check_hashed(values: Iterable[Any]) -> None:
