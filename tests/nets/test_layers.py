@@ -10,9 +10,20 @@ from dfl.models.engine import start_engine
 start_engine("tensorflow")
 
 from dfl.nets import layout  # noqa: E402
-from dfl.nets.layers import Conv2D, Dense, pixel_norm  # noqa: E402
+from dfl.nets.layers import (  # noqa: E402
+    BlurPool,
+    Conv2D,
+    Conv2DTranspose,
+    Dense,
+    FilterResponseNorm,
+    ThresholdedLinear,
+    named_weights,
+    pixel_norm,
+)
 
-UNITS = np.load(Path(__file__).parents[1] / "data" / "units.npz")
+DATA = Path(__file__).parents[1] / "data"
+UNITS = np.load(DATA / "units.npz")
+MORE_UNITS = np.load(DATA / "units_networks.npz")
 X = UNITS["x"]
 
 
@@ -55,3 +66,40 @@ def test_stride_two_on_odd_maps_reads_the_last_row():
     picture[0, 2, 2, 0] = 1
     assert np.array(layer(picture)).shape == (1, 2, 2, 1)
     assert np.array(layer(picture))[0, 1, 1, 0] == 1
+
+
+@pytest.mark.parametrize(
+    ("record", "layer"),
+    [
+        ("convT_s2", lambda: Conv2DTranspose(8, 6)),
+        ("frnorm", lambda: FilterResponseNorm(8)),
+        ("tlu", lambda: ThresholdedLinear(8)),
+        ("blurpool", lambda: BlurPool(4)),
+    ],
+)
+def test_recorded_layer_of_xseg_and_discriminators(record, layer, agrees):
+    made = layer()
+    for name, weight in named_weights(made).items():
+        weight.assign(MORE_UNITS[f"{record}|l|{name}:0"])
+    wanted = MORE_UNITS[f"{record}|out"]
+    agrees(f"units {record}", made(X), wanted, 1e-5 * np.abs(wanted).max())
+
+
+def test_transposed_convolution_of_stride_one_keeps_the_place():
+    layer = Conv2DTranspose(1, 1, stride=1)
+    kernel = np.zeros((3, 3, 1, 1), np.float32)
+    kernel[1, 1] = 1
+    layer.weight.assign(kernel)
+    assert np.array_equal(layer(X[..., :1]), X[..., :1])
+
+
+@pytest.mark.parametrize("size", [2, 3, 4])
+def test_blurpool_keeps_the_brightness_inside(size):
+    halved = np.array(BlurPool(size)(np.ones((1, 8, 8, 2), np.float32)))
+    assert halved.shape == (1, 4, 4, 2)
+    assert np.allclose(halved[0, 1:-1, 1:-1], 1)
+
+
+def test_a_kernel_of_four_pads_two_on_every_side():
+    for side, result in ((8, 5), (4, 3), (5, 3)):
+        assert tuple(Conv2D(4, 1, 1, stride=2)(np.ones((1, side, side, 1), np.float32)).shape) == (1, result, result, 1)

@@ -7,6 +7,7 @@ and dense weights (in, out), as the original stores them, so its arrays go in un
 from typing import Any, Protocol
 
 import keras
+import numpy as np
 from keras import ops
 
 from dfl.nets.layout import depth_to_space
@@ -42,36 +43,124 @@ def glorot_uniform(shape: tuple[int, ...]) -> Tensor:
 
 
 class Conv2D:
-    """Cross-correlation with symmetric zero padding (kernel - 1) // 2, then a bias.
+    """Cross-correlation with symmetric zero padding, then a bias, if it has one. Stride 1 only with odd kernels.
 
-    With stride 2 this is not "same" of TensorFlow, which pads one less before and shifts the result by a pixel.
+    padding: pixels on every side; kernel // 2 if not given. With stride 2 this is not "same" of TensorFlow, which pads
+    one less before and shifts the result by a pixel.
     """
 
-    def __init__(self, kernel: int, inputs: int, outputs: int, stride: int = 1) -> None:
+    def __init__(
+        self,
+        kernel: int,
+        inputs: int,
+        outputs: int,
+        stride: int = 1,
+        *,
+        padding: int | None = None,
+        has_bias: bool = True,
+    ) -> None:
         self._stride = stride
-        self._padding = kernel // 2
+        self._padding = kernel // 2 if padding is None else padding
+        self._is_same = stride == 1 and padding is None
+        self._has_bias = has_bias
         self.weight = keras.Variable(glorot_uniform((kernel, kernel, inputs, outputs)))
+        if has_bias:
+            self.bias = keras.Variable(ops.zeros((outputs,)))
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if self._is_same:
+            x = ops.conv(x, self.weight, padding="same")
+        else:
+            x = ops.pad(x, ((0, 0), self._pads(x.shape[1]), self._pads(x.shape[2]), (0, 0)))
+            x = ops.conv(x, self.weight, strides=self._stride, padding="valid")
+        return x + self.bias if self._has_bias else x
+
+    def _pads(self, size: int | None) -> tuple[int, int]:
+        """Zeros before and after a map of `size` rows or columns (None: not known before it runs).
+
+        An odd kernel of stride 2 never reads the last padded row of an even map: leaving it out saves nothing but is
+        what engines like.
+        """
+        is_last_unread = self._stride == 2 and size is not None and size % 2 == 0 and self.weight.shape[0] % 2 == 1
+        return self._padding, self._padding - 1 if is_last_unread else self._padding
+
+
+class Conv2DTranspose:
+    """3x3 transposed convolution on square maps, then a bias: (N, H, W, in) -> (N, H*stride, W*stride, out).
+
+    The kernel is (3, 3, out, in). What is scattered beyond the result is cut at the end first, as TensorFlow's "same".
+    """
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 2) -> None:
+        self._stride = stride
+        self.weight = keras.Variable(glorot_uniform((3, 3, outputs, inputs)))
         self.bias = keras.Variable(ops.zeros((outputs,)))
 
     def __call__(self, x: Tensor) -> Tensor:
-        if self._stride == 1:
-            return ops.conv(x, self.weight, padding="same") + self.bias
-        before = self._padding
-        # On even maps the last padded row is never read: leaving it out saves nothing but is what engines like.
-        after = before - 1 if x.shape[1] % 2 == 0 else before
-        x = ops.pad(x, ((0, 0), (before, after), (before, after), (0, 0)))
-        return ops.conv(x, self.weight, strides=self._stride, padding="valid") + self.bias
+        side = x.shape[1] * self._stride
+        cut = (3 - self._stride) // 2
+        full = ops.conv_transpose(x, self.weight, strides=self._stride, padding="valid")
+        return full[:, cut : cut + side, cut : cut + side] + self.bias
+
+
+BLUR_TAPS = {2: (1, 1), 3: (1, 2, 1), 4: (1, 3, 3, 1)}
+
+
+class BlurPool:
+    """Half the size: every second value of the map under a fixed binomial filter of `size` 2, 3 or 4 taps.
+
+    Zeros outside, (size - 1) // 2 before and the rest of size - 1 after (Zhang 2019, with zero padding).
+    """
+
+    def __init__(self, size: int) -> None:
+        kernel = np.outer(BLUR_TAPS[size], BLUR_TAPS[size])
+        self._kernel = (kernel / kernel.sum()).astype(np.float32)[:, :, None, None]
+        self._padding = ((size - 1) // 2, size - 1 - (size - 1) // 2)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        x = ops.pad(x, ((0, 0), self._padding, self._padding, (0, 0)))
+        kernel = ops.convert_to_tensor(np.tile(self._kernel, (1, 1, x.shape[-1], 1)))
+        return ops.depthwise_conv(x, kernel, strides=2, padding="valid", data_format="channels_last")
+
+
+class FilterResponseNorm:
+    """x / sqrt(mean of x^2 over the map + |eps|) * weight + bias, per sample and channel (Singh, Krishnan 2020).
+
+    `eps` is trained too, and may become negative.
+    """
+
+    def __init__(self, channels: int) -> None:
+        self.weight = keras.Variable(ops.ones((channels,)))
+        self.bias = keras.Variable(ops.zeros((channels,)))
+        self.eps = keras.Variable(ops.full((1,), 1e-6))
+
+    def __call__(self, x: Tensor) -> Tensor:
+        power = ops.mean(ops.square(x), axis=(1, 2), keepdims=True)
+        return x * ops.rsqrt(power + ops.abs(self.eps)) * self.weight + self.bias
+
+
+class ThresholdedLinear:
+    """max(x, tau) with a trained threshold for each channel: the activation after FilterResponseNorm."""
+
+    def __init__(self, channels: int) -> None:
+        self.tau = keras.Variable(ops.zeros((channels,)))
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return ops.maximum(x, self.tau)
 
 
 class Dense:
-    """y = x W + b on vectors (N, in)."""
+    """y = x W + b on vectors (N, in); no b without a bias."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, *, has_bias: bool = True) -> None:
+        self._has_bias = has_bias
         self.weight = keras.Variable(glorot_uniform((inputs, outputs)))
-        self.bias = keras.Variable(ops.zeros((outputs,)))
+        if has_bias:
+            self.bias = keras.Variable(ops.zeros((outputs,)))
 
     def __call__(self, x: Tensor) -> Tensor:
-        return ops.matmul(x, self.weight) + self.bias
+        x = ops.matmul(x, self.weight)
+        return x + self.bias if self._has_bias else x
 
 
 class Downscale:
