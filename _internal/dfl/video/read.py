@@ -52,11 +52,11 @@ def decode(clip: Clip, warn: Warn) -> Iterator[CodedFrame]:
 
     `warn` gets one sentence at the end when parts could not be decoded.
     """
-    step = max(1, round(1 / (clip.rate * clip.time_base)))
-    ticks, number, damage = -step, 0, _Damage()
+    step = step_ticks(clip)
+    ticks, number, damage = -step, 0, Damage()
     with open_clip(clip.path) as container:
         stream = video_stream(container, clip.path)
-        for content in _decoded(container, stream, damage):
+        for content in decode_packets(container.demux(stream), stream, damage):
             if content.width * content.height > MAX_PIXELS:
                 damage.count += 1
                 continue
@@ -64,27 +64,36 @@ def decode(clip: Clip, warn: Warn) -> Iterator[CodedFrame]:
             # Some old files have no time stamps, some have equal ones.
             ticks = ticks + step if content.pts is None else max(content.pts - clip.start, ticks + 1)
             yield CodedFrame(number, ticks, int(content.duration or 0), content)
-    end = (ticks + step) * clip.time_base
-    is_cut = end < (clip.duration or clip.length or 0) * Fraction(9, 10) - 3 / clip.rate
-    if damage.count or is_cut:
+    if damage.count or is_cut(clip, ticks):
         expected = f" of about {clip.expected_frames}" if clip.expected_frames else ""
-        warn(
-            f"{clip.path.name} is damaged or cut: {number}{expected} frames could be decoded, up to {float(end):.2f} s."
-        )
+        end = float((ticks + step) * clip.time_base)
+        warn(f"{clip.path.name} is damaged or cut: {number}{expected} frames could be decoded, up to {end:.2f} s.")
+
+
+def step_ticks(clip: Clip) -> int:
+    """Ticks of one frame at the clip's rate."""
+    return max(1, round(1 / (clip.rate * clip.time_base)))
+
+
+def is_cut(clip: Clip, last_ticks: int) -> bool:
+    """Whether a clip whose last frame has this time ends well before the end that its header tells."""
+    end = (last_ticks + step_ticks(clip)) * clip.time_base
+    return end < (clip.duration or clip.length or 0) * Fraction(9, 10) - 3 / clip.rate
 
 
 @dataclass
-class _Damage:
+class Damage:
+    """How many parts of a clip could not be decoded."""
+
     count: int = 0
 
 
-def _decoded(container: Any, stream: Any, damage: _Damage) -> Iterator[Any]:
-    """Every frame that comes out of a stream; parts that libav refuses are counted and left out.
+def decode_packets(packets: Iterator[Any], stream: Any, damage: Damage) -> Iterator[Any]:
+    """Every frame (av.VideoFrame) of a stream's packets; parts that libav refuses are counted and left out.
 
     The stream keeps PyAV's slice threads: with frame threads the last frames before a damaged part get lost, a
     different number on every machine.
     """
-    packets = container.demux(stream)
     while True:
         try:
             packet = next(packets, None)

@@ -1,0 +1,233 @@
+"""A clip in parts that several processes can decode, each from a key frame on.
+
+A part is an interval of display time: it is decoded from its first key frame until a frame of the next part comes out.
+So leading pictures (open GOPs), which are stored behind a key frame and shown before it, belong to the part before,
+where all that they refer to is decoded.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import chain, pairwise
+from typing import Any
+
+import av
+
+from dfl.base.errors import UserError
+from dfl.base.pictures import Picture
+from dfl.video.clip import MAX_PIXELS, Clip, kind_of, open_clip, video_stream
+from dfl.video.read import CodedFrame, Damage, PictureMaker, Warn, decode, decode_packets, is_cut
+
+SEGMENT_FRAMES = 48  # a part's fewest frames; opening a clip costs about as much as decoding ten
+# Kinds of video whose key frames forget all that was before. H.264 and HEVC are asked for the kind of key frame.
+_FORGETTING = {"vp8", "vp9", "av1", "mpeg1video", "mpeg2video", "mpeg4", "mjpeg", "prores", "dnxhd", "ffv1", "rawvideo"}
+_H264_IDR, _H264_SEI, _H264_SLICE = 5, 6, 1
+_HEVC_RANDOM_ACCESS = range(16, 22)  # BLA, IDR, CRA (ITU-T H.265, table 7-1)
+_RECOVERY_POINT = 6  # SEI payload type (ITU-T H.264, D.1)
+_LOOKED_AT = 65536  # bytes of a packet in which its kind is looked for
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A part of a clip. Times are the file's own, in ticks of the clip's time base."""
+
+    start: int | None  # display time of its first key frame; None: the clip's start
+    seek: int  # decoding time of that key frame
+    end: int | None  # display time of the next part's first frame; None: the clip's end
+    frames: int  # how many the file says that it has
+    is_whole_clip: bool = False
+
+
+@dataclass(frozen=True)
+class SegmentFrame:
+    """A frame: `ticks` in the clip's time base from the clip's start; picture (H, W, 3) uint8 BGR as displayed."""
+
+    ticks: int
+    picture: Picture
+
+
+@dataclass(frozen=True)
+class _Packet:
+    """What is known of a packet without decoding it."""
+
+    pts: int
+    dts: int
+    can_start: bool
+    is_shown: bool
+
+
+def segments(clip: Clip) -> list[Segment]:
+    """Parts of at least 48 frames that together are the clip; found by reading packets only, nothing is decoded.
+
+    A single part where time stamps are missing or doubtful, packets look damaged, or key frames of that kind of
+    video may need what was before.
+    """
+    packets = _packets(clip)
+    if packets is None:
+        return [Segment(None, 0, None, clip.expected_frames or 0, is_whole_clip=True)]
+    cuts, since, latest = [], 0, packets[0].pts
+    for packet in packets:
+        if packet.can_start and since >= SEGMENT_FRAMES and packet.pts > latest:
+            cuts.append(packet)
+            since = 0
+        since += packet.is_shown
+        latest = max(latest, packet.pts)
+    shown = sorted(packet.pts for packet in packets if packet.is_shown)
+    places = [0, *(bisect_left(shown, cut.pts) for cut in cuts), len(shown)]
+    made = [Segment(None, 0, None, len(shown), is_whole_clip=not cuts)]
+    for cut, (first, last) in zip(cuts, pairwise(places[1:]), strict=True):
+        made[-1] = replace(made[-1], end=cut.pts, frames=first - places[len(made) - 1])
+        made.append(Segment(cut.pts, min(cut.pts, cut.dts), None, last - first))
+    return made
+
+
+def read_segment(clip: Clip, segment: Segment, warn: Warn) -> Iterator[SegmentFrame]:
+    """Decode one part: the very frames and times that read_frames gives for it.
+
+    `warn` gets one sentence at the end when parts could not be decoded.
+    """
+    pictures = PictureMaker(clip)
+    if segment.is_whole_clip:
+        for coded in decode(clip, warn):
+            yield SegmentFrame(coded.ticks, pictures.make(coded))
+        return
+    damage, ticks = Damage(), -(2**62)
+    for content in _frames_of(clip, segment, damage):
+        if content.width * content.height > MAX_PIXELS:
+            damage.count += 1
+            continue
+        ticks = max(content.pts - clip.start, ticks + 1)  # they rise, as those of decode do
+        yield SegmentFrame(ticks, pictures.make(CodedFrame(0, ticks, int(content.duration or 0), content)))
+    if damage.count or (segment.end is None and is_cut(clip, ticks)):
+        warn(f"{clip.path.name} is damaged or cut about {float(ticks * clip.time_base):.2f} s from its start.")
+
+
+def _frames_of(clip: Clip, segment: Segment, damage: Damage) -> Iterator[Any]:
+    """The decoded frames (av.VideoFrame) of a part."""
+    is_first = True
+    with _opened_at(clip, segment) as (stream, packets):
+        for content in decode_packets(packets, stream, damage):
+            if content.pts is None or (segment.start is not None and content.pts < segment.start):
+                continue
+            if segment.end is not None and content.pts >= segment.end:
+                return
+            if is_first and segment.start is not None:
+                damage.count = 0  # of leading pictures: the part before has them whole
+            is_first = False
+            yield content
+
+
+@contextmanager
+def _opened_at(clip: Clip, segment: Segment) -> Iterator[tuple[Any, Iterator[Any]]]:
+    """The clip's video stream, and its packets from the part's key frame on."""
+    for is_sought in (True, False):  # without an index, or with a wrong one: through the file from its start
+        with open_clip(clip.path) as container:
+            stream = video_stream(container, clip.path)
+            packets = container.demux(stream)
+            if segment.start is None:
+                yield stream, packets
+                return
+            try:
+                if is_sought:
+                    container.seek(segment.seek, stream=stream)
+                found = _key_packet(packets, segment.start)
+            except av.FFmpegError:
+                found = None
+            if found is not None:
+                yield stream, chain([found], packets)
+                return
+    raise UserError(f"{clip.path} is not as it was a moment ago.", "Leave it alone while it is read; start again.")
+
+
+def _key_packet(packets: Iterator[Any], pts: int) -> Any:
+    """Read up to the key frame that is shown at `pts`; None when the place in the file was behind it."""
+    for packet in packets:
+        if packet.is_keyframe and packet.pts is not None:
+            if packet.pts == pts:
+                return packet
+            if packet.pts > pts:
+                return None
+    return None
+
+
+def _packets(clip: Clip) -> list[_Packet] | None:
+    """All packets in the order of the file; None where they tell too little to cut between them."""
+    with open_clip(clip.path) as container:
+        stream = video_stream(container, clip.path)
+        kind = kind_of(stream)
+        if (kind not in _FORGETTING and kind not in ("h264", "hevc")) or container.format.name == "avi":
+            return None  # an avi has no display times
+        prefix = _length_bytes(kind, bytes(stream.codec_context.extradata or b""))
+        packets = []
+        try:
+            for packet in container.demux(stream):
+                if packet.size == 0 and packet.dts is None:
+                    continue  # the mark of the end
+                if packet.pts is None or packet.is_corrupt or packet.size == 0 or packet.has_sidedata("new_extradata"):
+                    return None
+                can_start = packet.is_keyframe and not packet.is_discard
+                if can_start and kind not in _FORGETTING:
+                    can_start = _forgets(kind, memoryview(packet)[:_LOOKED_AT], prefix)
+                dts = packet.pts if packet.dts is None else packet.dts
+                packets.append(_Packet(packet.pts, dts, can_start, not packet.is_discard))
+        except av.FFmpegError:
+            return None
+    times = {packet.pts for packet in packets if packet.is_shown}
+    is_clear = len(times) == sum(packet.is_shown for packet in packets)
+    return packets if packets and is_clear else None
+
+
+def _length_bytes(kind: str, header: bytes) -> int:
+    """How many bytes tell a unit's length in a packet; 0 where units are parted by start codes.
+
+    By the decoder's configuration record (ISO 14496-15, 5.3.3 and 8.3.3), which starts with 1 where there is one.
+    """
+    place = 4 if kind == "h264" else 21
+    return header[place] % 4 + 1 if len(header) > place and header[0] == 1 else 0
+
+
+def _forgets(kind: str, content: memoryview, prefix: int) -> bool:
+    """Whether a key frame of H.264 or HEVC can be decoded, and all that is shown after it, without what was before."""
+    recovers = False
+    for unit in _units(bytes(content), prefix):
+        if kind == "hevc":
+            if (unit[0] >> 1) & 63 < 32:  # the first slice
+                return (unit[0] >> 1) & 63 in _HEVC_RANDOM_ACCESS
+        elif unit[0] & 31 == _H264_SEI:
+            recovers = recovers or _recovers_at_once(unit)
+        elif _H264_SLICE <= unit[0] & 31 <= _H264_IDR:
+            return unit[0] & 31 == _H264_IDR or recovers
+    return False
+
+
+def _units(content: bytes, prefix: int) -> Iterator[bytes]:
+    """The units (NAL) of a packet that are not empty; `prefix` as in _length_bytes."""
+    if prefix == 0:
+        yield from (unit for unit in content.split(b"\0\0\1")[1:] if unit)
+        return
+    place = 0
+    while place + prefix < len(content):
+        length = int.from_bytes(content[place : place + prefix], "big")
+        place += prefix
+        if length:
+            yield content[place : place + length]
+        place += length
+
+
+def _recovers_at_once(unit: bytes) -> bool:
+    """Whether an H.264 SEI unit says: from this frame on all is exact (recovery point, ITU-T H.264, D.1.8)."""
+    content = unit[1:].replace(b"\0\0\3", b"\0\0")
+    place = 0
+    while place + 2 < len(content):
+        numbers = []
+        for _ in range(2):  # payload type and size: bytes of 255 and one that is less
+            number = 0
+            while place < len(content) and content[place] == 255:
+                number, place = number + 255, place + 1
+            numbers.append(number + (content[place] if place < len(content) else 0))
+            place += 1
+        if numbers[0] == _RECOVERY_POINT and place < len(content):
+            return content[place] >= 0b11000000  # recovery_frame_cnt 0 (one bit), exact_match_flag 1
+        place += numbers[1]
+    return False
