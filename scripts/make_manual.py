@@ -68,6 +68,8 @@ def _values(field: Any) -> str:
         return ", ".join(map(str, get_args(kind)))
     if kind is bool:
         return "on, off (`--no-...`)"
+    if get_origin(kind) is tuple:
+        return "text, several times"
     low, high = bounds(field)
     if low is not None or high is not None:
         return f"{_number(low)}..{_number(high)}"
@@ -85,7 +87,7 @@ def _default(field: Any) -> str:
         return "on" if field.default else "off"
     if isinstance(field.default, float):
         return _number(field.default)
-    return "" if field.default in (None, "") else str(field.default)
+    return "" if field.default in (None, "", ()) else str(field.default)
 
 
 def made(manual: str) -> str:

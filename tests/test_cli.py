@@ -28,6 +28,7 @@ class BakeOptions(Options):
 
 class EatOptions(Options):
     bites: int = option(3, "How many bites.", ask="Bites", minimum=1)
+    guests: tuple[str, ...] = option((), "Who eats along.")
 
 
 class Kitchen:
@@ -100,6 +101,12 @@ def test_flags_arguments_and_defaults_reach_the_stage(kitchen: Kitchen, tmp_path
     }
 
 
+def test_an_option_may_come_several_times(kitchen: Kitchen) -> None:
+    assert _dfl("eat", "--guests", "Ann", "--guests", "Bob and Eve") == 0
+    assert _dfl("eat") == 0
+    assert [options["guests"] for _, _, options in kitchen.runs] == [("Ann", "Bob and Eve"), ()]
+
+
 @pytest.mark.parametrize(
     ("ending", "code", "said"),
     [
@@ -169,7 +176,7 @@ def test_a_step_runs_its_stages_and_each_takes_the_flags_it_knows(kitchen: Kitch
     assert [(name, root) for name, root, _ in kitchen.runs] == [("bake", tmp_path), ("eat", tmp_path)]
     assert kitchen.runs[0][2]["side"] == "src"
     assert kitchen.runs[0][2]["minutes"] == 45
-    assert kitchen.runs[1][2] == {"bites": 9}
+    assert kitchen.runs[1][2] == {"bites": 9, "guests": ()}
 
 
 def test_a_step_ends_with_its_first_failing_stage(kitchen: Kitchen) -> None:

@@ -69,9 +69,14 @@ def _stage_command(row: Stage) -> click.Command:
 
     def callback(**given: Any) -> None:
         common = {name: given.pop(name) for name in COMMON}
-        _run_stages([(row, {name: value for name, value in given.items() if value is not None})], common)
+        _run_stages([(row, {name: value for name, value in given.items() if _is_given(value)})], common)
 
     return click.Command(row.name, params=parameters + _common_parameters(), callback=callback, help=row.help)
+
+
+def _is_given(value: Any) -> bool:
+    """Whether the user gave an option: one that may come several times is empty otherwise."""
+    return value is not None and value != ()
 
 
 def _step_command() -> click.Command:
@@ -90,7 +95,7 @@ def _step_command() -> click.Command:
             )
             rest = command.parse_args(context, [*position, *arguments])
             unknown.append({word for word in rest if word.startswith("-")})
-            given = {name: value for name, value in context.params.items() if value is not None and name not in COMMON}
+            given = {name: value for name, value in context.params.items() if _is_given(value) and name not in COMMON}
             jobs.append((row, given))
         lost = set.intersection(*unknown)
         if lost:
@@ -136,11 +141,13 @@ def _parameter(name: str, field: FieldInfo) -> click.Parameter:
         return click.Argument([name], type=click_type, required=field.is_required())
     flag = name.replace("_", "-")
     help = field.description or ""
-    if not field.is_required() and field.default not in (None, ""):
+    if not field.is_required() and field.default not in (None, "", ()):
         shown = {True: "on", False: "off"}.get(field.default) if isinstance(field.default, bool) else field.default
         help += f" [{shown}]"
     if kind is bool:
         return click.Option([f"--{flag}/--no-{flag}"], default=None, help=help)
+    if get_origin(kind) is tuple:
+        return click.Option([f"--{flag}"], multiple=True, help=help)
     return click.Option([f"--{flag}"], type=click_type, default=None, help=help, required=field.is_required())
 
 

@@ -52,6 +52,10 @@ class Workspace:
         """Faces that were taken out of the faceset; they can be put back."""
         return self.frames(side) / "aligned_trash"
 
+    def aligned_people(self, side: Side) -> Path:
+        """One contact sheet for every person of the faceset."""
+        return self.frames(side) / "aligned_people"
+
     @property
     def model(self) -> Path:
         return self.root / "model"
@@ -67,6 +71,11 @@ class Workspace:
     @property
     def logs(self) -> Path:
         return self.root / "logs"
+
+    @property
+    def inspect_page(self) -> Path:
+        """What `inspect` found, as one page for a browser."""
+        return self.root / "inspect.html"
 
     @property
     def answers(self) -> Path:
