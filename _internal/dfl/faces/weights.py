@@ -55,15 +55,19 @@ def weights_folder() -> Path:
     return Path(named) if named else Path(platformdirs.user_cache_dir("dfl", appauthor=False)) / "weights"
 
 
+def kept_file(name: str) -> Path | None:
+    """A network's file in the weights folder, or in the one that a portable folder carries; None without it."""
+    beside_package = Path(__file__).resolve().parents[2] / "weights"
+    files = [folder / name for folder in (weights_folder(), beside_package)]
+    return next((file for file in files if file.is_file()), None)
+
+
 def mesh_v2_file() -> Path | None:
     """The landmark network's file, None when it was not fetched yet; UserError when it is not the right one."""
-    beside_package = Path(__file__).resolve().parents[2] / "weights"
-    for folder in (weights_folder(), beside_package):
-        file = folder / MESH_V2_FILE
-        if file.is_file():
-            _check_file(file)
-            return file
-    return None
+    file = kept_file(MESH_V2_FILE)
+    if file is not None:
+        _check_file(file)
+    return file
 
 
 def ensure_mesh_v2(report: Report) -> Path | None:
