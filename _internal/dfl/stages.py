@@ -34,6 +34,13 @@ STAGES = (
         has_sides=True,
     ),
     Stage(
+        "people",
+        "Tell who is in a faceset, and keep the faces of some only.",
+        "dfl.faceset.people_options:PeopleOptions",
+        "dfl.faceset.split_people:run",
+        has_sides=True,
+    ),
+    Stage(
         "train",
         "Train a model on both facesets until you stop it.",
         "dfl.training.options:TrainOptions",
