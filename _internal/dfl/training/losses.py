@@ -1,80 +1,79 @@
-"""What SAEHD and Quick96 learn: pure functions of tensors on keras.ops, the same for every engine.
+"""What SAEHD, AMP and Quick96 learn of each side: pure functions of tensors on keras.ops, the same for every engine.
 
 Pictures are (N, R, R, 3), masks (N, R, R, 1), float32 0..1. Every loss is one number a sample, (N,); a step takes the
 gradient of their sum over the batch, not of the mean, as the original does.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
 from keras import ops
-from numpy.typing import NDArray
+
+from dfl.training.similarity import dssim, gaussian_blur, ms_ssim
 
 Tensor = Any
-DSSIM_SIGMA = 1.5
-C1, C2 = 0.01**2, 0.03**2
+PRIORITY_WEIGHT = 300.0
+# Of MS-SSIM beside the absolute difference (Zhao et al. 2017).
+MS_SSIM_SHARE = 0.84
 
 
 @dataclass(frozen=True)
 class LossSettings:
-    """Which terms there are. `has_plain_mask` is Quick96's way: its blurred mask is neither cut at 0.5 nor doubled."""
+    """Which terms there are.
+
+    has_plain_mask: Quick96's way, whose blurred mask is neither cut at 0.5 nor doubled. has_two_windows: AMP's way,
+    two similarity windows at any resolution. similarity: what compares the pictures: the original's DSSIM and squares,
+    MS-SSIM and squares, or MS-SSIM and absolute differences. eyes_weight, mouth_weight: priority of each on its own
+    (the original's joint one weighs 300); if either is not 0, the mask of eyes and mouth has two channels.
+    """
 
     resolution: int
     masked_training: bool = True
     eyes_mouth_prio: bool = False
     blur_out_mask: bool = False
     has_plain_mask: bool = False
+    has_two_windows: bool = False
+    similarity: Literal["dssim", "ms_ssim", "ms_ssim_l1"] = "dssim"
+    eyes_weight: float = 0.0
+    mouth_weight: float = 0.0
 
     @property
     def dssim_filters(self) -> tuple[int, ...]:
         """Window sizes of the similarity terms: one below 256 pixels, two from there on."""
         large = int(self.resolution / 11.6)
-        return (large,) if self.resolution < 256 else (large, int(self.resolution / 23.2))
+        is_single = self.resolution < 256 and not self.has_two_windows
+        return (large,) if is_single else (large, int(self.resolution / 23.2))
+
+    @property
+    def priorities(self) -> dict[str, float]:
+        """Name and weight of every channel of the eyes and mouth mask; none without priority."""
+        if self.eyes_weight or self.mouth_weight:
+            return {"eyes": self.eyes_weight, "mouth": self.mouth_weight}
+        return {"eyes_mouth": PRIORITY_WEIGHT} if self.eyes_mouth_prio else {}
 
 
-def gaussian_window(size: int, sigma: float, centre: float) -> NDArray[np.float32]:
-    """A Gaussian of `size` values around `centre`, summing to 1."""
-    offsets = np.arange(size, dtype=np.float64) - centre
-    window = np.exp(-(offsets**2) / (2 * sigma**2))
-    normalised: NDArray[np.float32] = (window / window.sum()).astype(np.float32)
-    return normalised
+@dataclass(frozen=True)
+class Compared:
+    """One side's pictures as the terms compare them, each (N, R, R, 3): whole, and as masked training cuts them.
 
-
-def filter_separable(x: Tensor, window: NDArray[np.float32]) -> Tensor:
-    """Every channel of (N, H, W, C) filtered by the outer product of `window` with itself, without padding."""
-    channels = x.shape[-1]
-    column = np.tile(window[:, None, None, None], (1, 1, channels, 1))
-    row = np.tile(window[None, :, None, None], (1, 1, channels, 1))
-    x = ops.depthwise_conv(x, ops.convert_to_tensor(column), padding="valid", data_format="channels_last")
-    return ops.depthwise_conv(x, ops.convert_to_tensor(row), padding="valid", data_format="channels_last")
-
-
-def gaussian_blur(x: Tensor, sigma: float) -> Tensor:
-    """Blur with zeros outside; the window has 4 * sigma values, at least 3, made odd."""
-    size = max(3, int(4 * sigma))
-    size += 1 - size % 2
-    half = size // 2
-    padded = ops.pad(x, ((0, 0), (half, half), (half, half), (0, 0)))
-    return filter_separable(padded, gaussian_window(size, sigma, half))
-
-
-def dssim(a: Tensor, b: Tensor, size: int) -> Tensor:
-    """Structural dissimilarity (1 - SSIM) / 2 of each channel, (N, C).
-
-    Window: Gaussian of `size` values and sigma 1.5, whatever its size (Wang et al. 2004 with constants 0.01, 0.03).
+    target: what should come out, blurred out around the mask if asked. face: what came out. wanted, got: both times
+    `weight`, the blurred mask (N, R, R, 1), if training is masked.
     """
-    size = max(1, size)
-    channels = a.shape[-1]
-    stack = ops.concatenate([a, b, a * b, a * a + b * b], axis=-1)
-    means = filter_separable(stack, gaussian_window(size, DSSIM_SIGMA, (size - 1) / 2))
-    mean_a, mean_b = means[..., :channels], means[..., channels : 2 * channels]
-    product, squares = means[..., 2 * channels : 3 * channels], means[..., 3 * channels :]
-    cross = 2 * mean_a * mean_b
-    power = mean_a * mean_a + mean_b * mean_b
-    luminance = (cross + C1) / (power + C1)
-    contrast = (2 * product - cross + C2) / (squares - power + C2)
-    return (1 - ops.mean(luminance * contrast, axis=(1, 2))) / 2
+
+    target: Tensor
+    face: Tensor
+    wanted: Tensor
+    got: Tensor
+    weight: Tensor
+
+
+def compare(target: Tensor, mask: Tensor, face: Tensor, settings: LossSettings) -> Compared:
+    """Prepare one side's target and prediction for the terms."""
+    if settings.blur_out_mask:
+        target = blur_out(target, mask, settings.resolution)
+    weight = blurred_mask(mask, settings)
+    wanted, got = (target * weight, face * weight) if settings.masked_training else (target, face)
+    return Compared(target, face, wanted, got, weight)
 
 
 def blurred_mask(mask: Tensor, settings: LossSettings) -> Tensor:
@@ -92,37 +91,60 @@ def blur_out(target: Tensor, mask: Tensor, resolution: int) -> Tensor:
     return target * mask + (outside / weight) * (1 - mask)
 
 
-def side_terms(
-    target: Tensor, mask: Tensor, eyes_mouth: Tensor | None, face: Tensor, face_mask: Tensor, settings: LossSettings
-) -> dict[str, Tensor]:
-    """The loss terms of one side by name, each (N,): dssim, square, eyes_mouth (if on), mask.
+def picture_terms(wanted: Tensor, got: Tensor, settings: LossSettings) -> dict[str, Tensor]:
+    """The terms that compare two pictures as a whole, by name, each (N,)."""
+    if settings.similarity == "dssim":
+        filters = settings.dssim_filters
+        return {
+            "dssim": sum(ops.mean((10 / len(filters)) * dssim(wanted, got, size), axis=1) for size in filters),
+            "square": mean_square(wanted, got, 10),
+        }
+    similarity = 10 * (1 - ops.mean(ms_ssim(wanted, got), axis=1))
+    if settings.similarity == "ms_ssim":
+        return {"ms_ssim": similarity, "square": mean_square(wanted, got, 10)}
+    absolute = ops.mean(10 * ops.abs(wanted - got), axis=(1, 2, 3))
+    return {"ms_ssim": MS_SSIM_SHARE * similarity, "absolute": (1 - MS_SSIM_SHARE) * absolute}
 
-    target, mask, eyes_mouth: what should come out. face, face_mask: what came out.
+
+def mean_square(wanted: Tensor, got: Tensor, weight: float) -> Tensor:
+    """Mean of weight * (wanted - got)^2 over all but the batch, (N,)."""
+    return ops.mean(weight * ops.square(wanted - got), axis=(1, 2, 3))
+
+
+def side_terms(
+    target: Tensor, mask: Tensor, eyes_mouth: Tensor, face: Tensor, face_mask: Tensor, settings: LossSettings
+) -> dict[str, Tensor]:
+    """The loss terms of one side by name, each (N,): those of picture_terms, mask, and one for each priority.
+
+    target, mask, eyes_mouth: what should come out. face, face_mask: what came out. eyes_mouth: one channel for each of
+    the settings' priorities, None without.
     """
-    if settings.blur_out_mask:
-        target = blur_out(target, mask, settings.resolution)
-    wanted, got = target, face
-    if settings.masked_training:
-        weight = blurred_mask(mask, settings)
-        wanted, got = target * weight, face * weight
-    filters = settings.dssim_filters
-    terms = {
-        "dssim": sum(ops.mean((10 / len(filters)) * dssim(wanted, got, size), axis=1) for size in filters),
-        "square": ops.mean(10 * ops.square(wanted - got), axis=(1, 2, 3)),
-        "mask": ops.mean(10 * ops.square(mask - face_mask), axis=(1, 2, 3)),
-    }
-    if settings.eyes_mouth_prio:
-        terms["eyes_mouth"] = ops.mean(300 * ops.abs(target * eyes_mouth - face * eyes_mouth), axis=(1, 2, 3))
+    pair = compare(target, mask, face, settings)
+    terms = picture_terms(pair.wanted, pair.got, settings)
+    terms["mask"] = mean_square(mask, face_mask, 10)
+    for channel, (name, weight) in enumerate(settings.priorities.items()):
+        part = eyes_mouth[..., channel : channel + 1]
+        terms[name] = ops.mean(weight * ops.abs(pair.target * part - face * part), axis=(1, 2, 3))
     return terms
 
 
 def side_loss(
-    target: Tensor, mask: Tensor, eyes_mouth: Tensor | None, face: Tensor, face_mask: Tensor, settings: LossSettings
+    target: Tensor, mask: Tensor, eyes_mouth: Tensor, face: Tensor, face_mask: Tensor, settings: LossSettings
 ) -> Tensor:
     """Sum of side_terms, (N,)."""
-    terms = side_terms(target, mask, eyes_mouth, face, face_mask, settings)
-    total = terms["dssim"]
-    for name, term in terms.items():
-        if name != "dssim":
-            total = total + term
-    return total
+    return sum(side_terms(target, mask, eyes_mouth, face, face_mask, settings).values())
+
+
+def total_variation(x: Tensor) -> Tensor:
+    """Sum of squared differences between neighbours in rows and columns, (N,).
+
+    The original, on a graphics card, took channels for rows by mistake; this is what it meant and does on a CPU.
+    """
+    rows, columns = x[:, 1:] - x[:, :-1], x[:, :, 1:] - x[:, :, :-1]
+    return ops.sum(ops.square(rows), axis=(1, 2, 3)) + ops.sum(ops.square(columns), axis=(1, 2, 3))
+
+
+def amp_background_loss(dst: Compared) -> Tensor:
+    """What AMP adds for dst outside the mask, (N,): weak, so that nothing wild grows there. Not in the shown loss."""
+    outside = 1 - dst.weight
+    return mean_square(dst.target * outside, dst.face * outside, 0.1) + 1e-6 * total_variation(dst.face * outside)
