@@ -4,6 +4,7 @@ Their state is named arrays beside the weights (`m/<weight>`, `v/<weight>`, `a/<
 set continues bit for bit and the original's optimizer files can be taken over.
 """
 
+import math
 from typing import Any
 
 import keras
@@ -17,7 +18,8 @@ class Optimizer:
     """Moves weights against their gradients. Keeps one array (RMSprop) or two (AdaBelief) for every weight.
 
     `clip` > 0 scales all gradients down together when their joint norm is larger. `kept_share` < 1 moves only a
-    random part of the numbers in every step (the original's learning rate dropout).
+    random part of the numbers in every step (the original's learning rate dropout). `cosine_period` > 0 lets the rate
+    swing between full and nothing, once in so many steps.
     """
 
     def __init__(
@@ -28,6 +30,7 @@ class Optimizer:
         rate: float,
         clip: float = 0.0,
         kept_share: float = 1.0,
+        cosine_period: int = 0,
         seed: int = 0,
     ) -> None:
         self._weights = weights
@@ -35,6 +38,7 @@ class Optimizer:
         self._rate = rate
         self._clip = clip
         self._kept_share = kept_share
+        self._cosine_period = cosine_period
         self._random = keras.random.SeedGenerator(seed)
         self.steps = keras.Variable(0, dtype="int64", trainable=False)
         self.slots: dict[str, keras.Variable] = {
@@ -54,25 +58,35 @@ class Optimizer:
             factor = ops.where(norm >= self._clip, self._clip / norm, ops.ones_like(norm))
             gradients = [gradient * factor for gradient in gradients]
         self.steps.assign(self.steps.value + 1)
+        rate = self._current_rate()
+        move = self._adabelief if self._is_adabelief else self._rmsprop
         for (name, weight), gradient in zip(self._weights.items(), gradients, strict=True):
-            step = self._adabelief(name, gradient) if self._is_adabelief else self._rmsprop(name, gradient)
+            step = move(name, gradient, rate)
             if self._kept_share < 1:
                 draw = keras.random.uniform(weight.shape, seed=self._random)
                 step = ops.where(draw < self._kept_share, step, ops.zeros_like(step))
             weight.assign(weight.value - step)
 
-    def _adabelief(self, name: str, gradient: Tensor) -> Tensor:
+    def _current_rate(self) -> Tensor:
+        """The rate of the step that `steps` now counts: rate * (cos(2 pi * steps / period) + 1) / 2."""
+        if not self._cosine_period:
+            return self._rate
+        # The rest of the division, so that float32 stays exact after any number of steps.
+        place = ops.cast(ops.mod(self.steps.value, self._cosine_period), "float32")
+        return self._rate * (ops.cos(place * (2 * math.pi / self._cosine_period)) + 1) / 2
+
+    def _adabelief(self, name: str, gradient: Tensor, rate: Tensor) -> Tensor:
         """m = 0.9 m + 0.1 g; v = 0.999 v + 0.001 (g - m)^2 with the new m (Zhuang et al. 2020)."""
         mean, variance = self.slots[f"m/{name}"], self.slots[f"v/{name}"]
         new_mean = 0.9 * mean.value + 0.1 * gradient
         new_variance = 0.999 * variance.value + 0.001 * ops.square(gradient - new_mean)
         mean.assign(new_mean)
         variance.assign(new_variance)
-        return self._rate * new_mean / (ops.sqrt(new_variance) + EPSILON)
+        return rate * new_mean / (ops.sqrt(new_variance) + EPSILON)
 
-    def _rmsprop(self, name: str, gradient: Tensor) -> Tensor:
+    def _rmsprop(self, name: str, gradient: Tensor, rate: Tensor) -> Tensor:
         """a = 0.9 a + 0.1 g^2."""
         power = self.slots[f"a/{name}"]
         new_power = 0.9 * power.value + 0.1 * ops.square(gradient)
         power.assign(new_power)
-        return self._rate * gradient / (ops.sqrt(new_power) + EPSILON)
+        return rate * gradient / (ops.sqrt(new_power) + EPSILON)
