@@ -98,9 +98,9 @@ STAGES = (
     ),
     Stage(
         "import",
-        "Take over a model of the original program.",
+        "Take over a model or the face networks of the original program.",
         "dfl.original.options:ImportOptions",
-        "dfl.original.import_model:run",
+        "dfl.original.import_stage:run",
     ),
     Stage(
         "demo",

@@ -9,7 +9,12 @@ from dfl.base.options import Options, option
 class ImportOptions(Options):
     """What to take over from the original program."""
 
-    kind: Literal["model"] = option(..., "What to import.", argument=True)
-    folder: Path = option(..., "The original's folder: workspace/model of its workspace.", argument=True)
+    kind: Literal["model", "weights"] = option(..., "What to import.", argument=True)
+    folder: Path = option(
+        ...,
+        "The original's folder. For a model: workspace/model of its workspace. For weights: the folder that holds its "
+        "_internal, or its facelib.",
+        argument=True,
+    )
     name: str | None = option(None, "Name of the model there; the newest if not given.")
     new_name: str | None = option(None, "Name of the model here; the same if not given.")
