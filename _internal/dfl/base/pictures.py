@@ -81,14 +81,15 @@ def read_picture(path: Path) -> Picture:
 
 
 def encode_picture(picture: NDArray[Any], suffix: str, quality: int = 90) -> bytes:
-    """Encode uint8 BGR (H, W, 3) or grey (H, W) as `.png` or `.jpg` (`quality` 1..100 for JPEG).
+    """Encode uint8 BGR (H, W, 3) or grey (H, W) as `.png`, `.jpg` or `.webp` (`quality` 1..100, not for PNG).
 
     PNG of other shapes (alpha, 16 bit) goes through OpenCV without naming a level: naming one switches it to slower
     filters (measured, docs/benchmarks.md).
     """
     if suffix.lower() == ".png" and _fits_encode_png(picture):
         return encode_png(picture)
-    parameters = [cv2.IMWRITE_JPEG_QUALITY, quality] if suffix.lower() in (".jpg", ".jpeg") else []
+    flags = {".jpg": cv2.IMWRITE_JPEG_QUALITY, ".jpeg": cv2.IMWRITE_JPEG_QUALITY, ".webp": cv2.IMWRITE_WEBP_QUALITY}
+    parameters = [flags[suffix.lower()], quality] if suffix.lower() in flags else []
     try:
         done, buffer = cv2.imencode(suffix, picture, parameters)
     except cv2.error:

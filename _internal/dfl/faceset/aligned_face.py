@@ -1,50 +1,34 @@
-"""The aligned picture: a square JPEG of one face that carries, in one segment, where the face came from.
+"""The aligned picture: a square picture of one face that carries where the face came from.
 
-The format is the original's: segment APP15 holds one pickled dict. Pictures written here load there and the other
-way round. Foreign pickles are read by the closed reader only.
+As a JPEG it is the original's: segment APP15 holds one pickled dict. Pictures written here load there and the other
+way round. Foreign pickles are read by the closed reader only. PNG and WebP have their face data beside them, see
+side_index.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from dfl.base import closed_pickle, jpeg, pickle_writer
 from dfl.base.errors import UserError
 from dfl.base.files import write_bytes
-from dfl.base.pictures import Matrix, Picture, Points, decode_picture, encode_picture
-from dfl.faces.align import rect_from_landmarks, transform_points
-from dfl.faces.face_type import FaceType
-from dfl.faceset.segmentation import Polygon, include_first
+from dfl.base.pictures import Picture, decode_picture, encode_picture
+from dfl.faceset.face_metadata import FaceMetadata, metadata_from_dict, metadata_to_dict
+from dfl.faceset.likeness import likeness_of
+from dfl.faceset.side_index import Entry, note_face
+
+__all__ = [
+    "AlignedFace",
+    "FaceMetadata",
+    "jpeg_shape",
+    "metadata_from_dict",
+    "metadata_to_dict",
+    "read_face",
+    "read_metadata",
+    "with_metadata",
+    "write_face",
+]
 
 _APP15 = 0xEF
-# No picture is so large that a landmark of it lies further out.
-_MAX_COORDINATE = 1e6
-
-
-@dataclass(frozen=True, eq=False)
-class FaceMetadata:
-    """What an aligned picture knows of its face.
-
-    landmarks: (68, 2) float32, pixels of the aligned picture. source_filename: the frame's file name, no folder.
-    source_rect: (4,) whole numbers, left, top, right, bottom of the face in the frame. source_landmarks: (68, 2)
-    float32, frame pixels. image_to_face_mat: (2, 3) frame to aligned picture; None for mark_only and in foreign files.
-    xseg_mask: PNG or JPEG bytes, see segmentation.decode_mask. polygons: drawn by the user, include first.
-    eyebrows_expand_mod: see masks.hull_mask. other: keys of other programs' versions, kept as they are.
-    """
-
-    face_type: FaceType
-    landmarks: Points
-    source_filename: str
-    source_rect: NDArray[np.integer[Any]]
-    source_landmarks: Points
-    image_to_face_mat: Matrix | None
-    xseg_mask: bytes | None = None
-    polygons: tuple[Polygon, ...] = ()
-    eyebrows_expand_mod: float = 1.0
-    other: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,134 +74,19 @@ def read_face(path: Path) -> AlignedFace:
 
 
 def write_face(path: Path, picture: Picture, metadata: FaceMetadata, quality: int = 90) -> None:
-    """Write an aligned picture, (N, N, 3) uint8 BGR, whole or not at all; `quality` 1..100. `path` ends in .jpg."""
-    content = encode_picture(picture, ".jpg", quality)
-    write_bytes(path, with_metadata(content, metadata, str(path)), durable=False)
+    """Write an aligned picture, (N, N, 3) uint8 BGR, whole or not at all, as JPEG, PNG or WebP by the path's suffix.
+
+    quality: 1..100, not for PNG. The face data of PNG and WebP are noted beside the picture, first, so that a killed
+    run leaves none without; call side_index.gather_notes for the folder at the end of the run.
+    """
+    content = encode_picture(picture, path.suffix, quality)
+    if path.suffix.lower() in (".jpg", ".jpeg"):
+        content = with_metadata(content, metadata, str(path))
+    else:
+        note_face(path.parent, path.name, Entry(metadata, (*picture.shape[:2], 3), likeness_of(picture)))
+    write_bytes(path, content, durable=False)
 
 
 def jpeg_shape(content: bytes, name: str = "The aligned picture") -> tuple[int, int, int]:
     """Height, width and channels of a JPEG's bytes, without decoding it. UserError when it is damaged."""
     return jpeg.shape(content, name)
-
-
-def metadata_to_dict(metadata: FaceMetadata) -> dict[str, Any]:
-    """The metadata in the original's form: as pickled in aligned pictures and in meta.dat."""
-    values: dict[str, Any] = {
-        "face_type": metadata.face_type.file_name,
-        "landmarks": metadata.landmarks.tolist(),
-        "source_filename": metadata.source_filename,
-        "source_rect": metadata.source_rect,
-        "source_landmarks": metadata.source_landmarks.tolist(),
-    }
-    if metadata.image_to_face_mat is not None:
-        values["image_to_face_mat"] = metadata.image_to_face_mat
-    if metadata.xseg_mask is not None:
-        values["xseg_mask"] = np.frombuffer(metadata.xseg_mask, np.uint8)
-    if metadata.polygons:
-        polygons = [{"type": int(one.includes), "pts": one.points} for one in metadata.polygons]
-        values["seg_ie_polys"] = {"polys": polygons}
-    if metadata.eyebrows_expand_mod != 1.0:
-        values["eyebrows_expand_mod"] = metadata.eyebrows_expand_mod
-    return values | metadata.other
-
-
-def metadata_from_dict(values: Any, name: str) -> FaceMetadata:
-    """The metadata of a dict in the original's form, older forms too. UserError names the file when a part is wrong.
-
-    `values`: what the closed pickle reader made of an aligned picture's segment, or of an entry of meta.dat.
-    """
-    try:
-        return _metadata({key: value for key, value in values.items() if value is not None})
-    except KeyError as error:
-        reason = f"{error.args[0]} is missing"
-    except UserError as error:
-        reason = error.what
-    except (ValueError, TypeError, AttributeError, OverflowError) as error:
-        reason = str(error)
-    raise UserError(f"The face data in {name} are damaged: {reason}.", "Extract this face again, or delete the file.")
-
-
-def _metadata(values: dict[str, Any]) -> FaceMetadata:
-    """Take the known keys out of `values`; what is left is kept as it is."""
-    landmarks = _landmarks(values.pop("landmarks"))
-    face_type = FaceType.from_name(str(values.pop("face_type", FaceType.FULL.file_name)))
-    matrix = _matrix(values.pop("image_to_face_mat", None))
-    source_landmarks = _source_landmarks(values, face_type, landmarks, matrix)
-    older_polygons = values.pop("ie_polys", None)  # before March 2020
-    mask = values.pop("xseg_mask", None)
-    expand = float(values.pop("eyebrows_expand_mod", 1.0))
-    if not 0 <= expand <= 10:
-        raise ValueError(f"eyebrows_expand_mod is {expand}")
-    return FaceMetadata(
-        face_type=face_type,
-        landmarks=landmarks,
-        # A file is told apart by name alone; a path from a foreign file is never followed.
-        source_filename=str(values.pop("source_filename", "")).replace("\\", "/").rpartition("/")[2],
-        source_rect=_rect(values.pop("source_rect", None), source_landmarks),
-        source_landmarks=source_landmarks,
-        image_to_face_mat=matrix,
-        xseg_mask=None if mask is None else _bytes(mask),
-        polygons=_polygons(values.pop("seg_ie_polys", None) or older_polygons),
-        eyebrows_expand_mod=expand,
-        other=values,
-    )
-
-
-def _points(value: Any) -> Points:
-    points = np.array(value, np.float64)
-    if points.ndim != 2 or points.shape[1] != 2 or not np.all(np.abs(points) < _MAX_COORDINATE):
-        raise ValueError("points are not pairs of numbers within a picture")
-    return points.astype(np.float32)
-
-
-def _landmarks(value: Any) -> Points:
-    points = _points(value)
-    if len(points) != 68:
-        raise ValueError(f"a face has 68 landmarks, not {len(points)}")
-    return points
-
-
-def _source_landmarks(values: dict[str, Any], face_type: FaceType, landmarks: Points, matrix: Matrix | None) -> Points:
-    """As stored; files from before 2019 may lack them, but they follow from the matrix."""
-    stored = values.pop("source_landmarks", None)
-    if stored is not None:
-        return _landmarks(stored)
-    if matrix is not None:
-        return _landmarks(transform_points(landmarks, matrix, inverse=True))
-    if face_type is FaceType.MARK_ONLY:  # the picture is the frame
-        return landmarks
-    raise KeyError("source_landmarks")
-
-
-def _rect(value: Any, source_landmarks: Points) -> NDArray[np.integer[Any]]:
-    rect = np.asarray(rect_from_landmarks(source_landmarks) if value is None else value)
-    if rect.shape != (4,) or rect.dtype.kind not in "iuf" or not np.all(np.abs(rect) < _MAX_COORDINATE):
-        raise ValueError("source_rect is not four numbers within a picture")
-    return rect.astype(np.int64) if rect.dtype.kind == "f" else rect
-
-
-def _matrix(value: Any) -> Matrix | None:
-    if value is None:
-        return None
-    matrix = np.array(value, np.float64)
-    if matrix.shape != (2, 3) or not np.all(np.isfinite(matrix)):
-        raise ValueError("image_to_face_mat is not 2 x 3 numbers")
-    return matrix
-
-
-def _bytes(value: Any) -> bytes:
-    """An encoded mask: a row of bytes, a column in files of older OpenCV."""
-    if isinstance(value, bytes):
-        return value
-    if not isinstance(value, np.ndarray) or value.dtype != np.uint8:
-        raise ValueError("xseg_mask is not a row of bytes")
-    return value.tobytes()
-
-
-def _polygons(value: Any) -> tuple[Polygon, ...]:
-    """Polygons of any age: {"polys": [{"type", "pts"}]}, or a list of (type, points)."""
-    if not value:
-        return ()
-    rows = value["polys"] if isinstance(value, dict) else value
-    pairs = [(row["type"], row["pts"]) if isinstance(row, dict) else row for row in rows]
-    return include_first(Polygon(int(kind) == 1, _points(points)) for kind, points in pairs if len(points))

@@ -1,35 +1,60 @@
-"""A faceset: the aligned pictures of a folder, listed by their headers alone."""
+"""A faceset: the aligned pictures of a folder, or of the pack in it, listed by their headers alone."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from dfl.base.errors import UserError
 from dfl.base.files import list_pictures
+from dfl.base.jpeg import is_jpeg
 from dfl.base.pictures import Picture, decode_picture
 from dfl.base.report import Report
-from dfl.faceset.aligned_face import FaceMetadata, jpeg_shape, read_metadata
+from dfl.faceset.aligned_face import jpeg_shape, read_metadata
+from dfl.faceset.face_metadata import FaceMetadata
+from dfl.faceset.pak_format import MAX_PICTURE_BYTES, PAK_NAME, Member, read_member, read_members
+from dfl.faceset.png_faces import picture_size, read_old_png
+from dfl.faceset.rename import finish_renaming
+from dfl.faceset.side_index import SideIndex, read_index
 
 # Metadata and the picture's size stand in the first few kilobytes of an aligned picture, if it carries no mask.
 _HEAD_BYTES = 16384
+_MAX_HEAD_BYTES = 2**21
 _END_OF_PICTURE = b"\xff\xd9"
 _NAMED_FILES = 5
 
 
 @dataclass(frozen=True, eq=False)
 class FaceFile:
-    """An aligned picture that was not decoded. shape: height, width, channels."""
+    """An aligned picture that was not decoded. shape: height, width, channels.
+
+    path: the picture's file, or the pack that it is in; then `member` says where.
+    """
 
     path: Path
     metadata: FaceMetadata
     shape: tuple[int, int, int]
+    member: Member | None = None
 
     @property
     def name(self) -> str:
-        """The file's name, without the folder."""
-        return self.path.name
+        """The file's name, without the folder. In a faceset of several persons two faces may have one name."""
+        return self.member.name if self.member else self.path.name
+
+    @property
+    def person(self) -> str | None:
+        """Whose face it is, in a packed faceset of several persons."""
+        return self.member.person if self.member else None
+
+    @property
+    def place(self) -> str:
+        """Where it is, for messages; differs for all faces."""
+        return f"{self.path}: {self.member.label}" if self.member else str(self.path)
 
     def read_content(self) -> bytes:
         """The picture's file, byte for byte. UserError when it cannot be read."""
+        if self.member:
+            return read_member(self.path, self.member)
         try:
             return self.path.read_bytes()
         except OSError as error:
@@ -37,53 +62,172 @@ class FaceFile:
 
     def read_picture(self) -> Picture:
         """The picture: (N, N, 3) uint8 BGR. UserError when it is damaged."""
-        return decode_picture(self.read_content(), str(self.path))
+        return decode_picture(self.read_content(), self.place)
+
+
+@dataclass(eq=False)
+class Listing:
+    """What a folder holds: its faces; the names of pictures without face data, of those that had some, and damages."""
+
+    folder: Path
+    faces: list[FaceFile] = field(default_factory=list)
+    without_data: list[str] = field(default_factory=list)
+    lost_data: list[str] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
+
+    def tell(self, report: Report) -> None:
+        """Say what is left out, and what to do about it."""
+        if self.without_data:
+            count, names = len(self.without_data), _some(self.without_data)
+            report.warn(f"{self.folder}: {count} pictures carry no face data and are left out: {names}")
+        if self.lost_data:
+            count, names = len(self.lost_data), _some(self.lost_data)
+            report.warn(f"{self.folder}: {count} pictures lost their face data; run restore-metadata: {names}")
+        if self.damaged:
+            count, names = len(self.damaged), _some(self.damaged)
+            report.warn(f"{self.folder}: {count} pictures are damaged and are left out: {names}")
 
 
 def list_faceset(folder: Path, report: Report | None = None) -> list[FaceFile]:
-    """The aligned pictures of a folder, sorted by name.
+    """The faces of a folder: those in its faceset.pak, in the pack's order, else its aligned pictures, sorted by name.
 
-    Pictures without face data and damaged ones are left out; `report` is told how many and which.
+    Pictures without face data and damaged ones are left out; `report` is told how many and which. UserError when the
+    pack cannot be read at all.
     """
-    faces: list[FaceFile] = []
-    without_data: list[str] = []
-    damaged: list[str] = []
+    finish_renaming(folder, report)
+    pak = folder / PAK_NAME
+    if not pak.is_file():
+        listing = list_pictures_with_data(folder)
+    else:
+        listing = list_packed(pak)
+        loose = len(list_pictures(folder))
+        if report and loose:
+            report.warn(f"{folder}: {PAK_NAME} is used; the {loose} pictures beside it are not.")
+    if report:
+        listing.tell(report)
+    return listing.faces
+
+
+def list_pictures_with_data(folder: Path) -> Listing:
+    """The faces that lie in a folder as files, whether there is a pack or not."""
+    listing, index = Listing(folder), _IndexBeside(folder)
     for path in list_pictures(folder):
         try:
-            face = read_face_file(path)
+            face = read_face_file(path, index.get)
+            if face:
+                listing.faces.append(face)
+            else:
+                (listing.lost_data if path.name in index.get() else listing.without_data).append(path.name)
         except UserError as error:
-            damaged.append(error.what)
-            continue
-        if face is None:
-            without_data.append(path.name)
-        else:
-            faces.append(face)
-    if report and without_data:
-        report.warn(
-            f"{folder}: {len(without_data)} pictures carry no face data and are left out: {_some(without_data)}"
-        )
-    if report and damaged:
-        report.warn(f"{folder}: {len(damaged)} pictures are damaged and are left out: {_some(damaged)}")
-    return faces
+            listing.damaged.append(error.what)
+    listing.damaged += index.problems
+    return listing
 
 
-def read_face_file(path: Path) -> FaceFile | None:
-    """The header of an aligned picture; None when it carries no face data. UserError when it is damaged."""
+def list_packed(pak: Path) -> Listing:
+    """The faces in a pack. UserError when the pack cannot be read."""
+    listing = Listing(pak)
+    members = read_members(pak)
+    with pak.open("rb") as file:
+        for member in members:
+            try:
+                found = _read_head(_Reader(file, member, pak), SideIndex.empty)
+                if found:
+                    listing.faces.append(FaceFile(pak, *found, member))
+                else:
+                    listing.without_data.append(member.label)
+            except UserError as error:
+                listing.damaged.append(error.what)
+    return listing
+
+
+def read_face_file(path: Path, index: Callable[[], SideIndex] | None = None) -> FaceFile | None:
+    """The header of an aligned picture; None when it carries no face data. UserError when it is damaged.
+
+    index: gives what stands beside the folder's pictures; it is asked for PNG and WebP only.
+    """
     try:
         with path.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
-            try:
-                # The reader wants to see the end of the picture; only the part before the coded picture matters here.
-                return _face_file(path, head + _END_OF_PICTURE)
-            except UserError:
-                return _face_file(path, head + file.read())  # a long header, or a damaged one
+            found = _read_head(_Reader(file, None, path), index or (lambda: read_index(path.parent)))
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}.", "Check that it may be read.") from error
+    return FaceFile(path, *found) if found else None
 
 
-def _face_file(path: Path, content: bytes) -> FaceFile | None:
-    metadata = read_metadata(content, str(path))
-    return FaceFile(path, metadata, jpeg_shape(content, str(path))) if metadata else None
+class _IndexBeside:
+    """What stands beside a folder's pictures, read when it is first asked for. A damaged index counts as empty."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._index: SideIndex | None = None
+        self.problems: list[str] = []
+
+    def get(self) -> SideIndex:
+        if self._index is None:
+            try:
+                self._index = read_index(self._folder)
+            except UserError as error:
+                self._index = SideIndex.empty()
+                self.problems.append(error.what)
+        return self._index
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """The first bytes of a picture, which is a file of its own or a member of a pack."""
+
+    file: BinaryIO
+    member: Member | None
+    path: Path
+
+    @property
+    def place(self) -> str:
+        return f"{self.path}: {self.member.label}" if self.member else str(self.path)
+
+    @property
+    def name(self) -> str:
+        return self.member.name if self.member else self.path.name
+
+    def read(self, count: int) -> bytes:
+        self.file.seek(self.member.offset if self.member else 0)
+        return self.file.read(min(count, self.member.length) if self.member else count)
+
+
+def _read_head(reader: _Reader, index: Callable[[], SideIndex]) -> tuple[FaceMetadata, tuple[int, int, int]] | None:
+    """Face data and (height, width, channels) of a picture; None when it carries none."""
+    head = reader.read(_HEAD_BYTES)
+    if not is_jpeg(head):
+        return _read_other(reader, head, index)
+    try:
+        # The reader wants to see the end of the picture; only the part before the coded picture matters here.
+        return _read_jpeg(head + _END_OF_PICTURE, reader.place)
+    except UserError:
+        return _read_jpeg(
+            reader.read(_MAX_HEAD_BYTES) + _END_OF_PICTURE, reader.place
+        )  # a long header, or a damaged one
+
+
+def _read_jpeg(content: bytes, place: str) -> tuple[FaceMetadata, tuple[int, int, int]] | None:
+    metadata = read_metadata(content, place)
+    return (metadata, jpeg_shape(content, place)) if metadata else None
+
+
+def _read_other(
+    reader: _Reader, head: bytes, index: Callable[[], SideIndex]
+) -> tuple[FaceMetadata, tuple[int, int, int]] | None:
+    """PNG and WebP: their face data stand beside them; those of old PNGs in them."""
+    entry = index().get(reader.name)
+    metadata = entry.metadata if entry else read_old_png(reader.read(MAX_PICTURE_BYTES), reader.place)
+    if metadata is None:
+        return None
+    shape = (*picture_size(head, reader.place), 3)
+    if entry and entry.shape[:2] != shape[:2]:
+        raise UserError(
+            f"{reader.place} is {shape[1]} x {shape[0]} pixels, its face data are for {entry.shape[1]} x "
+            f"{entry.shape[0]}.",
+            "Run restore-metadata.",
+        )
+    return metadata, shape
 
 
 def _some(texts: list[str]) -> str:

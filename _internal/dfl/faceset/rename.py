@@ -5,8 +5,8 @@ names may be swapped in any way. `renaming.json`, written first, says what goes 
 """
 
 import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from dfl.base.errors import UserError
 from dfl.base.files import mendable, read_json, sync_folder, write_json
 from dfl.base.report import Report
 from dfl.faceset.file_names import same_place, why_unsafe
+from dfl.faceset.meta_dat import META_DAT, rename_in_meta_dat
+from dfl.faceset.side_index import INDEX_NAME, gather_notes, rename_in_index
 
 JOURNAL = "renaming.json"
 FOLDER = "renaming"
@@ -34,7 +36,7 @@ class _Plan:
 
 
 def rename_all(folder: Path, names: Mapping[str, str], report: Report | None = None) -> None:
-    """Rename files of `folder`, from old name to new; names may change places. The side index follows.
+    """Rename files of `folder`, from old name to new; names may change places. faceset.json and meta.dat follow.
 
     UserError before anything is touched when a file is missing, or when two files would have one name (case ignored).
     UserError when the system refuses in the middle: the next call, or finish_renaming, does the rest.
@@ -100,7 +102,7 @@ def _carry_out(folder: Path, plan: _Plan, report: Report | None) -> None:
             for new in report.track(names, "Renaming, round 2 of 2", count) if report else names:
                 _move(aside / new, folder / new)
             plan = _next_round(folder, plan)
-        _rename_in_tables(folder, plan)
+        _rename_in_tables(folder, plan, report)
         if aside.is_dir() and not any(aside.iterdir()):
             aside.rmdir()
         (folder / JOURNAL).unlink()
@@ -128,15 +130,32 @@ def _next_round(folder: Path, plan: _Plan) -> _Plan:
 
 def _tables(folder: Path) -> tuple[tuple[str, int], ...]:
     """The files in the faceset that list its files by name, with their checksums."""
-    return ()
+    with suppress(UserError):  # a damaged index is told by those who need it
+        gather_notes(folder)
+    return tuple((name, _checksum(folder / name)) for name in _RENAMED_IN if (folder / name).is_file())
 
 
-def _rename_in_tables(folder: Path, plan: _Plan) -> None:
+def _rename_in_tables(folder: Path, plan: _Plan, report: Report | None) -> None:
     """Rename in the tables that are still as they were; the others were rewritten before the run was killed."""
+    for name, checksum in plan.tables:
+        path = folder / name
+        try:
+            if path.is_file() and _checksum(path) == checksum:
+                _RENAMED_IN[name](folder, plan.names)
+        except UserError as error:  # the files have their names; a damaged table must not hold them up
+            if report:
+                report.warn(f"{error.what} Its names stay as they were.")
 
 
 def _checksum(path: Path) -> int:
     return zlib.crc32(path.read_bytes())
+
+
+# What lists a faceset's files by name, and how names change in it.
+_RENAMED_IN: dict[str, Callable[[Path, Mapping[str, str]], None]] = {
+    INDEX_NAME: rename_in_index,
+    META_DAT: lambda folder, names: rename_in_meta_dat(folder / META_DAT, names),
+}
 
 
 def _write(folder: Path, plan: _Plan) -> None:
@@ -150,6 +169,7 @@ def _read(folder: Path) -> _Plan:
         names = {str(old): str(new) for old, new in found["names"].items()}
         plan = _Plan(names, int(found["round"]), tuple((str(name), int(value)) for name, value in found["tables"]))
         is_whole = found["format"] == _FORMAT and plan.round in (1, 2, 3)
+        is_whole = is_whole and all(name in _RENAMED_IN for name, _ in plan.tables)
     except (KeyError, TypeError, ValueError, AttributeError):
         is_whole = False
     if (

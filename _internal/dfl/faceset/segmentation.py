@@ -60,6 +60,11 @@ def decode_mask(content: bytes, name: str) -> FloatPicture:
     raise UserError(f"The XSeg mask in {name} is damaged.", "Apply XSeg to the faceset again, or remove its masks.")
 
 
+def polygons_to_dict(polygons: Iterable[Polygon]) -> dict[str, Any]:
+    """The polygons in the original's form: {"polys": [{"type": 1 include or 0 exclude, "pts": points}]}."""
+    return {"polys": [{"type": int(one.includes), "pts": one.points} for one in polygons]}
+
+
 def include_first(polygons: Iterable[Polygon]) -> tuple[Polygon, ...]:
     """The order in which polygons are drawn: all that include, then all that exclude."""
     return tuple(sorted(polygons, key=lambda polygon: not polygon.includes))

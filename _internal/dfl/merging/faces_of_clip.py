@@ -108,7 +108,7 @@ def _say_what_does_not_fit(
     clip: Sequence[ClipFrame], faces: Sequence[FaceFile], stems: Iterable[str], report: Report
 ) -> None:
     known = set(stems)
-    lost = [face.path.name for face in faces if _stem(face) not in known]
+    lost = [face.name for face in faces if _stem(face) not in known]
     if len(lost) == len(faces):
         raise UserError(
             f"None of the {len(faces)} faces in data_dst's aligned folder belongs to one of its {len(known)} frames.",

@@ -115,7 +115,7 @@ class BatchMaker(Iterator[SideBatch]):
         self._partner_at = ShuffledRounds(len(self._partners), (seed, _PARTNERS))
         free = psutil.virtual_memory().available // _SHARE_OF_FREE_MEMORY
         self._kept = KeptFaces(min(_MOST_MEMORY_BYTES, free) if memory_bytes is None else memory_bytes)
-        self._unreadable: dict[Path, str] = {}
+        self._unreadable: dict[str, str] = {}  # by the face's place
         self.waited_seconds = 0.0
         count = worker_count(workers, most=_MOST_WORKERS)
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="samples")
@@ -163,20 +163,20 @@ class BatchMaker(Iterator[SideBatch]):
         """What `make` gives for the wanted face, or for the first one after it that can be read."""
         for step in range(len(faces)):
             face = faces[(wanted + step) % len(faces)]
-            if face.path in self._unreadable:
+            if face.place in self._unreadable:
                 continue
             try:
-                return self._kept.get((make, face.path), partial(make, face))
+                return self._kept.get((make, face.place), partial(make, face))
             except (UserError, OSError, ValueError, cv2.error) as error:
-                reason = error.what if isinstance(error, UserError) else f"{face.path}: {error}"
-                self._unreadable[face.path] = reason
+                reason = error.what if isinstance(error, UserError) else f"{face.place}: {error}"
+                self._unreadable[face.place] = reason
         raise UserError(
             f"None of the {len(faces)} faces in {faces[0].path.parent} can be used. {self.problems[0]}",
             "Extract the faces again.",
         )
 
     def _base(self, face: FaceFile) -> Base:
-        return make_base(face.read_picture(), face.metadata, self._settings, str(face.path))
+        return make_base(face.read_picture(), face.metadata, self._settings, face.place)
 
     def _partner(self, face: FaceFile) -> Picture:
         return make_partner(face.read_picture(), self._settings)

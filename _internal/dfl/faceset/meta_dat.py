@@ -1,0 +1,59 @@
+"""`meta.dat`: face data of a folder's JPEGs as the original saves them: a pickle of {file name: (shape, face data)}."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from dfl.base import closed_pickle, pickle_writer
+from dfl.base.errors import UserError
+from dfl.base.files import write_bytes
+from dfl.faceset.face_metadata import metadata_from_dict, metadata_to_dict
+from dfl.faceset.side_index import Entry
+
+META_DAT = "meta.dat"
+_MAX_BYTES = 2**31
+_MAX_SIDE = 2**15
+
+
+def read_meta_dat(path: Path) -> dict[str, Entry]:
+    """What meta.dat holds, by file name. UserError when it is damaged or holds anything but face data."""
+    try:
+        size = path.stat().st_size
+        content = path.read_bytes() if size <= _MAX_BYTES else b""
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.", "Check that it may be read.") from error
+    if size > _MAX_BYTES:
+        raise _damaged(path, "it is too large")
+    values = closed_pickle.loads(content, str(path))
+    if not isinstance(values, dict):
+        raise _damaged(path, "it is no table")
+    entries = {}
+    for name, value in values.items():
+        match name, value:
+            case str(), (tuple() | list() as shape, dict() as data) if _is_shape(shape):
+                height, width, channels = shape
+                entries[name] = Entry(metadata_from_dict(data, f"{path}, {name}"), (height, width, channels))
+            case _:
+                raise _damaged(path, f"the entry of {name!a} is wrong")
+    return entries
+
+
+def write_meta_dat(path: Path, entries: Mapping[str, Entry]) -> None:
+    """Write meta.dat, whole or not at all, loadable by the original."""
+    table = {name: (entry.shape, metadata_to_dict(entry.metadata)) for name, entry in entries.items()}
+    write_bytes(path, pickle_writer.dumps(table))
+
+
+def rename_in_meta_dat(path: Path, names: Mapping[str, str]) -> None:
+    """Give entries new names; one that has a new name already was of a file that is gone, and makes room."""
+    entries = read_meta_dat(path)
+    taken = set(names.values())
+    kept = {name: entry for name, entry in entries.items() if name not in names and name not in taken}
+    write_meta_dat(path, kept | {names[name]: entry for name, entry in entries.items() if name in names})
+
+
+def _is_shape(shape: tuple[object, ...] | list[object]) -> bool:
+    return len(shape) == 3 and all(isinstance(side, int) and 0 < side <= _MAX_SIDE for side in shape)
+
+
+def _damaged(path: Path, reason: str) -> UserError:
+    return UserError(f"{path} is damaged: {reason}.", "Use another copy of it. Nothing was changed.")

@@ -1,0 +1,223 @@
+"""`faceset.json`: the face data of a faceset's pictures, beside them.
+
+PNG and WebP pictures have their face data here and nowhere else; JPEGs (after save-metadata) once more, against editors
+that drop what they do not know. While faces are written, each process appends to a file of its own,
+`faceset-PID.jsonl`; `gather_notes` puts those into faceset.json, and readers look into both.
+"""
+
+import base64
+import json
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfl.base import closed_pickle, pickle_writer
+from dfl.base.errors import UserError
+from dfl.base.files import mendable, read_json, replacing
+from dfl.faceset.face_metadata import FaceMetadata, metadata_from_dict
+from dfl.faceset.likeness import BYTES
+
+INDEX_NAME = "faceset.json"
+_NOTES = "faceset-*.jsonl"
+_FORMAT = 1
+Row = dict[str, Any]  # an entry as it stands in the file
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """Face data of one picture, its (height, width, channels), and its print (see likeness; None: not known)."""
+
+    metadata: FaceMetadata
+    shape: tuple[int, int, int]
+    likeness: bytes | None = None
+
+
+class SideIndex:
+    """What stands beside a faceset, by file name. Entries are checked when they are asked for."""
+
+    def __init__(self, rows: dict[str, Row], source: Path) -> None:
+        self.rows, self._source = rows, source
+
+    @classmethod
+    def empty(cls) -> "SideIndex":
+        """An index of no face."""
+        return cls({}, Path(INDEX_NAME))
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.rows
+
+    def get(self, name: str) -> Entry | None:
+        """The entry of a file; None when there is none. UserError when it is damaged."""
+        row = self.rows.get(name)
+        return None if row is None else _entry(row, f"{self._source}, {name}")
+
+
+def read_index(folder: Path) -> SideIndex:
+    """All that stands beside the pictures of a folder, perhaps nothing. UserError when faceset.json is damaged."""
+    path = folder / INDEX_NAME
+    rows: dict[str, Row] = {}
+    if path.exists():
+        found = read_json(path)
+        faces = found.get("faces") if isinstance(found, dict) and found.get("format") == _FORMAT else None
+        if not isinstance(faces, dict) or not all(isinstance(row, dict) for row in faces.values()):
+            raise UserError(f"{path} is damaged.", "Put back an older copy of it, or delete it.")
+        rows = faces
+    for notes in sorted(folder.glob(_NOTES)):
+        rows.update(_read_notes(notes))
+    return SideIndex(rows, path)
+
+
+def add_to_index(folder: Path, entries: Mapping[str, Entry]) -> None:
+    """Write entries into faceset.json, over those of the same names; all or nothing. Notes are gathered too."""
+    rows = read_index(folder).rows
+    rows.update({name: _row(entry) for name, entry in entries.items()})
+    _write(folder, rows)
+
+
+def note_face(folder: Path, name: str, entry: Entry) -> None:
+    """Note one face, cheaply, from any process: a killed run loses none. Call gather_notes at the end of the run."""
+    path = folder / f"faceset-{os.getpid()}.jsonl"
+    line = json.dumps({"name": name} | _row(entry)) + "\n"
+    try:
+        with path.open("ab") as file:
+            file.write(line.encode())
+    except OSError as error:
+        raise mendable(error, path) from error
+
+
+def gather_notes(folder: Path) -> None:
+    """Put the notes of all processes into faceset.json. To be called when none of them writes any more."""
+    if next(folder.glob(_NOTES), None):
+        _write(folder, read_index(folder).rows)
+
+
+def rename_in_index(folder: Path, names: Mapping[str, str]) -> None:
+    """Give entries new names: from old to new, all at once, so that names may change places.
+
+    An entry that has a new name already, and gets no other, was of a file that is gone: it makes room.
+    """
+    rows = read_index(folder).rows
+    if not rows:
+        return
+    taken = set(names.values())
+    kept = {name: row for name, row in rows.items() if name not in names and name not in taken}
+    _write(folder, kept | {names[name]: row for name, row in rows.items() if name in names})
+
+
+def _write(folder: Path, rows: Mapping[str, Row]) -> None:
+    """One face a line, then drop the notes that are in it now."""
+    notes = list(folder.glob(_NOTES))
+    with replacing(folder / INDEX_NAME) as part, part.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(f'{{"format": {_FORMAT}, "faces": {{')
+        for number, (name, row) in enumerate(sorted(rows.items())):
+            file.write(f"{',' if number else ''}\n{json.dumps(name)}: {json.dumps(row)}")
+        file.write("\n}}\n")
+    for path in notes:
+        with suppress(OSError):  # read again next time: the same entries
+            path.unlink()
+
+
+def _read_notes(path: Path) -> dict[str, Row]:
+    """The lines of one process; a torn line does not count."""
+    rows: dict[str, Row] = {}
+    try:
+        content = path.read_bytes()
+    except OSError:  # gathered by another program in this moment
+        return rows
+    for line in content.splitlines():
+        with suppress(ValueError, RecursionError):
+            row = json.loads(line)
+            if isinstance(row, dict) and isinstance(row.get("name"), str):
+                rows[row.pop("name")] = row
+    return rows
+
+
+def _row(entry: Entry) -> Row:
+    """An entry as JSON has it. Points as float32, little endian, base64: a tenth of the time and exact."""
+    metadata = entry.metadata
+    row: Row = {
+        "shape": list(entry.shape),
+        "face_type": metadata.face_type.file_name,
+        "source_filename": metadata.source_filename,
+        "source_rect": metadata.source_rect.tolist(),
+        "landmarks": _packed(metadata.landmarks),
+        "source_landmarks": _packed(metadata.source_landmarks),
+    }
+    if entry.likeness is not None:
+        row["likeness"] = _text(entry.likeness)
+    if metadata.image_to_face_mat is not None:
+        row["image_to_face_mat"] = metadata.image_to_face_mat.tolist()
+    if metadata.xseg_mask is not None:
+        row["xseg_mask"] = _text(metadata.xseg_mask)
+    if metadata.polygons:
+        row["polygons"] = [{"includes": one.includes, "points": one.points.tolist()} for one in metadata.polygons]
+    if metadata.eyebrows_expand_mod != 1.0:
+        row["eyebrows_expand_mod"] = metadata.eyebrows_expand_mod
+    plain = {key: value for key, value in metadata.other.items() if _is_json(value)}
+    rest = {key: value for key, value in metadata.other.items() if key not in plain}
+    if plain:
+        row["other"] = plain
+    if rest:
+        row["other_pickled"] = _text(pickle_writer.dumps(rest))
+    return row
+
+
+def _entry(row: Row, name: str) -> Entry:
+    """The entry of a row, which may come from anywhere. UserError when a part is wrong."""
+    try:
+        values: dict[str, Any] = dict(row.get("other", {}))
+        if "other_pickled" in row:
+            values |= closed_pickle.loads(_bytes(row["other_pickled"]), name)
+        values |= {key: row[key] for key in ("face_type", "source_filename", "eyebrows_expand_mod") if key in row}
+        values |= {key: _unpacked(row[key]) for key in ("landmarks", "source_landmarks")}
+        values |= {key: np.array(row[key]) for key in ("source_rect", "image_to_face_mat") if key in row}
+        if "xseg_mask" in row:
+            values["xseg_mask"] = _bytes(row["xseg_mask"])
+        if "polygons" in row:
+            polygons = [{"type": int(one["includes"] is True), "pts": one["points"]} for one in row["polygons"]]
+            values["seg_ie_polys"] = {"polys": polygons}
+        height, width, channels = (int(side) for side in row["shape"])
+        likeness = _bytes(row["likeness"]) if "likeness" in row else None
+        is_whole = min(height, width, channels) > 0 and (likeness is None or len(likeness) == BYTES)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+        is_whole = False
+    if not is_whole:
+        raise UserError(f"The face data in {name} are damaged.", "Extract this face again, or delete it.")
+    return Entry(metadata_from_dict(values, name), (height, width, channels), likeness)
+
+
+def _packed(points: NDArray[np.float32]) -> str:
+    return _text(points.astype("<f4").tobytes())
+
+
+def _unpacked(text: Any) -> NDArray[np.float32]:
+    return np.frombuffer(_bytes(text), "<f4").reshape(-1, 2)
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def _bytes(text: Any) -> bytes:
+    if not isinstance(text, str):
+        raise TypeError("not a text")
+    return base64.b64decode(text, validate=True)
+
+
+def _is_json(value: Any) -> bool:
+    """Whether JSON gives the value back as it was."""
+    if isinstance(value, list):
+        return all(_is_json(item) for item in value)
+    if isinstance(value, dict):
+        return all(isinstance(key, str) for key in value) and _are_json(value.values())
+    return value is None or type(value) in (bool, int, float, str)
+
+
+def _are_json(values: Iterable[Any]) -> bool:
+    return all(_is_json(value) for value in values)
