@@ -3,6 +3,7 @@
 Attributes are named and ordered as in the original's file (`XSeg_256.npy`).
 """
 
+import keras
 from keras import ops
 
 from dfl.nets.layers import (
@@ -13,6 +14,7 @@ from dfl.nets.layers import (
     FilterResponseNorm,
     Tensor,
     ThresholdedLinear,
+    named_weights,
 )
 from dfl.nets.layout import flatten, unflatten
 
@@ -73,6 +75,10 @@ class XSeg:
         self.up0 = _up(2 * b, b)
         self.uconv02, self.uconv01 = _block(2 * b, b), _block(b, b)
         self.out_conv = Conv2D(3, b, 1)
+
+    def weights(self) -> dict[str, keras.Variable]:
+        """All weights by name: `XSeg/conv01/conv/weight`."""
+        return {f"XSeg/{name}": weight for name, weight in named_weights(self).items()}
 
     def __call__(self, x: Tensor, is_pretraining: bool = False) -> tuple[Tensor, Tensor]:
         """`is_pretraining` puts zeros in place of the skips, so that everything must pass the bottleneck."""

@@ -2,11 +2,13 @@
 
 from dfl.base.errors import UserError
 from dfl.base.report import Report
-from dfl.models.options import Quick96Options, SaehdOptions
+from dfl.models.options import ModelOptions, Quick96Options, SaehdOptions
 from dfl.models.saved_set import SavedSet, list_models, model_folder, write_set
 from dfl.original.options import ImportOptions
 from dfl.original.read_model import OriginalModel, read_model
 from dfl.workspace import Workspace
+
+OPTIONS: dict[str, type[ModelOptions]] = {"SAEHD": SaehdOptions, "Quick96": Quick96Options}
 
 
 def run(workspace: Workspace, options: ImportOptions, report: Report) -> None:
@@ -30,8 +32,17 @@ def run(workspace: Workspace, options: ImportOptions, report: Report) -> None:
 
 
 def as_saved_set(original: OriginalModel) -> tuple[SavedSet, list[str]]:
-    """The original's model in our form, and the names of options that we do not have."""
-    kind = SaehdOptions if original.class_name == "SAEHD" else Quick96Options
+    """The original's model in our form, and the names of options that we do not have.
+
+    Optimizer arrays of a discriminator get its name in front: `D_src_opt/m/D_src/convs_0/weight`. UserError for a
+    class that has no options here.
+    """
+    kind = OPTIONS.get(original.class_name)
+    if kind is None:
+        raise UserError(
+            f"{original.name} is a model of class {original.class_name}, which cannot be imported yet.",
+            f"Classes that can be: {', '.join(OPTIONS)}. Give --name to choose another model of that folder.",
+        )
     known = {name: value for name, value in original.options.items() if name in kind.model_fields}
     options = kind(**known).model_dump()
     left_out = sorted(set(original.options) - set(known))
@@ -40,7 +51,12 @@ def as_saved_set(original: OriginalModel) -> tuple[SavedSet, list[str]]:
         options,
         original.iteration,
         original.weights,
-        original.optimizer,
+        original.optimizer
+        | {
+            f"{network}_opt/{name}": array
+            for network, arrays in original.discriminator_optimizers.items()
+            for name, array in arrays.items()
+        },
         original.history,
         {"original_options": {name: original.options[name] for name in left_out}},
     )

@@ -16,7 +16,7 @@ from dfl.base.errors import UserError
 Arrays = dict[str, NDArray[Any]]
 CLASSES = ("SAEHD", "Quick96", "AMP", "XSeg")
 MAX_FILE_BYTES = 8 * 2**30
-# XSeg has no user name: its files begin with its class, and its weights say for which resolution they are.
+# XSeg has no user name: its files begin with its class alone.
 NAMELESS = "XSeg"
 
 
