@@ -1,0 +1,107 @@
+"""What surrounds the original's detector S3FD: a frame made small for it, and its maps made boxes. No engine here."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dfl.base.pictures import Picture
+
+Boxes = NDArray[np.float64]  # (N, 4) left, top, right, bottom
+
+_LARGE_FRAME = 1280  # from this side on the network sees 640 pixels, below it half of the frame's
+_LARGEST_SIDE, _SMALLEST_SIDE = 640, 64
+_NETWORK_LIMIT = 32  # the network's poolings leave nothing of a smaller side
+_PRIOR_SIDES = 4  # a cell stands for a square of so many strides
+_CENTRE_UNIT, _SIZE_UNIT = 0.1, 0.2
+_LEAST_SCORE = 0.5
+_MOST_OVERLAP = 0.3
+_LEAST_FACE = 40  # frame pixels
+# FAN wants the chin in the box; S3FD leaves it out.
+_CHIN = 0.1
+
+
+def reduced(frame: Picture) -> tuple[Picture, float]:
+    """The frame as S3FD looks at it, and how many frame pixels one of its pixels is.
+
+    frame: (H, W, 3) uint8. Very long frames get black rows below, or columns at the right.
+    """
+    height, width = frame.shape[:2]
+    longest = max(height, width)
+    wanted = max(_LARGEST_SIDE if longest >= _LARGE_FRAME else longest / 2, _SMALLEST_SIDE)
+    scale = longest / wanted
+    size = (max(1, int(width / scale)), max(1, int(height / scale)))
+    small = cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR)
+    below, beside = (max(0, _NETWORK_LIMIT - side) for side in small.shape[:2])
+    if below or beside:
+        small = cv2.copyMakeBorder(small, 0, below, 0, beside, cv2.BORDER_CONSTANT)
+    return small.astype(np.uint8, copy=False), scale
+
+
+def boxes_of_maps(maps: Sequence[NDArray[np.float32]], strides: Sequence[int]) -> tuple[Boxes, NDArray[np.float32]]:
+    """Faces of one picture in its own pixels, and their scores, best first.
+
+    maps: for each stride a map (h, w, 2) of shares and a map (h, w, 4) of offsets, see nets.s3fd. The original first
+    keeps cells from 0.05 on and drops what is below 0.5 at the end: that comes to the same, as a box is dropped only
+    for a better one.
+    """
+    boxes, scores = [np.zeros((0, 4))], [np.zeros(0, np.float32)]
+    for stride, share, offsets in zip(strides, maps[::2], maps[1::2], strict=True):
+        rows, columns = np.nonzero(share[..., 1] >= _LEAST_SCORE)
+        boxes.append(boxes_of_cells(rows, columns, offsets[rows, columns], stride))
+        scores.append(share[rows, columns, 1])
+    all_boxes, all_scores = np.concatenate(boxes), np.concatenate(scores)
+    is_sane = np.isfinite(all_boxes).all(axis=1)
+    all_boxes, all_scores = all_boxes[is_sane], all_scores[is_sane]
+    kept = without_overlaps(all_boxes, all_scores)
+    return all_boxes[kept], all_scores[kept]
+
+
+def boxes_of_cells(
+    rows: NDArray[np.integer[Any]], columns: NDArray[np.integer[Any]], offsets: NDArray[np.float32], stride: int
+) -> Boxes:
+    """The boxes (N, 4) that cells of one map tell of. offsets: (N, 4) shift of the centre, logarithm of the size."""
+    side = float(_PRIOR_SIDES * stride)
+    centres = np.stack([columns, rows], axis=-1) * float(stride) + stride / 2
+    centres = centres + offsets[:, :2] * np.float32(_CENTRE_UNIT) * side
+    with np.errstate(over="ignore", invalid="ignore"):  # boxes without end are dropped later
+        sizes = side * np.exp(offsets[:, 2:] * np.float32(_SIZE_UNIT)).astype(np.float64)
+        corners = centres - sizes / 2
+        return np.concatenate([corners, corners + sizes], axis=1)
+
+
+def without_overlaps(boxes: Boxes, scores: NDArray[np.float32]) -> list[int]:
+    """Which boxes stay when each one drops the worse ones that overlap it by more than 0.3, best first.
+
+    Overlap: shared by joint area, where a box from 3 to 5 is three pixels wide.
+    """
+    order = np.argsort(-scores, kind="stable")
+    areas = (boxes[:, 2] - boxes[:, 0] + 1) * (boxes[:, 3] - boxes[:, 1] + 1)
+    kept: list[int] = []
+    while order.size:
+        best, order = int(order[0]), order[1:]
+        kept.append(best)
+        low = np.maximum(boxes[best, :2], boxes[order, :2])
+        high = np.minimum(boxes[best, 2:], boxes[order, 2:])
+        shared = np.prod(np.maximum(high - low + 1, 0), axis=1)
+        order = order[shared / (areas[best] + areas[order] - shared) <= _MOST_OVERLAP]
+    return kept
+
+
+def boxes_in_frame(
+    boxes: Boxes, scores: NDArray[np.float32], scale: float
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Boxes of the small picture as whole frame pixels (N, 4), with room for the chin, largest first; their scores.
+
+    Coordinates are truncated towards 0 before and after, as in the original. Faces below 40 pixels are dropped.
+    """
+    frame_boxes = np.trunc(boxes) * scale
+    widths, heights = frame_boxes[:, 2] - frame_boxes[:, 0], frame_boxes[:, 3] - frame_boxes[:, 1]
+    frame_boxes[:, 3] += _CHIN * heights
+    is_large = np.minimum(widths, heights) >= _LEAST_FACE
+    # No frame is that large; whole numbers cannot hold what a damaged network may say.
+    whole = np.clip(np.trunc(frame_boxes[is_large]), -1e9, 1e9).astype(np.int64)
+    order = np.argsort(-(whole[:, 2] - whole[:, 0]) * (whole[:, 3] - whole[:, 1]), kind="stable")
+    return whole[order], scores[is_large][order]
