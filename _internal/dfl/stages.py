@@ -73,6 +73,13 @@ STAGES = (
         has_sides=True,
     ),
     Stage(
+        "resize",
+        "Make a faceset's pictures larger or smaller, or of another face type.",
+        "dfl.faceset.tool_options:ResizeOptions",
+        "dfl.faceset.resize:run",
+        has_sides=True,
+    ),
+    Stage(
         "clear-workspace",
         "Delete frames, faces and models of the workspace; videos stay.",
         "dfl.upkeep.options:ClearWorkspaceOptions",

@@ -8,7 +8,8 @@ A line whose file is not in the trash means nothing: the file never moved, or is
 import json
 import os
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -16,6 +17,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from dfl.base.errors import UserError
 from dfl.base.files import list_pictures, mendable, sync_folder, write_text
 from dfl.base.report import Report
+from dfl.faceset.side_index import add_to_index, read_index
 from dfl.faceset.tool_options import RestoreOptions, TrashOptions
 from dfl.workspace import Workspace
 
@@ -55,6 +57,7 @@ def move_to_trash(aligned: Path, names: Iterable[str], reason: str) -> Path:
         run = uuid.uuid4().hex
         rows = [Trashed(name, _free_name(name, taken), reason, run) for name in wanted]
         _append(folder / _JOURNAL, rows)
+        _copy_face_data(aligned, folder, {row.name: row.trash_name for row in rows})
         for row in rows:
             _move(aligned / row.name, folder / row.trash_name)
     except OSError as error:
@@ -81,8 +84,10 @@ def restore(aligned: Path, *, reason: str | None = None, all_runs: bool = False)
     try:
         aligned.mkdir(parents=True, exist_ok=True)
         taken = _names(aligned)
-        for row in chosen:
-            _move(folder / row.trash_name, aligned / _free_name(row.name, taken))
+        names = {row.trash_name: _free_name(row.name, taken) for row in chosen}
+        _copy_face_data(folder, aligned, names)
+        for trash_name, name in names.items():
+            _move(folder / trash_name, aligned / name)
     except OSError as error:
         raise mendable(error, aligned) from error
     left = "".join(f"{_line(row)}\n" for row in list_trash(aligned))
@@ -167,6 +172,16 @@ def _free_name(name: str, taken: set[str]) -> str:
         free = f"{path.stem}_{number}{path.suffix}"
     taken.add(free.lower())
     return free
+
+
+def _copy_face_data(source: Path, target: Path, names: Mapping[str, str]) -> None:
+    """Face data that stand beside pictures (PNG, WebP) go where the pictures go. `names`: from here to there."""
+    with suppress(UserError):  # a damaged index is told by those who need it; the pictures move
+        index = read_index(source)
+        entries = {new: index.get(old) for old, new in names.items()}
+        found = {new: entry for new, entry in entries.items() if entry}
+        if found:
+            add_to_index(target, found)
 
 
 def _names(folder: Path) -> set[str]:
