@@ -80,6 +80,20 @@ STAGES = (
         has_sides=True,
     ),
     Stage(
+        "debug-landmarks",
+        "Draw the landmarks on the faces of a faceset, in pictures beside it.",
+        "dfl.faceset.tool_options:DebugLandmarksOptions",
+        "dfl.faceset.debug_landmarks:run",
+        has_sides=True,
+    ),
+    Stage(
+        "export-mask",
+        "Write the masks of a faceset's faces as pictures beside it.",
+        "dfl.faceset.tool_options:ExportMaskOptions",
+        "dfl.faceset.export_mask:run",
+        has_sides=True,
+    ),
+    Stage(
         "clear-workspace",
         "Delete frames, faces and models of the workspace; videos stay.",
         "dfl.upkeep.options:ClearWorkspaceOptions",

@@ -39,3 +39,21 @@ class ResizeOptions(Options):
         ask="Merge aligned_resized to aligned?",
     )
     workers: int = option(0, "Processes that work at once; 0 takes one a core.", minimum=0, maximum=64)
+
+
+class DebugLandmarksOptions(Options):
+    """Options of debug-landmarks."""
+
+    side: Side = option(..., "Whose faces: src or dst.", argument=True)
+
+
+MaskSource = Literal["auto", "hull"]
+
+
+class ExportMaskOptions(Options):
+    """Options of export-mask."""
+
+    side: Side = option(..., "Whose faces: src or dst.", argument=True)
+    source: MaskSource = option(
+        "auto", "auto takes a face's trained mask, else what was drawn; hull the area of its landmarks."
+    )
