@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dfl.base.pictures import Picture
-from dfl.faces.mesh import Mesh, MeshNetwork, open_mesh_v1, open_mesh_v2
+from dfl.faces.mesh import Mesh, MeshNetwork, mirror_points, open_mesh_v1, open_mesh_v2
 from dfl.faces.square import Square
 from dfl.faces.weights import package_file
 
@@ -64,3 +64,18 @@ def test_square_of_a_known_mesh() -> None:
     points[33], points[263] = (110, 70), (130, 70)
     square = Mesh(points, np.zeros(468, np.float32), 1.0).square
     assert (square.x, square.y, square.side, square.roll) == pytest.approx((120, 80, 90, 0), abs=1e-4)
+
+
+def test_a_look_at_the_mirror_picture_gives_the_face_itself(network: MeshNetwork, astronaut: Picture) -> None:
+    mesh = network.find(astronaut, ASTRONAUT_FACE)
+    same = network.find(astronaut, ASTRONAUT_FACE, is_mirrored=True)
+    assert np.linalg.norm(same.points - mesh.points, axis=1).mean() < 2.5
+    assert np.abs(same.points[[33, 263, 61, 291]] - mesh.points[[33, 263, 61, 291]]).max() < 4
+    assert same.yaw == pytest.approx(mesh.yaw, abs=0.1)
+
+
+def test_every_point_has_its_twin() -> None:
+    twins = mirror_points()
+    assert np.array_equal(twins[twins], np.arange(468))
+    # Corners of the eyes and the mouth, temples, brows; tip of the nose and chin are their own.
+    assert twins[[33, 61, 234, 70, 1, 152]].tolist() == [263, 291, 454, 300, 1, 152]

@@ -6,6 +6,7 @@ et al., Attention mesh, 2020 and its successor in the bundle face_landmarker. Bo
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -19,8 +20,20 @@ from dfl.faces.square import Square, roll_between, turn
 MESH_POINTS = 468
 # Outer corners of the eyes.
 _EYE_LEFT_IN_PICTURE, _EYE_RIGHT_IN_PICTURE = 33, 263
+# The points on the face's middle line. Of the others the first 220 lie at the picture's left of it, and the rest are
+# their mirror twins in the same order.
+_MIDDLE = (0, 1, 2, 4, 5, 6, *range(8, 20), 94, 151, 152, 164, 168, 175, 195, 197, 199, 200)
 # The networks were trained on squares of this many times the face.
 MARGIN = 1.5
+
+
+@cache
+def mirror_points() -> NDArray[np.int64]:
+    """For each point its twin on the other half of the face: (468,)."""
+    twins = np.arange(MESH_POINTS)
+    sides = np.delete(twins, list(_MIDDLE)).reshape(2, -1)
+    twins[sides[0]], twins[sides[1]] = sides[1].copy(), sides[0].copy()
+    return twins
 
 
 @dataclass(frozen=True)
@@ -28,12 +41,15 @@ class Mesh:
     """A face's mesh.
 
     points: (468, 2) float32 frame pixels. depth: (468,) float32, the same scale, smaller is nearer to the camera.
-    presence: the network's logit for "this is a face"; v1 and v2 have scales of their own.
+    presence: the network's logit for "this is a face"; v1 and v2 have scales of their own. older_presence: v1's, where
+    v2's mesh began with v1's. spread: how far apart several looks put the points (refine), as a share of the face.
     """
 
     points: Points
     depth: NDArray[np.float32]
     presence: float
+    older_presence: float | None = None
+    spread: float | None = None
 
     @property
     def roll(self) -> float:
@@ -72,13 +88,19 @@ class MeshNetwork:
         self._network = Network(file, (points, presence))
         self._centre = np.array([centre, centre, 0], np.float32)
 
-    def find(self, frame: Picture, square: Square) -> Mesh:
-        """The mesh of the face in a square of a frame (H, W, 3) uint8 BGR; there is always one, see `presence`."""
+    def find(self, frame: Picture, square: Square, is_mirrored: bool = False) -> Mesh:
+        """The mesh of the face in a square of a frame (H, W, 3) uint8 BGR; there is always one, see `presence`.
+
+        is_mirrored: show the network the mirror picture. The mesh is the face's own all the same.
+        """
         size = self._network.size
         picture = cv2.cvtColor(square.cut(frame, size), cv2.COLOR_BGR2RGB).astype(np.float32)
         picture *= np.float32(1 / 255)
-        raw, presence = self._network(picture)
+        raw, presence = self._network(np.ascontiguousarray(picture[:, ::-1]) if is_mirrored else picture)
         unit = (raw.reshape(-1, 3)[:MESH_POINTS] + self._centre) / np.float32(size)
+        if is_mirrored:
+            unit = unit[mirror_points()]
+            unit[:, 0] = 1 - unit[:, 0]
         return Mesh(square.to_frame(unit[:, :2]), unit[:, 2] * np.float32(square.side), float(presence[0]))
 
     def refine(self, frame: Picture, square: Square, passes: int) -> Mesh:

@@ -1,0 +1,33 @@
+"""How far a face's landmarks can be trusted, as a probability."""
+
+import math
+
+from dfl.faces.mesh import Mesh
+
+# Logistic regressions on 1343 looks at 105 faces of eleven clips and at pictures of no face; the faces small, noisy,
+# dark, blurred, covered, cut off by an edge, or looked at in a wrong direction; what the landmarks should be was taken
+# from the clear picture. What is said and what is so differ by at most 0.15 in each tenth of the scale (by 0.03 above
+# 0.9). Columns: constant, presence, presence of mesh v1, natural logarithm of the spread.
+_FOLLOWED = (-2.92, 0.38, 0.0, 0.0)
+_FOUND = (-1.66, 0.067, 0.197, 0.0)
+_FOLLOWED_AND_REFINED = (-13.9, 0.0, 0.0, -3.65)
+_FOUND_AND_REFINED = (-8.95, 0.0, 0.1, -2.29)
+_LEAST_SPREAD = 1e-4
+
+
+def confidence_of(mesh: Mesh) -> float:
+    """Probability, 0..1, that the landmarks lie where a clear picture of the face would put them.
+
+    That is: on average less than a tenth of the distance between the outer corners of the eyes away (of a face towards
+    the camera, 0.45 of the mesh's longer side). It is an estimate from what the networks say of themselves: mesh v2's
+    presence, v1's where the face was found and not followed, and how far several looks lie apart where there were
+    several (refine). Faces of which only v1's mesh is there have v1's presence in both places.
+    """
+    older = mesh.older_presence
+    if mesh.spread is None:
+        constant, of_presence, of_older, of_spread = _FOLLOWED if older is None else _FOUND
+    else:
+        constant, of_presence, of_older, of_spread = _FOLLOWED_AND_REFINED if older is None else _FOUND_AND_REFINED
+    logit = constant + of_presence * mesh.presence + of_older * (older or 0.0)
+    logit += of_spread * math.log(max(mesh.spread or 1.0, _LEAST_SPREAD))
+    return 1 / (1 + math.exp(-min(max(logit, -80.0), 80.0)))
