@@ -41,6 +41,13 @@ STAGES = (
         has_sides=True,
     ),
     Stage(
+        "sort",
+        "Put the faces of a faceset into an order, or choose the best of them.",
+        "dfl.faceset.sort_options:SortOptions",
+        "dfl.faceset.sort:run",
+        has_sides=True,
+    ),
+    Stage(
         "train",
         "Train a model on both facesets until you stop it.",
         "dfl.training.options:TrainOptions",

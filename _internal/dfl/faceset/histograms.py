@@ -20,8 +20,9 @@ _NEIGHBOURS = 64
 # Products of 256 float32 values are off by up to 2e-6, distances of near equal histograms by the root of that; three
 # channels are summed.
 _UNSURE = 3 * 2e-6**0.5
-# Below this, what 1 lacks of a product is rounding: equal histograms are 0 apart on every machine.
-_DIGITS = 12
+# What a product lacks of 1 is rounding when it is less: equal histograms are 0 apart on every machine.
+_ROUNDING = 1e-12
+_DIGITS = 6  # of a sum; the others depend on the order in which was added
 
 
 def chain_of_similar(histograms: NDArray[np.uint32], report: Report) -> list[int]:
@@ -60,7 +61,7 @@ def sums_of_distances(histograms: NDArray[np.uint32], report: Report) -> NDArray
         inside = min(_BLOCK, len(apart[0]))
         sums[start:end] += apart.sum(axis=1)
         sums[end:] += apart[:, inside:].sum(axis=0)
-    return sums
+    return sums.round(_DIGITS)
 
 
 def _roots(histograms: NDArray[np.uint32], kind: type[np.floating[Any]]) -> NDArray[Any]:
@@ -70,9 +71,9 @@ def _roots(histograms: NDArray[np.uint32], kind: type[np.floating[Any]]) -> NDAr
 
 
 def _to_distances(products: NDArray[Any]) -> None:
-    """sqrt(1 - product), in place; not below 0."""
+    """sqrt(1 - product), in place."""
     np.subtract(1, products, out=products)
-    np.maximum(products, 0, out=products)
+    products[products < _ROUNDING] = 0
     np.sqrt(products, out=products)
 
 
@@ -133,7 +134,7 @@ class _Chain:
         """The nearest of the others, and its distance. apart: rough distances."""
         others = others[apart <= apart.min() + 2 * _UNSURE]
         own = _roots(self._histograms[face], np.float64)
-        products = (_roots(self._histograms[others], np.float64) * own).sum(axis=2).round(_DIGITS)
+        products = (_roots(self._histograms[others], np.float64) * own).sum(axis=2)
         _to_distances(products)
         distances = products.sum(axis=1)
         best = np.lexsort((self._place[others], distances))[0]
