@@ -10,6 +10,10 @@ import cv2
 import numpy as np
 import pytest
 
+from dfl.faces.align import transform_points
+from dfl.faces.face_type import FaceType
+from dfl.faceset.aligned_face import FaceMetadata, write_face
+
 DATA = Path(__file__).resolve().parents[1] / "data"
 
 
@@ -81,3 +85,37 @@ def _killed(work: Callable[[], object], operation: int) -> bool:
 
 def _writes(event: str, arguments: tuple[Any, ...]) -> bool:
     return event != "open" or bool(int(arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR))
+
+
+WriteFaces = Callable[..., dict[str, FaceMetadata]]
+
+
+@pytest.fixture
+def write_faces() -> WriteFaces:
+    """`write_faces(folder, "a.jpg", ...)`: aligned pictures, 64 x 64, each unlike the others; returns their face data.
+
+    The n-th comes from frame n: `frame_n.png`. The same call writes the same files.
+    """
+
+    def write(folder: Path, *names: str) -> dict[str, FaceMetadata]:
+        folder.mkdir(parents=True, exist_ok=True)
+        written = {}
+        for number, name in enumerate(names):
+            random = np.random.default_rng([number, *name.encode()])
+            blocks = random.integers(0, 256, (6, 6, 3)).astype(np.uint8)
+            picture = cv2.resize(blocks, (64, 64), interpolation=cv2.INTER_CUBIC)
+            points = random.uniform(10, 54, (68, 2)).astype(np.float32)
+            matrix = np.array([[0.5, 0.0, -3.0], [0.0, 0.5, 2.0]])
+            source = transform_points(points, matrix, inverse=True)
+            rect = np.array([4, 5, 120, 130 + number])
+            written[name] = FaceMetadata(FaceType.WHOLE, points, f"frame_{number}.png", rect, source, matrix)
+            write_face(folder / name, picture, written[name])
+        return written
+
+    return write
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """All files of a folder and its sub-folders but those that a killed run left half-written, by relative name."""
+    files = [path for path in folder.rglob("*") if path.is_file() and ".part-" not in path.name]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}

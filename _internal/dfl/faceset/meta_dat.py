@@ -7,11 +7,10 @@ from dfl.base import closed_pickle, pickle_writer
 from dfl.base.errors import UserError
 from dfl.base.files import write_bytes
 from dfl.faceset.face_metadata import metadata_from_dict, metadata_to_dict
-from dfl.faceset.side_index import Entry
+from dfl.faceset.side_index import Entry, checked_shape
 
 META_DAT = "meta.dat"
 _MAX_BYTES = 2**31
-_MAX_SIDE = 2**15
 
 
 def read_meta_dat(path: Path) -> dict[str, Entry]:
@@ -28,12 +27,13 @@ def read_meta_dat(path: Path) -> dict[str, Entry]:
         raise _damaged(path, "it is no table")
     entries = {}
     for name, value in values.items():
-        match name, value:
-            case str(), (tuple() | list() as shape, dict() as data) if _is_shape(shape):
-                height, width, channels = shape
-                entries[name] = Entry(metadata_from_dict(data, f"{path}, {name}"), (height, width, channels))
-            case _:
-                raise _damaged(path, f"the entry of {name!a} is wrong")
+        if not isinstance(name, str) or not isinstance(value, tuple | list) or len(value) != 2:
+            raise _damaged(path, f"the entry of {name!a} is wrong")
+        try:
+            shape = checked_shape(value[0])
+        except ValueError as error:
+            raise _damaged(path, f"{name!a}: {error}") from error
+        entries[name] = Entry(metadata_from_dict(value[1], f"{path}, {name}"), shape)
     return entries
 
 
@@ -49,10 +49,6 @@ def rename_in_meta_dat(path: Path, names: Mapping[str, str]) -> None:
     taken = set(names.values())
     kept = {name: entry for name, entry in entries.items() if name not in names and name not in taken}
     write_meta_dat(path, kept | {names[name]: entry for name, entry in entries.items() if name in names})
-
-
-def _is_shape(shape: tuple[object, ...] | list[object]) -> bool:
-    return len(shape) == 3 and all(isinstance(side, int) and 0 < side <= _MAX_SIDE for side in shape)
 
 
 def _damaged(path: Path, reason: str) -> UserError:

@@ -5,7 +5,7 @@ checked before it is used.
 """
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -168,11 +168,6 @@ def read_at(file: BinaryIO, member: Member, path: Path) -> bytes:
     if len(content) < member.length:
         raise _damaged(path, f"it ends within {member.label}")
     return content
-
-
-def names_of(members: Iterable[Member]) -> set[tuple[str, str]]:
-    """Person ("" for none) and name of each member, as same_place gives them."""
-    return {(same_place(member.person or ""), same_place(member.name)) for member in members}
 
 
 def _damaged(path: Path, reason: str) -> UserError:

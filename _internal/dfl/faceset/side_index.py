@@ -26,6 +26,7 @@ from dfl.faceset.likeness import BYTES
 INDEX_NAME = "faceset.json"
 _NOTES = "faceset-*.jsonl"
 _FORMAT = 1
+_MAX_SIDE = 8192
 Row = dict[str, Any]  # an entry as it stands in the file
 
 
@@ -182,14 +183,24 @@ def _entry(row: Row, name: str) -> Entry:
         if "polygons" in row:
             polygons = [{"type": int(one["includes"] is True), "pts": one["points"]} for one in row["polygons"]]
             values["seg_ie_polys"] = {"polys": polygons}
-        height, width, channels = (int(side) for side in row["shape"])
+        shape = checked_shape(row["shape"])
         likeness = _bytes(row["likeness"]) if "likeness" in row else None
-        is_whole = min(height, width, channels) > 0 and (likeness is None or len(likeness) == BYTES)
+        is_whole = likeness is None or len(likeness) == BYTES
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         is_whole = False
     if not is_whole:
         raise UserError(f"The face data in {name} are damaged.", "Extract this face again, or delete it.")
-    return Entry(metadata_from_dict(values, name), (height, width, channels), likeness)
+    return Entry(metadata_from_dict(values, name), shape, likeness)
+
+
+def checked_shape(shape: Any) -> tuple[int, int, int]:
+    """Height, width and channels out of a file. ValueError when no aligned picture has such: none is that large."""
+    if not isinstance(shape, list | tuple) or len(shape) != 3 or not all(type(side) is int for side in shape):
+        raise ValueError("a shape is three whole numbers")
+    height, width, channels = shape
+    if not (0 < height <= _MAX_SIDE and 0 < width <= _MAX_SIDE and 0 < channels <= 4):
+        raise ValueError(f"no aligned picture has the shape {shape}")
+    return height, width, channels
 
 
 def _packed(points: NDArray[np.float32]) -> str:

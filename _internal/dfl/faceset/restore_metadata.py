@@ -1,0 +1,196 @@
+"""The stage `restore-metadata`: pictures that an editor wrote anew get their face data back.
+
+From meta.dat, as in the original: every JPEG that it names gets what was saved, if it is still that face. From
+faceset.json: pictures without face data, known by name or by their looks. A picture of another size than its data is
+scaled. meta.dat is deleted at the end, when all that was written is verified and no picture is left without data.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from dfl.base import pickle_writer
+from dfl.base.errors import UserError
+from dfl.base.files import list_pictures, mendable, write_bytes
+from dfl.base.pictures import Picture, decode_picture, encode_picture
+from dfl.base.report import Report
+from dfl.faceset.aligned_face import with_metadata
+from dfl.faceset.face_metadata import FaceMetadata, metadata_to_dict
+from dfl.faceset.faceset import FaceFile, list_pictures_with_data, read_face_file
+from dfl.faceset.keep_options import RestoreMetadataOptions
+from dfl.faceset.likeness import find_alike, likenesses
+from dfl.faceset.meta_dat import META_DAT, read_meta_dat
+from dfl.faceset.png_faces import picture_size
+from dfl.faceset.rename import finish_renaming
+from dfl.faceset.side_index import INDEX_NAME, Entry, SideIndex, add_to_index, read_index
+from dfl.workspace import Workspace
+
+_QUALITY = 100  # of pictures that are scaled, as in the original
+_NAMED_FILES = 5
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """A picture and the face data that it gets."""
+
+    path: Path
+    entry: Entry
+
+    @property
+    def is_jpeg(self) -> bool:
+        return self.path.suffix.lower() in (".jpg", ".jpeg")
+
+
+def run(workspace: Workspace, options: RestoreMetadataOptions, report: Report) -> None:
+    """Give a side's pictures their face data back. UserError when nothing was saved, or when what was is damaged."""
+    folder = workspace.aligned(options.side)
+    finish_renaming(folder, report)
+    meta_dat = folder / META_DAT
+    saved = read_meta_dat(meta_dat) if meta_dat.is_file() else {}
+    index = read_index(folder)
+    if not saved and not index.rows:
+        raise UserError(
+            f"There is neither {META_DAT} nor {INDEX_NAME} in {folder}.",
+            f"Run save-metadata {options.side} before pictures are edited.",
+        )
+    faces = {face.name: face for face in list_pictures_with_data(folder).faces}
+    bare = [path for path in list_pictures(folder) if path.name not in faces]
+    jobs = _reset(faces.values(), saved, report)
+    found, unknown, failed = _recognise(bare, saved, index, report)
+    jobs += found
+    failed += _apply(folder, jobs, report)
+    problems = [*failed, *(f"{name} is none of the saved faces." for name in unknown)]
+    if problems:
+        more = f" and {len(problems) - _NAMED_FILES} more" if len(problems) > _NAMED_FILES else ""
+        report.warn(
+            f"{folder}: {len(problems)} pictures stay without face data: {' '.join(problems[:_NAMED_FILES])}{more}"
+        )
+    if meta_dat.is_file() and not problems:
+        meta_dat.unlink()
+    kept = f" {META_DAT} is kept." if meta_dat.is_file() else ""
+    restored = len(jobs) - len(failed)
+    report.done(f"{folder}: {restored} pictures have their face data back.{kept}", restored=restored)
+
+
+def _reset(faces: Iterable[FaceFile], saved: Mapping[str, Entry], report: Report) -> list[_Job]:
+    """JPEGs whose data or size are not what meta.dat says. Those that carry another face's data stay as they are."""
+    jobs, others = [], []
+    for face in faces:
+        entry = saved.get(face.name)
+        if entry is None or not face.name.lower().endswith((".jpg", ".jpeg")):
+            continue
+        if not _is_same_face(face.metadata, entry.metadata):
+            others.append(face.name)
+        elif face.shape[:2] != entry.shape[:2] or _pickled(face.metadata) != _pickled(entry.metadata):
+            jobs.append(_Job(face.path, entry))
+    if others:
+        report.warn(
+            f"{len(others)} pictures carry another face's data than was saved under their name and stay as they are: "
+            f"{', '.join(others[:_NAMED_FILES])}"
+        )
+    return jobs
+
+
+def _is_same_face(one: FaceMetadata, other: FaceMetadata) -> bool:
+    """Whether both are of one face of one frame: cut, masked or marked anew it stays the same."""
+    same_place = np.allclose(one.source_landmarks, other.source_landmarks, atol=0.01)
+    return one.source_filename == other.source_filename and same_place
+
+
+def _pickled(metadata: FaceMetadata) -> bytes:
+    return pickle_writer.dumps(metadata_to_dict(metadata))
+
+
+def _recognise(
+    bare: Sequence[Path], saved: Mapping[str, Entry], index: SideIndex, report: Report
+) -> tuple[list[_Job], list[str], list[str]]:
+    """Pictures without data: what they get, the names of those that are no saved face, and what is damaged."""
+    prints: dict[Path, bytes] = {}
+    failed: list[str] = []
+    marks = likenesses((str(path), path.read_bytes) for path in bare)
+    for path, mark in report.track(zip(bare, marks, strict=True), "Looking at pictures", len(bare)) if bare else ():
+        if isinstance(mark, UserError):
+            failed.append(mark.what)
+        else:
+            prints[path] = mark
+    known = _known_prints(index)
+    names = list(known)
+    places = {name: place for place, name in enumerate(names)}
+    alike = find_alike(
+        list(prints.values()), list(known.values()), [places.get(_saved_name(path, known), -1) for path in prints]
+    )
+    jobs: list[_Job] = []
+    unknown: list[str] = []
+    for path, place in zip(prints, alike, strict=True):
+        name = names[place] if place >= 0 else _saved_name(path, {**index.rows, **saved})
+        if place < 0 and name in known:
+            name = ""  # another picture has got this name
+        entry = saved.get(name) or index.get(name)
+        if entry:
+            jobs.append(_Job(path, entry))
+        else:
+            unknown.append(path.name)
+    return jobs, unknown, failed
+
+
+def _known_prints(index: SideIndex) -> dict[str, bytes]:
+    """The prints of all entries that are whole."""
+    prints = {}
+    for name in index.rows:
+        try:
+            entry = index.get(name)
+        except UserError:
+            continue
+        if entry and entry.likeness:
+            prints[name] = entry.likeness
+    return prints
+
+
+def _saved_name(path: Path, names: Mapping[str, object]) -> str:
+    """Under which name a picture's data were saved: its own, or that of a JPEG or PNG of its stem; empty when none."""
+    own = [path.name, *(f"{path.stem}{suffix}" for suffix in (".jpg", ".png", ".webp"))]
+    return next((name for name in own if name in names), "")
+
+
+def _apply(folder: Path, jobs: Sequence[_Job], report: Report) -> list[str]:
+    """Write every picture's data, then read all of them again; returns what went wrong, file by file."""
+    failed: list[str] = []
+    beside = {job.path.name: job.entry for job in jobs if not job.is_jpeg}
+    if beside:
+        add_to_index(folder, beside)
+    written: list[_Job] = []
+    for job in report.track(jobs, "Restoring", len(jobs)) if jobs else ():
+        try:
+            content = job.path.read_bytes()
+            restored = _restored(content, job)
+            if restored != content:
+                write_bytes(job.path, restored)
+            written.append(job)
+        except OSError as error:
+            failed.append(mendable(error, job.path).what)
+        except UserError as error:
+            failed.append(error.what)
+    index = read_index(folder) if beside else SideIndex.empty()
+    for job in report.track(written, "Verifying", len(written)) if written else ():
+        face = read_face_file(job.path, lambda: index)
+        if not face or _pickled(face.metadata) != _pickled(job.entry.metadata):
+            failed.append(f"{job.path} was not written as it should be.")
+    return failed
+
+
+def _restored(content: bytes, job: _Job) -> bytes:
+    """The picture's file with its data, scaled to their size if need be."""
+    height, width = picture_size(content, str(job.path))
+    if (height, width) != job.entry.shape[:2]:
+        picture = decode_picture(content, str(job.path))
+        content = encode_picture(_scaled(picture, job.entry.shape), job.path.suffix, _QUALITY)
+    return with_metadata(content, job.entry.metadata, str(job.path)) if job.is_jpeg else content
+
+
+def _scaled(picture: Picture, shape: tuple[int, int, int]) -> Picture:
+    """By Lanczos, as in the original."""
+    scaled: Picture = cv2.resize(picture, (shape[1], shape[0]), interpolation=cv2.INTER_LANCZOS4).astype(np.uint8)
+    return scaled
