@@ -157,15 +157,16 @@ def _frame_and_number(name: str) -> tuple[int, int] | None:
 
 def _pixels(subject: _Subject) -> Order:
     """All pixels where they fit into the memory, else those of thumbnails."""
-    faces, values = subject.faces, subject.faces[0].shape[0] * subject.faces[0].shape[1] * 3 if subject.faces else 0
-    is_small = values <= MOST_VALUES and values * len(faces) <= _MOST_PIXEL_BYTES
-    if is_small and len({face.shape[:2] for face in faces}) <= 1:
+    faces = subject.faces
+    sizes = {face.shape[:2] for face in faces}
+    values = 3 * max((height * width for height, width in sizes), default=0)
+    if len(sizes) <= 1 and values <= MOST_VALUES and values * len(faces) <= _MOST_PIXEL_BYTES:
         rows = np.empty((len(faces), values), np.uint8)
         for row, face in enumerate(subject.report.track(faces, "Reading faces", len(faces))):
             rows[row] = face.read_picture().ravel()
     else:
         rows = subject.values["thumbnail"].reshape(len(faces), -1).copy()
-        subject.report.line("The faces are compared at 32 x 32 pixels: too many, or of several sizes.")
+        subject.report.line("The faces are compared at 32 x 32 pixels: they are too many, or of several sizes.")
     with subject.report.progress("Chaining faces", len(faces)) as progress:
         return _all(chain_of_pixels(rows, subject.options.similar, progress.advance))
 
