@@ -6,11 +6,13 @@ import pytest
 
 from dfl.base.errors import UserError
 from dfl.base.pictures import Picture, write_picture
+from dfl.base.processes import in_processes
 from dfl.base.report import Report
 from dfl.faces.align import alignment_matrix, transform_points
 from dfl.faces.face_type import FaceType
 from dfl.faceset.aligned_face import FaceMetadata, write_face
 from dfl.faceset.faceset import list_faceset, read_face_file
+from dfl.faceset.side_index import INDEX_NAME, gather_notes
 
 
 @pytest.fixture
@@ -70,3 +72,74 @@ def test_a_cut_header_is_a_mendable_error(tmp_path: Path, picture: Picture, meta
     (tmp_path / "a.jpg").write_bytes((tmp_path / "a.jpg").read_bytes()[:3000])
     with pytest.raises(UserError, match=r"a\.jpg"):
         read_face_file(tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp"])
+def test_png_and_webp_are_faces_by_what_stands_beside_them(
+    tmp_path: Path, picture: Picture, metadata: FaceMetadata, suffix: str
+) -> None:
+    full = replace(metadata, xseg_mask=b"mask", other={"confidence": 0.5})
+    write_face(tmp_path / f"a{suffix}", picture, full)
+    for _ in range(2):
+        (face,) = list_faceset(tmp_path)
+        assert (face.name, face.shape) == (f"a{suffix}", (256, 256, 3))
+        assert np.array_equal(face.metadata.landmarks, metadata.landmarks)
+        assert (face.metadata.xseg_mask, face.metadata.other) == (b"mask", {"confidence": 0.5})
+        assert face.read_picture().shape == (256, 256, 3)
+        gather_notes(tmp_path)
+    if suffix == ".png":
+        assert np.array_equal(face.read_picture(), picture)
+
+
+def test_a_picture_that_has_changed_its_size_is_told(
+    tmp_path: Path, picture: Picture, metadata: FaceMetadata, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_face(tmp_path / "a.png", picture, metadata)
+    write_picture(tmp_path / "a.png", picture[:200])
+    assert list_faceset(tmp_path, Report()) == []
+    assert "256 x 200 pixels, its face data are for 256 x 256" in capsys.readouterr().out
+
+
+def test_a_damaged_index_does_not_hide_the_jpegs(
+    tmp_path: Path, picture: Picture, metadata: FaceMetadata, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_face(tmp_path / "a.jpg", picture, metadata)
+    write_face(tmp_path / "b.png", picture, metadata)
+    gather_notes(tmp_path)
+    (tmp_path / INDEX_NAME).write_text("{")
+    assert [face.name for face in list_faceset(tmp_path, Report())] == ["a.jpg"]
+    assert INDEX_NAME in capsys.readouterr().out
+
+
+def test_a_face_written_by_several_processes_is_found(tmp_path: Path, picture: Picture, metadata: FaceMetadata) -> None:
+    tasks = [(tmp_path / f"{number}.png", picture[:64, :64], metadata) for number in range(6)]
+    assert not [outcome.error for outcome in in_processes(_write, tasks, workers=2) if outcome.error]
+    assert len(list(tmp_path.glob("faceset-*.jsonl"))) in (1, 2)
+    assert len(list_faceset(tmp_path)) == 6
+    gather_notes(tmp_path)
+    assert len(list_faceset(tmp_path)) == 6
+    assert not list(tmp_path.glob("faceset-*.jsonl"))
+
+
+def _write(task: tuple[Path, Picture, FaceMetadata]) -> None:
+    write_face(*task)
+
+
+def test_a_renaming_that_was_killed_is_finished_first(tmp_path: Path, picture: Picture, metadata: FaceMetadata) -> None:
+    write_face(tmp_path / "a.jpg", picture, metadata)
+    (tmp_path / "renaming").mkdir()
+    (tmp_path / "a.jpg").rename(tmp_path / "renaming" / "b.jpg")
+    journal = '{"format": 1, "names": {"a.jpg": "b.jpg"}, "round": 1, "tables": []}'
+    (tmp_path / "renaming.json").write_text(journal)
+    assert [face.name for face in list_faceset(tmp_path)] == ["b.jpg"]
+
+
+def test_a_huge_file_is_not_read_into_memory(tmp_path: Path, picture: Picture, metadata: FaceMetadata) -> None:
+    write_face(tmp_path / "a.jpg", picture, metadata)
+    with (tmp_path / "b.jpg").open("wb") as file:
+        file.write(b"\xff\xd8\xff")
+        file.truncate(2**40)  # takes no room on the disk
+    with (tmp_path / "c.png").open("wb") as file:
+        file.write(b"\x89PNG\r\n\x1a\n")
+        file.truncate(2**40)
+    assert [face.name for face in list_faceset(tmp_path)] == ["a.jpg"]

@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 from dfl.base.files import list_pictures
+from dfl.base.report import Report
 from dfl.faceset.faceset import list_faceset
+from dfl.faceset.keep_options import PackOptions
+from dfl.faceset.pack import run as pack
 from dfl.merging.face_in_frame import STILL
 from dfl.merging.faces_of_clip import ClipFrame, match_faces
 from dfl.workspace import Workspace
@@ -64,3 +67,15 @@ def test_pictures_without_face_data_are_no_faces(workspace: Workspace, face: Fac
     content = list_pictures(workspace.aligned("dst"))[0].read_bytes()
     (workspace.aligned("dst") / "a.jpg").write_bytes(content[:200])
     assert np.array([len(frame.faces) for frame in matched(workspace, 2)]).tolist() == [1, 0]
+
+
+def test_faces_in_a_pack_belong_to_their_frames_too(workspace: Workspace, face: Face) -> None:
+    for number in (1, 3):
+        face(f"{number:05d}.png", 30 * number, 50, 40)
+    loose = matched(workspace, 3)
+    pack(workspace, PackOptions(side="dst"), Report())
+    assert [path.name for path in workspace.aligned("dst").iterdir()] == ["faceset.pak"]
+    packed = matched(workspace, 3)
+    for one, other in zip(loose, packed, strict=True):
+        assert one.path == other.path
+        assert [points.tolist() for points in one.faces] == [points.tolist() for points in other.faces]

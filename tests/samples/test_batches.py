@@ -13,6 +13,7 @@ from dfl.base.errors import UserError
 from dfl.base.pictures import write_picture
 from dfl.faces.face_type import FaceType
 from dfl.faceset.faceset import list_faceset
+from dfl.faceset.pak_format import PackedFace, write_pak
 from dfl.samples.batches import BatchMaker, load_training_faces
 from dfl.samples.sample import SampleSettings, SideBatch
 
@@ -61,6 +62,35 @@ def test_going_on_gives_the_batches_of_the_first_run(faceset: Path, make: Make, 
     second = _take(make(faceset, settings, **how, workers=3, memory_bytes=0, first_batch=5), 4)
     for one, other in zip(first[5:], second, strict=True):
         _assert_equal(one, other)
+
+
+def test_a_packed_faceset_gives_the_same_batches(faceset: Path, make: Make) -> None:
+    loose = _take(make(faceset, partners=list_faceset(faceset)), 3)
+    _pack_files(faceset)
+    assert [path.name for path in faceset.iterdir()] == ["faceset.pak"]
+    packed = _take(make(faceset, partners=list_faceset(faceset)), 3)
+    for one, other in zip(loose, packed, strict=True):
+        _assert_equal(one, other)
+
+
+def test_a_pack_that_goes_away_during_training_is_the_user_s_to_mend(faceset: Path) -> None:
+    _pack_files(faceset)
+    maker = BatchMaker(list_faceset(faceset), SETTINGS, 4, seed=1, memory_bytes=0)
+    (faceset / "faceset.pak").unlink()
+    with pytest.raises(UserError, match="None of the 6 faces"):
+        _take(maker, 20)
+    assert len(maker.problems) == 6  # each of the faces in the one file
+    maker.close()
+
+
+def _pack_files(faceset: Path) -> None:
+    """Put the faces of a folder into a pack, and delete the files."""
+    faces = list_faceset(faceset)
+    packed = [PackedFace(face.path, face.metadata, face.shape, face.path.stat().st_size) for face in faces]
+    for _ in write_pak(faceset / "faceset.pak", packed):
+        pass
+    for face in faces:
+        face.path.unlink()
 
 
 def test_other_seeds_give_other_batches(faceset: Path, make: Make) -> None:

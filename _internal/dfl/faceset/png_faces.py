@@ -44,8 +44,10 @@ def read_old_png(content: bytes, name: str) -> FaceMetadata | None:
         return None
     place = 8
     while place + 12 <= len(content):
-        length = int.from_bytes(content[place : place + 4], "big")
-        if content[place + 4 : place + 8] == _CHUNK:
+        length, kind = int.from_bytes(content[place : place + 4], "big"), content[place + 4 : place + 8]
+        if not kind.isalpha() or kind == b"IEND":
+            return None
+        if kind == _CHUNK:
             data = content[place + 8 : place + 8 + length]
             if length > _MAX_CHUNK_BYTES or len(data) < length:
                 raise UserError(f"The face data in {name} are cut.", "Replace it by a whole copy, or delete it.")
