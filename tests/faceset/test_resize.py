@@ -9,9 +9,9 @@ import cv2
 import pytest
 
 from dfl.base.errors import UserError
+from dfl.base.files import write_json
 from dfl.base.report import Report
-from dfl.faceset import resize as module
-from dfl.faceset.aligned_face import read_face
+from dfl.faceset.aligned_face import read_face, write_face
 from dfl.faceset.faceset import list_faceset
 from dfl.faceset.resize import run
 from dfl.faceset.tool_options import ResizeOptions
@@ -72,9 +72,9 @@ def test_what_cannot_be_resized_stays_and_is_told(workspace: Workspace, capsys: 
     content = (aligned / "00001_0.jpg").read_bytes()
     (aligned / "00001_0.jpg").write_bytes(content[: len(content) // 2] + b"\xff\xd9")  # its header is whole
     face = read_face(aligned / "00002_0.jpg")
-    module.write_face(aligned / "00002_0.jpg", face.picture[:150], face.metadata)
+    write_face(aligned / "00002_0.jpg", face.picture[:150], face.metadata)
     cv2.imencode(".jpg", face.picture)[1].tofile(aligned / "holiday.jpg")
-    module.write_face(aligned / "00004_0.jpg", face.picture[:128, :128], face.metadata)
+    write_face(aligned / "00004_0.jpg", face.picture[:128, :128], face.metadata)
     run(workspace, options(), Report())
     said = capsys.readouterr().out
     assert "1 pictures are not square" in said
@@ -104,7 +104,7 @@ def test_a_kill_at_any_moment_of_taking_over_loses_nothing(workspace: Workspace,
                 path.unlink()
         write_faces(aligned, 2)
         write_faces(beside, 2, 128)
-        module.write_json(beside / "resize.json", {"settings": {"size": 128, "face_type": "same"}})
+        write_json(beside / "resize.json", {"settings": {"size": 128, "face_type": "same"}})
         for path in aligned.glob("*.jpg"):
             os.utime(beside / path.name, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns))
 
@@ -125,7 +125,7 @@ def test_a_hostile_journal_moves_nothing(workspace: Workspace) -> None:
     write_faces(aligned, 1)
     (aligned.parent / "clip.json").write_text("{}")
     beside.mkdir()
-    module.write_json(beside / "resize.json", {"taking_over": {"../clip.json": "a.jpg"}})
+    write_json(beside / "resize.json", {"taking_over": {"../clip.json": "a.jpg"}})
     with pytest.raises(UserError, match="damaged"):
         run(workspace, options(), Report())
     assert (aligned.parent / "clip.json").exists()
