@@ -6,10 +6,15 @@ import cv2
 import numpy as np
 import pytest
 
-from dfl.base.pictures import read_picture
-from dfl.extraction.cut_faces import Chunk, CutSettings, FaceCutter, FrameTask
+from dfl.base.pictures import Picture, read_picture
+from dfl.extraction.cut_faces import CutJob, CutSettings, CutTask, cut_frame, cut_job, start_cutter
+from dfl.extraction.find_faces import PartResult
+from dfl.extraction.found_frame import Face
 from dfl.extraction.journal import read_journal, start_journal
+from dfl.extraction.plan import FramePlan, PlannedFace
+from dfl.extraction.source import PicturePart
 from dfl.faces.align import alignment_matrix, transform_points
+from dfl.faces.dlib_faces import DlibFaces
 from dfl.faces.face_type import FaceType
 from dfl.faceset.aligned_face import read_face
 
@@ -18,18 +23,9 @@ from dfl.faceset.aligned_face import read_face
 def settings(tmp_path: Path) -> CutSettings:
     for name in ("aligned", "debug"):
         (tmp_path / name).mkdir()
-    start_journal(tmp_path / "aligned", {})
-    return CutSettings(
-        face_type=FaceType.WHOLE,
-        image_size=256,
-        jpeg_quality=95,
-        max_faces=0,
-        detector="mesh",
-        setting="fast",
-        with_mesh_v2=True,
-        aligned=tmp_path / "aligned",
-        debug=tmp_path / "debug",
-    )
+    journal = tmp_path / "aligned" / "extraction.jsonl"
+    start_journal(journal, {}, cut_frame)
+    return CutSettings(FaceType.WHOLE, 256, 95, tmp_path / "aligned", tmp_path / "debug", journal)
 
 
 @pytest.fixture
@@ -38,65 +34,92 @@ def frames(tmp_path: Path, write_frames: Callable[[Path, int], None]) -> list[Pa
     return sorted((tmp_path / "frames").iterdir())
 
 
+@pytest.fixture(scope="module")
+def face(officer: Picture) -> Face:
+    """The face of the first frame."""
+    frame = np.full((240, 256, 3), 60, np.uint8)
+    frame[:, :192] = officer[60:540:2, 80:464:2]
+    (found,) = DlibFaces().find(frame)
+    return Face(found.box, found.landmarks, 0.97)
+
+
 def _finished(settings: CutSettings) -> dict[str, int]:
     """The noted frames and their numbers of faces."""
-    journal = read_journal(settings.aligned)
+    journal = read_journal(settings.journal, cut_frame)
     assert journal
-    return {frame.frame: frame.faces for frame in journal.finished.values()}
+    return {entry.frame: entry.faces for entry in journal.entries.values()}
 
 
-def _chunk(frames: list[Path]) -> Chunk:
-    return Chunk(None, tuple(FrameTask(path, lacks_faces=True, lacks_debug=True) for path in frames))
+def _task(path: Path, faces: list[Face], lacks_faces: bool = True, lacks_debug: bool = True) -> CutTask:
+    planned = tuple(PlannedFace(number, face, face.landmarks, False) for number, face in enumerate(faces))
+    return CutTask(FramePlan(path.name, planned), "digest", lacks_faces, lacks_debug)
 
 
-def test_a_cut_face_is_the_frame_seen_through_its_matrix(settings: CutSettings, frames: list[Path]) -> None:
-    result = FaceCutter(settings).work(_chunk(frames))
-    assert not result.failed
+def _cut(settings: CutSettings, frames: list[Path], tasks: list[CutTask]) -> PartResult:
+    start_cutter(settings)
+    named = {path.name: task for path, task in zip(frames, tasks, strict=True)}
+    return cut_job(CutJob(PicturePart(tuple(frames)), named))
+
+
+def test_a_cut_face_is_the_frame_seen_through_its_matrix(settings: CutSettings, frames: list[Path], face: Face) -> None:
+    assert not _cut(settings, frames, [_task(path, [face]) for path in frames]).failed
     assert _finished(settings) == {"00001.png": 1, "00002.png": 1, "00003.png": 1}
-    face = read_face(settings.aligned / "00002_0.jpg")
-    metadata = face.metadata
+    written = read_face(settings.aligned / "00001_0.jpg")
+    metadata = written.metadata
     assert metadata.face_type is FaceType.WHOLE
-    assert metadata.source_filename == "00002.png"
+    assert metadata.source_filename == "00001.png"
+    assert metadata.other == {"confidence": 0.97}
+    expected = alignment_matrix(face.landmarks, 256, FaceType.WHOLE)
     assert metadata.image_to_face_mat is not None
-    expected = alignment_matrix(metadata.source_landmarks, 256, FaceType.WHOLE)
     assert np.array_equal(metadata.image_to_face_mat, expected)
-    assert np.array_equal(metadata.landmarks, transform_points(metadata.source_landmarks, expected))
+    assert np.array_equal(metadata.source_landmarks, face.landmarks)
+    assert np.array_equal(metadata.landmarks, transform_points(face.landmarks, expected))
     left, top, right, bottom = metadata.source_rect
     nose = metadata.source_landmarks[30]
     assert left < nose[0] < right
     assert top < nose[1] < bottom
-    seen = cv2.warpAffine(read_picture(frames[1]), expected, (256, 256), flags=cv2.INTER_LINEAR)
-    assert np.abs(face.picture.astype(int) - seen).mean() < 3  # what JPEG loses
+    seen = cv2.warpAffine(read_picture(frames[0]), expected, (256, 256), flags=cv2.INTER_LINEAR)
+    assert np.abs(written.picture.astype(int) - seen).mean() < 3  # what JPEG loses
 
 
-def test_a_debug_picture_shows_the_frame_with_lines(settings: CutSettings, frames: list[Path]) -> None:
-    FaceCutter(settings).work(_chunk(frames[:1]))
+def test_mark_only_keeps_the_whole_frame(settings: CutSettings, frames: list[Path], face: Face) -> None:
+    settings = replace(settings, face_type=FaceType.MARK_ONLY)
+    _cut(settings, frames[:1], [_task(frames[0], [face])])
+    written = read_face(settings.aligned / "00001_0.jpg")
+    assert written.picture.shape == (240, 256, 3)
+    assert written.metadata.image_to_face_mat is None
+    assert np.array_equal(written.metadata.landmarks, face.landmarks)
+
+
+def test_a_debug_picture_shows_the_frame_with_lines(settings: CutSettings, frames: list[Path], face: Face) -> None:
+    _cut(settings, frames[:1], [_task(frames[0], [face])])
     assert settings.debug
     drawn, frame = read_picture(settings.debug / "00001.jpg"), read_picture(frames[0])
     assert drawn.shape == frame.shape
     assert np.abs(drawn.astype(int) - frame).max() > 100
 
 
-def test_only_what_a_frame_lacks_is_written(settings: CutSettings, frames: list[Path]) -> None:
-    tasks = (FrameTask(frames[0], False, True), FrameTask(frames[1], True, False), FrameTask(frames[2], False, False))
-    FaceCutter(settings).work(Chunk(None, tasks))
+def test_only_what_a_frame_lacks_is_written(settings: CutSettings, frames: list[Path], face: Face) -> None:
+    tasks = [_task(frames[0], [face], False, True), _task(frames[1], [face], True, False)]
+    _cut(settings, frames[:2], tasks)
     assert _finished(settings) == {"00002.png": 1}
     assert [path.name for path in settings.aligned.glob("*.jpg")] == ["00002_0.jpg"]
     assert settings.debug
     assert [path.name for path in settings.debug.iterdir()] == ["00001.jpg"]
 
 
-def test_a_broken_frame_is_told_and_the_rest_goes_on(settings: CutSettings, frames: list[Path]) -> None:
+def test_a_broken_frame_is_told_and_the_rest_goes_on(settings: CutSettings, frames: list[Path], face: Face) -> None:
     frames[1].write_bytes(b"\x89PNG half")
-    result = FaceCutter(settings).work(_chunk([*frames, frames[0].with_name("00004.png")]))
+    frames.append(frames[0].with_name("00004.png"))
+    result = _cut(settings, frames, [_task(path, [face]) for path in frames])
     assert _finished(settings) == {"00001.png": 1, "00003.png": 1}
     assert [name for name, _ in result.failed] == ["00002.png", "00004.png"]
     assert "not a picture" in result.failed[0][1]
 
 
-def test_a_folder_that_cannot_be_written_stops_the_run(settings: CutSettings, frames: list[Path]) -> None:
+def test_a_folder_that_cannot_be_written_stops_the_run(settings: CutSettings, frames: list[Path], face: Face) -> None:
     settings = replace(settings, aligned=settings.aligned / "gone", debug=None)
-    result = FaceCutter(settings).work(_chunk(frames))
+    result = _cut(settings, frames, [_task(path, [face]) for path in frames])
     assert result.stop
     assert "gone" in result.stop.what
 
@@ -110,21 +133,9 @@ def test_a_folder_that_cannot_be_written_stops_the_run(settings: CutSettings, fr
     ],
 )
 def test_squares_too_large_for_their_box_are_refused(
-    settings: CutSettings, frames: list[Path], face_type: FaceType, box_share: float, expected: int
+    settings: CutSettings, frames: list[Path], face: Face, face_type: FaceType, box_share: float, expected: int
 ) -> None:
-    cutter = FaceCutter(replace(settings, face_type=face_type))
-    find = cutter._find
-    cutter._find = (
-        lambda frame, before: [  # a detector with a box of another size
-            replace(face, box=np.concatenate([face.box[:2], face.box[:2] + (face.box[2:] - face.box[:2]) * box_share]))
-            for face in find(frame, before)
-        ]
-    )
-    cutter.work(_chunk(frames[:1]))
+    corner, far = face.box[:2], face.box[2:]
+    small = replace(face, box=np.concatenate([corner, corner + (far - corner) * np.float32(box_share)]))
+    _cut(replace(settings, face_type=face_type), frames[:1], [_task(frames[0], [small])])
     assert _finished(settings) == {"00001.png": expected}
-
-
-def test_dlib_serves_as_detector_too(settings: CutSettings, frames: list[Path]) -> None:
-    FaceCutter(replace(settings, detector="hog")).work(_chunk(frames[:1]))
-    face = read_face(settings.aligned / "00001_0.jpg")
-    assert abs(face.metadata.landmarks[36:48].mean(axis=0)[0] - 128) < 20

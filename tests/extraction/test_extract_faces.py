@@ -1,23 +1,44 @@
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import av
+import cv2
+import numpy as np
 import pytest
 
 from dfl.base.errors import UserError
 from dfl.base.files import list_pictures
-from dfl.base.pictures import read_picture, write_picture
+from dfl.base.pictures import Picture, read_picture, write_picture
 from dfl.base.report import Report
+from dfl.extraction.cut_faces import cut_frame
 from dfl.extraction.extract_faces import run
+from dfl.extraction.found_frame import found_frame
 from dfl.extraction.journal import read_journal
 from dfl.extraction.options import ExtractFacesOptions
+from dfl.faces.face_type import FaceType
+from dfl.faceset.aligned_face import read_face
+from dfl.video import extract_frames
+from dfl.video.options import ExtractFramesOptions
 from dfl.workspace import Workspace
 
-FRAMES = 70  # three chunks
+FRAMES = 140  # three parts
 SMALL = ExtractFacesOptions(side="src", image_size=256, setting="fast", workers=1)
 WriteFrames = Callable[[Path, int], None]
+
+
+def write_clip(path: Path, pictures: list[Picture]) -> None:
+    """A clip of the pictures, with a key frame every ten frames."""
+    height, width = pictures[0].shape[:2]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"g": "10", "crf": "5"})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for picture in pictures:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "bgr24")))
+        container.mux(stream.encode())
 
 
 def _faces(workspace: Workspace) -> dict[str, bytes]:
@@ -46,8 +67,9 @@ def test_two_workers_make_the_same_faces_as_one(
     assert _faces(workspace) == undisturbed
 
 
+@pytest.mark.parametrize("stopped_in", ["finding faces", "cutting faces out"])
 def test_a_killed_run_goes_on_and_ends_with_the_same_faces(
-    workspace: Workspace, undisturbed: dict[str, bytes], write_frames: WriteFrames
+    workspace: Workspace, undisturbed: dict[str, bytes], write_frames: WriteFrames, stopped_in: str
 ) -> None:
     write_frames(workspace.frames("src"), FRAMES)
     command = [sys.executable, "-m", "dfl", "extract-faces", "src", "--workspace", str(workspace.root), "--yes"]
@@ -55,13 +77,19 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_faces(
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout
         for line in process.stdout:
-            if json.loads(line)["kind"] == "progress":
+            if (values := json.loads(line))["kind"] == "progress" and values["label"] == stopped_in:
                 break
         process.kill()  # SIGKILL; TerminateProcess on Windows
-    journal = read_journal(workspace.aligned("src"))
-    assert journal
-    assert 0 < len(journal.finished) < FRAMES
-    assert all(f"{Path(frame).stem}_0.jpg" in _faces(workspace) for frame in journal.finished)
+    found = read_journal(workspace.frames("src") / "found_faces.jsonl", found_frame)
+    assert found
+    cut = read_journal(workspace.aligned("src") / "extraction.jsonl", cut_frame)
+    if stopped_in == "finding faces":
+        assert 0 < len(found.entries) < FRAMES
+        assert cut is None
+    else:
+        assert cut
+        assert 0 < len(cut.entries) < FRAMES
+        assert all(f"{Path(frame).stem}_0.jpg" in _faces(workspace) for frame in cut.entries)
     run(workspace, SMALL, Report())
     assert _faces(workspace) == undisturbed
     assert sorted(path.name for path in workspace.aligned("src").iterdir()) == [*undisturbed, "extraction.jsonl"]
@@ -96,9 +124,9 @@ def test_frames_that_changed_are_done_again_and_their_old_faces_kept(
     (frames / "00001.png").write_bytes((frames / "00001.png").read_bytes())  # written again, but the same
     capsys.readouterr()
     run(workspace, SMALL, Report())
-    assert "1 frames have changed" in capsys.readouterr().out
+    assert "1 frames are done again" in capsys.readouterr().out
     assert list(_faces(workspace)) == ["00002_0.jpg", "00003_0.jpg"]
-    assert (frames / "aligned_before_1" / "00000.jpg").read_bytes() == before["00002_0.jpg"]
+    assert (workspace.aligned_trash("src") / "00000.jpg").read_bytes() == before["00002_0.jpg"]
 
 
 def test_other_options_make_all_faces_anew_and_keep_the_old_ones(
@@ -170,4 +198,81 @@ def test_broken_frames_and_frames_without_a_face_are_told(
 def test_without_frames_the_way_out_is_told(workspace: Workspace) -> None:
     with pytest.raises(UserError) as caught:
         run(workspace, SMALL, Report())
+    assert "data_src.mp4" in caught.value.todo
+    with pytest.raises(UserError) as caught:
+        run(workspace, SMALL.model_copy(update={"source": "frames"}), Report())
     assert "extract-frames src" in caught.value.todo
+
+
+def test_another_face_type_needs_no_new_search(workspace: Workspace, write_frames: WriteFrames) -> None:
+    write_frames(workspace.frames("src"), 3)
+    run(workspace, SMALL, Report())
+    found = workspace.frames("src") / "found_faces.jsonl"
+    before = found.read_bytes()
+    run(workspace, SMALL.model_copy(update={"face_type": "head"}), Report())
+    assert found.read_bytes() == before
+    assert read_face(workspace.aligned("src") / "00001_0.jpg").metadata.face_type is FaceType.HEAD
+
+
+def test_faces_come_straight_from_the_clip_as_from_its_frames(
+    workspace: Workspace, write_frames: WriteFrames, tmp_path: Path
+) -> None:
+    write_frames(tmp_path / "pictures", 30)
+    pictures = [read_picture(path) for path in list_pictures(tmp_path / "pictures")]
+    write_clip(workspace.root / "data_src.mp4", pictures)
+    run(workspace, SMALL, Report())
+    straight = _faces(workspace)
+    assert not list_pictures(workspace.frames("src"))
+    extract_frames.run(workspace, ExtractFramesOptions(side="src"), Report())
+    shutil.rmtree(workspace.aligned("src"))
+    run(workspace, SMALL, Report())
+    assert len(straight) == 30
+    assert _faces(workspace) == straight
+
+
+@pytest.mark.parametrize(
+    ("given", "numbers"),
+    [
+        ({"first_frame": 3, "last_frame": 5}, [3, 4, 5]),
+        ({"every_nth": 4}, [1, 5, 9]),
+        ({"first_frame": 9}, [9, 10]),
+    ],
+)
+def test_a_range_of_frames_is_looked_at(
+    workspace: Workspace, write_frames: WriteFrames, given: dict[str, int], numbers: list[int]
+) -> None:
+    write_frames(workspace.frames("src"), 10)
+    run(workspace, SMALL.model_copy(update=given), Report())
+    assert list(_faces(workspace)) == [f"{number:05d}_0.jpg" for number in numbers]
+
+
+def test_frames_whose_debug_picture_was_deleted_are_done_again(
+    workspace: Workspace, write_frames: WriteFrames, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_frames(workspace.frames("src"), 3)
+    run(workspace, SMALL.model_copy(update={"debug": True}), Report())
+    before = _faces(workspace)
+    (workspace.aligned_debug("src") / "00002.jpg").unlink()
+    again = SMALL.model_copy(update={"redo_deleted_debug": True, "detector": "hog"})
+    run(workspace, again, Report())
+    assert "1 frames have no picture" in capsys.readouterr().out
+    after = _faces(workspace)
+    assert {name for name in before if before[name] != after[name]} == {"00002_0.jpg"}
+    assert (workspace.aligned_trash("src") / "00002_0.jpg").read_bytes() == before["00002_0.jpg"]
+    assert (workspace.aligned_debug("src") / "00002.jpg").is_file()
+
+
+def test_only_the_wanted_person_is_taken(workspace: Workspace, officer: Picture, tmp_path: Path) -> None:
+    from skimage.data import astronaut
+
+    woman = np.ascontiguousarray(astronaut()[:300, 80:380, ::-1])
+    frame = np.full((300, 700, 3), 60, np.uint8)
+    frame[:, :300] = woman
+    frame[:, 320:620] = cv2.resize(officer[20:520, 6:506], (300, 300), interpolation=cv2.INTER_AREA)
+    for number in range(3):
+        write_picture(workspace.frames("src") / f"{number + 1:05d}.png", frame)
+    write_picture(tmp_path / "her.png", woman)
+    run(workspace, SMALL.model_copy(update={"only": (tmp_path / "her.png",)}), Report())
+    faces = [read_face(path) for path in list_pictures(workspace.aligned("src"))]
+    assert len(faces) == 3
+    assert all(face.metadata.source_landmarks[30][0] < 300 for face in faces)

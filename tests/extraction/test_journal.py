@@ -5,108 +5,103 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dfl.extraction.journal import (
-    Finished,
-    FrameFacts,
-    journal_files,
-    note,
-    read_frame,
-    read_journal,
-    start_journal,
-)
+from dfl.extraction.cut_faces import CutFrame, cut_frame
+from dfl.extraction.found_frame import found_frame
+from dfl.extraction.journal import Journal, journal_files, note, read_journal, start_journal
 
 OPTIONS = {"face_type": "wf", "image_size": 512}
-ONE = Finished("00001.png", FrameFacts(10, 1_700_000_000_123_456_789, 7), 1)
-TWO = Finished("Bild ü 顔.png", FrameFacts(11, 2, 8), 0)
+ONE = CutFrame("00001.png", "0123456789abcdef", 1)
+TWO = CutFrame("Bild ü 顔.png", "fedcba9876543210", 0, ("Bild ü 顔_0.jpg",))
 
 
-def test_what_was_noted_is_read_again(tmp_path: Path) -> None:
-    journal = start_journal(tmp_path, OPTIONS)
-    note(tmp_path, ONE)
-    note(tmp_path, TWO)
-    journal.gather()
-    assert journal.finished == {ONE.frame: ONE, TWO.frame: TWO}
-    assert journal_files(tmp_path) == {"extraction.jsonl"}
-    again = read_journal(tmp_path)
-    assert again == journal
-    assert again.options == OPTIONS
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "extraction.jsonl"
 
 
-def test_the_last_word_on_a_frame_counts(tmp_path: Path) -> None:
-    start_journal(tmp_path, OPTIONS)
-    later = Finished(ONE.frame, FrameFacts(99, 3, 4), 2)
-    for frame in (ONE, later):
-        note(tmp_path, frame)
-        journal = read_journal(tmp_path)
+def _start(file: Path) -> Journal[CutFrame]:
+    return start_journal(file, OPTIONS, cut_frame)
+
+
+def _read(file: Path) -> Journal[CutFrame]:
+    journal = read_journal(file, cut_frame)
     assert journal
-    assert journal.finished == {ONE.frame: later}
+    return journal
 
 
-def _notes(folder: Path) -> Path:
-    (name,) = journal_files(folder) - {"extraction.jsonl"}
-    return folder / name
+def test_what_was_noted_is_read_again(file: Path) -> None:
+    journal = _start(file)
+    note(file, [ONE])
+    note(file, [TWO])
+    journal.gather()
+    assert journal.entries == {ONE.frame: ONE, TWO.frame: TWO}
+    assert journal_files(file) == {"extraction.jsonl"}
+    assert _read(file) == journal
+    assert _read(file).options == OPTIONS
+
+
+def test_the_last_word_on_a_frame_counts(file: Path) -> None:
+    _start(file)
+    later = CutFrame(ONE.frame, "another", 2)
+    note(file, [ONE])
+    _read(file)
+    note(file, [later])
+    assert _read(file).entries == {ONE.frame: later}
+
+
+def _notes(file: Path) -> Path:
+    (name,) = journal_files(file) - {file.name}
+    return file.with_name(name)
 
 
 # Bytes that a kill took from the end.
 @pytest.mark.parametrize("torn", [2, 5, 40])
-def test_a_torn_line_is_done_again(tmp_path: Path, torn: int) -> None:
-    start_journal(tmp_path, OPTIONS)
-    note(tmp_path, ONE)
-    note(tmp_path, TWO)
-    _notes(tmp_path).write_bytes(_notes(tmp_path).read_bytes()[:-torn])
-    journal = read_journal(tmp_path)
-    assert journal
-    assert journal.finished == {ONE.frame: ONE}
-    note(tmp_path, TWO)
+def test_a_torn_line_is_done_again(file: Path, torn: int) -> None:
+    _start(file)
+    note(file, [ONE, TWO])
+    _notes(file).write_bytes(_notes(file).read_bytes()[:-torn])
+    journal = _read(file)
+    assert journal.entries == {ONE.frame: ONE}
+    note(file, [TWO])
     journal.gather()
-    assert journal.finished == {ONE.frame: ONE, TWO.frame: TWO}
+    assert journal.entries == {ONE.frame: ONE, TWO.frame: TWO}
 
 
-def test_a_new_journal_forgets_the_old_one(tmp_path: Path) -> None:
-    start_journal(tmp_path, {"image_size": 256})
-    note(tmp_path, ONE)
-    start_journal(tmp_path, OPTIONS)
-    journal = read_journal(tmp_path)
-    assert journal
-    assert journal.finished == {}
-    assert journal.options == OPTIONS
+def test_a_new_journal_forgets_the_old_one(file: Path) -> None:
+    start_journal(file, {"image_size": 256}, cut_frame)
+    note(file, [ONE])
+    _start(file)
+    assert _read(file).entries == {}
+    assert _read(file).options == OPTIONS
 
 
-def test_no_journal_and_one_without_its_head_give_none(tmp_path: Path) -> None:
-    assert read_journal(tmp_path) is None
-    (tmp_path / "extraction.jsonl").write_bytes(b"\0" * 400)
-    assert read_journal(tmp_path) is None
+def test_no_journal_and_one_without_its_head_give_none(file: Path) -> None:
+    assert read_journal(file, cut_frame) is None
+    file.write_bytes(b"\0" * 400)
+    assert read_journal(file, cut_frame) is None
+
+
+_ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["frame", "facts", "faces", "digest", "rejected", "cut", "box", "landmarks", "confidence", "thumbnail"]
+            ),
+            inner,
+            max_size=8,
+        )
+    ),
+)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200, deadline=None)
-@given(
-    st.lists(
-        st.one_of(
-            st.binary(max_size=40),
-            st.recursive(
-                st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-                lambda inner: (
-                    st.lists(inner, max_size=3)
-                    | st.dictionaries(
-                        st.sampled_from(["frame", "facts", "faces", "size", "mtime_ns", "crc", "x"]), inner, max_size=6
-                    )
-                ),
-            ).map(lambda value: json.dumps(value).encode()),
-        )
-    )
-)
-def test_no_line_whatever_it_holds_breaks_the_reader(tmp_path: Path, lines: list[bytes]) -> None:
-    start_journal(tmp_path, OPTIONS)
-    note(tmp_path, ONE)
-    with _notes(tmp_path).open("ab") as file:
-        file.write(b"\n".join(lines))
-    journal = read_journal(tmp_path)
-    assert journal
-    assert ONE.frame in journal.finished
-
-
-def test_a_frame_is_known_by_its_content(tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(b"123456789")
-    content, facts = read_frame(tmp_path / "a.png")
-    assert content == b"123456789"
-    assert (facts.size, facts.crc) == (9, 0xCBF43926)  # the check value of CRC-32
+@given(st.lists(st.one_of(st.binary(max_size=40), _ANY_JSON.map(lambda value: json.dumps(value).encode()))))
+def test_no_line_whatever_it_holds_breaks_a_reader(file: Path, lines: list[bytes]) -> None:
+    _start(file)
+    note(file, [ONE])
+    with _notes(file).open("ab") as notes:
+        notes.write(b"\n".join(lines))
+    assert ONE.frame in _read(file).entries
+    assert read_journal(file, found_frame) is not None

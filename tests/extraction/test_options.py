@@ -11,7 +11,7 @@ def test_heads_are_larger_unless_a_size_is_given() -> None:
     assert ExtractFacesOptions(side="src", face_type="head", image_size=512).image_size == 512
 
 
-@pytest.mark.parametrize("wrong", [{"image_size": 255}, {"image_size": 2049}, {"jpeg_quality": 0}, {"max_faces": -1}])
+@pytest.mark.parametrize("wrong", [{"image_size": 127}, {"image_size": 2049}, {"jpeg_quality": 0}, {"max_faces": -1}])
 def test_values_out_of_range_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ValidationError):
         ExtractFacesOptions(side="src", **wrong)  # type: ignore[arg-type]

@@ -12,6 +12,13 @@ def dlib_faces() -> DlibFaces:
     return DlibFaces()
 
 
+def test_the_network_finds_the_same_face(dlib_faces: DlibFaces, astronaut: Any) -> None:
+    (by_hog,) = dlib_faces.find(astronaut)
+    (by_cnn,) = DlibFaces(with_cnn=True).find(astronaut)
+    assert np.abs(by_cnn.landmarks - by_hog.landmarks).mean() < 3
+    assert by_cnn.confidence > 0.9
+
+
 @pytest.fixture(scope="module")
 def astronaut() -> Any:
     from skimage.data import astronaut
@@ -20,8 +27,9 @@ def astronaut() -> Any:
 
 
 def test_a_face_is_found_with_its_landmarks(dlib_faces: DlibFaces, astronaut: Any) -> None:
-    ((box, landmarks, score),) = dlib_faces.find(astronaut)
-    assert score > 1
+    (found,) = dlib_faces.find(astronaut)
+    box, landmarks = found.box, found.landmarks
+    assert found.confidence > 0.98
     assert landmarks.shape == (68, 2)
     assert landmarks.dtype == np.float32
     left, top, right, bottom = box
@@ -42,8 +50,9 @@ def test_a_face_is_found_with_its_landmarks(dlib_faces: DlibFaces, astronaut: An
     ],
 )
 def test_a_lying_face_is_found_where_it_is(dlib_faces: DlibFaces, astronaut: Any, turn: int, place: Any) -> None:
-    ((_, upright, _),) = dlib_faces.find(astronaut)
-    ((box, turned, _),) = dlib_faces.find(cv2.rotate(astronaut, turn))
+    (face,) = dlib_faces.find(astronaut)
+    (found,) = dlib_faces.find(cv2.rotate(astronaut, turn))
+    upright, box, turned = face.landmarks, found.box, found.landmarks
     expected = np.stack(place(upright[:, 0], upright[:, 1]), axis=1)
     assert np.array_equal(turned, expected)
     assert box[0] < box[2]
@@ -56,7 +65,7 @@ def test_small_faces_are_found_and_the_largest_comes_first(dlib_faces: DlibFaces
     frame[20:380, 400:760] = cv2.resize(astronaut, (360, 360), interpolation=cv2.INTER_AREA)
     found = dlib_faces.find(frame)
     assert len(found) == 2
-    assert found[0][0][0] > 400 > found[1][0][2]
+    assert found[0].box[0] > 400 > found[1].box[2]
 
 
 def test_a_frame_without_a_face_gives_none(dlib_faces: DlibFaces) -> None:

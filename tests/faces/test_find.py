@@ -10,7 +10,7 @@ from dfl.faces.find import FaceFinder, FoundFace
 from dfl.faces.square import angle_apart
 
 
-@pytest.fixture(scope="module", params=["thorough", "fast", "older mesh"])
+@pytest.fixture(scope="module", params=["fast", "thorough", "best", "older mesh"])
 def finder(request: pytest.FixtureRequest) -> FaceFinder:
     if request.param == "older mesh":
         return FaceFinder("thorough", with_mesh_v2=False)
@@ -63,15 +63,25 @@ def test_no_face_where_there_is_none(finder: FaceFinder, astronaut: Picture) -> 
     assert finder.find(np.zeros((1, 1, 3), np.uint8)) == []
 
 
-def test_a_face_sliding_out_of_the_frame_is_held_by_its_track(mesh_v2: Path, officer: Picture) -> None:
+def test_a_face_sliding_out_of_the_frame_is_followed(mesh_v2: Path, officer: Picture) -> None:
     finder = FaceFinder()
-    before: list[FoundFace] = []
+    face: FoundFace | None = None
     for shift in (160, 180, 200):  # the detector alone loses the face at 200
         frame = np.zeros((430, 512, 3), np.uint8)
         frame[shift:] = officer[: 430 - shift, :512]
-        before = finder.find(frame, before)
+        face = finder.follow(frame, face) if face else finder.find(frame)[0]
     assert finder.find(frame) == []
-    assert len(before) == 1
+    assert face is not None
+    assert finder.find(frame, [face]) == [face]
+    assert finder.follow(np.zeros_like(frame), face) is None
+
+
+def test_small_faces_of_a_large_frame_are_found_in_tiles(mesh_v2: Path, astronaut: Picture) -> None:
+    frame = np.full((540, 960, 3), 90, np.uint8)
+    small = cv2.resize(astronaut, (160, 160), interpolation=cv2.INTER_AREA)  # a face of 29 pixels
+    frame[300:460, 700:860] = small
+    (found,) = FaceFinder("thorough").find(frame)
+    assert found.box == pytest.approx((756, 321, 785, 355), abs=4)
 
 
 def test_a_badge_is_no_face(finder: FaceFinder, officer: Picture) -> None:

@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfl.faces.square import Square, angle_apart, overlap, roll_between, turn, whole_frame
+from dfl.faces.square import Square, angle_apart, overlap, roll_between, tiles, turn, whole_frame
 
 
 def _spot(picture: np.ndarray) -> np.ndarray:
@@ -77,3 +78,18 @@ def test_roll_is_clockwise() -> None:
 def test_overlap(other: tuple[int, ...], expected: float) -> None:
     box = np.array((0, 0, 10, 10), np.float32)
     assert overlap(box, np.array(other, np.float32)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "side", "count"), [(360, 640, 400, 3), (540, 960, 400, 8), (300, 300, 400, 1)]
+)
+def test_tiles_cover_the_frame_with_half_overlap(height: int, width: int, side: int, count: int) -> None:
+    made = list(tiles(np.zeros((height, width, 3), np.uint8), side))
+    assert len(made) == count
+    seen = np.zeros((height, width), bool)
+    for tile in made:
+        left, top = round(tile.x - (side - 1) / 2), round(tile.y - (side - 1) / 2)
+        seen[max(top, 0) : top + side, max(left, 0) : left + side] = True
+    assert seen.all()
+    for one, other in pairwise(sorted({tile.x for tile in made})):
+        assert other - one <= side / 2

@@ -1,95 +1,219 @@
 """The stage `extract-faces`: frames in, aligned pictures of their faces out.
 
-It can be stopped at any moment; started again it does the rest. Faces that were made with other options, or by another
-program, are moved aside as a folder, never deleted.
+First the faces of all frames are found, then they are linked to tracks, smoothed and chosen, then cut out. It can be
+stopped at any moment; started again it does the rest. What was found is kept: another face type or size cuts the faces
+out anew without a new search. Faces that were made with other options, or by another program, are moved aside as a
+folder, never deleted.
 """
 
-from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures, mendable, need_space, remove_parts, write_text
-from dfl.base.processes import Outcome, in_processes, worker_count
+from dfl.base.files import list_pictures, mendable, need_space, remove_parts
+from dfl.base.processes import worker_count
 from dfl.base.report import Report
-from dfl.extraction.cut_faces import Chunk, ChunkResult, CutSettings, FrameTask, cut_chunk, start_cutter
-from dfl.extraction.journal import Finished, Journal, journal_files, read_frame, read_journal, start_journal
+from dfl.extraction.cut_faces import CutFrame, CutJob, CutSettings, CutTask, cut_faces, cut_frame
+from dfl.extraction.find_faces import Failed, FindJob, FindSettings, PictureFinder, find_faces
+from dfl.extraction.found_frame import FoundFrame, found_frame
+from dfl.extraction.journal import Journal, journal_files, read_journal, start_journal
 from dfl.extraction.options import ExtractFacesOptions
+from dfl.extraction.people import wanted_tracks
+from dfl.extraction.plan import FramePlan, plan_frames
+from dfl.extraction.source import Part, open_source, part_of
+from dfl.extraction.tell import tell_faces
+from dfl.extraction.tracks import link
 from dfl.faces.face_type import FaceType
-from dfl.faces.weights import ensure_mesh_v2
+from dfl.faces.reference import references_of
+from dfl.faces.weights import ensure_mesh_v2, package_file
 from dfl.faceset.faceset import list_faceset
+from dfl.faceset.trash import move_to_trash
 from dfl.workspace import Workspace
 
-# Changes when the same options give other faces than before.
-_EXTRACTION_VERSION = 1
-_CHUNK_FRAMES = 32
+# Change when the same options find other faces, or cut them out otherwise, than before.
+_FINDING_VERSION = 2
+_CUTTING_VERSION = 2
 # A process takes about 150 MB; more than these would not fit into 2 GB.
 _MOST_WORKERS = 8
 # An aligned picture's bytes a pixel: JPEG quality 90 takes a third of this, quality 100 all of it.
 _BYTES_A_PIXEL = 0.6
-_MOST_WARNINGS = 20
-_WITHOUT_FACE_FILE = "frames_without_face.txt"
+_FOUND_FILE = "found_faces.jsonl"
+_CUT_FILE = "extraction.jsonl"
 
 
 def run(workspace: Workspace, options: ExtractFacesOptions, report: Report) -> None:
     """Find the faces in a side's frames and cut them out, aligned, into the side's aligned folder."""
-    frames = _frames(workspace, options, report)
-    has_mesh_v2 = options.detector == "mesh" and ensure_mesh_v2(report) is not None
+    parts = open_source(workspace, options, report)
+    workers = worker_count(options.workers, _MOST_WORKERS)
+    found, failed = _find(workspace, options, parts, workers, report)
+    frames = [found.entries.get(name) for part in parts for name in part.names]
+    tracks = link(frames)
+    wanted = None
+    if options.only:
+        wanted = wanted_tracks(parts, frames, tracks, references_of(options.only), workers, report)
+    plans = plan_frames(frames, tracks, wanted, options)
+    cut, failed_cuts = _cut(workspace, options, parts, frames, plans, found.options, workers, report)
+    _reject(workspace.aligned(options.side), cut, report)
+    names = [name for part in parts for name in part.names]
+    tell_faces(workspace, options.side, names, plans, cut, failed + failed_cuts, report)
+
+
+def _find(
+    workspace: Workspace, options: ExtractFacesOptions, parts: list[Part], workers: int, report: Report
+) -> tuple[Journal[FoundFrame], Failed]:
+    """Find the faces of all frames that were not searched yet, or have changed since."""
+    detector = _detector(options, report)
+    has_mesh_v2 = detector == "blaze" and ensure_mesh_v2(report) is not None
+    file = workspace.frames(options.side) / _FOUND_FILE
+    file.parent.mkdir(parents=True, exist_ok=True)
+    remove_parts(file.parent)
+    landmarks = {"hog": "dlib", "cnn": "dlib", "s3fd": "fan"}.get(detector, "mesh v2" if has_mesh_v2 else "mesh v1")
+    signature = {
+        "detector": detector,
+        "setting": options.setting,
+        "look_every": options.look_every,
+        "least_side": options.min_face,
+        "every_nth": options.every_nth,
+        "landmarks": landmarks,
+        "version": _FINDING_VERSION,
+    }
+    journal = read_journal(file, found_frame)
+    if journal is None or (journal.options != signature and not options.redo_deleted_debug):
+        journal = start_journal(file, signature, found_frame)
+    settings = FindSettings(
+        detector=detector,
+        setting="best" if options.redo_deleted_debug else options.setting,
+        with_mesh_v2=has_mesh_v2,
+        look_every=1 if options.redo_deleted_debug else options.look_every,
+        least_side=options.min_face,
+        journal=file,
+    )
+    _forget_changed(parts, journal, report)
+    if options.redo_deleted_debug:
+        jobs = _without_debug(parts, workspace.aligned_debug(options.side), report)
+    else:
+        jobs = [FindJob(part, frozenset(part.names) - journal.entries.keys()) for part in parts]
+        total, left = sum(len(part.names) for part in parts), sum(len(job.wanted) for job in jobs)
+        if 0 < left < total:
+            report.line(f"{total - left} of {total} frames are finished; going on with the rest.")
+    jobs = [job for job in jobs if job.wanted]
+    failed = find_faces(jobs, settings, workers, journal, _slow_finder(detector, report), report)
+    return journal, [(name, reason) for name, reason in failed if name not in journal.entries]
+
+
+def _detector(options: ExtractFacesOptions, report: Report) -> Literal["blaze", "hog", "cnn", "s3fd"]:
+    """The detector that `auto` stands for: blaze where its files are, else dlib's."""
+    if options.detector != "auto":
+        return options.detector
+    try:
+        package_file("face_detection_back.tflite")
+    except UserError as error:
+        report.warn(f"{error.what} Faces are found by dlib's detector, which sees those towards the camera only.")
+        return "hog"
+    return "blaze"
+
+
+def _slow_finder(detector: str, report: Report) -> PictureFinder | None:
+    """The original's networks need the engine, which is loaded here and not in every process."""
+    if detector != "s3fd":
+        return None
+    from dfl.extraction.original_faces import open_s3fd
+
+    return open_s3fd(report)
+
+
+def _forget_changed(parts: list[Part], journal: Journal[FoundFrame], report: Report) -> None:
+    """Forget frames whose file is another one now; of files with another time only, the content is compared."""
+    suspects: list[tuple[Part, str]] = []
+    for part in parts:
+        for name in part.names:
+            entry = journal.entries.get(name)
+            if entry and replace(entry.facts, crc=0) != part.facts(name):
+                suspects.append((part, name))
+    for part, name in report.track(suspects, "checking changed frames", len(suspects)) if suspects else ():
+        entry = journal.entries[name]
+        now = next(part_of(part, {name}).read()).facts
+        if (now.size, now.crc) == (entry.facts.size, entry.facts.crc) and now.crc:
+            journal.entries[name] = replace(entry, facts=now)
+        else:
+            del journal.entries[name]
+    if suspects:
+        journal.gather()
+
+
+def _without_debug(parts: list[Part], debug: Path, report: Report) -> list[FindJob]:
+    """The frames whose debug picture the user has deleted."""
+    drawn = {path.stem for path in list_pictures(debug)}
+    if not drawn:
+        raise UserError(f"There are no pictures in {debug}.", "Extract with --debug first, then delete the wrong ones.")
+    wanted = [{name for name in part.names if Path(name).stem not in drawn} for part in parts]
+    report.line(f"{sum(map(len, wanted))} frames have no picture in {debug}: they are done again.")
+    pairs = zip(parts, wanted, strict=True)
+    return [FindJob(part_of(part, names), frozenset(names)) for part, names in pairs if names]
+
+
+def _cut(
+    workspace: Workspace,
+    options: ExtractFacesOptions,
+    parts: list[Part],
+    frames: list[FoundFrame | None],
+    plans: list[FramePlan | None],
+    finding: dict[str, Any],
+    workers: int,
+    report: Report,
+) -> tuple[Journal[CutFrame], Failed]:
+    """Cut out the faces of all frames that were not cut yet, or are planned otherwise than they were cut."""
     aligned = workspace.aligned(options.side)
-    debug = workspace.aligned_debug(options.side) if options.debug else None
-    journal = _journal(aligned, workspace.aligned_debug(options.side), _signature(options, has_mesh_v2), report)
-    _redo_changed_frames(frames, journal, aligned, report)
+    wants_debug = options.debug or options.redo_deleted_debug
+    debug = workspace.aligned_debug(options.side) if wants_debug else None
+    names = ("face_type", "image_size", "jpeg_quality", "max_faces", "min_face", "smooth")
+    signature = {name: getattr(options, name) for name in names}
+    signature |= {"only": [path.name for path in options.only], "version": _CUTTING_VERSION}
+    signature |= {name: finding[name] for name in ("detector", "setting", "landmarks")}
+    journal = _cut_journal(aligned, workspace.aligned_debug(options.side), signature, report)
     for folder in filter(None, (aligned, debug)):
         folder.mkdir(parents=True, exist_ok=True)
         remove_parts(folder)
-    tasks = _tasks(frames, journal, debug)
-    lacking = sum(task.lacks_faces for task in tasks)
-    need_space(aligned, int(lacking * options.image_size**2 * _BYTES_A_PIXEL), f"Cutting out {lacking} frames' faces")
-    if 0 < lacking < len(frames):
-        report.line(f"{len(frames) - lacking} of {len(frames)} frames are finished; going on with the rest.")
+    tasks = _tasks(frames, plans, journal, debug)
+    _discard_old_faces(aligned, [name for name in journal.entries if name in tasks and tasks[name].lacks_faces], report)
+    lacking = sum(len(task.plan.faces) for task in tasks.values() if task.lacks_faces)
+    need_space(aligned, int(lacking * options.image_size**2 * _BYTES_A_PIXEL), f"Cutting out {lacking} faces")
     settings = CutSettings(
         face_type=FaceType.from_name(options.face_type),
         image_size=options.image_size,
         jpeg_quality=options.jpeg_quality,
-        max_faces=options.max_faces,
-        detector=options.detector,
-        setting=options.setting,
-        with_mesh_v2=has_mesh_v2,
         aligned=aligned,
         debug=debug,
+        journal=journal.file,
     )
-    failed = _cut(list(_chunks(tasks)), settings, worker_count(options.workers, _MOST_WORKERS), journal, report)
-    _tell(workspace.frames(options.side), frames, journal, failed, report)
+    jobs = [CutJob(part, {name: tasks[name] for name in part.names if name in tasks}) for part in parts]
+    return journal, cut_faces([job for job in jobs if job.tasks], settings, workers, journal, report)
 
 
-def _frames(workspace: Workspace, options: ExtractFacesOptions, report: Report) -> list[Path]:
-    """The side's frames in order; of several with one stem only the first, for their faces would have one name."""
-    folder = workspace.frames(options.side)
-    by_stem: dict[str, Path] = {}
-    doubles = []
-    for path in list_pictures(folder):
-        if by_stem.setdefault(path.stem, path) is not path:
-            doubles.append(path.name)
-    if doubles:
-        report.warn(f"Left out, as another picture has the same name but for its ending: {', '.join(doubles[:5])}")
-    if not by_stem:
-        raise UserError(f"There are no frames in {folder}.", f"Run extract-frames {options.side} first.")
-    return list(by_stem.values())
+def _tasks(
+    frames: list[FoundFrame | None], plans: list[FramePlan | None], journal: Journal[CutFrame], debug: Path | None
+) -> dict[str, CutTask]:
+    """What the frames lack, by file name; frames that lack nothing are left out."""
+    drawn = {path.stem for path in list_pictures(debug)} if debug else set()
+    tasks: dict[str, CutTask] = {}
+    for frame, plan in zip(frames, plans, strict=True):
+        if frame is None or plan is None:
+            continue
+        digest = plan.digest(frame)
+        done = journal.entries.get(frame.frame)
+        lacks_faces = done is None or done.digest != digest
+        lacks_debug = debug is not None and (lacks_faces or Path(frame.frame).stem not in drawn)
+        if lacks_faces or lacks_debug:
+            tasks[frame.frame] = CutTask(plan, digest, lacks_faces, lacks_debug)
+    return tasks
 
 
-def _signature(options: ExtractFacesOptions, has_mesh_v2: bool) -> dict[str, Any]:
-    """What the faces depend on: faces of one folder are all made alike."""
-    names = ("face_type", "image_size", "jpeg_quality", "max_faces", "detector", "setting")
-    landmarks = "dlib" if options.detector == "hog" else "mesh v2" if has_mesh_v2 else "mesh v1"
-    return {name: getattr(options, name) for name in names} | {"landmarks": landmarks, "version": _EXTRACTION_VERSION}
-
-
-def _journal(aligned: Path, debug: Path, signature: dict[str, Any], report: Report) -> Journal:
+def _cut_journal(aligned: Path, debug: Path, signature: dict[str, Any], report: Report) -> Journal[CutFrame]:
     """The journal to go on with, or a new one when the folder holds other faces (which are moved) or none."""
-    journal = read_journal(aligned)
-    content = {path.name for path in aligned.iterdir()} - journal_files(aligned) if aligned.is_dir() else set()
+    file = aligned / _CUT_FILE
+    journal = read_journal(file, cut_frame)
+    content = {path.name for path in aligned.iterdir()} - journal_files(file) if aligned.is_dir() else set()
     if journal and journal.options != signature:
         changed = [name for name, value in signature.items() if journal.options.get(name) != value]
         told = ", ".join(f"{name} {journal.options.get(name)} -> {signature[name]}" for name in changed)
@@ -100,18 +224,20 @@ def _journal(aligned: Path, debug: Path, signature: dict[str, Any], report: Repo
     elif content and not journal:
         aside = _move_aside(aligned, debug)
         report.line(f"{aligned} held faces that were not made here. They are in {aside} now.")
-    elif journal and not content and any(frame.faces for frame in journal.finished.values()):
+    elif journal and not content and any(frame.faces for frame in journal.entries.values()):
         report.line(f"{aligned} was emptied: all faces are made anew.")
         journal = None
     if journal:
         return journal
     aligned.mkdir(parents=True, exist_ok=True)
-    return start_journal(aligned, signature)
+    return start_journal(file, signature, cut_frame)
 
 
 def _move_aside(aligned: Path, debug: Path) -> Path:
     """Rename the aligned folder, and its debug folder, to names that are free."""
-    aside = _free_folder(aligned)
+    number = 1
+    while (aside := aligned.with_name(f"{aligned.name}_before_{number}")).exists():
+        number += 1
     for folder, target in ((aligned, aside), (debug, aside.with_name(f"{aside.name}_debug"))):
         if folder.is_dir():
             try:
@@ -121,118 +247,25 @@ def _move_aside(aligned: Path, debug: Path) -> Path:
     return aside
 
 
-def _free_folder(aligned: Path) -> Path:
-    number = 1
-    while (folder := aligned.with_name(f"{aligned.name}_before_{number}")).exists():
-        number += 1
-    return folder
-
-
-def _redo_changed_frames(frames: list[Path], journal: Journal, aligned: Path, report: Report) -> None:
-    """Forget finished frames whose picture is another one now, and move their old faces aside."""
-    suspects = [path for path in frames if _may_have_changed(path, journal.finished.get(path.name))]
-    changed: set[str] = set()
-    for path in report.track(suspects, "checking changed frames", len(suspects)) if suspects else ():
-        finished = journal.finished[path.name]
-        try:
-            facts = read_frame(path)[1]
-        except OSError:
-            continue  # told in its turn
-        if (facts.size, facts.crc) == (finished.facts.size, finished.facts.crc):
-            journal.finished[path.name] = replace(finished, facts=facts)
-        else:
-            changed.add(path.name)
-    for name in changed:
-        del journal.finished[name]
-    if suspects:
-        journal.gather()
-    if not changed:
+def _discard_old_faces(aligned: Path, frames: list[str], report: Report) -> None:
+    """Move the faces of frames that are cut out anew to the trash, whatever they are called now."""
+    if not frames:
         return
-    old = [face.path for face in list_faceset(aligned) if face.metadata.source_filename in changed]
-    text = f"{len(changed)} frames have changed: their faces are made anew."
+    changed = set(frames)
+    old = [face.name for face in list_faceset(aligned) if face.metadata.source_filename in changed]
     if old:
-        aside = _free_folder(aligned)
-        aside.mkdir()
-        for path in old:
-            path.rename(aside / path.name)
-        text += f" {len(old)} old faces are in {aside}."
-    report.line(text)
+        folder = move_to_trash(aligned, old, "the frame was done again")
+        report.line(f"{len(changed)} frames are done again; their {len(old)} old faces are in {folder}.")
 
 
-def _may_have_changed(path: Path, finished: Finished | None) -> bool:
-    if finished is None:
-        return False
-    state = path.stat()
-    return (state.st_size, state.st_mtime_ns) != (finished.facts.size, finished.facts.mtime_ns)
-
-
-def _tasks(frames: list[Path], journal: Journal, debug: Path | None) -> list[FrameTask]:
-    drawn = {path.stem for path in list_pictures(debug)} if debug else set()
-    return [
-        FrameTask(
-            path,
-            lacks_faces=path.name not in journal.finished,
-            lacks_debug=debug is not None and (path.stem not in drawn or path.name not in journal.finished),
-        )
-        for path in frames
-    ]
-
-
-def _chunks(tasks: list[FrameTask]) -> Iterator[Chunk]:
-    """Runs of frames with work to do, always cut at the same places."""
-    for start in range(0, len(tasks), _CHUNK_FRAMES):
-        part = tuple(tasks[start : start + _CHUNK_FRAMES])
-        if any(task.is_due for task in part):
-            yield Chunk(tasks[start - 1].path if start else None, part)
-
-
-def _cut(
-    chunks: list[Chunk], settings: CutSettings, workers: int, journal: Journal, report: Report
-) -> list[tuple[str, str]]:
-    """Work off the chunks in processes and note what is finished; returns the frames that failed, with the reason."""
-    failed: list[tuple[str, str]] = []
-    if not chunks:
-        return failed
-    due = sum(task.is_due for chunk in chunks for task in chunk.frames)
-    workers = min(workers, len(chunks))
-    outcomes = in_processes(cut_chunk, chunks, workers=workers, start=start_cutter, start_arguments=(settings,))
-    try:
-        # Closing waits for the processes, so that nothing is noted after the notes are gathered.
-        with report.progress("faces", due) as progress, closing(outcomes):
-            for outcome in outcomes:
-                result = outcome.result or _lost(outcome)
-                for name, reason in result.failed:
-                    if len(failed) < _MOST_WARNINGS:
-                        report.warn(f"{name} is left out: {reason}")
-                    failed.append((name, reason))
-                if result.stop:
-                    raise result.stop
-                progress.advance(sum(task.is_due for task in outcome.item.frames))
-    finally:
+def _reject(aligned: Path, journal: Journal[CutFrame], report: Report) -> None:
+    """Move faces that are most likely none to the trash; once, for the user may put them back."""
+    pending = [entry for entry in journal.entries.values() if entry.rejected]
+    names = [name for entry in pending for name in entry.rejected if (aligned / name).is_file()]
+    if names:
+        folder = move_to_trash(aligned, names, "doubtful")
+        report.line(f"{len(names)} doubtful faces were moved to {folder}; `dfl restore` puts them back.")
+    for entry in pending:
+        journal.entries[entry.frame] = replace(entry, rejected=())
+    if pending:
         journal.gather()
-    return [(name, reason) for name, reason in failed if name not in journal.finished]
-
-
-def _lost(outcome: Outcome[Chunk, ChunkResult]) -> ChunkResult:
-    """A chunk whose process failed or died: all of its frames failed."""
-    error = outcome.error
-    reason = error.what if isinstance(error, UserError) else repr(error)
-    return ChunkResult(tuple((task.path.name, reason) for task in outcome.item.frames if task.is_due), None)
-
-
-def _tell(folder: Path, frames: list[Path], journal: Journal, failed: list[tuple[str, str]], report: Report) -> None:
-    """The counts at the end, and the list of frames without a face."""
-    finished = [journal.finished[path.name] for path in frames if path.name in journal.finished]
-    faces = sum(frame.faces for frame in finished)
-    without = [frame.frame for frame in finished if not frame.faces]
-    list_file = folder / _WITHOUT_FACE_FILE
-    text = f"faces: {faces} in {len(finished) - len(without)} of {len(frames)} frames; "
-    text += f"{len(without)} frames without a face"
-    if without:
-        write_text(list_file, "".join(f"{name}\n" for name in without))
-        text += f" (listed in {list_file})"
-    else:
-        list_file.unlink(missing_ok=True)
-    if failed:
-        text += f"; {len(failed)} frames failed and are tried again next time"
-    report.done(text, faces=faces, frames=len(frames), without_face=len(without), failed=len(failed))

@@ -1,106 +1,96 @@
-"""Which frames are finished: one JSON line a frame in the aligned folder, written when its faces are on disk.
+"""A journal of finished frames: one JSON line a frame, written when its work is on disk.
 
 Every process notes its frames in a file of its own, as two processes cannot safely add to one file on Windows; runs
 begin and end by gathering these into the journal. A killed run may leave a last line torn: its frame is done again.
-Faces that the user deleted stay deleted, for their frame is finished. The journal's first line holds the options that
-the faces were made with.
+The journal's first line holds the options that the work was done with.
 """
 
 import json
 import os
-import zlib
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from dfl.base.files import mendable, write_text
 
-_JOURNAL_FILE = "extraction.jsonl"
-_NOTES_START, _NOTES_END = "extraction-", ".jsonl"
+
+class Entry(Protocol):
+    """What is noted of a frame."""
+
+    @property
+    def frame(self) -> str:
+        """The frame's file name."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in the journal."""
 
 
-@dataclass(frozen=True)
-class FrameFacts:
-    """By what a frame's file is known again: bytes, time of change (nanoseconds), CRC-32 of its content."""
-
-    size: int
-    mtime_ns: int
-    crc: int
-
-
-@dataclass(frozen=True)
-class Finished:
-    """A finished frame: its file as it was then, and how many faces were written."""
-
-    frame: str  # file name
-    facts: FrameFacts
-    faces: int
-
-
-def read_frame(path: Path) -> tuple[bytes, FrameFacts]:
-    """A frame's bytes, and its facts. OSError when it cannot be read."""
-    state = path.stat()
-    content = path.read_bytes()
-    return content, FrameFacts(len(content), state.st_mtime_ns, zlib.crc32(content))
+AnEntry = TypeVar("AnEntry", bound=Entry)
+Read = Callable[[dict[str, Any]], AnEntry]  # raises KeyError, TypeError or ValueError where a line is not as expected
 
 
 @dataclass
-class Journal:
-    """The journal of one aligned folder. `finished`: by the frame's file name."""
+class Journal(Generic[AnEntry]):
+    """A journal in `file` (.jsonl); notes stand beside it. `entries`: by the frame's file name."""
 
-    folder: Path
+    file: Path
     options: dict[str, Any]
-    finished: dict[str, Finished]
+    entries: dict[str, AnEntry]
+    read: Read[AnEntry]
 
     def gather(self) -> None:
         """Take in what processes have noted, write it all as one file, and remove the notes."""
-        notes = [self.folder / name for name in journal_files(self.folder) if name != _JOURNAL_FILE]
+        notes = _notes(self.file)
         for path in notes:
-            self.finished |= {frame.frame: frame for frame in _frames(_lines(path))}
-        lines = [json.dumps({"options": self.options}), *(json.dumps(asdict(one)) for one in self.finished.values())]
-        write_text(self.folder / _JOURNAL_FILE, "".join(f"{line}\n" for line in lines))
+            self.entries |= {entry.frame: entry for entry in _entries(_lines(path), self.read)}
+        lines = [{"options": self.options}, *(entry.to_json() for entry in self.entries.values())]
+        write_text(self.file, "".join(f"{json.dumps(line, separators=(',', ':'))}\n" for line in lines))
         for path in notes:
             path.unlink(missing_ok=True)
 
 
-def start_journal(folder: Path, options: Mapping[str, Any]) -> Journal:
+def start_journal(file: Path, options: Mapping[str, Any], read: Read[AnEntry]) -> Journal[AnEntry]:
     """A new journal, in the place of an old one and its notes."""
-    for name in journal_files(folder):
-        (folder / name).unlink()
-    journal = Journal(folder, dict(options), {})
+    for path in _notes(file):
+        path.unlink()
+    journal = Journal(file, dict(options), {}, read)
     journal.gather()
     return journal
 
 
-def read_journal(folder: Path) -> Journal | None:
-    """The journal of an aligned folder, with its notes; None when there is none or its first line is lost."""
-    if not (folder / _JOURNAL_FILE).is_file():
+def read_journal(file: Path, read: Read[AnEntry]) -> Journal[AnEntry] | None:
+    """The journal with its notes; None when there is none or its first line is lost."""
+    if not file.is_file():
         return None
-    first, *lines = _lines(folder / _JOURNAL_FILE)
+    first, *lines = _lines(file)
     options = (_object(first) or {}).get("options")
     if not isinstance(options, dict):
         return None
-    journal = Journal(folder, options, {frame.frame: frame for frame in _frames(lines)})
+    journal = Journal(file, options, {entry.frame: entry for entry in _entries(lines, read)}, read)
     journal.gather()
     return journal
 
 
-def note(folder: Path, frame: Finished) -> None:
-    """Note, in this process's own file, a frame whose faces are on disk. UserError when the disk does not take it."""
-    path = folder / f"{_NOTES_START}{os.getpid()}{_NOTES_END}"
+def note(file: Path, entries: Iterable[Entry]) -> None:
+    """Note finished frames of a journal in this process's own file. UserError when the disk does not take it."""
+    path = file.with_name(f"{file.stem}-{os.getpid()}{file.suffix}")
+    text = "".join(f"{json.dumps(entry.to_json(), separators=(',', ':'))}\n" for entry in entries)
     try:
-        with path.open("a", encoding="utf-8", newline="\n") as file:
-            file.write(f"{json.dumps(asdict(frame))}\n")
+        with path.open("a", encoding="utf-8", newline="\n") as notes:
+            notes.write(text)
     except OSError as error:
         raise mendable(error, path) from error
 
 
-def journal_files(folder: Path) -> set[str]:
-    """Names of the journal and its notes among a folder's files."""
-    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    notes = {name for name in names if name.startswith(_NOTES_START) and name.endswith(_NOTES_END)}
-    return notes | names & {_JOURNAL_FILE}
+def journal_files(file: Path) -> set[str]:
+    """Names of the journal and of its notes, as far as they are there."""
+    names = {path.name for path in _notes(file)}
+    return names | {file.name} if file.is_file() else names
+
+
+def _notes(file: Path) -> list[Path]:
+    return sorted(file.parent.glob(f"{file.stem}-*{file.suffix}"))
 
 
 def _lines(path: Path) -> list[bytes]:
@@ -110,22 +100,16 @@ def _lines(path: Path) -> list[bytes]:
         raise mendable(error, path) from error
 
 
-def _frames(lines: list[bytes]) -> Iterator[Finished]:
-    """The frames of those lines that are whole."""
-    return filter(None, map(_finished, lines))
-
-
-def _finished(line: bytes) -> Finished | None:
-    values = _object(line) or {}
-    facts = values.get("facts")
-    if not isinstance(facts, dict):
-        return None
-    frame, faces = values.get("frame"), values.get("faces")
-    numbers = [facts.get(name) for name in ("size", "mtime_ns", "crc")]
-    size, mtime_ns, crc = (number if type(number) is int else None for number in numbers)
-    if not isinstance(frame, str) or type(faces) is not int or size is None or mtime_ns is None or crc is None:
-        return None
-    return Finished(frame, FrameFacts(size, mtime_ns, crc), faces)
+def _entries(lines: list[bytes], read: Read[AnEntry]) -> Iterator[AnEntry]:
+    """The entries of those lines that are whole."""
+    for line in lines:
+        values = _object(line)
+        if values is None:
+            continue
+        try:
+            yield read(values)
+        except (KeyError, TypeError, ValueError, OverflowError):
+            continue
 
 
 def _object(line: bytes) -> dict[str, Any] | None:

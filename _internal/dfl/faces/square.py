@@ -1,6 +1,7 @@
 """The square of a frame that a face network looks at."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -68,6 +69,22 @@ def whole_frame(frame: Picture, roll: float = 0.0) -> Square:
     """The square around the whole frame (its longer side), turned by `roll`."""
     height, width = frame.shape[:2]
     return Square((width - 1) / 2, (height - 1) / 2, max(height, width), roll)
+
+
+def tiles(frame: Picture, side: float) -> Iterator[Square]:
+    """Upright squares of `side` pixels that cover the frame, each over half of the one before."""
+    height, width = frame.shape[:2]
+    for y in _middles(height, side):
+        for x in _middles(width, side):
+            yield Square(float(x), float(y), side)
+
+
+def _middles(length: int, side: float) -> NDArray[np.float64]:
+    """Middles of the tiles along one side of the frame."""
+    if length <= side:
+        return np.array([(length - 1) / 2])
+    steps = math.ceil((length - side) / (side / 2))
+    return np.linspace((side - 1) / 2, length - 1 - (side - 1) / 2, steps + 1)
 
 
 def turn(points: Points, roll: float) -> Points:

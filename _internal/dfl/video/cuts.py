@@ -25,18 +25,21 @@ class CutFinder:
 
     def is_cut(self, picture: Picture) -> bool:
         """Whether another scene begins with this frame, (H, W, 3) uint8 BGR; never with the first."""
-        before, self._before = self._before, _thumbnail(picture)
-        if before is None:
-            return False
-        difference = cv2.absdiff(before, self._before).mean()
-        if difference < _SAME or min(before.std(), self._before.std()) < _FLAT:
-            return bool(difference > _FAR)
-        # Both ways: one way alone takes every frame of a fade for a cut.
-        return 1 - max(_match(before, self._before), _match(self._before, before)) > _CUT
+        before, self._before = self._before, thumbnail(picture)
+        return before is not None and begins_scene(before, self._before)
 
 
-def _thumbnail(picture: Picture) -> NDArray[np.uint8]:
-    """Grey, (32, 32) uint8."""
+def begins_scene(before: NDArray[np.uint8], now: NDArray[np.uint8]) -> bool:
+    """Whether the second of two consecutive frames begins another scene; their thumbnails."""
+    difference = cv2.absdiff(before, now).mean()
+    if difference < _SAME or min(before.std(), now.std()) < _FLAT:
+        return bool(difference > _FAR)
+    # Both ways: one way alone takes every frame of a fade for a cut.
+    return 1 - max(_match(before, now), _match(now, before)) > _CUT
+
+
+def thumbnail(picture: Picture) -> NDArray[np.uint8]:
+    """What a frame, (H, W, 3) uint8 BGR, is known by: grey, (32, 32) uint8."""
     height, width = picture.shape[:2]
     step = max(1, min(height, width) // _SAMPLES)
     sampled = np.ascontiguousarray(picture[step // 2 :: step, step // 2 :: step])

@@ -1,0 +1,79 @@
+"""What was found in a frame, as it is kept between finding faces and cutting them out."""
+
+import base64
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfl.base.pictures import Points
+from dfl.extraction.source import FrameFacts
+
+_DECIMALS = 3  # of pixels
+_THUMBNAIL = (32, 32)
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """A face of a frame, frame pixels. box: (4,) float32; landmarks: (68, 2) float32; confidence: 0..1."""
+
+    box: NDArray[np.float32]
+    landmarks: Points
+    confidence: float
+
+    @property
+    def area(self) -> float:
+        """Area of the box, square pixels."""
+        return float((self.box[2] - self.box[0]) * (self.box[3] - self.box[1]))
+
+
+@dataclass(frozen=True, eq=False)
+class FoundFrame:
+    """A frame that was searched: its file as it was then, its faces, and whether a scene begins with it.
+
+    thumbnail: of video.cuts, (32, 32) uint8, where the frames before or after were searched by another process.
+    """
+
+    frame: str
+    facts: FrameFacts
+    faces: tuple[Face, ...]
+    is_cut: bool = False
+    thumbnail: NDArray[np.uint8] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in the journal."""
+        faces = [
+            {"box": _rounded(face.box), "landmarks": _rounded(face.landmarks), "confidence": round(face.confidence, 4)}
+            for face in self.faces
+        ]
+        facts = [self.facts.size, self.facts.mtime_ns, self.facts.crc]
+        values: dict[str, Any] = {"frame": self.frame, "facts": facts, "cut": self.is_cut, "faces": faces}
+        if self.thumbnail is not None:
+            values["thumbnail"] = base64.b64encode(self.thumbnail.tobytes()).decode("ascii")
+        return values
+
+
+def found_frame(values: dict[str, Any]) -> FoundFrame:
+    """The frame of a journal's line. KeyError, TypeError or ValueError when the line is not as expected."""
+    size, mtime_ns, crc = (int(number) for number in values["facts"])
+    faces = tuple(
+        Face(_numbers(face["box"], 4), _numbers(face["landmarks"], 136).reshape(68, 2), float(face["confidence"]))
+        for face in values["faces"]
+    )
+    thumbnail = None
+    if "thumbnail" in values:
+        thumbnail = np.frombuffer(base64.b64decode(values["thumbnail"]), np.uint8).reshape(_THUMBNAIL)
+    return FoundFrame(str(values["frame"]), FrameFacts(size, mtime_ns, crc), faces, bool(values["cut"]), thumbnail)
+
+
+def _rounded(values: NDArray[np.float32]) -> list[float]:
+    rounded: list[float] = np.round(values.ravel().astype(np.float64), _DECIMALS).tolist()
+    return rounded
+
+
+def _numbers(values: object, count: int) -> NDArray[np.float32]:
+    numbers = np.array(values, np.float32)
+    if numbers.shape != (count,) or not np.isfinite(numbers).all():
+        raise ValueError(f"expected {count} numbers")
+    return numbers

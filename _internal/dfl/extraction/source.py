@@ -1,0 +1,201 @@
+"""Where an extraction's frames come from: pictures of a folder, or straight from the clip.
+
+The frames are cut into parts of consecutive frames; one process works off one part. Parts begin at fixed places, so
+that faces do not depend on the number of processes.
+"""
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dfl.base.errors import UserError
+from dfl.base.files import list_pictures
+from dfl.base.pictures import Picture, decode_picture
+from dfl.base.report import Report
+from dfl.extraction.options import ExtractFacesOptions
+from dfl.video.clip import Clip, read_clip
+from dfl.video.segments import Segment, read_segment, segments
+from dfl.workspace import Workspace
+
+_PART_FRAMES = 64
+
+
+@dataclass(frozen=True)
+class FrameFacts:
+    """By what a frame's file is known again: bytes, time of change (nanoseconds), CRC-32 of its content.
+
+    For frames that come straight from a clip: the clip's bytes and time of change, and 0.
+    """
+
+    size: int
+    mtime_ns: int
+    crc: int
+
+
+@dataclass(frozen=True, eq=False)
+class SourceFrame:
+    """A frame: its file name (also when it comes from the clip), its picture, or why it cannot be read."""
+
+    name: str
+    facts: FrameFacts
+    picture: Picture | None
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class PicturePart:
+    """Consecutive pictures of a folder."""
+
+    paths: tuple[Path, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """File names of the frames."""
+        return [path.name for path in self.paths]
+
+    def read(self, wanted: frozenset[str] | None = None) -> Iterator[SourceFrame]:
+        """The frames in order; only those of `wanted`, if given."""
+        for path in self.paths:
+            if wanted is None or path.name in wanted:
+                yield _read_picture(path)
+
+    def facts(self, name: str) -> FrameFacts:
+        """What is known of a frame without reading it; its CRC is 0."""
+        state = next(path for path in self.paths if path.name == name).stat()
+        return FrameFacts(state.st_size, state.st_mtime_ns, 0)
+
+    def __str__(self) -> str:
+        return f"the frames {self.paths[0].name} to {self.paths[-1].name}"
+
+
+@dataclass(frozen=True)
+class ClipPart:
+    """Consecutive frames of a clip. numbers: of the wanted ones, counted from 1 in the whole clip."""
+
+    clip: Clip
+    segment: Segment
+    first: int
+    numbers: tuple[int, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """The names that the frames would have as pictures."""
+        return [frame_name(number) for number in self.numbers]
+
+    def read(self, wanted: frozenset[str] | None = None) -> Iterator[SourceFrame]:
+        """The frames in order; only those of `wanted`, if given. Decoding stops behind the last one."""
+        names = set(self.names) if wanted is None else wanted & set(self.names)
+        facts = self.facts("")
+        for number, frame in enumerate(read_segment(self.clip, self.segment, _stay_silent), self.first):
+            name = frame_name(number)
+            if name in names:
+                names = names - {name}
+                yield SourceFrame(name, facts, frame.picture)
+            if not names:
+                return
+        for name in sorted(names):
+            yield SourceFrame(name, facts, None, "it cannot be decoded")
+
+    def facts(self, name: str) -> FrameFacts:
+        """What is known of the clip; the same for every frame."""
+        state = self.clip.path.stat()
+        return FrameFacts(state.st_size, state.st_mtime_ns, 0)
+
+    def __str__(self) -> str:
+        return f"the frames {self.names[0]} to {self.names[-1]} of {self.clip.path.name}"
+
+
+Part = PicturePart | ClipPart
+
+
+def part_of(part: Part, names: set[str]) -> Part:
+    """The frames of a part that have these names; frames in between are dropped too, so nothing is followed there."""
+    if isinstance(part, PicturePart):
+        return PicturePart(tuple(path for path in part.paths if path.name in names))
+    return replace(part, numbers=tuple(number for number in part.numbers if frame_name(number) in names))
+
+
+def frame_name(number: int) -> str:
+    """The file name that extract-frames gives to a frame, counted from 1."""
+    return f"{number:05d}.png"
+
+
+def open_source(workspace: Workspace, options: ExtractFacesOptions, report: Report) -> list[Part]:
+    """The parts of what the options name: the folder's frames if it has any, else the clip. UserError if neither."""
+    numbers = range(options.first_frame - 1, options.last_frame or 2**31, options.every_nth)
+    folder = workspace.frames(options.side)
+    if options.source != "video":
+        paths = _one_of_each_stem(folder, report)
+        if paths:
+            return _picture_parts(paths[numbers.start : numbers.stop : numbers.step], folder)
+        if options.source == "frames":
+            raise UserError(f"There are no frames in {folder}.", f"Run extract-frames {options.side} first.")
+    clip = read_clip(_clip_of(workspace, options))
+    report.line(f"No pictures needed: the frames come straight from {clip.path.name}.")
+    parts = _clip_parts(clip, numbers)
+    if not parts:
+        raise _empty_range(str(clip.path))
+    return parts
+
+
+def _clip_of(workspace: Workspace, options: ExtractFacesOptions) -> Path:
+    try:
+        return workspace.clip(options.side)
+    except UserError as error:
+        if options.source == "video":
+            raise
+        folder = workspace.frames(options.side)
+        raise UserError(f"There are no frames in {folder}, and no clip. {error.what}", error.todo) from error
+
+
+def _one_of_each_stem(folder: Path, report: Report) -> list[Path]:
+    """The folder's pictures in order; of several with one stem only the first, as their faces would have one name."""
+    by_stem: dict[str, Path] = {}
+    doubles = []
+    for path in list_pictures(folder):
+        if by_stem.setdefault(path.stem, path) is not path:
+            doubles.append(path.name)
+    if doubles:
+        report.warn(f"Left out, as another picture has the same name but for its ending: {', '.join(doubles[:5])}")
+    return list(by_stem.values())
+
+
+def _picture_parts(paths: list[Path], folder: Path) -> list[Part]:
+    if not paths:
+        raise _empty_range(str(folder))
+    return [PicturePart(tuple(paths[start : start + _PART_FRAMES])) for start in range(0, len(paths), _PART_FRAMES)]
+
+
+def _clip_parts(clip: Clip, numbers: range) -> list[Part]:
+    """The clip's segments that hold wanted frames; `numbers` count from 0."""
+    parts: list[Part] = []
+    first = 0
+    for segment in segments(clip):
+        inside = [number + 1 for number in range(first, first + segment.frames) if number in numbers]
+        if inside:
+            parts.append(ClipPart(clip, segment, first + 1, tuple(inside)))
+        first += segment.frames
+    return parts
+
+
+def _empty_range(what: str) -> UserError:
+    return UserError(f"No frame of {what} is in the range.", "Change --first-frame, --last-frame or --every-nth.")
+
+
+def _read_picture(path: Path) -> SourceFrame:
+    facts = FrameFacts(0, 0, 0)
+    try:
+        state = path.stat()
+        content = path.read_bytes()
+        facts = FrameFacts(len(content), state.st_mtime_ns, zlib.crc32(content))
+        return SourceFrame(path.name, facts, decode_picture(content, str(path)))
+    except OSError as error:
+        return SourceFrame(path.name, facts, None, f"{path} cannot be read: {error.strerror}.")
+    except UserError as error:
+        return SourceFrame(path.name, facts, None, error.what)
+
+
+def _stay_silent(text: str) -> None:
+    """Damage is told by the frames that are missing."""
+    del text
