@@ -273,3 +273,22 @@ def test_a_killed_run_loses_nothing_and_is_finished_by_the_next(
         assert len(left) + len(list(trash.glob("*.jpg"))) == 4
 
     assert kill_at_every(work, prepare, check) > 6
+
+
+def test_the_main_person_comes_first_and_strangers_last(few: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    random = np.random.default_rng(3)
+    middles = random.normal(0, 0.12, (2, 128))
+    people = [1, 0, 0, 2, 1, 0, 0, 1]  # 2: like nobody
+    spread = [0.1, 0.3, 0.1, 0, 0.3, 0.0, 0.2, 0.2]
+    away = random.normal(0, 1, (8, 128))
+    away /= np.linalg.norm(away, axis=1, keepdims=True)
+    descriptors = np.array([middles[who % 2] + far * to for who, far, to in zip(people, spread, away, strict=True)])
+    descriptors[3] += 1
+    faces = list_faceset(few.aligned("src"))[:1] * 8
+    options = SortOptions(side="src", by="identity")
+    subject = sort._Subject(faces, {"descriptor": descriptors.astype(np.float32)}, options, few, Report())
+    order, trash = sort._METHODS["identity"].order(subject)
+    assert [people[index] for index in order] == [0, 0, 0, 0, 1, 1, 1, 2]
+    assert order[3] == 1  # the least typical face of the first person
+    assert trash == []
+    assert "Person 1: 4 faces" in capsys.readouterr().out
