@@ -48,6 +48,12 @@ STAGES = (
         has_sides=True,
     ),
     Stage(
+        "inspect",
+        "Tell what facesets have and lack: directions, people, doubtful faces; writes a page for the browser.",
+        "dfl.faceset.inspect_options:InspectOptions",
+        "dfl.faceset.inspect:run",
+    ),
+    Stage(
         "train",
         "Train a model on both facesets until you stop it.",
         "dfl.training.options:TrainOptions",

@@ -11,8 +11,10 @@ from dfl.base.report import Report
 from dfl.faces.align import alignment_matrix, rect_from_landmarks, transform_points
 from dfl.faces.face_type import FaceType
 from dfl.faces.find import FaceFinder
-from dfl.faceset import split_people
-from dfl.faceset.aligned_face import FaceMetadata, write_face
+from dfl.faceset import pack, split_people
+from dfl.faceset.aligned_face import write_face
+from dfl.faceset.face_metadata import FaceMetadata
+from dfl.faceset.keep_options import PackOptions
 from dfl.faceset.people_options import PeopleOptions
 from dfl.faceset.split_people import run
 from dfl.workspace import Workspace
@@ -128,12 +130,22 @@ def test_a_double_click_asks_who_stays(
 def test_a_damaged_face_is_told_and_stays(workspace: Workspace, aligned: Path) -> None:
     damaged = aligned / "damaged.jpg"
     content = (aligned / "c_t0.2.jpg").read_bytes()
-    start = content.index(b"\xff\xda")  # the coded picture begins
-    damaged.write_bytes(content[: start + 2] + b"\xff\xd9")
+    start = content.rindex(b"\xff\xda")  # the coded picture begins
+    damaged.write_bytes(content[: start + 40])
     report = Lines()
     run(workspace, PeopleOptions(side="src", keep="1"), report)
     assert "damaged.jpg" in report.text
     assert damaged.exists()
+
+
+def test_people_of_a_packed_faceset_are_told_but_not_moved(workspace: Workspace, aligned: Path) -> None:
+    pack.run(workspace, PackOptions(side="src"), Lines())
+    report = Lines()
+    run(workspace, PeopleOptions(side="src"), report)
+    assert report.lines[-1] == "9 faces of 2 people"
+    with pytest.raises(UserError, match="packed") as caught:
+        run(workspace, PeopleOptions(side="src", keep="1"), Lines())
+    assert "dfl unpack src" in caught.value.todo
 
 
 def test_an_empty_faceset_says_what_to_do_first(workspace: Workspace) -> None:
