@@ -23,7 +23,7 @@ _TIME_STEP_NS = 2_000_000_000  # the coarsest clock of a file system (FAT)
 
 @dataclass(frozen=True)
 class Remade:
-    """The faceset, the stage (`resize`), and what its pictures are then: the folder's ending and a reason in the trash."""
+    """The faceset, the stage (`resize`), and what its pictures are then: the folder's ending, a reason in the trash."""
 
     aligned: Path
     stage: str
