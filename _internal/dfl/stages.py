@@ -93,6 +93,13 @@ STAGES = (
         has_sides=True,
     ),
     Stage(
+        "enhance",
+        "Give a faceset's pictures more detail, with the original's network.",
+        "dfl.extraction.enhance_options:EnhanceOptions",
+        "dfl.extraction.enhance:run",
+        has_sides=True,
+    ),
+    Stage(
         "debug-landmarks",
         "Draw the landmarks on the faces of a faceset, in pictures beside it.",
         "dfl.faceset.tool_options:DebugLandmarksOptions",
