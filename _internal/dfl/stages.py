@@ -149,6 +149,19 @@ STAGES = (
         has_sides=True,
     ),
     Stage(
+        "cut-video",
+        "Cut a part out of a video, as a file beside it.",
+        "dfl.video.options:CutVideoOptions",
+        "dfl.video.cut_video:run",
+    ),
+    Stage(
+        "denoise-frames",
+        "Take the noise out of a side's frames.",
+        "dfl.video.options:DenoiseFramesOptions",
+        "dfl.video.denoise_frames:run",
+        has_sides=True,
+    ),
+    Stage(
         "clear-workspace",
         "Delete frames, faces and models of the workspace; videos stay.",
         "dfl.upkeep.options:ClearWorkspaceOptions",

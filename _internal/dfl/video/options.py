@@ -57,6 +57,38 @@ class MakeVideoOptions(Options):
     key: Path | None = option(None, "The private key (PEM) of that certificate.")
 
 
+class CutVideoOptions(Options):
+    """Options of cut-video."""
+
+    file: Path = option(..., "The video; src or dst for the clip of the workspace.", argument=True)
+    from_time: str = option("00:00:00.000", "Where to begin: hours:minutes:seconds, or seconds.", ask="From time")
+    to_time: str = option(
+        "00:00:00.000", "Where to end, as --from-time; 0 takes all to the end.", ask="To time (0: to the end)"
+    )
+    audio_track: int = option(
+        0, "Which of the video's sound tracks to take, counted from 0.", ask="Audio track id", minimum=0
+    )
+    bitrate: int = option(
+        25, "Bit rate of the new video in megabits a second.", ask="Bitrate in MB/s", minimum=1, maximum=1000
+    )
+    copy_only: bool = option(
+        False,
+        "Cut without coding anew: nothing is lost and it takes no time, but it can begin at key frames only.",
+    )
+
+
+class DenoiseFramesOptions(Options):
+    """Options of denoise-frames."""
+
+    side: Side = option(..., "Whose frames: src or dst.", argument=True)
+    factor: int = option(7, "How much: 1 little to 20 much.", ask="Denoise factor?", minimum=1, maximum=20)
+    keep: bool = option(
+        True,
+        "Keep the frames as they were in frames_before_denoise.",
+        ask="Keep the frames as they were, in frames_before_denoise?",
+    )
+
+
 class VerifyOptions(Options):
     """Options of verify."""
 

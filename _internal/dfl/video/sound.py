@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Self
@@ -26,14 +27,26 @@ AAC_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 AAC_RATES = (44100, 48000)  # samples a second; others become 48000
 
 
+@dataclass(frozen=True)
+class SoundCut:
+    """Which sound of a clip is taken: seconds from the clip's start, `end` None for all; one track, or all (None)."""
+
+    path: Path | None
+    start: Fraction = Fraction(0)
+    end: Fraction | None = None
+    track: int | None = None
+    is_copied: bool = False  # whatever its kind: it goes into a container of the type that it comes from
+
+
 class SoundTrack:
     """Audio streams of a source container on their way into an output container, copied or coded as AAC.
 
     Packets are taken in step with the frames, so that memory stays bounded. `losses` says what could not be kept.
     """
 
-    def __init__(self, source: Any, output: Any, suffix: str, name: str) -> None:
-        self._source, self._output, self._suffix, self._name = source, output, suffix, name
+    def __init__(self, source: Any, output: Any, suffix: str, cut: SoundCut) -> None:
+        self._source, self._output, self._suffix, self._cut = source, output, suffix, cut
+        self._name = cut.path.name if cut.path else ""
         self._streams: dict[int, Any] = {}  # index in the source -> stream of the output
         self._coded: set[int] = set()  # those that become AAC
         self._offsets: dict[int, int] = {}
@@ -43,24 +56,26 @@ class SoundTrack:
 
     @classmethod
     @contextmanager
-    def of(cls, path: Path | None, output: Any, suffix: str) -> Iterator[Self]:
-        """The sound of the clip at `path`; without a path, or without sound in it, a track that does nothing."""
-        if path is None:
-            yield cls(None, output, suffix, "")
+    def of(cls, cut: "SoundCut | Path | None", output: Any, suffix: str) -> Iterator[Self]:
+        """The sound of a clip, or a cut of it; without a clip, or without sound in it, a track that does nothing."""
+        cut = cut if isinstance(cut, SoundCut) else SoundCut(cut)
+        if cut.path is None:
+            yield cls(None, output, suffix, cut)
             return
-        with open_clip(path) as source:
-            yield cls(source, output, suffix, path.name)
+        with open_clip(cut.path) as source:
+            yield cls(source, output, suffix, cut)
 
     def add_streams(self) -> None:
         """Add one stream to the output for each of the source. After the video stream, before the first packet."""
         if self._source is None:
             return
-        for stream in self._source.streams.audio:
+        streams = list(self._source.streams.audio)
+        for stream in streams if self._cut.track is None else streams[self._cut.track : self._cut.track + 1]:
             context = stream.codec_context
             if context is None or not context.sample_rate:
                 self.losses.append(f"A sound track of {self._name} is of an unknown kind and was left out.")
                 continue
-            if kind_of(stream) in COPIED[self._suffix]:
+            if self._cut.is_copied or kind_of(stream) in COPIED[self._suffix]:
                 self._streams[stream.index] = self._output.add_stream_from_template(stream)
             else:
                 rate = context.sample_rate if context.sample_rate in AAC_RATES else AAC_RATES[-1]
@@ -69,7 +84,8 @@ class SoundTrack:
                 self._streams[stream.index] = coded
                 self._coded.add(stream.index)
                 self.losses.append(f"Sound of {self._name}: {kind_of(stream)} became AAC, as {self._suffix} needs it.")
-            self._offsets[stream.index] = start_ticks(self._source, stream.time_base)
+            offset = start_ticks(self._source, stream.time_base)
+            self._offsets[stream.index] = offset + round(self._cut.start / stream.time_base)
         self._packets = self._demux()
         self._next = next(self._packets, None)
 
@@ -94,17 +110,27 @@ class SoundTrack:
         if not wanted:
             return
         try:
+            if self._cut.start:
+                self._source.seek(self._source_start(), backward=True)
             for packet in self._source.demux(wanted):
                 if packet.size == 0 or packet.dts is None:
                     continue
                 offset = self._offsets[packet.stream.index]
                 packet.dts -= offset
                 packet.pts = packet.dts if packet.pts is None else packet.pts - offset
+                if self._cut.start and packet.pts < 0:
+                    continue
+                if self._cut.end is not None and packet.dts * packet.time_base >= self._cut.end - self._cut.start:
+                    return
                 if self._suffix in _NO_LEAD_IN and packet.pts + (packet.duration or 0) <= 0:
                     continue
                 yield packet.dts * packet.time_base, packet
         except av.FFmpegError:
             self.losses.append(f"The sound of {self._name} is damaged or cut; what could be read was kept.")
+
+    def _source_start(self) -> int:
+        """Where the wanted sound begins, in the container's own time (microseconds)."""
+        return int(self._source.start_time or 0) + int(self._cut.start * 1_000_000)
 
     def _code(self, packet: Any, stream: Any) -> None:
         """Decode a packet and code its sound as AAC."""

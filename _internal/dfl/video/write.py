@@ -22,7 +22,7 @@ from dfl.base.errors import UserError
 from dfl.base.files import mendable
 from dfl.base.pictures import Picture
 from dfl.video.clip import BT709, HDR_TRANSFERS
-from dfl.video.sound import SoundTrack
+from dfl.video.sound import SoundCut, SoundTrack
 
 Kind = Literal["ordinary", "mask", "lossless"]
 _GBR = 0  # ITU-T H.273: RGB, no matrix
@@ -53,11 +53,14 @@ class VideoForm:
     comment: str = ""  # goes into the container's tag `comment`
 
 
-def write_video(path: Path, frames: Iterable[Shown], form: VideoForm, sound: Path | None = None) -> list[str]:
+def write_video(
+    path: Path, frames: Iterable[Shown], form: VideoForm, sound: SoundCut | Path | None = None
+) -> list[str]:
     """Write `frames`, all of one size and in order of time, to `path` (.mp4, .mov, .mkv, .avi).
 
-    `sound`: a clip whose audio streams are taken along. Odd sizes are made even by repeating the last row or column,
-    except in the lossless form. Returns what could not be kept, in words. UserError when the file cannot be written.
+    `sound`: a clip whose audio streams are taken along, or a cut of it. Odd sizes are made even by repeating the last
+    row or column, except in the lossless form. Returns what could not be kept, in words. UserError when the file cannot
+    be written.
     """
     rest = iter(frames)
     first = next(rest, None)

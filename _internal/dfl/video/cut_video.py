@@ -1,0 +1,183 @@
+"""The stage cut-video: a part of a video as a file of its own, beside it."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+from dfl.base.errors import UserError
+from dfl.base.files import need_space, replacing
+from dfl.base.report import Report
+from dfl.video.clip import BT709, Clip, read_clip
+from dfl.video.copy_part import copy_part
+from dfl.video.marking import COMMENT, SOURCE_TYPE, Marks, mark_result, read_marks
+from dfl.video.options import CutVideoOptions
+from dfl.video.read import step_ticks
+from dfl.video.segments import SegmentFrame, read_segment, segments
+from dfl.video.sound import SoundCut
+from dfl.video.write import Shown, VideoForm, write_video
+from dfl.workspace import Workspace
+
+_WRITTEN = (".mp4", ".mov", ".mkv")  # what H.264 with any frame times goes into; others become mp4
+_HALF_MILLISECOND = Fraction(1, 2000)  # times are given in milliseconds: a frame at 1.0333 is meant by 1.033 and 1.034
+_TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:[.,]\d+)?)")
+
+
+def run(workspace: Workspace, options: CutVideoOptions, report: Report) -> None:
+    """Cut a part out of a video; see `dfl cut-video --help`."""
+    path = workspace.clip("src" if options.file == Path("src") else "dst") if _is_side(options.file) else options.file
+    start, end = _span(options)
+    clip = read_clip(path)
+    if clip.length and start >= clip.length:
+        raise UserError(f"{path} is {float(clip.length):.3f} s long, it cannot be cut at {float(start):.3f} s.", _TIMES)
+    track = _track(clip, options, report)
+    suffix = path.suffix if options.copy_only or path.suffix.lower() in _WRITTEN else ".mp4"
+    target = path.with_name(f"{path.stem}_cut{suffix}")
+    if target.exists():
+        report.line(f"{target.name} is there already: the new one takes its place.")
+    _need_space(clip, target.parent, start, end, options)
+    marks = read_marks(path)
+    is_made = COMMENT in marks.tag or marks.source_type == SOURCE_TYPE
+    with replacing(target) as part:
+        if options.copy_only:
+            text, frames = _copy(clip, part, start, end, track, report)
+        else:
+            text, frames = _code(clip, part, (start, end), track, options.bitrate, COMMENT if is_made else "", report)
+        now = mark_result(part, path) if is_made else None
+    _tell_marks(marks, now, target, report)
+    report.done(f"{target}: {text}.", frames=frames)
+
+
+_TIMES = "Give --from-time and --to-time within it, such as 00:01:30.000."
+
+
+def _is_side(file: Path) -> bool:
+    return str(file) in ("src", "dst")
+
+
+def parse_time(text: str) -> Fraction:
+    """Seconds of hours:minutes:seconds.fraction, minutes:seconds or seconds. UserError for anything else."""
+    match = _TIME.fullmatch(text.strip()) if text.isascii() else None
+    if not match or len(text) > 40:
+        raise UserError(f"{text!r} is no time.", "Expected hours:minutes:seconds, such as 00:01:30.500, or seconds.")
+    hours, minutes, seconds = match.groups()
+    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + Fraction(seconds.replace(",", "."))
+
+
+def _span(options: CutVideoOptions) -> tuple[Fraction, Fraction | None]:
+    """Seconds from the clip's start; the end is None for all."""
+    start, end = parse_time(options.from_time), parse_time(options.to_time)
+    if end and end <= start:
+        raise UserError(f"--to-time {options.to_time} is not after --from-time {options.from_time}.", _TIMES)
+    return start, end or None
+
+
+def _track(clip: Clip, options: CutVideoOptions, report: Report) -> int:
+    if clip.sound and options.audio_track >= len(clip.sound):
+        report.warn(
+            f"{clip.path.name} has {len(clip.sound)} sound tracks, counted from 0, and no {options.audio_track}: the "
+            "new video has no sound."
+        )
+    return options.audio_track
+
+
+def _need_space(clip: Clip, folder: Path, start: Fraction, end: Fraction | None, options: CutVideoOptions) -> None:
+    if options.copy_only:
+        wanted = Fraction(clip.path.stat().st_size)
+    else:
+        wanted = max(Fraction(0), (end or clip.length or Fraction(0)) - start) * options.bitrate * 125_000
+    need_space(folder, round(wanted), "The new video")
+
+
+def _copy(
+    clip: Clip, target: Path, start: Fraction, end: Fraction | None, track: int, report: Report
+) -> tuple[str, int]:
+    """Copy packets; what was made, in words, and the number of frames."""
+    copied = copy_part(clip, target, start, end, track)
+    for loss in copied.losses:
+        report.warn(loss)
+    if start - copied.start > Fraction(1, 100):
+        report.line(
+            f"It begins at the key frame at {float(copied.start):.3f} s, {float(start - copied.start):.3f} s early."
+        )
+    return f"{copied.frames} frames, from {float(copied.start):.3f} to {float(copied.end):.3f} s, copied", copied.frames
+
+
+def _code(
+    clip: Clip,
+    target: Path,
+    span: tuple[Fraction, Fraction | None],
+    track: int,
+    bitrate: int,
+    comment: str,
+    report: Report,
+) -> tuple[str, int]:
+    """Code the part anew; what was made, in words, and the number of frames."""
+    start, end = span
+    frames = _frames_between(clip, start, end, report)
+    first = next(frames, None)
+    if first is None:
+        raise UserError(f"{clip.path} has no frame from {float(start):.3f} s on.", _TIMES)
+    # The first frame is shown at once; from the very start, sound may come before it.
+    shift = first.ticks if start else 0
+    sound = SoundCut(clip.path, shift * clip.time_base, end, track) if clip.sound else None
+    form = VideoForm(
+        kind="ordinary",
+        bitrate=bitrate,
+        time_base=clip.time_base,
+        rate=clip.rate,
+        pixel_aspect=clip.pixel_aspect,
+        primaries=BT709 if clip.is_hdr else clip.primaries,
+        transfer=BT709 if clip.is_hdr else clip.transfer,
+        comment=comment,
+    )
+    last = end or clip.duration or clip.length
+    total = max(1, round((last - start) * clip.rate)) if last else None
+    count = _Count()
+    shown = report.track(_shown(first, frames, shift, step_ticks(clip), count), target.suffix[1:], total)
+    for loss in write_video(target, shown, form, sound):
+        report.warn(loss)
+    seconds = float(count.ticks * clip.time_base)
+    return f"{count.frames} frames, {seconds:.3f} s from {float(first.ticks * clip.time_base):.3f} s on", count.frames
+
+
+class _Count:
+    """How much went through."""
+
+    frames = 0
+    ticks = 0
+
+
+def _shown(first: SegmentFrame, rest: Iterator[SegmentFrame], shift: int, step: int, count: _Count) -> Iterator[Shown]:
+    """Frames with the time until the next one."""
+    frame: SegmentFrame | None = first
+    while frame is not None:
+        following = next(rest, None)
+        duration = following.ticks - frame.ticks if following else step
+        count.frames += 1
+        count.ticks += duration
+        yield Shown(frame.picture, frame.ticks - shift, duration)
+        frame = following
+
+
+def _frames_between(clip: Clip, start: Fraction, end: Fraction | None, report: Report) -> Iterator[SegmentFrame]:
+    """The frames whose time is in the span; decoding begins at the last key frame before it."""
+    low = (start - _HALF_MILLISECOND) / clip.time_base
+    high = None if end is None else (end - _HALF_MILLISECOND) / clip.time_base
+    parts = [part for part in segments(clip) if part.start is None or part.start - clip.start <= low]
+    for frame in read_segment(clip, replace(parts[-1], end=None), report.warn):
+        if high is not None and frame.ticks >= high:
+            return
+        if frame.ticks >= low:
+            yield frame
+
+
+def _tell_marks(marks: Marks, now: Marks | None, target: Path, report: Report) -> None:
+    """Marks as made go along; others cannot be carried over to a changed file."""
+    if now is not None:
+        report.line(f"{target.name} is {now.line()}, as the video that it was cut from.")
+    elif marks.source_type or marks.credentials in ("valid", "changed"):
+        report.warn(
+            f"The marks of the video (XMP or Content Credentials) are not in {target.name}: it is another file."
+        )

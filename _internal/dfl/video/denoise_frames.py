@@ -1,0 +1,241 @@
+"""The stage denoise-frames: noise is taken out of a side's frames, which keep their names and kinds.
+
+New pictures are made in `frames_denoising` and take the frames' places only when all are there; the frames go to
+`frames_before_denoise`. `denoise.json` in the first says what they are made of, then that they are being exchanged; the
+one beside the frames says what is done. So a run that was stopped at any moment goes on, and none is denoised twice.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from dfl.base.errors import UserError
+from dfl.base.files import list_pictures, mendable, need_space, read_json, remove_parts, write_bytes, write_json
+from dfl.base.pictures import Picture, encode_picture, read_picture
+from dfl.base.processes import worker_count
+from dfl.base.report import Report
+from dfl.video.denoise import denoised
+from dfl.video.extract_frames import JPEG_QUALITY
+from dfl.video.options import DenoiseFramesOptions
+from dfl.workspace import Workspace
+
+BEFORE = "frames_before_denoise"
+_WORK = "frames_denoising"
+_JOURNAL = "denoise.json"
+_MOST_WARNINGS = 20
+Stamp = list[int]  # a file's size and time of change in nanoseconds
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """A frame to denoise: its place, and the picture that it is made of (the frame before it was denoised)."""
+
+    path: Path
+    source: Path
+
+
+def run(workspace: Workspace, options: DenoiseFramesOptions, report: Report) -> None:
+    """Denoise a side's frames; see `dfl denoise-frames --help`."""
+    folder = workspace.frames(options.side)
+    _finish_exchange(folder, report)
+    paths = list_pictures(folder)
+    if not paths:
+        raise UserError(f"There are no frames in {folder}.", f"Run extract-frames {options.side} first.")
+    frames, is_done = _plan(folder, paths, options, report)
+    if is_done:
+        report.done(f"The {len(paths)} frames in {folder} are denoised already.", frames=0, failed=0)
+        return
+    need_space(folder, round(1.1 * sum(path.stat().st_size for path in paths)), f"{len(paths)} denoised frames")
+    work = _prepare(folder, frames, options)
+    failed = _denoise(frames, work, options, report)
+    made = [frame for frame in frames if frame.path.name not in failed]
+    if not made:
+        raise UserError(f"None of the frames in {folder} could be read.", "Take the frames out again.")
+    before = _free_folder(folder) if options.keep else None
+    write_json(
+        work / _JOURNAL,
+        {
+            "factor": options.factor,
+            "before": before.name if before else None,
+            "exchange": {frame.path.name: frame.path == frame.source for frame in made},
+            "earlier": _finished(folder),
+        },
+    )
+    _exchange(folder)
+    kept = f" The frames as they were are in {before}." if before and before.is_dir() else ""
+    text = f"{len(made)} frames in {folder} are denoised (factor {options.factor})."
+    report.done(text + kept, frames=len(made), failed=len(failed))
+
+
+def _finished(folder: Path) -> dict[str, Any]:
+    """What is denoised, by frame: its stamp then, factor, and the folder of the frame before (None: not kept)."""
+    path = folder / _JOURNAL
+    found = read_json(path) if path.is_file() else {}
+    return _entries(found.get("frames") if isinstance(found, dict) else None)
+
+
+def _entries(found: Any) -> dict[str, Any]:
+    """Those entries of a journal that can be used."""
+    return {name: entry for name, entry in found.items() if isinstance(entry, dict)} if isinstance(found, dict) else {}
+
+
+def _plan(folder: Path, paths: list[Path], options: DenoiseFramesOptions, report: Report) -> tuple[list[_Frame], bool]:
+    """What each frame is made of, and whether all is done. Frames denoised with another factor are made anew."""
+    finished = _finished(folder)
+    frames: list[_Frame] = []
+    done = again = twice = 0
+    for path in paths:
+        entry = finished.get(path.name)
+        source = path
+        if entry and entry.get("stamp") == _stamp(path):
+            kept = folder / str(entry.get("before")) / path.name
+            done += entry.get("factor") == options.factor
+            if entry.get("before") in _folders_before(folder) and kept.is_file():
+                source, again = kept, again + 1
+            else:
+                twice += 1
+        frames.append(_Frame(path, source))
+    if done == len(paths):
+        return frames, True
+    if again:
+        report.line(f"{again} frames were denoised before: they are made anew from the frames in {BEFORE}.")
+    if twice:
+        report.warn(f"{twice} frames were denoised before, and the frames before that were not kept: once more.")
+    return frames, False
+
+
+def _stamp(path: Path) -> Stamp:
+    state = path.stat()
+    return [state.st_size, state.st_mtime_ns]
+
+
+def _folders_before(folder: Path) -> set[str]:
+    return {path.name for path in folder.glob(f"{BEFORE}*") if path.is_dir()}
+
+
+def _free_folder(folder: Path) -> Path:
+    number, free = 1, folder / BEFORE
+    while free.exists():
+        number += 1
+        free = folder / f"{BEFORE}_{number}"
+    return free
+
+
+def _prepare(folder: Path, frames: list[_Frame], options: DenoiseFramesOptions) -> Path:
+    """The work folder; what a stopped run made stays when it was made of the same frames in the same way."""
+    work = folder / _WORK
+    settings = {
+        "factor": options.factor,
+        "sources": {frame.path.name: [frame.source.parent.name, *_stamp(frame.source)] for frame in frames},
+    }
+    journal = work / _JOURNAL
+    try:
+        if not journal.is_file() or read_json(journal) != settings:
+            for path in work.iterdir() if work.is_dir() else ():
+                path.unlink()
+        work.mkdir(exist_ok=True)
+        remove_parts(work)
+    except OSError as error:
+        raise mendable(error, work) from error
+    write_json(journal, settings)
+    return work
+
+
+def _denoise(frames: list[_Frame], work: Path, options: DenoiseFramesOptions, report: Report) -> set[str]:
+    """Make the pictures that are missing; returns the names of frames that cannot be read.
+
+    All frames go through the filter, which remembers the ones before; only pictures that are missing are written.
+    """
+    there = {path.name for path in list_pictures(work)}
+    if 0 < len(there) < len(frames):
+        report.line(f"{len(there)} of {len(frames)} frames are finished; going on with the rest.")
+    failed: set[str] = set()
+    good: deque[_Frame] = deque()
+    writing: deque[Future[None]] = deque()
+    with ThreadPoolExecutor(worker_count(most=4)) as threads, report.progress("denoising", len(frames)) as progress:
+        try:
+            for picture in denoised(_readable(frames, good, failed, threads, report), options.factor):
+                frame = good.popleft()
+                if frame.path.name not in there:
+                    target = work / frame.path.name
+                    writing.append(threads.submit(_write, target, picture, not options.keep))
+                while len(writing) > 8:
+                    writing.popleft().result()
+                progress.advance()
+            for future in writing:
+                future.result()
+        except BaseException:
+            threads.shutdown(cancel_futures=True)
+            raise
+    return failed
+
+
+def _write(path: Path, picture: Picture, durable: bool) -> None:
+    write_bytes(path, encode_picture(picture, path.suffix, JPEG_QUALITY), durable=durable)
+
+
+def _readable(
+    frames: list[_Frame], good: deque[_Frame], failed: set[str], threads: ThreadPoolExecutor, report: Report
+) -> Iterator[Picture]:
+    """The frames' pictures, read a few ahead. Which they are goes to `good`; damaged ones are named and left out."""
+    waiting = iter(frames)
+    window: deque[tuple[_Frame, Future[Picture]]] = deque()
+    while True:
+        for frame in islice(waiting, 4 - len(window)):
+            window.append((frame, threads.submit(read_picture, frame.source)))
+        if not window:
+            return
+        frame, future = window.popleft()
+        try:
+            picture = future.result()
+        except UserError as error:
+            failed.add(frame.path.name)
+            if len(failed) <= _MOST_WARNINGS:
+                report.warn(f"{error.what} It stays as it is.")
+            continue
+        good.append(frame)
+        yield picture
+
+
+def _exchange(folder: Path) -> None:
+    """Put the denoised pictures in the frames' places. What is done already is left, so it can be called again."""
+    work = folder / _WORK
+    found = read_json(work / _JOURNAL)
+    names, before, factor = (found.get(key) for key in ("exchange", "before", "factor"))
+    earlier = _entries(found.get("earlier"))
+    if not isinstance(names, dict) or not all(
+        Path(str(name)).name == name and "\\" not in name for name in (*names, str(before))
+    ):
+        raise UserError(f"{work / _JOURNAL} is damaged.", f"Look into {work} and {folder}, then delete {work}.")
+    frames = {name: entry for name, entry in earlier.items() if name not in names}
+    try:
+        for name, is_first in names.items():
+            made = work / name
+            kept = folder / before / name if before else None
+            if made.is_file():
+                if kept and is_first and not kept.exists() and (folder / name).exists():
+                    kept.parent.mkdir(exist_ok=True)
+                    (folder / name).rename(kept)
+                made.replace(folder / name)
+            frame = {"stamp": _stamp(folder / name), "factor": factor}
+            frames[name] = frame | {"before": before if is_first else earlier.get(name, {}).get("before")}
+        write_json(folder / _JOURNAL, {"frames": frames})
+        (work / _JOURNAL).unlink()
+        for path in work.iterdir():  # of frames that are gone
+            path.unlink()
+        work.rmdir()
+    except OSError as error:
+        raise mendable(error, folder) from error
+
+
+def _finish_exchange(folder: Path, report: Report) -> None:
+    """Do the rest of what a killed run was at when it exchanged the frames."""
+    journal = folder / _WORK / _JOURNAL
+    found = read_json(journal) if journal.is_file() else {}
+    if isinstance(found, dict) and "exchange" in found:
+        _exchange(folder)
+        report.line(f"The denoised frames of a run that was stopped are in {folder} now.")
