@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dfl.base.errors import UserError
+from dfl.base.pictures import write_picture
 from dfl.base.report import Report
+from dfl.faceset.faceset import list_faceset
+from dfl.faceset.side_index import Entry, add_to_index
 from dfl.faceset.tool_options import RestoreOptions, TrashOptions
 from dfl.faceset.trash import list_trash, move_to_trash, restore, run, run_restore, trash_folder
 from dfl.workspace import Workspace
+
+from .made_faces import aligned_face
 
 
 @pytest.fixture
@@ -129,6 +135,18 @@ def test_damaged_and_hostile_lines_are_passed_over(aligned: Path) -> None:
     assert [row.name for row in list_trash(aligned)] == ["00001_0.jpg", "00005_0.jpg"]
     assert restore(aligned, all_runs=True) == 2
     assert {path.name for path in trash.iterdir()} == {"evil", "trash.jsonl"}
+
+
+def test_face_data_that_stand_beside_a_picture_go_along(aligned: Path) -> None:
+    face = aligned_face(128)
+    write_picture(aligned / "a.png", face.picture)
+    add_to_index(aligned, {"a.png": Entry(face.metadata, (128, 128, 3))})
+    move_to_trash(aligned, ["a.png"], "test")
+    add_to_index(aligned, {"a.png": Entry(replace(face.metadata, source_filename="other.png"), (128, 128, 3))})
+    write_picture(aligned / "a.png", face.picture)  # another face got the name meanwhile
+    restore(aligned)
+    found = {face.name: face.metadata.source_filename for face in list_faceset(aligned)}
+    assert found == {"a.png": "other.png", "a_1.png": "00001.png"}
 
 
 @given(st.binary(max_size=200))
