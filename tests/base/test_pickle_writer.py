@@ -1,6 +1,9 @@
+import io
+import os
 import pickle
 import pickletools
 import struct
+import tracemalloc
 import warnings
 from pathlib import Path
 from typing import Any
@@ -9,7 +12,7 @@ import numpy as np
 import pytest
 
 from dfl.base.closed_pickle import loads
-from dfl.base.pickle_writer import EnumValue, dumps
+from dfl.base.pickle_writer import EnumValue, dump_dict, dump_list, dumps
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 
@@ -86,3 +89,31 @@ def _parts(content: bytes) -> list[Any]:
 def test_what_has_no_place_in_the_originals_files_is_refused(value: Any) -> None:
     with pytest.raises(TypeError, match="no place in the original's files"):
         dumps({"a": [value]})
+
+
+def _rows(count: int) -> list[Any]:
+    kind = EnumValue("facelib.FaceType", "FaceType", 2)
+    return [
+        {"name": f"{n}.jpg", "kind": kind, "shape": (n, [n]), "mask": np.arange(n % 7, dtype=np.uint8), "none": None}
+        for n in range(count)
+    ]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 1000, 1001, 2500])
+def test_a_stream_of_items_is_written_as_the_whole(count: int) -> None:
+    target = io.BytesIO()
+    dump_list((row for row in _rows(count)), target)
+    assert target.getvalue() == dumps(_rows(count))
+    target = io.BytesIO()
+    dump_dict(((row["name"], row) for row in _rows(count)), target)
+    assert target.getvalue() == dumps({row["name"]: row for row in _rows(count)})
+
+
+def test_a_stream_is_not_held_in_memory() -> None:
+    rows = ([float(n)] * 150 for n in range(5_000))
+    with Path(os.devnull).open("wb") as nowhere:
+        tracemalloc.start()
+        dump_list(rows, nowhere)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < 4e6  # all of them take 6.5 MB and more

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dfl.base import closed_pickle, pickle_writer
 from dfl.base.errors import UserError
-from dfl.base.files import write_bytes
+from dfl.base.files import replacing
 from dfl.faceset.face_metadata import metadata_from_dict, metadata_to_dict
 from dfl.faceset.side_index import Entry, checked_shape
 
@@ -39,8 +39,9 @@ def read_meta_dat(path: Path) -> dict[str, Entry]:
 
 def write_meta_dat(path: Path, entries: Mapping[str, Entry]) -> None:
     """Write meta.dat, whole or not at all, loadable by the original."""
-    table = {name: (entry.shape, metadata_to_dict(entry.metadata)) for name, entry in entries.items()}
-    write_bytes(path, pickle_writer.dumps(table))
+    table = ((name, (entry.shape, metadata_to_dict(entry.metadata))) for name, entry in entries.items())
+    with replacing(path) as part, part.open("wb") as file:
+        pickle_writer.dump_dict(table, file)
 
 
 def rename_in_meta_dat(path: Path, names: Mapping[str, str]) -> None:

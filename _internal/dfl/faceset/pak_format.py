@@ -116,15 +116,16 @@ class PackedFace:
 
 def write_pak(target: Path, faces: Sequence[PackedFace]) -> Iterator[None]:
     """Write a pack, one step of the iterator for each face. UserError when a file is not as it was listed."""
-    rows = pickle_writer.dumps([_row(face) for face in faces])
-    first = _START.size + len(rows) + 8 * (len(faces) + 1)
     offsets = np.concatenate([[0], np.cumsum([face.size for face in faces], dtype=np.int64)])
-    offsets[-1] += first  # a place in the file, as the original has it
     with target.open("wb") as file:
-        file.write(_START.pack(_VERSION, len(rows)))
-        file.write(rows)
-        del rows
+        file.write(bytes(_START.size))
+        pickle_writer.dump_list((_row(face) for face in faces), file)
+        end = file.tell()
+        offsets[-1] += end + offsets.nbytes  # a place in the file, as the original has it
         file.write(offsets.astype("<u8").tobytes())
+        file.seek(0)
+        file.write(_START.pack(_VERSION, end - _START.size))
+        file.seek(0, 2)
         for face in faces:
             content = face.path.read_bytes()
             if len(content) != face.size:

@@ -76,9 +76,7 @@ def read_index(folder: Path) -> SideIndex:
 
 def add_to_index(folder: Path, entries: Mapping[str, Entry]) -> None:
     """Write entries into faceset.json, over those of the same names; all or nothing. Notes are gathered too."""
-    rows = read_index(folder).rows
-    rows.update({name: _row(entry) for name, entry in entries.items()})
-    _write(folder, rows)
+    _write(folder, read_index(folder).rows | dict(entries))
 
 
 def note_face(folder: Path, name: str, entry: Entry) -> None:
@@ -111,13 +109,15 @@ def rename_in_index(folder: Path, names: Mapping[str, str]) -> None:
     _write(folder, kept | {names[name]: row for name, row in rows.items() if name in names})
 
 
-def _write(folder: Path, rows: Mapping[str, Row]) -> None:
+def _write(folder: Path, rows: Mapping[str, Row | Entry]) -> None:
     """One face a line, then drop the notes that are in it now."""
     notes = list(folder.glob(_NOTES))
     with replacing(folder / INDEX_NAME) as part, part.open("w", encoding="utf-8", newline="\n") as file:
         file.write(f'{{"format": {_FORMAT}, "faces": {{')
-        for number, (name, row) in enumerate(sorted(rows.items())):
-            file.write(f"{',' if number else ''}\n{json.dumps(name)}: {json.dumps(row)}")
+        for number, name in enumerate(sorted(rows)):
+            row = rows[name]
+            text = json.dumps(_row(row) if isinstance(row, Entry) else row)
+            file.write(f"{',' if number else ''}\n{json.dumps(name)}: {text}")
         file.write("\n}}\n")
     for path in notes:
         with suppress(OSError):  # read again next time: the same entries
