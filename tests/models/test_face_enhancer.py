@@ -1,4 +1,4 @@
-"""Pictures enhanced patch by patch. Functions that can be computed stand for the network; its weights are not at hand."""
+"""Pictures enhanced patch by patch. Functions that can be computed stand for the network: its weights are not here."""
 
 import cv2
 import numpy as np
