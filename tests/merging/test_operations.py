@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dfl.merging.operations import coarsen, denoise, motion_blur, reduce_colours, sharpen, to_float
+from dfl.merging.operations import coarsen, denoise, reduce_colours, sharpen, to_float
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +41,6 @@ def test_sharpening_and_blurring_equal_the_records(
     made, wanted = sharpen(as_picture(ops["a"]), mode, amount, size), values(ops[name])
     # float16 records: a thousandth of the largest value.
     agrees(f"ops {name}", made, wanted, 0.001 * max(np.abs(wanted).max(), 1))
-
-
-@pytest.mark.parametrize(("size", "degrees"), [(2, 0), (5, 30), (11, -77.5), (24, 135)])
-def test_motion_blur_equals_the_record(ops: Any, size: int, degrees: float, agrees: Any) -> None:
-    made = motion_blur(as_picture(ops["a"]), size, degrees)
-    agrees("ops motion blur", made, values(ops[f"motion_s{size}_deg{degrees:g}"]), 0.001)
 
 
 @pytest.mark.parametrize("count", [256, 64, 8])

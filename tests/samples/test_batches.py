@@ -45,7 +45,7 @@ def _assert_equal(first: SideBatch, second: SideBatch) -> None:
 
 
 def test_shapes_and_types(faceset: Path, make: Make) -> None:
-    batch = next(make(faceset, dataclasses.replace(SETTINGS, eyes_mouth=True)))
+    batch = next(make(faceset, dataclasses.replace(SETTINGS, eyes_mouth="joint")))
     assert batch.warped.shape == batch.target.shape == (4, 32, 32, 3)
     assert batch.eyes_mouth is not None
     assert batch.mask.shape == batch.eyes_mouth.shape == (4, 32, 32, 1)

@@ -29,7 +29,7 @@ def test_samples_equal_the_recorded_ones(shared: Path, number: int, agrees: Any)
         FaceType(record["face_type"]),
         warp=record["warp"],
         flip=record["random_flip"],
-        eyes_mouth=True,
+        eyes_mouth="joint",
         transfer=record["ct_mode"] or "none",
         hsv_power=record["random_hsv_shift_amount"],
     )
@@ -52,7 +52,7 @@ def _sample(face: AlignedFace, seed: int = 1, partner: AlignedFace | None = None
 @pytest.mark.parametrize("resolution", [48, 64, 96])
 @pytest.mark.parametrize("face_type", [FaceType.HALF, FaceType.FULL, FaceType.WHOLE, FaceType.HEAD])
 def test_shapes_and_ranges(make_face: Any, resolution: int, face_type: FaceType) -> None:
-    sample = _sample(make_face(), resolution=resolution, face_type=face_type, eyes_mouth=True)
+    sample = _sample(make_face(), resolution=resolution, face_type=face_type, eyes_mouth="joint")
     assert sample.warped.shape == sample.target.shape == (resolution, resolution, 3)
     assert sample.eyes_mouth is not None
     assert sample.mask.shape == sample.eyes_mouth.shape == (resolution, resolution, 1)
@@ -113,9 +113,22 @@ def test_an_xseg_mask_of_any_size_takes_the_place_of_the_hull(make_face: Any) ->
 
 def test_eyes_and_mouth_are_not_drawn_outside_the_face(make_face: Any) -> None:
     face = make_face(xseg_mask=encode_mask(np.zeros((64, 64, 1), np.float32)))
-    sample = _sample(face, eyes_mouth=True)
+    sample = _sample(face, eyes_mouth="joint")
     assert sample.eyes_mouth is not None
     assert sample.eyes_mouth.max() == 0
+
+
+def test_eyes_and_mouth_apart_are_the_parts_of_the_joint_mask(make_face: Any) -> None:
+    face = make_face()
+    joint, parts = (_sample(face, eyes_mouth=kind).eyes_mouth for kind in ("joint", "separate"))
+    assert joint is not None
+    assert parts is not None
+    assert parts.shape == (64, 64, 2)
+    assert parts.max(axis=(0, 1)).tolist() == [1, 1]
+    np.testing.assert_allclose(parts.max(axis=2), joint[:, :, 0], atol=0.02)
+    rows = [np.flatnonzero(parts[:, :, channel].max(axis=1)) for channel in (0, 1)]
+    assert rows[0].max() < rows[1].max(), "eyes come first, above the mouth"
+    assert (parts.min(axis=2) == 0).all()
 
 
 def test_a_larger_face_type_repeats_the_edge(make_face: Any) -> None:

@@ -27,8 +27,9 @@ from dfl.merging.masks import (
     shape_mask,
     unshaped_mask,
 )
-from dfl.merging.operations import coarsen, denoise, motion_blur, reduce_colours, sharpen, to_float
+from dfl.merging.operations import coarsen, denoise, reduce_colours, sharpen, to_float
 from dfl.merging.settings import MergeSettings
+from dfl.samples.filters import motion_blur
 
 XSEG_SIDE = 256
 # Around the square: cubic interpolation reads 2 pixels further.

@@ -1,4 +1,4 @@
-"""Operations on pictures that only merging needs: blur along a way, sharpen, and coarsen what is around the face.
+"""Operations on pictures that only merging needs: sharpen or smooth a face, and coarsen what is around it.
 
 All take and give (H, W, 3) float32 BGR, 0..1 unless said.
 """
@@ -12,17 +12,9 @@ from numpy.typing import NDArray
 from dfl.base.pictures import FloatPicture
 from dfl.merging.box import as_float
 from dfl.merging.settings import SharpenMode
+from dfl.samples import filters
 
 SHARPEN_KERNEL = 3
-
-
-def motion_blur(picture: FloatPicture, size: int, degrees: float) -> FloatPicture:
-    """Blur along a line of `size` pixels, turned `degrees` counter-clockwise from the horizontal."""
-    line = np.zeros((size, size), np.float32)
-    line[(size - 1) // 2] = 1
-    turn = cv2.getRotationMatrix2D((size / 2 - 0.5, size / 2 - 0.5), degrees, 1.0)
-    turned = as_float(cv2.warpAffine(line, turn, (size, size)))
-    return as_float(cv2.filter2D(picture, -1, turned / turned.sum()))
 
 
 def sharpen(picture: FloatPicture, mode: SharpenMode, amount: int, size: int = SHARPEN_KERNEL) -> FloatPicture:
@@ -30,16 +22,10 @@ def sharpen(picture: FloatPicture, mode: SharpenMode, amount: int, size: int = S
 
     Amounts above 0 do nothing in mode `none`; below 0 the mode does not matter. The result may leave 0..1.
     """
-    size |= 1
     if amount < 0:
         return _smoothed(picture, -amount, full_step=10)
-    if amount > 0 and mode == "box":
-        kernel = np.full((size, size), -amount / size**2, np.float32)
-        kernel[size // 2, size // 2] += 1 + amount
-        return as_float(cv2.filter2D(picture, -1, kernel))
-    if amount > 0 and mode == "gaussian":
-        blurred = cv2.GaussianBlur(picture, (size, size), 0)
-        return as_float(cv2.addWeighted(picture, 1 + 0.5 * amount, blurred, -0.5 * amount, 0))
+    if amount > 0 and mode != "none":
+        return filters.sharpen(picture, mode, amount, size)
     return picture
 
 

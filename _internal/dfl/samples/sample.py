@@ -5,11 +5,11 @@ In two steps. The base is what stays the same each time a face is used: its pict
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
-from numpy.random import RandomState
+from numpy.random import Generator, RandomState
 from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
@@ -20,19 +20,22 @@ from dfl.faces.masks import eyes_mask, hull_mask, mouth_mask
 from dfl.faceset.aligned_face import FaceMetadata
 from dfl.faceset.segmentation import decode_mask
 from dfl.samples.colour_transfer import Mode, transfer
+from dfl.samples.degrade import Degradations, degrade
 from dfl.samples.warp import Geometry, Ranges, apply_geometry, random_geometry
 
 _TO_UNIT = np.float32(1 / 255)
-Mask8 = NDArray[np.uint8]  # (R, R), 0..255
+Mask8 = NDArray[np.uint8]  # (R, R) or (R, R, 2), 0..255
+EyesMouth = Literal["none", "joint", "separate"]
 
 
 @dataclass(frozen=True)
 class SampleSettings:
     """What samples of one side of a model are like.
 
-    resolution: side in pixels. warp: bend the input picture. flip: mirror four of ten samples. eyes_mouth: give that
-    mask too. transfer: colours of a partner's picture. hsv_power: 0..1, how much the input's colour is shifted at
-    random. symmetric_warp: see warp.random_geometry.
+    resolution: side in pixels. warp: bend the input picture. flip: mirror four of ten samples. eyes_mouth: the mask of
+    both in one channel, in two (eyes, mouth), or none. transfer: colours of a partner's picture. hsv_power: 0..1, how
+    much the input's colour is shifted at random. symmetric_warp: see warp.random_geometry. degrade: faults of real
+    footage that the input may have.
     """
 
     resolution: int
@@ -40,15 +43,22 @@ class SampleSettings:
     warp: bool = True
     flip: bool = False
     ranges: Ranges = field(default_factory=Ranges)
-    eyes_mouth: bool = False
+    eyes_mouth: EyesMouth = "none"
     transfer: Mode = "none"
     hsv_power: float = 0.0
     symmetric_warp: bool = True
+    degrade: Degradations = field(default_factory=Degradations)
+
+    @property
+    def eyes_mouth_channels(self) -> int:
+        """How many channels the mask of eyes and mouth has, 0 to 2."""
+        return {"none": 0, "joint": 1, "separate": 2}[self.eyes_mouth]
 
 
 @dataclass(frozen=True, eq=False)
 class Base:
-    """A face at the model's size: picture (R, R, 3) uint8 BGR; mask and eyes_mouth (R, R) uint8, 0..255."""
+    """A face at the model's size: picture (R, R, 3) uint8 BGR; mask (R, R) uint8, 0..255; eyes_mouth (R, R) or, with
+    eyes and mouth apart, (R, R, 2)."""
 
     picture: Picture
     mask: Mask8
@@ -64,7 +74,7 @@ class Sample:
     """One sample, float32, 0..1, all parts with the same geometry.
 
     warped: (R, R, 3) BGR, the input. target: (R, R, 3) BGR, not bent. mask: (R, R, 1), the face's area. eyes_mouth:
-    (R, R, 1), largest value 1, or None.
+    (R, R, 1), with eyes and mouth apart (R, R, 2), largest value of a channel 1; or None.
     """
 
     warped: FloatPicture
@@ -90,13 +100,12 @@ class SideBatch:
 
 def empty_batch(settings: SampleSettings, count: int) -> SideBatch:
     """Arrays for a batch of `count` samples, not filled."""
-    side = settings.resolution
-    pictures, masks = (count, side, side, 3), (count, side, side, 1)
+    side, channels = settings.resolution, settings.eyes_mouth_channels
     return SideBatch(
-        np.empty(pictures, np.float32),
-        np.empty(pictures, np.float32),
-        np.empty(masks, np.float32),
-        np.empty(masks, np.float32) if settings.eyes_mouth else None,
+        np.empty((count, side, side, 3), np.float32),
+        np.empty((count, side, side, 3), np.float32),
+        np.empty((count, side, side, 1), np.float32),
+        np.empty((count, side, side, channels), np.float32) if channels else None,
     )
 
 
@@ -104,18 +113,24 @@ class Dice:
     """The random streams of one sample, in the original's order. One object serves many samples: seeding is cheap.
 
     colours: for the random colour transfers. geometry: for turn, zoom, shift, flip, then the colour shift. grid: for
-    the bent grid. The last two start alike.
+    the bent grid. The last two start alike. faults: for degraded inputs, which the original does not have.
     """
 
     def __init__(self) -> None:
         self.colours, self.geometry, self.grid = RandomState(0), RandomState(0), RandomState(0)
+        self._seed = 0
 
     def start(self, seed: int) -> None:
         """Begin a sample; `seed` 0..2**32-1. What the original gives after `numpy.random.seed(seed)`."""
+        self._seed = seed
         self.colours.seed(seed)
         sample_seed = int(self.colours.randint(0x80000000))
         self.geometry.seed(sample_seed)
         self.grid.seed(sample_seed)
+
+    def faults(self) -> Generator:
+        """A stream of its own: the others go on as if it were not there."""
+        return np.random.default_rng((self._seed, 1))
 
 
 def make_base(picture: Picture, metadata: FaceMetadata, settings: SampleSettings, name: str = "") -> Base:
@@ -133,11 +148,10 @@ def make_base(picture: Picture, metadata: FaceMetadata, settings: SampleSettings
         matrix = alignment_matrix(metadata.landmarks, settings.resolution, settings.face_type)
     mask = _face_mask(size, metadata, name)
     eyes_mouth = None
-    if settings.eyes_mouth:
-        shape = (size, size)
-        soft = _to_bytes(cv2.add(eyes_mask(shape, metadata.landmarks), mouth_mask(shape, metadata.landmarks)))
-        soft[mask == 0] = 0
-        eyes_mouth = _fitted(soft, matrix, settings.resolution, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
+    if settings.eyes_mouth != "none":
+        drawn = _eyes_mouth(size, metadata, settings.eyes_mouth)
+        drawn[mask == 0] = 0
+        eyes_mouth = _fitted(drawn, matrix, settings.resolution, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
     return Base(
         _fitted(picture, matrix, settings.resolution, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE),
         _fitted(mask, matrix, settings.resolution, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT),
@@ -151,6 +165,14 @@ def _face_mask(size: int, metadata: FaceMetadata, name: str) -> Mask8:
         return _to_bytes(hull_mask((size, size), metadata.landmarks, metadata.eyebrows_expand_mod))
     mask = _to_bytes(decode_mask(metadata.xseg_mask, name))
     return np.asarray(cv2.resize(mask, (size, size), interpolation=cv2.INTER_CUBIC), np.uint8)
+
+
+def _eyes_mouth(size: int, metadata: FaceMetadata, kind: EyesMouth) -> Mask8:
+    """Eyes and mouth at the picture's size: (S, S) with both, or (S, S, 2)."""
+    eyes, mouth = (draw((size, size), metadata.landmarks) for draw in (eyes_mask, mouth_mask))
+    if kind == "joint":
+        return _to_bytes(cv2.add(eyes, mouth))
+    return np.dstack([_to_bytes(eyes), _to_bytes(mouth)])
 
 
 def _to_bytes(mask: Any) -> Mask8:
@@ -199,17 +221,21 @@ def fill_sample(base: Base, settings: SampleSettings, dice: Dice, partner: Pictu
         into.warped[...] = into.target
     else:
         np.clip(apply_geometry(shown, geometry, warp=settings.warp), 0, 1, out=into.warped)
+    if settings.degrade:
+        seen = np.asarray(cv2.convertScaleAbs(into.warped, alpha=255), np.uint8)
+        spoilt = degrade(seen, settings.degrade, dice.faults())
+        if spoilt is not seen:
+            np.multiply(spoilt, _TO_UNIT, out=into.warped)
     _fill_mask(base.mask, geometry, into.mask)
     if into.eyes_mouth is not None and base.eyes_mouth is not None:
         _fill_mask(base.eyes_mouth, geometry, into.eyes_mouth)
-        largest = into.eyes_mouth.max()
-        if largest > 0:
-            np.divide(into.eyes_mouth, largest, out=into.eyes_mouth)
+        largest = into.eyes_mouth.max(axis=(0, 1))
+        np.divide(into.eyes_mouth, largest, out=into.eyes_mouth, where=largest > 0)
 
 
 def _fill_mask(mask: Mask8, geometry: Geometry, into: FloatPicture) -> None:
     moved = apply_geometry(mask, geometry, warp=False, interpolation=cv2.INTER_LINEAR, border=cv2.BORDER_CONSTANT)
-    np.multiply(moved[:, :, None], _TO_UNIT, out=into)
+    np.multiply(moved.reshape(into.shape), _TO_UNIT, out=into)
 
 
 def _shifted_colour(picture: FloatPicture, power: float, random: RandomState) -> FloatPicture:
