@@ -273,6 +273,9 @@ def main() -> None:
         import colorama
 
         colorama.just_fix_windows_console()
+    # Before numpy is loaded. Work is spread over processes; threads of its BLAS would only wait for one another: on a
+    # busy machine 30 milliseconds become 400 (measured).
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")

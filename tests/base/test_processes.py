@@ -147,3 +147,12 @@ def test_as_many_workers_as_wanted_or_as_there_are_cores() -> None:
     assert worker_count(5) == 5
     assert 1 <= worker_count() <= worker_count(most=10_000)
     assert worker_count(most=1) == 1
+
+
+def test_processes_do_not_start_threads_of_their_own_for_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for given, wanted in ((None, "1"), ("3", "3")):
+        if given:
+            monkeypatch.setenv("OPENBLAS_NUM_THREADS", given)
+        else:
+            monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+        assert [outcome.result for outcome in in_processes(os.getenv, ["OPENBLAS_NUM_THREADS"], workers=1)] == [wanted]

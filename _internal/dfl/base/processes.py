@@ -87,6 +87,8 @@ def in_processes(
         context = multiprocessing.get_context("spawn")
         return ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(start, start_arguments))
 
+    # numpy's BLAS would start a thread for each core in each process, and they would wait for one another.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     before = _note_ctrl_c()
     pool = new_pool()
     try:

@@ -13,10 +13,14 @@ from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
 from dfl.base.pictures import Picture
+from dfl.faces.identity_network import CHIP_SIDE, IdentityNetwork
 
 Descriptor = NDArray[np.float32]  # (128,), length about 1.4
 # Pictures of one person are mostly nearer than this, of two people mostly further apart (dlib's own threshold).
 SAME_PERSON = 0.6
+_NETWORK_FILE = "dlib_face_recognition_resnet_model_v1.dat"
+# Room around the face in the network's chip, in sides of the face: what dlib's own descriptors are made with.
+_CHIP_PADDING = 0.25
 # How much of the picture around the landmarks the network's chip can reach, in sides of their box.
 _REACH = 1.0
 
@@ -32,10 +36,9 @@ def dlib_file(name: str) -> Path:
 
 
 @cache
-def _network() -> Any:
-    import dlib
-
-    return dlib.face_recognition_model_v1(str(dlib_file("dlib_face_recognition_resnet_model_v1.dat")))
+def _network() -> IdentityNetwork:
+    path = dlib_file(_NETWORK_FILE)
+    return IdentityNetwork(path.read_bytes(), str(path))
 
 
 def descriptor(picture: Picture, landmarks: NDArray[Any]) -> Descriptor:
@@ -54,7 +57,7 @@ def descriptor(picture: Picture, landmarks: NDArray[Any]) -> Descriptor:
         dlib.rectangle(left, top, right, bottom), [dlib.point(int(x), int(y)) for x, y in points]
     )
     rgb = np.ascontiguousarray(cut[:, :, ::-1])
-    return np.array(_network().compute_face_descriptor(rgb, shape), np.float32)
+    return _network().describe(dlib.get_face_chip(rgb, shape, CHIP_SIDE, _CHIP_PADDING))
 
 
 def _around(picture: Picture, landmarks: NDArray[Any]) -> tuple[Picture, NDArray[np.int64]]:

@@ -20,7 +20,7 @@ from dfl.faceset.split_people import Person, people_of
 from dfl.video.facts import read_facts
 from dfl.workspace import Side, Workspace
 
-# A descriptor takes longer than all other measures together; so many faces show who is there.
+# So many faces show who is there; descriptors take as long as all other measures together.
 SAMPLED_FACES = 400
 _HEAD_BYTES = 65536
 _END_OF_JPEG = b"\xff\xd9"
