@@ -26,14 +26,14 @@ def astronaut(dlib_faces: DlibFaces) -> tuple[Any, Any]:
     from skimage.data import astronaut
 
     picture = np.ascontiguousarray(astronaut()[:, :, ::-1])
-    return picture, dlib_faces.find(picture)[0][1]
+    return picture, dlib_faces.find(picture)[0].landmarks
 
 
 def test_pictures_of_one_person_are_nearer_than_of_two(shared: Path, dlib_faces: DlibFaces) -> None:
     people = {}
     for folder in sorted((shared / "identities").glob("person_*")):
         pictures = [read_picture(path) for path in sorted(folder.glob("*.jpg"))[:3]]
-        people[folder.name] = [descriptor(picture, dlib_faces.find(picture)[0][1]) for picture in pictures]
+        people[folder.name] = [descriptor(picture, dlib_faces.find(picture)[0].landmarks) for picture in pictures]
     assert len(people) == 5
     same = [distance(*pair) for several in people.values() for pair in combinations(several, 2)]
     other = [
