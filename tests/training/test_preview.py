@@ -2,19 +2,17 @@
 
 import numpy as np
 
-from dfl.samples.sample import SideBatch
-from dfl.training.preview import GRAPH_HEIGHT, loss_graph, preview_pages, with_graph
+from dfl.training.preview import GRAPH_HEIGHT, loss_graph, swap_pages, with_graph
 
 
-def batch(value: float, mask: float = 1.0) -> SideBatch:
-    faces = np.full((2, 16, 16, 3), value, np.float32)
-    return SideBatch(faces, faces, np.full((2, 16, 16, 1), mask, np.float32), None)
+def batch(value: float, mask: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    return np.full((2, 16, 16, 3), value, np.float32), np.full((2, 16, 16, 1), mask, np.float32)
 
 
 def test_columns_are_src_its_copy_dst_its_copy_and_the_swap():
     shades = [np.full((2, 16, 16, 3), value, np.float32) for value in (0.2, 0.4, 0.6)]
     masks = [np.full((2, 16, 16, 1), value, np.float32) for value in (0.5, 0.5)]
-    pages = preview_pages(batch(0.1), batch(0.3), [*shades, *masks], is_head=False)
+    pages = swap_pages(batch(0.1), batch(0.3), [*shades, *masks], is_head=False)
     columns = [int(pages["preview"][8, 16 * index + 8, 0]) for index in range(5)]
     assert columns == [26, 51, 77, 102, 153]
     masked = [int(pages["preview_masked"][8, 16 * index + 8, 0]) for index in range(5)]
@@ -25,7 +23,7 @@ def test_columns_are_src_its_copy_dst_its_copy_and_the_swap():
 def test_of_heads_the_swap_is_shown_in_its_own_mask_alone():
     shades = [np.full((2, 16, 16, 3), 0.6, np.float32)] * 3
     masks = [np.zeros((2, 16, 16, 1), np.float32), np.ones((2, 16, 16, 1), np.float32)]
-    page = preview_pages(batch(0.1), batch(0.3), [*shades, *masks], is_head=True)["preview_masked"]
+    page = swap_pages(batch(0.1), batch(0.3), [*shades, *masks], is_head=True)["preview_masked"]
     assert page[8, 72, 0] == 153
 
 

@@ -2,29 +2,31 @@
 
 from dfl.faces.face_type import FaceType
 from dfl.models.options import Quick96Options, SaehdOptions
-from dfl.training.recipe import recipe
+from dfl.training.recipe import swap_recipe
 
 
 def test_saehd_options_reach_samples_losses_and_optimizer():
-    stored = SaehdOptions(
+    options = SaehdOptions(
         face_type="wf", random_warp=False, random_src_flip=True, random_dst_flip=False, eyes_mouth_prio=True,
         blur_out_mask=True, masked_training=False, adabelief=False, clipgrad=True, uniform_yaw=True, learning_rate=1e-4,
-    ).model_dump()  # fmt: skip
-    plan = recipe("SAEHD", stored, has_symmetric_warp=False)
+    )  # fmt: skip
+    plan = swap_recipe(options, has_symmetric_warp=False)
     assert (plan.src_samples.flip, plan.dst_samples.flip) == (True, False)
     assert plan.src_samples.face_type == FaceType.WHOLE
     assert not plan.src_samples.warp
-    assert plan.src_samples.eyes_mouth
+    assert plan.src_samples.eyes_mouth == "joint"
     assert not plan.src_samples.symmetric_warp
     assert plan.losses.eyes_mouth_prio
     assert plan.losses.blur_out_mask
     assert not plan.losses.masked_training
-    assert plan.optimizer == {"is_adabelief": False, "rate": 1e-4, "clip": 1.0}
+    assert plan.optimizer == {
+        "is_adabelief": False, "rate": 1e-4, "clip": 1.0, "kept_share": 1.0, "cosine_period": 0,
+    }  # fmt: skip
     assert plan.has_uniform_yaw
 
 
 def test_quick96_is_what_it_always_was():
-    plan = recipe("Quick96", Quick96Options().model_dump(), has_symmetric_warp=True)
+    plan = swap_recipe(Quick96Options(), has_symmetric_warp=True)
     assert (plan.src_samples.resolution, plan.src_samples.face_type) == (96, FaceType.FULL)
     assert plan.src_samples.ranges.scale == 0.05
     assert plan.optimizer == {"is_adabelief": False, "rate": 2e-4, "kept_share": 0.3}

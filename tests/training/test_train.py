@@ -173,7 +173,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_set(faces):
 
     broken = {name: np.full_like(array, np.nan) for name, array in saved.weights.items()}
     write_set(folder, replace(saved, weights=broken))
-    with pytest.raises(UserError, match="training broke down"):
+    with pytest.raises(UserError, match="Training broke down"):
         train(faces, target_iter=5)
     assert read_set(folder).iteration == 2
 
@@ -198,7 +198,7 @@ def test_ctrl_c_saves_and_stops(faces):
 
 def test_the_batch_files_questions_make_a_model(faces):
     """Answers as typed after a double-click; Enter takes the default."""
-    answers = ["SAEHD", "tiny", "1", "n", "y", "2", "64", "wf", "df-d", "16", "8", "8", "", "y", *[""] * 9]
+    answers = ["SAEHD", "tiny", "0", "n", "1", "n", "y", "2", "64", "wf", "df-d", "16", "8", "8", "", "y", *[""] * 18]
     command = [sys.executable, "-m", "dfl", "step", "3_train", "--ask", "--workspace", str(faces.root)]
     run_ = subprocess.run(command, input="\n".join(answers), capture_output=True, text=True, check=False)
     assert run_.returncode == 0, run_.stderr

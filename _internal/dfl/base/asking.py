@@ -97,13 +97,15 @@ def ask_options(
     skip: Collection[str] = (),
     read: Reader = read_line,
 ) -> dict[str, Any]:
-    """Put the question of every option that has one, in the order of declaration; returns the answers by name.
+    """Put the question of every option that has one, in the options' order; returns the answers by name.
 
     `defaults` overrides the declared default that Enter takes; options named in `skip` are not asked. A question
     whose `only_if` does not hold (for the answers so far, else `defaults`) is left out.
     """
     answers: dict[str, Any] = {}
-    for name, field in declared_in.model_fields.items():
+    fields = declared_in.model_fields
+    for name in dict.fromkeys((*declared_in.first_questions, *fields)):
+        field = fields[name]
         question = declared(field, "ask")
         if not question or name in skip or not _is_due(field, declared_in, defaults | answers):
             continue

@@ -1,6 +1,6 @@
 """An option is declared once: this gives the flag, the question, the saved value, the check and the manual's line."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
@@ -10,6 +10,8 @@ class Options(BaseModel):
     """What a stage can be told. A stage's options are one subclass of this; its fields are made by `option`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    # Names of options whose questions come first, in this order; the others follow as they are declared.
+    first_questions: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def default_of(cls, name: str, known: dict[str, Any]) -> Any:

@@ -68,7 +68,10 @@ def _find(
     file = workspace.frames(options.side) / _FOUND_FILE
     file.parent.mkdir(parents=True, exist_ok=True)
     remove_parts(file.parent)
-    landmarks = {"hog": "dlib", "cnn": "dlib", "s3fd": "fan"}.get(detector, "mesh v2" if has_mesh_v2 else "mesh v1")
+    landmarks = {
+        "blaze": "mesh v2" if has_mesh_v2 else "mesh v1",
+        "s3fd": "3DFAN" if FaceType.from_name(options.face_type) >= FaceType.HEAD else "2DFAN",
+    }.get(detector, "dlib")
     signature = {
         "detector": detector,
         "setting": options.setting,
@@ -98,7 +101,7 @@ def _find(
         if 0 < left < total:
             report.line(f"{total - left} of {total} frames are finished; going on with the rest.")
     jobs = [job for job in jobs if job.wanted]
-    failed = find_faces(jobs, settings, workers, journal, _slow_finder(detector, report), report)
+    failed = find_faces(jobs, settings, workers, journal, _slow_finder(detector, options, report), report)
     return journal, [(name, reason) for name, reason in failed if name not in journal.entries]
 
 
@@ -114,13 +117,13 @@ def _detector(options: ExtractFacesOptions, report: Report) -> Literal["blaze", 
     return "blaze"
 
 
-def _slow_finder(detector: str, report: Report) -> PictureFinder | None:
+def _slow_finder(detector: str, options: ExtractFacesOptions, report: Report) -> PictureFinder | None:
     """The original's networks need the engine, which is loaded here and not in every process."""
     if detector != "s3fd":
         return None
     from dfl.extraction.original_faces import open_s3fd
 
-    return open_s3fd(report)
+    return open_s3fd(report, FaceType.from_name(options.face_type), options.max_faces)
 
 
 def _forget_changed(parts: list[Part], journal: Journal[FoundFrame], report: Report) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from dfl.base.errors import UserError
 from dfl.base.report import Report
@@ -11,7 +11,17 @@ from dfl.models.options import Quick96Options, SaehdOptions
 from dfl.models.saved_set import list_models, model_folder, read_set
 
 if TYPE_CHECKING:
+    import keras
+
     from dfl.models.saehd import Saehd, SwapModel
+
+
+class Network(Protocol):
+    """The networks of a model: weights by name, and those of them that a step moves."""
+
+    def weights(self) -> "dict[str, keras.Variable]": ...
+
+    def trained_weights(self) -> "dict[str, keras.Variable]": ...
 
 
 def open_model(
@@ -49,7 +59,7 @@ def build_network(class_name: str, options: dict[str, Any]) -> "Saehd":
     raise UserError(f"Models of class {class_name} are not known.", "Known: SAEHD, Quick96.")
 
 
-def set_weights(network: "Saehd", arrays: Mapping[str, Any], name: str) -> None:
+def set_weights(network: "Network", arrays: Mapping[str, Any], name: str) -> None:
     """Put arrays into the networks; UserError names the first array that is missing or has another shape."""
     for key, weight in network.weights().items():
         array = arrays.get(key)

@@ -1,5 +1,6 @@
 """SAEHD and Quick96: two people through one encoder, two looks out of it. Networks and predictions, no training."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -25,6 +26,23 @@ QUICK96: dict[str, Any] = {
     "d_mask_dims": 16,
     "adabelief": False,
 }
+
+
+@dataclass(frozen=True, eq=False)
+class Outputs:
+    """All that training sees of a batch: faces (N, R, R, 3), masks (N, R, R, 1), codes (N, s, s, C).
+
+    src_code, dst_code: of inter; with liae, of its part for both people. swap_code: what as_src makes the swap of dst
+    from.
+    """
+
+    src_face: Tensor
+    src_mask: Tensor
+    dst_face: Tensor
+    dst_mask: Tensor
+    src_code: Tensor
+    dst_code: Tensor
+    swap_code: Tensor
 
 
 class Saehd:
@@ -80,22 +98,40 @@ class Saehd:
         frozen = "inter_AB/" if not self.is_df and not self.options.random_warp else "-"
         return {name: weight for name, weight in self.weights().items() if not name.startswith(frozen)}
 
-    def reconstruct(self, src: Tensor, dst: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """What training compares: each person in their own look.
+    @property
+    def code_shape(self) -> tuple[int, int]:
+        """Channels and side of inter's output."""
+        return self._inter.shape if self.is_df else self._inter_ab.shape
 
-        src, dst: (N, R, R, 3). Returns src face, src mask, dst face, dst mask. Both people pass the encoder (and, in
-        liae, the decoder) as one batch, so that the weights are read once.
+    def forward(self, src: Tensor, dst: Tensor) -> Outputs:
+        """Each person in their own look, with the codes on the way. src, dst: (N, R, R, 3).
+
+        Both people pass the encoder (and, in liae, the decoder) as one batch, so that the weights are read once.
         """
         count = src.shape[0]
         code = self._encoder(ops.concatenate([src, dst], axis=0))
         if self.is_df:
             code = self._inter(code)
-            return (*self._decoder_src(code[:count]), *self._decoder_dst(code[count:]))
+            src_code, dst_code = code[:count], code[count:]
+            faces = (*self._decoder_src(src_code), *self._decoder_dst(dst_code))
+            return Outputs(*faces, src_code, dst_code, dst_code)
         both = self._inter_ab(code)
         src_code = ops.concatenate([both[:count], both[:count]], axis=-1)
         dst_code = ops.concatenate([self._inter_b(code[count:]), both[count:]], axis=-1)
         face, mask = self._decoder(ops.concatenate([src_code, dst_code], axis=0))
-        return face[:count], mask[:count], face[count:], mask[count:]
+        swap_code = ops.concatenate([both[count:], both[count:]], axis=-1)
+        faces = (face[:count], mask[:count], face[count:], mask[count:])
+        return Outputs(*faces, both[:count], both[count:], swap_code)
+
+    def reconstruct(self, src: Tensor, dst: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """As forward, without the codes: src face, src mask, dst face, dst mask."""
+        outputs = self.forward(src, dst)
+        return outputs.src_face, outputs.src_mask, outputs.dst_face, outputs.dst_mask
+
+    def as_src(self, swap_code: Tensor) -> tuple[Tensor, Tensor]:
+        """Face and mask of a swap code in src's look."""
+        face, mask = self._decoder_src(swap_code) if self.is_df else self._decoder(swap_code)
+        return face, mask
 
     def swap(self, dst: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """dst (N, R, R, 3) in src's look: swapped face, its mask, and dst's own face and mask."""

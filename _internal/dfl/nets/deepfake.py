@@ -114,6 +114,11 @@ class Inter:
         if self._doubles:
             self.upscale1 = Upscale(outputs, outputs, architecture.activation)
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Channels and side of the map."""
+        return self._outputs, self._side * (2 if self._doubles else 1)
+
     def __call__(self, x: Tensor) -> Tensor:
         x = unflatten(self.dense2(self.dense1(x)), self._outputs, self._side)
         return self.upscale1(x) if self._doubles else x

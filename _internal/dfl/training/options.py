@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import create_model
 
 from dfl.base.options import Options, bounds, option
-from dfl.models.options import SaehdOptions
+from dfl.models.options import AmpOptions, SaehdOptions, XsegOptions
 
 
 class TrainRunOptions(Options):
@@ -23,6 +23,10 @@ class TrainRunOptions(Options):
     ask: bool = option(False, "Put the model's questions.")
 
 
+# Every option of any class; of those with one name SAEHD's, which allows the most.
+MODEL_FIELDS = XsegOptions.model_fields | AmpOptions.model_fields | SaehdOptions.model_fields
+
+
 def _may_be_given() -> dict[str, Any]:
     """Every option of a model once more, empty unless the user gives it."""
     return {
@@ -35,7 +39,7 @@ def _may_be_given() -> dict[str, Any]:
                 maximum=bounds(field)[1],
             ),
         )
-        for name, field in SaehdOptions.model_fields.items()
+        for name, field in MODEL_FIELDS.items()
     }
 
 
@@ -44,4 +48,4 @@ TrainOptions = create_model("TrainOptions", __base__=TrainRunOptions, **_may_be_
 
 def given_model_options(options: TrainRunOptions) -> dict[str, Any]:
     """What the user said about the model, by name."""
-    return {name: value for name in SaehdOptions.model_fields if (value := getattr(options, name)) is not None}
+    return {name: value for name in MODEL_FIELDS if (value := getattr(options, name)) is not None}

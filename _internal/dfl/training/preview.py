@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfl.base.pictures import FloatPicture, Picture
-from dfl.samples.sample import SideBatch
 
 GRAPH_HEIGHT = 100
 GRAPH_GREY = 0.1
@@ -20,26 +19,27 @@ TEXT_GREY = 0.8
 LOSS_COLOURS = ((1.0, 0.2, 0.1), (0.1, 1.0, 1.0))
 
 Faces = NDArray[np.float32]  # (N, R, R, 3) or (N, R, R, 1), 0..1
+Pair = tuple[Faces, Faces]  # faces and their masks
 
 
-def preview_pages(src: SideBatch, dst: SideBatch, predicted: Sequence[Faces], is_head: bool) -> dict[str, Picture]:
+def swap_pages(src: Pair, dst: Pair, predicted: Sequence[Faces], is_head: bool) -> dict[str, Picture]:
     """The two pages by name, uint8 BGR, one row a sample.
 
-    src, dst: unwarped faces and masks. predicted: for them src in src's look, dst in dst's look, dst in src's look,
-    and the masks of the last two.
+    src, dst: unwarped faces and their masks. predicted: for them src in src's look, dst in dst's look, dst in src's
+    look, and the masks of the last two.
     """
     src_src, dst_dst, src_dst, dst_dst_mask, src_dst_mask = predicted
     swap_mask = src_dst_mask if is_head else dst_dst_mask * src_dst_mask
-    plain = [src.target, src_src, dst.target, dst_dst, src_dst]
-    masked = [src.target * src.mask, src_src, dst.target * dst.mask, dst_dst * dst_dst_mask, src_dst * swap_mask]
-    return {"preview": _page(plain), "preview_masked": _page(masked)}
+    plain = [src[0], src_src, dst[0], dst_dst, src_dst]
+    masked = [src[0] * src[1], src_src, dst[0] * dst[1], dst_dst * dst_dst_mask, src_dst * swap_mask]
+    return {"preview": page(plain), "preview_masked": page(masked)}
 
 
-def _page(columns: list[Faces]) -> Picture:
+def page(columns: Sequence[Faces]) -> Picture:
     """Faces side by side, one row a sample."""
     rows = [np.concatenate([column[index] for column in columns], axis=1) for index in range(len(columns[0]))]
-    page: Picture = (np.clip(np.concatenate(rows, axis=0), 0, 1) * 255 + 0.5).astype(np.uint8)
-    return page
+    made: Picture = (np.clip(np.concatenate(rows, axis=0), 0, 1) * 255 + 0.5).astype(np.uint8)
+    return made
 
 
 def loss_graph(history: NDArray[np.float32], width: int, iteration: int) -> Picture:

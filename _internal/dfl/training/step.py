@@ -1,4 +1,4 @@
-"""One training step, the same on every engine: losses, gradients, optimizer. Only `_gradients_*` know the engine."""
+"""One training step, the same on every engine: losses, gradients, optimizer. Only `_*_step` know the engine."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,60 +11,65 @@ from numpy.typing import NDArray
 from dfl.training.optimizers import Optimizer
 
 Tensor = Any
-# Per-sample losses (N,) of src and of dst for one batch of tensors.
-Losses = Callable[..., tuple[Tensor, Tensor]]
-Step = Callable[..., tuple[NDArray[np.float32], NDArray[np.float32]]]
+# Per-sample losses, (N,) each, of one batch of tensors (arrays, or dicts of them).
+Losses = Callable[..., tuple[Tensor, ...]]
+Step = Callable[..., tuple[NDArray[np.float32], ...]]
 
 
 def make_step(losses: Losses, weights: list[keras.Variable], optimizer: Optimizer) -> Step:
-    """A function that takes the arrays of a batch, moves the weights once and returns src and dst losses, (N,) each.
+    """A function that takes a batch, moves the weights once and returns the losses, (N,) each.
 
-    All gradients are taken at the weights before the step; the original wrote weights while others were still read.
+    What is made smaller is the sum of all losses over the batch. All gradients are taken at the weights before the
+    step; the original wrote weights while others were still read. A batch whose loss is no finite number moves nothing.
     """
-    run = _steps()[keras.backend.backend()](losses, weights, optimizer)
+    run = {"tensorflow": _tensorflow_step, "torch": _torch_step}[keras.backend.backend()](losses, weights, optimizer)
 
-    def step(*arrays: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        src, dst = run(*(ops.convert_to_tensor(array) for array in arrays))
-        return np.asarray(ops.convert_to_numpy(src)), np.asarray(ops.convert_to_numpy(dst))
+    def step(*batch: Any) -> tuple[NDArray[np.float32], ...]:
+        tensors = keras.tree.map_structure(ops.convert_to_tensor, batch)
+        return tuple(np.asarray(ops.convert_to_numpy(loss), np.float32) for loss in run(*tensors))
 
     return step
 
 
-def _steps() -> dict[str, Callable[[Losses, list[keras.Variable], Optimizer], Callable[..., tuple[Tensor, Tensor]]]]:
-    return {"tensorflow": _tensorflow_step, "torch": _torch_step}
-
-
 def _tensorflow_step(
     losses: Losses, weights: list[keras.Variable], optimizer: Optimizer
-) -> Callable[..., tuple[Tensor, Tensor]]:
+) -> Callable[..., tuple[Tensor, ...]]:
     import tensorflow as tf
 
     variables = [weight.value for weight in weights]
 
     @tf.function  # type: ignore[untyped-decorator]
-    def run(*batch: Tensor) -> tuple[Tensor, Tensor]:
+    def run(*batch: Tensor) -> tuple[Tensor, ...]:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
-            src, dst = losses(*batch)
-            total = tf.reduce_sum(src + dst)
-        optimizer.apply(tape.gradient(total, variables))
-        return src, dst
+            found = losses(*batch)
+            total = sum(tf.reduce_sum(loss) for loss in found)
+        gradients = tape.gradient(total, variables)
+        tf.cond(tf.math.is_finite(total), lambda: _applied(optimizer, gradients), lambda: False)
+        return found
 
     return run  # type: ignore[no-any-return]
 
 
+def _applied(optimizer: Optimizer, gradients: list[Tensor]) -> bool:
+    optimizer.apply(gradients)
+    return True
+
+
 def _torch_step(
     losses: Losses, weights: list[keras.Variable], optimizer: Optimizer
-) -> Callable[..., tuple[Tensor, Tensor]]:
+) -> Callable[..., tuple[Tensor, ...]]:
     import torch
 
     variables = [weight.value for weight in weights]
 
-    def run(*batch: Tensor) -> tuple[Tensor, Tensor]:
-        src, dst = losses(*batch)
-        gradients = torch.autograd.grad((src + dst).sum(), variables)
-        with torch.no_grad():
-            optimizer.apply(list(gradients))
-        return src.detach(), dst.detach()
+    def run(*batch: Tensor) -> tuple[Tensor, ...]:
+        found = losses(*batch)
+        total = sum(loss.sum() for loss in found)
+        if torch.isfinite(total):
+            gradients = torch.autograd.grad(total, variables)
+            with torch.no_grad():
+                optimizer.apply(list(gradients))
+        return tuple(loss.detach() for loss in found)
 
     return run

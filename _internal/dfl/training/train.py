@@ -40,13 +40,13 @@ def run(workspace: Workspace, options: TrainRunOptions, report: Report) -> None:
     with _only_trainer(folder):
         saved = _load_or_new(folder, name, options, report)
         report.line(str(start_engine(options.engine)))
-        from dfl.training.recipe import recipe
+        from dfl.training.setup import set_up
         from dfl.training.trainer import Trainer
 
         seed = int(saved.state.get("seed", options.seed if options.seed is not None else _fresh_seed()))
-        plan = recipe(options.model, saved.options, options.symmetric_warp)
         _say_start(name, options, saved, faces, report)
-        trainer = Trainer(folder, saved, plan, faces, seed)
+        setup = set_up(saved, faces, seed, options.symmetric_warp)
+        trainer = Trainer(folder, saved, setup.goal, setup.feeder, setup.optimizer, seed)
         try:
             _train(trainer, options, int(saved.options["target_iter"]), report)
         finally:
@@ -61,8 +61,9 @@ def _train(trainer: "Trainer", options: TrainRunOptions, target: int, report: Re
     with _stop_request() as stop:
         while not target or trainer.iteration < target:
             begin = time.perf_counter()
-            src, dst = trainer.iterate()
-            report.status(iteration_line(trainer.iteration, time.perf_counter() - begin, src, dst))
+            losses = trainer.iterate()
+            report.status(iteration_line(trainer.iteration, time.perf_counter() - begin, *losses))
+            _tell(trainer, report)
             now = time.monotonic()
             reason = "stopped" if stop else "time is up" if 0 < options.minutes * 60 <= now - start else ""
             if reason:
@@ -94,10 +95,18 @@ def _save(trainer: "Trainer", since: int, report: Report) -> None:
     report.line(iteration_line(trainer.iteration, time.perf_counter() - begin, *losses) + " saved")
 
 
-def iteration_line(iteration: int, seconds: float, src: float, dst: float) -> str:
+def _tell(trainer: "Trainer", report: Report) -> None:
+    """Pass on what the trainer has to say."""
+    for message in trainer.messages:
+        report.warn(message)
+    trainer.messages.clear()
+
+
+def iteration_line(iteration: int, seconds: float, *losses: float) -> str:
     """The original's line: `[12:34:56][#001234][0123ms][0.1234][0.2345]`."""
     spent = f"{seconds * 1000:04.0f}ms" if seconds < 10 else f"{seconds:.4f}"[:5] + "s"
-    return f"[{time.strftime('%H:%M:%S')}][#{iteration:06d}][{spent}][{src:.4f}][{dst:.4f}]"
+    shown = "".join(f"[{loss:.4f}]" for loss in losses)
+    return f"[{time.strftime('%H:%M:%S')}][#{iteration:06d}][{spent}]{shown}"
 
 
 def _choose_name(models: Path, options: TrainRunOptions) -> str:

@@ -1,0 +1,128 @@
+"""Batches for a model that swaps faces: both sides side by side, in the order that the iteration alone decides."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfl.faceset.faceset import FaceFile
+from dfl.samples.batches import BatchMaker
+from dfl.samples.sample import SampleSettings, SideBatch
+from dfl.training.goal import Arrays
+from dfl.training.recipe import Recipe
+from dfl.workspace import Side
+
+SIDES: tuple[Side, ...] = ("src", "dst")
+# A window for previews taller than this is of no use (the original's limit).
+PREVIEW_HEIGHT = 800
+PREVIEW_ROWS = 4
+
+
+class Feeder(Protocol):
+    """Gives a trainer its batches."""
+
+    @property
+    def problems(self) -> list[str]:
+        """Faces that could not be read, one text each."""
+
+    @property
+    def waited_seconds(self) -> float:
+        """How long steps waited for samples so far."""
+
+    def next_batch(self, iteration: int) -> Arrays:
+        """The batch of an iteration; iterations are asked for one after another."""
+
+    def shown_batch(self) -> Arrays:
+        """Unwarped faces for previews: the same for every preview of a model."""
+
+    def learned(self, losses: NDArray[np.float32]) -> None:
+        """Told after each step: (losses, N), what the model made of the batch."""
+
+    def close(self) -> None:
+        """Stop making batches."""
+
+
+class SwapFeeder:
+    """See Feeder. `more`: what else a batch needs, by the iteration (AMP's choice of channels)."""
+
+    def __init__(
+        self,
+        faces: dict[Side, list[FaceFile]],
+        recipe: Recipe,
+        batch_size: int,
+        seed: int,
+        iteration: int,
+        more: Callable[[int], Arrays] | None = None,
+    ) -> None:
+        self._recipe, self._faces, self._seed, self._more = recipe, faces, seed, more
+        self._settings: dict[Side, SampleSettings] = {"src": recipe.src_samples, "dst": recipe.dst_samples}
+        # Going on at an iteration that takes the batch before again needs that batch.
+        again = bool(recipe.reuses_every and iteration and iteration % recipe.reuses_every == 0)
+        self._makers = {
+            side: BatchMaker(
+                faces[side],
+                self._settings[side],
+                batch_size,
+                seed=side_seed(seed, side),
+                first_batch=iteration - again,
+                partners=faces["dst"],
+                uniform_yaw=recipe.has_uniform_yaw,
+            )
+            for side in SIDES
+        }
+        self._last = {side: next(maker) for side, maker in self._makers.items()} if again else {}
+
+    @property
+    def problems(self) -> list[str]:
+        return [text for maker in self._makers.values() for text in maker.problems]
+
+    @property
+    def waited_seconds(self) -> float:
+        return sum(maker.waited_seconds for maker in self._makers.values())
+
+    def next_batch(self, iteration: int) -> Arrays:
+        every = self._recipe.reuses_every
+        if every and iteration % every == 0 and self._last:
+            batches = {side: replace(batch, warped=batch.target) for side, batch in self._last.items()}
+            self._last = {}
+            for maker in self._makers.values():
+                next(maker)  # keeps the number of the batch equal to the iteration
+        else:
+            batches = self._last = {side: next(maker) for side, maker in self._makers.items()}
+        return arrays_of(batches) | (self._more(iteration) if self._more else {})
+
+    def shown_batch(self) -> Arrays:
+        rows = max(1, min(PREVIEW_ROWS, PREVIEW_HEIGHT // self._recipe.src_samples.resolution))
+        return arrays_of({side: self._unwarped(side, rows) for side in SIDES})
+
+    def learned(self, losses: NDArray[np.float32]) -> None:
+        del losses
+
+    def close(self) -> None:
+        for maker in self._makers.values():
+            maker.close()
+
+    def _unwarped(self, side: Side, count: int) -> SideBatch:
+        settings = replace(self._settings[side], warp=False)
+        maker = BatchMaker(self._faces[side], settings, count, side_seed(self._seed, f"preview {side}"), workers=1)
+        try:
+            return next(maker)
+        finally:
+            maker.close()
+
+
+def side_seed(seed: int, side: str) -> int:
+    """Different random streams from one seed."""
+    return int(np.random.SeedSequence([seed, *side.encode()]).generate_state(1)[0])
+
+
+def arrays_of(batches: dict[Side, SideBatch]) -> Arrays:
+    """A batch of both sides as a goal takes it."""
+    arrays: Arrays = {}
+    for side, batch in batches.items():
+        arrays |= {f"{side}_warped": batch.warped, f"{side}_target": batch.target, f"{side}_mask": batch.mask}
+        if batch.eyes_mouth is not None:
+            arrays[f"{side}_eyes_mouth"] = batch.eyes_mouth
+    return arrays
