@@ -50,14 +50,14 @@ def test_faces_are_chosen_by_size_and_number(given: dict[str, int], left: list[f
 
 
 def test_a_face_that_is_never_sure_is_rejected_and_takes_nobodys_place() -> None:
-    frames = [_frame(_face(0, 120, 0.6), _face(300, 60)), _frame(_face(0, 120, 0.7), _face(300, 60))]
+    frames = [_frame(_face(0, 120, 0.3), _face(300, 60)), _frame(_face(0, 120, 0.4), _face(300, 60))]
     for plan in _plan(frames, max_faces=1):
         assert plan
         assert [(face.face.box[0], face.is_rejected) for face in plan.faces] == [(300, False), (0, True)]
 
 
 def test_a_face_that_is_sure_once_on_its_way_is_kept() -> None:
-    for plan in _plan([_frame(_face(0, 120, 0.6)), _frame(_face(0, 120, 0.95))]):
+    for plan in _plan([_frame(_face(0, 120, 0.3)), _frame(_face(0, 120, 0.95))]):
         assert plan
         assert [face.is_rejected for face in plan.faces] == [False]
 

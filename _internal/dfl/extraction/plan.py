@@ -12,7 +12,7 @@ from dfl.extraction.options import ExtractFacesOptions
 from dfl.extraction.tracks import Track, face_at, smooth
 
 # A face of which no frame of its track is surer than this is most likely none.
-LEAST_SURE = 0.9
+LEAST_SURE = 0.5
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ from dfl.video.clip import Clip, read_clip
 from dfl.video.segments import Segment, read_segment, segments
 from dfl.workspace import Workspace
 
-_PART_FRAMES = 64
+PART_FRAMES = 64
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ def _one_of_each_stem(folder: Path, report: Report) -> list[Path]:
 def _picture_parts(paths: list[Path], folder: Path) -> list[Part]:
     if not paths:
         raise _empty_range(str(folder))
-    return [PicturePart(tuple(paths[start : start + _PART_FRAMES])) for start in range(0, len(paths), _PART_FRAMES)]
+    return [PicturePart(tuple(paths[start : start + PART_FRAMES])) for start in range(0, len(paths), PART_FRAMES)]
 
 
 def _clip_parts(clip: Clip, numbers: range) -> list[Part]:

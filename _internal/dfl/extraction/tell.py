@@ -16,7 +16,7 @@ from dfl.workspace import Side, Workspace
 _WITHOUT_FACE_FILE = "frames_without_face.txt"
 _DOUBTFUL_FILE = "doubtful_faces.txt"
 # Faces less sure than this are listed.
-_DOUBTFUL = 0.99
+_DOUBTFUL = 0.7
 _SHEET_FACES, _SHEET_COLUMNS, _SHEET_CELL = 60, 10, 128
 
 
