@@ -41,9 +41,9 @@ def test_confidence_is_kept_only_where_it_is_a_share(confidence: object, known: 
 
 
 def test_a_face_that_was_found_with_little_confidence_is_doubtful() -> None:
-    (doubt,) = find_doubts([made_face("a.jpg", confidence=0.97), made_face("b.jpg", confidence=0.62)], SIZES)
+    (doubt,) = find_doubts([made_face("a.jpg", confidence=0.7), made_face("b.jpg", confidence=0.32)], SIZES)
     assert doubt.face.name == "b.jpg"
-    assert doubt.reasons == ("found with a confidence of 0.62 only",)
+    assert doubt.reasons == ("its landmarks are right with a probability of 0.32 only",)
 
 
 def test_a_face_beyond_the_frames_edge_is_doubtful_where_the_frame_is_known() -> None:
@@ -64,9 +64,9 @@ def test_one_small_face_among_large_ones_is_doubtful_but_not_all_of_small_footag
 
 def test_the_worst_come_first() -> None:
     faces = [
-        made_face("a.jpg", confidence=0.8),
-        made_face("b.jpg", confidence=0.5),
-        made_face("c.jpg", confidence=0.5, left=-80),
+        made_face("a.jpg", confidence=0.4),
+        made_face("b.jpg", confidence=0.2),
+        made_face("c.jpg", confidence=0.2, left=-80),
     ]
     assert [doubt.face.name for doubt in find_doubts(faces, SIZES)] == ["c.jpg", "b.jpg", "a.jpg"]
 

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from dfl.faceset.faceset import FaceFile
 from dfl.faceset.poses import enlargements
 
-# Each reason counts from 0 at the first value to 1 at the second, and a sum of _LEAST is worth a look.
+# Each reason counts from 0 at the first value to 1 at the second, and a sum of _LEAST is worth a look. Confidence is a
+# probability: what is doubtful is rather wrong than right.
 # Shape: good faces reach 0.13 on ten clips, profiles and blurred ones too.
-_CONFIDENCE, _SHAPE, _OUTSIDE = (0.95, 0.5), (0.14, 0.25), (0.0, 0.4)
+_CONFIDENCE, _SHAPE, _OUTSIDE = (0.6, 0.1), (0.14, 0.25), (0.0, 0.4)
 # Enlarged so much, and twice as much as the set's faces are in general: in footage with small faces that is no doubt.
 _ENLARGED = 4.0
 _LEAST = 0.15
@@ -44,7 +45,7 @@ def find_doubts(faces: Sequence[FaceFile], frame_sizes: FrameSizes) -> list[Doub
         confidence = confidence_of(face)
         outside = outside_share(face, frame_sizes.get(face.metadata.source_filename))
         parts = {
-            f"found with a confidence of {confidence:.2f} only": _part(confidence, _CONFIDENCE),
+            f"its landmarks are right with a probability of {confidence:.2f} only": _part(confidence, _CONFIDENCE),
             "its landmarks do not have the shape of a face": _part(shape, _SHAPE),
             f"enlarged {scale:.1f} times": _part(scale, (start, 2 * start)),
             f"{round(outside * 68)} of its 68 landmarks lie outside the frame": _part(outside, _OUTSIDE),
@@ -56,7 +57,7 @@ def find_doubts(faces: Sequence[FaceFile], frame_sizes: FrameSizes) -> list[Doub
 
 
 def confidence_of(face: FaceFile) -> float:
-    """The finder's confidence, 0..1; 1 where none was kept."""
+    """How probable it is that the landmarks are right, see faces.confidence, 0..1; 1 where that was not kept."""
     value = face.metadata.other.get("confidence", 1.0)
     return float(value) if isinstance(value, float | int | np.floating) and 0 <= value <= 1 else 1.0
 

@@ -52,7 +52,8 @@ def pose_map(poses: Mapping[Side, NDArray[np.float64]], lacking: NDArray[np.bool
 
     poses: (N, 2) pitch and yaw in radians of each side. lacking: for each face of dst, whether src lacks it.
     """
-    largest = np.degrees(np.max([np.abs(some).max(axis=0) for some in poses.values()], axis=0))
+    # A few wild faces may lie on the border: they would make all others small.
+    largest = np.degrees(np.max([np.percentile(np.abs(some), 99, axis=0) for some in poses.values()], axis=0))
     limits = np.clip(largest, (_LEAST_PITCH, _LEAST_YAW), (_MOST_PITCH, _MOST_YAW))
     pitch, yaw = (int(np.ceil(limit / _CELL_DEGREES)) * _CELL_DEGREES for limit in limits)
     field = _Field(yaw, pitch)

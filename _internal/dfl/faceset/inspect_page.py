@@ -160,7 +160,9 @@ def _people(facts: SideFacts) -> str:
     for person in facts.people[:_SHOWN_PEOPLE]:
         name = f"person {person.number}" if person.number != NOBODY else "like too few others"
         shown = [(face, face.name) for face in _evenly(person.faces, _SAMPLES)]
-        parts.append(f"<h3>{name}: {len(person.faces)} faces</h3>{_faces(shown)}")
+        parts.append(
+            f"<h3>{name}: {len(person.faces)} {'face' if len(person.faces) == 1 else 'faces'}</h3>{_faces(shown)}"
+        )
     if len(facts.people) > _SHOWN_PEOPLE:
         parts.append(f"<p>and {len(facts.people) - _SHOWN_PEOPLE} more</p>")
     told = f"{facts.looked_at} of {len(facts.faces)} faces were compared, the most typical ones are first."

@@ -92,6 +92,8 @@ def _to_throw_away(facts: SideFacts) -> list[Verdict]:
         text = f"{side}: {_count(len(facts.doubts), 'face is', 'faces are')} doubtful, {_shown(facts.doubts)}."
         if side == "dst":
             text += " Throw away what is no face; a real one that is gone is not swapped."
+        else:
+            text += " Look at them, and throw away those that are no faces or have their landmarks wrong."
         verdicts.append(Verdict("throw away", text, trash_command(side, [doubt.face for doubt in facts.doubts])))
     # Every face of dst is wanted by merging, however alike.
     if side == "src" and facts.spare_faces > _MANY_SPARE * len(facts.faces):
