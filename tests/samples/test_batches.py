@@ -15,6 +15,8 @@ from dfl.faces.face_type import FaceType
 from dfl.faceset.faceset import list_faceset
 from dfl.faceset.pak_format import PackedFace, write_pak
 from dfl.samples.batches import BatchMaker, load_training_faces
+from dfl.samples.colour_transfer import MODES
+from dfl.samples.order import HighLoss
 from dfl.samples.sample import SampleSettings, SideBatch
 
 SETTINGS = SampleSettings(resolution=32, face_type=FaceType.FULL, flip=True)
@@ -40,7 +42,7 @@ def _take(maker: BatchMaker, count: int) -> list[SideBatch]:
 
 
 def _assert_equal(first: SideBatch, second: SideBatch) -> None:
-    for name in ("warped", "target", "mask", "eyes_mouth"):
+    for name in ("warped", "target", "mask", "eyes_mouth", "faces"):
         np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
 
 
@@ -106,6 +108,48 @@ def test_every_face_comes_once_per_round(faceset: Path, make: Make) -> None:
     faces = np.round((colours * 255 - 20) / 40).astype(int)
     for turn in faces.reshape(4, 6):
         assert sorted(turn) == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_batch_names_its_faces(faceset: Path, make: Make) -> None:
+    for number, path in enumerate(sorted(faceset.iterdir())):
+        _paint(path, 40 * number + 20)
+    (faceset / "00002_0.jpg").write_bytes(b"")
+    faces = list_faceset(faceset)
+    faces.insert(2, dataclasses.replace(faces[0], path=faceset / "00002_0.jpg"))
+    maker = BatchMaker(faces, SETTINGS, 4, seed=1)
+    for batch in _take(maker, 6):
+        colours = np.round((batch.target[:, 16, 16, 0] * 255 - 20) / 40).astype(int)
+        assert batch.faces.tolist() == colours.tolist()
+        assert 2 not in batch.faces
+    maker.close()
+
+
+def test_faces_of_high_loss_are_drawn_again_while_batches_are_made_ahead(faceset: Path, make: Make) -> None:
+    order = HighLoss(6, 4, (1,))
+    maker = make(faceset, order=order)
+    seen = []
+    for number in range(60):
+        batch = next(maker)
+        seen.append(batch.faces)
+        order.tell(number, batch.faces, np.float32(batch.faces == 5))
+    counts = np.bincount(np.concatenate(seen[20:]), minlength=6)
+    assert counts[5] > 2 * counts[:5].max()
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("memory_bytes", [None, 0])
+def test_every_transfer_changes_the_faces_as_one_sample_would(
+    faceset: Path, make: Make, mode: Any, memory_bytes: int | None
+) -> None:
+    settings = dataclasses.replace(SETTINGS, transfer=mode)
+    first, again = (
+        _take(make(faceset, settings, partners=list_faceset(faceset)[:1], memory_bytes=memory_bytes, **how), 2)
+        for how in ({"workers": 1}, {"workers": 3})
+    )
+    for one, other in zip(first, again, strict=True):
+        _assert_equal(one, other)
+    plain = _take(make(faceset), 1)[0]
+    assert (mode == "none") == np.array_equal(first[0].target, plain.target)
 
 
 def _paint(path: Path, grey: int) -> None:

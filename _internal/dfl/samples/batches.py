@@ -1,34 +1,27 @@
-"""Batches of samples for a trainer, made ahead in threads.
+"""Batches of samples of one side for a trainer.
 
 Everything random depends on the run's seed and the place in the run alone, never on threads or timing: going on at
-batch b gives the batches that the first run would have given. OpenCV and numpy let other threads run while they work,
-so threads serve as well as processes, share the faces kept in memory, and need no copying.
+batch b gives the batches that the first run would have given.
 """
 
-import threading
-import time
-from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
 
-import cv2
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
-from dfl.base.pictures import Picture
-from dfl.base.processes import worker_count
 from dfl.base.report import Report
 from dfl.faces.pose import pitch_yaw_roll
 from dfl.faceset.faceset import FaceFile, list_faceset
-from dfl.samples.order import EvenYaw, ShuffledRounds
+from dfl.samples.ahead import Ahead
+from dfl.samples.colour_transfer import is_formula
+from dfl.samples.faces_in_memory import KeptFaces, ReadableFaces, memory_for_faces
+from dfl.samples.order import EvenYaw, Order, ShuffledRounds
 from dfl.samples.sample import (
     Base,
     Dice,
+    Partner,
     SampleSettings,
     SideBatch,
     empty_batch,
@@ -39,18 +32,8 @@ from dfl.samples.sample import (
 
 # What a key of random numbers is for; goes behind the run's seed.
 _FACES, _PARTNERS, _SAMPLES = 0, 1, 2
-_MOST_WORKERS = 4
-_BATCHES_AHEAD = 2  # besides those that the workers are at
-_MOST_MEMORY_BYTES = 2 * 2**30
-_SHARE_OF_FREE_MEMORY = 8
-
-
-class _Sized(Protocol):
-    @property
-    def nbytes(self) -> int: ...
-
-
-Kept = TypeVar("Kept", bound=_Sized)
+# Of partners whose colours alone count: enough for any faceset.
+_COLOURS_MEMORY_BYTES = 2**27
 
 
 def load_training_faces(folder: Path, report: Report | None = None) -> list[FaceFile]:
@@ -64,32 +47,13 @@ def load_training_faces(folder: Path, report: Report | None = None) -> list[Face
     return faces
 
 
-class KeptFaces:
-    """Keeps what was made of a face until a budget of bytes is used up; later faces are made each time."""
-
-    def __init__(self, budget_bytes: int) -> None:
-        self._free, self._kept, self._lock = budget_bytes, dict[Hashable, Any](), threading.Lock()
-
-    def get(self, key: Hashable, make: Callable[[], Kept]) -> Kept:
-        """What is kept under `key`, or what `make` gives."""
-        found: Kept | None = self._kept.get(key)
-        if found is not None:
-            return found
-        made = make()
-        with self._lock:
-            if key not in self._kept and made.nbytes <= self._free:
-                self._kept[key] = made
-                self._free -= made.nbytes
-        return made
-
-
 class BatchMaker(Iterator[SideBatch]):
     """Gives the batches of one side, from `first_batch` on; each next() is the batch after.
 
     faces: as load_training_faces gives them. seed: of this side (src and dst need different ones). partners: faces
-    whose colours the settings' transfer takes. uniform_yaw: faces of all directions come equally often. workers:
-    threads, 0 chooses. memory_bytes: for keeping faces; by default an eighth of the free memory, at most 2 GiB, so
-    that both sides together take a quarter.
+    whose colours the settings' transfer takes. uniform_yaw: faces of all directions come equally often. order: which
+    face comes at which place, instead (HighLoss). workers: threads, 0 chooses. memory_bytes: for keeping faces; by
+    default see memory_for_faces.
 
     A face that cannot be read is left out, named once in `problems`, and the next readable one of the list takes its
     place. UserError from next() when none can be read. Call close() at the end.
@@ -104,82 +68,63 @@ class BatchMaker(Iterator[SideBatch]):
         first_batch: int = 0,
         partners: Sequence[FaceFile] | None = None,
         uniform_yaw: bool = False,
+        order: Order | None = None,
         workers: int = 0,
         memory_bytes: int | None = None,
     ) -> None:
         self._settings, self._batch_size, self._seed = settings, batch_size, seed
-        self._faces, self._partners = list(faces), list(partners or ()) if settings.transfer != "none" else []
-        self._face_at: Callable[[int], int] = ShuffledRounds(len(faces), (seed, _FACES))
-        if uniform_yaw:
-            self._face_at = EvenYaw(_yaws(self._faces), (seed, _FACES))
-        self._partner_at = ShuffledRounds(len(self._partners), (seed, _PARTNERS))
-        free = psutil.virtual_memory().available // _SHARE_OF_FREE_MEMORY
-        self._kept = KeptFaces(min(_MOST_MEMORY_BYTES, free) if memory_bytes is None else memory_bytes)
         self._unreadable: dict[str, str] = {}  # by the face's place
-        self.waited_seconds = 0.0
-        count = worker_count(workers, most=_MOST_WORKERS)
-        self._pool = ThreadPoolExecutor(count, thread_name_prefix="samples")
-        self._coming: deque[Future[SideBatch]] = deque()
-        self._next_number = first_batch
-        for _ in range(count + _BATCHES_AHEAD):
-            self._start_one()
+        kept = KeptFaces(memory_for_faces() if memory_bytes is None else memory_bytes)
+        self._faces = ReadableFaces(faces, self._base, kept, self._unreadable)
+        self._face_at: Order = order or ShuffledRounds(len(faces), (seed, _FACES))
+        if uniform_yaw and order is None:
+            self._face_at = EvenYaw(_yaws(faces), (seed, _FACES))
+        self._partners: ReadableFaces[Partner] | None = None
+        if partners and settings.transfer != "none":
+            kept_partners = KeptFaces(_COLOURS_MEMORY_BYTES) if is_formula(settings.transfer) else kept
+            self._partners = ReadableFaces(partners, self._partner, kept_partners, self._unreadable)
+            self._partner_at = ShuffledRounds(len(partners), (seed, _PARTNERS))
+        self._batches = Ahead(self._make, first_batch, workers)
 
     @property
     def problems(self) -> list[str]:
         """The faces left out until now: file and reason."""
         return list(self._unreadable.values())
 
+    @property
+    def waited_seconds(self) -> float:
+        """How long next() has waited in all."""
+        return self._batches.waited_seconds
+
     def __next__(self) -> SideBatch:
-        """The next batch; time spent waiting for it is added to `waited_seconds`."""
-        start = time.perf_counter()
-        first = self._coming.popleft()
-        self._start_one()
-        batch = first.result()
-        self.waited_seconds += time.perf_counter() - start
-        return batch
+        """The next batch."""
+        return next(self._batches)
 
     def close(self) -> None:
         """End the threads; batches under way are finished, none is begun."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
-
-    def _start_one(self) -> None:
-        self._coming.append(self._pool.submit(self._make, self._next_number))
-        self._next_number += 1
+        self._batches.close()
 
     def _make(self, number: int) -> SideBatch:
         batch = empty_batch(self._settings, self._batch_size)
         dice = Dice()
         for index in range(self._batch_size):
             place = number * self._batch_size + index
-            base = self._readable(self._faces, self._face_at(place), self._base)
-            partner = None
-            if self._partners:
-                partner = self._readable(self._partners, self._partner_at(place), self._partner)
-            dice.start(int(np.random.SeedSequence((self._seed, _SAMPLES, place)).generate_state(1)[0]))
+            batch.faces[index], base = self._faces.get(self._face_at(place))
+            partner = self._partners.get(self._partner_at(place))[1] if self._partners else None
+            dice.start(sample_seed(self._seed, _SAMPLES, place))
             fill_sample(base, self._settings, dice, partner, batch.sample(index))
         return batch
-
-    def _readable(self, faces: list[FaceFile], wanted: int, make: Callable[[FaceFile], Kept]) -> Kept:
-        """What `make` gives for the wanted face, or for the first one after it that can be read."""
-        for step in range(len(faces)):
-            face = faces[(wanted + step) % len(faces)]
-            if face.place in self._unreadable:
-                continue
-            try:
-                return self._kept.get((make, face.place), partial(make, face))
-            except (UserError, OSError, ValueError, cv2.error) as error:
-                reason = error.what if isinstance(error, UserError) else f"{face.place}: {error}"
-                self._unreadable[face.place] = reason
-        raise UserError(
-            f"None of the {len(faces)} faces in {faces[0].path.parent} can be used. {self.problems[0]}",
-            "Extract the faces again.",
-        )
 
     def _base(self, face: FaceFile) -> Base:
         return make_base(face.read_picture(), face.metadata, self._settings, face.place)
 
-    def _partner(self, face: FaceFile) -> Picture:
+    def _partner(self, face: FaceFile) -> Partner:
         return make_partner(face.read_picture(), self._settings)
+
+
+def sample_seed(*key: int) -> int:
+    """A seed 0..2**32-1 from a key of whole numbers."""
+    return int(np.random.SeedSequence(key).generate_state(1)[0])
 
 
 def _yaws(faces: Sequence[FaceFile]) -> NDArray[np.float64]:

@@ -6,7 +6,8 @@ takes; their sizes may differ unless said. Random directions come from a generat
 `numpy.random.RandomState(s)` repeats what the original does after `numpy.random.seed(s)`.
 """
 
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
+from typing import Any, Literal, TypeGuard, get_args
 
 import cv2
 import numpy as np
@@ -17,6 +18,8 @@ from dfl.base.pictures import FloatPicture
 Random = np.random.RandomState | np.random.Generator
 Mode = Literal["none", "rct", "lct", "mkl", "idt", "sot"]
 MODES: tuple[Mode, ...] = get_args(Mode)
+# These look at nothing of the pictures but Colours.
+Formula = Literal["rct", "lct", "mkl"]
 
 _LAB_LOW = np.array([0, -127, -127], np.float32)
 _LAB_HIGH = np.array([100, 127, 127], np.float32)
@@ -27,22 +30,52 @@ _SOT_SIGMA_COLOUR = 5.0
 _SOT_SIGMA_SPACE = 16.0
 
 
+@dataclass(frozen=True, eq=False)
+class Colours:
+    """What the modes rct, lct and mkl know of a picture, float64: mean (C,) and spread, that of rct in Lab.
+
+    spread: for rct the population standard deviations (3,), else the population covariance (C, C). count: of pixels.
+    """
+
+    mean: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    count: int
+
+    @property
+    def nbytes(self) -> int:
+        return 512  # with what Python needs for the objects
+
+
+def is_formula(mode: Mode) -> TypeGuard[Formula]:
+    """Whether a mode needs no more than the Colours of both pictures."""
+    return mode in get_args(Formula)
+
+
 def transfer(mode: Mode, target: FloatPicture, reference: FloatPicture, random: Random) -> FloatPicture:
     """Change `target` towards `reference` as training does; `random` is drawn from by idt and sot only.
 
     Both (H, W, 3) float32 BGR 0..1, same size. rct may leave 0..1 a little, the others are clipped.
     """
-    if mode == "rct":
-        return rct(target, reference)
-    if mode == "lct":
-        return lct(target, reference)
-    if mode == "mkl":
-        return mkl(target, reference)
+    if is_formula(mode):
+        return recolour(mode, target, colours_of(mode, target), colours_of(mode, reference))
     if mode == "idt":
         return idt(target, reference, random)
     if mode == "sot":
         return sot(target, reference, random)
     return target
+
+
+def colours_of(mode: Formula, picture: FloatPicture) -> Colours:
+    """What `recolour` needs of a picture (H, W, 3) float32 BGR."""
+    return _lab_colours(cv2.cvtColor(picture, cv2.COLOR_BGR2LAB), None) if mode == "rct" else _colours(picture)
+
+
+def recolour(mode: Formula, target: FloatPicture, own: Colours, wanted: Colours) -> FloatPicture:
+    """What rct, lct and mkl make of `target`, whose Colours are `own`, when the reference's are `wanted`."""
+    if mode == "rct":
+        return _recoloured_lab(cv2.cvtColor(target, cv2.COLOR_BGR2LAB), own, wanted)
+    matrix = _lct_matrix(own, wanted) if mode == "lct" else _mkl_matrix(own, wanted)
+    return _clipped(_affine(target, matrix, wanted.mean - matrix @ own.mean))
 
 
 def rct(
@@ -59,20 +92,24 @@ def rct(
     """
     target_lab: Any = cv2.cvtColor(target, cv2.COLOR_BGR2LAB)
     reference_lab: Any = cv2.cvtColor(reference, cv2.COLOR_BGR2LAB)
-    target_mean, target_spread = _lab_statistics(target_lab, target_mask)
-    reference_mean, reference_spread = _lab_statistics(reference_lab, reference_mask)
-    gain = np.divide(reference_spread, target_spread, out=np.zeros(3), where=target_spread > 0)
-    changed = _affine(target_lab, np.diag(gain), reference_mean - gain * target_mean)
-    np.clip(changed, _LAB_LOW, _LAB_HIGH, out=changed)
-    return cv2.cvtColor(changed, cv2.COLOR_LAB2BGR)  # type: ignore[return-value]
+    return _recoloured_lab(
+        target_lab, _lab_colours(target_lab, target_mask), _lab_colours(reference_lab, reference_mask)
+    )
 
 
-def _lab_statistics(lab: NDArray[np.float32], mask: FloatPicture | None) -> tuple[Any, Any]:
-    """Mean and population spread (3,) of each channel; what the mask leaves out counts as zeros."""
+def _lab_colours(lab: Any, mask: FloatPicture | None) -> Colours:
+    """What the mask leaves out counts as zeros."""
     if mask is not None:
         lab = lab * (mask.reshape(*lab.shape[:2], 1) >= 0.5)
     mean, spread = cv2.meanStdDev(lab)
-    return mean.ravel(), spread.ravel()
+    return Colours(mean.ravel(), spread.ravel(), lab.shape[0] * lab.shape[1])
+
+
+def _recoloured_lab(lab: Any, own: Colours, wanted: Colours) -> FloatPicture:
+    gain = np.divide(wanted.spread, own.spread, out=np.zeros(3), where=own.spread > 0)
+    changed = _affine(lab, np.diag(gain), wanted.mean - gain * own.mean)
+    np.clip(changed, _LAB_LOW, _LAB_HIGH, out=changed)
+    return cv2.cvtColor(changed, cv2.COLOR_LAB2BGR)  # type: ignore[return-value]
 
 
 def lct(target: FloatPicture, reference: FloatPicture) -> FloatPicture:
@@ -80,11 +117,12 @@ def lct(target: FloatPicture, reference: FloatPicture) -> FloatPicture:
 
     The "linear colour transfer" of Gatys et al. 2016, PCA form. Any number of channels.
     """
-    target_mean, target_covariance = _covariance(target)
-    reference_mean, reference_covariance = _covariance(reference)
-    ridge = 1e-5 * np.eye(len(target_mean))
-    matrix = _power(reference_covariance + ridge, 0.5) @ _power(target_covariance + ridge, -0.5)
-    return _clipped(_affine(target, matrix, reference_mean - matrix @ target_mean))
+    return recolour("lct", target, _colours(target), _colours(reference))
+
+
+def _lct_matrix(own: Colours, wanted: Colours) -> NDArray[np.float64]:
+    ridge = 1e-5 * np.eye(len(own.mean))
+    return _power(wanted.spread + ridge, 0.5) @ _power(own.spread + ridge, -0.5)
 
 
 def mkl(target: FloatPicture, reference: FloatPicture) -> FloatPicture:
@@ -92,26 +130,21 @@ def mkl(target: FloatPicture, reference: FloatPicture) -> FloatPicture:
 
     Pitié and Kokaram 2007: A^(-1/2) (A^(1/2) B A^(1/2))^(1/2) A^(-1/2), covariances with n - 1.
     """
-    target_mean, target_covariance = _covariance(target)
-    reference_mean, reference_covariance = _covariance(reference)
-    target_covariance *= _unbiased(target)
-    reference_covariance *= _unbiased(reference)
-    root, inverse = _power(target_covariance, 0.5), _power(target_covariance, -0.5)
-    matrix = inverse @ _power(root @ reference_covariance @ root, 0.5) @ inverse
-    return _clipped(_affine(target, matrix, reference_mean - matrix @ target_mean))
+    return recolour("mkl", target, _colours(target), _colours(reference))
 
 
-def _covariance(picture: FloatPicture) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean (C,) and population covariance (C, C) of the colours, float64."""
+def _mkl_matrix(own: Colours, wanted: Colours) -> NDArray[np.float64]:
+    own_covariance, wanted_covariance = (one.spread * (one.count / max(one.count - 1, 1)) for one in (own, wanted))
+    root, inverse = _power(own_covariance, 0.5), _power(own_covariance, -0.5)
+    return inverse @ _power(root @ wanted_covariance @ root, 0.5) @ inverse
+
+
+def _colours(picture: FloatPicture) -> Colours:
+    """Mean and population covariance of the colours."""
     flat = picture.reshape(-1, picture.shape[2])
     mean = np.array(cv2.mean(picture)[: picture.shape[2]])
     centred = flat - mean.astype(np.float32)
-    return mean, (centred.T @ centred).astype(np.float64) / len(flat)
-
-
-def _unbiased(picture: FloatPicture) -> float:
-    count = len(picture) * len(picture[0])
-    return count / max(count - 1, 1)
+    return Colours(mean, (centred.T @ centred).astype(np.float64) / len(flat), len(flat))
 
 
 def _power(symmetric: NDArray[np.float64], exponent: float) -> NDArray[np.float64]:

@@ -19,13 +19,14 @@ from dfl.faces.face_type import FaceType
 from dfl.faces.masks import eyes_mask, hull_mask, mouth_mask
 from dfl.faceset.aligned_face import FaceMetadata
 from dfl.faceset.segmentation import decode_mask
-from dfl.samples.colour_transfer import Mode, transfer
+from dfl.samples.colour_transfer import Colours, Mode, colours_of, is_formula, recolour, transfer
 from dfl.samples.degrade import Degradations, degrade
 from dfl.samples.warp import Geometry, Ranges, apply_geometry, random_geometry
 
 _TO_UNIT = np.float32(1 / 255)
 Mask8 = NDArray[np.uint8]  # (R, R) or (R, R, 2), 0..255
 EyesMouth = Literal["none", "joint", "separate"]
+Partner = Picture | Colours
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,12 @@ class SampleSettings:
 @dataclass(frozen=True, eq=False)
 class Base:
     """A face at the model's size: picture (R, R, 3) uint8 BGR; mask (R, R) uint8, 0..255; eyes_mouth (R, R) or, with
-    eyes and mouth apart, (R, R, 2)."""
+    eyes and mouth apart, (R, R, 2). colours: what the settings' transfer needs to know of the picture."""
 
     picture: Picture
     mask: Mask8
     eyes_mouth: Mask8 | None
+    colours: Colours | None = None
 
     @property
     def nbytes(self) -> int:
@@ -85,12 +87,16 @@ class Sample:
 
 @dataclass(frozen=True, eq=False)
 class SideBatch:
-    """A batch of samples of one side: what Sample has, with N in front, float32."""
+    """A batch of samples of one side: what Sample has, with N in front, float32.
+
+    faces: (N,), the place of each sample's face in the list of faces.
+    """
 
     warped: FloatPicture
     target: FloatPicture
     mask: FloatPicture
     eyes_mouth: FloatPicture | None
+    faces: NDArray[np.int64]
 
     def sample(self, index: int) -> Sample:
         """One sample of the batch, as views."""
@@ -106,6 +112,7 @@ def empty_batch(settings: SampleSettings, count: int) -> SideBatch:
         np.empty((count, side, side, 3), np.float32),
         np.empty((count, side, side, 1), np.float32),
         np.empty((count, side, side, channels), np.float32) if channels else None,
+        np.zeros(count, np.int64),
     )
 
 
@@ -149,13 +156,14 @@ def make_base(picture: Picture, metadata: FaceMetadata, settings: SampleSettings
     mask = _face_mask(size, metadata, name)
     eyes_mouth = None
     if settings.eyes_mouth != "none":
-        drawn = _eyes_mouth(size, metadata, settings.eyes_mouth)
-        drawn[mask == 0] = 0
+        drawn = _eyes_mouth(mask, metadata, settings.eyes_mouth)
         eyes_mouth = _fitted(drawn, matrix, settings.resolution, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
+    fitted = _fitted(picture, matrix, settings.resolution, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
     return Base(
-        _fitted(picture, matrix, settings.resolution, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE),
+        fitted,
         _fitted(mask, matrix, settings.resolution, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT),
         eyes_mouth,
+        colours_of(settings.transfer, fitted * _TO_UNIT) if is_formula(settings.transfer) else None,
     )
 
 
@@ -167,12 +175,24 @@ def _face_mask(size: int, metadata: FaceMetadata, name: str) -> Mask8:
     return np.asarray(cv2.resize(mask, (size, size), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-def _eyes_mouth(size: int, metadata: FaceMetadata, kind: EyesMouth) -> Mask8:
-    """Eyes and mouth at the picture's size: (S, S) with both, or (S, S, 2)."""
+def _eyes_mouth(mask: Mask8, metadata: FaceMetadata, kind: EyesMouth) -> Mask8:
+    """Eyes and mouth within the face's area `mask`, at the picture's size: (S, S) with both, or (S, S, 2)."""
+    size = len(mask)
     eyes, mouth = (draw((size, size), metadata.landmarks) for draw in (eyes_mask, mouth_mask))
+    # Most of the picture holds neither; it is not even looked at.
+    points, margin = metadata.landmarks[36:], size // 8
+    left, top = np.clip(points.min(axis=0) - margin, 0, size).astype(int)
+    right, bottom = np.clip(points.max(axis=0) + margin, 0, size).astype(int)
+    drawn = np.zeros((size, size) if kind == "joint" else (size, size, 2), np.uint8)
+    if left >= right or top >= bottom:
+        return drawn
+    part = np.s_[top:bottom, left:right]
+    inside = mask[part] != 0
     if kind == "joint":
-        return _to_bytes(cv2.add(eyes, mouth))
-    return np.dstack([_to_bytes(eyes), _to_bytes(mouth)])
+        drawn[part] = _to_bytes(cv2.add(eyes[part], mouth[part])) * inside
+    else:
+        drawn[part] = np.dstack([_to_bytes(eyes[part]) * inside, _to_bytes(mouth[part]) * inside])
+    return drawn
 
 
 def _to_bytes(mask: Any) -> Mask8:
@@ -191,12 +211,14 @@ def _fitted(picture: Any, matrix: Any, resolution: int, interpolation: int, bord
     return np.asarray(fitted, np.uint8)
 
 
-def make_partner(picture: Picture, settings: SampleSettings) -> Picture:
-    """A picture at the model's size, as the reference of a colour transfer: its whole crop, whatever its face type."""
-    return np.asarray(cv2.resize(picture, (settings.resolution, settings.resolution)), np.uint8)
+def make_partner(picture: Picture, settings: SampleSettings) -> Partner:
+    """A picture as the reference of the settings' colour transfer: its whole crop, whatever its face type, at the
+    model's size; of that the colours alone where they suffice."""
+    fitted = np.asarray(cv2.resize(picture, (settings.resolution, settings.resolution)), np.uint8)
+    return colours_of(settings.transfer, fitted * _TO_UNIT) if is_formula(settings.transfer) else fitted
 
 
-def fill_sample(base: Base, settings: SampleSettings, dice: Dice, partner: Picture | None, into: Sample) -> None:
+def fill_sample(base: Base, settings: SampleSettings, dice: Dice, partner: Partner | None, into: Sample) -> None:
     """Draw one sample from `base` into arrays; `dice` was started with the sample's seed.
 
     partner: of make_partner, needed when the settings transfer colours.
@@ -205,15 +227,7 @@ def fill_sample(base: Base, settings: SampleSettings, dice: Dice, partner: Pictu
     geometry = random_geometry(
         side, dice.geometry, dice.grid, settings.ranges, may_flip, is_symmetric=settings.symmetric_warp
     )
-    target = shown = base.picture * _TO_UNIT
-    if settings.transfer != "none":
-        if partner is None:
-            raise ValueError("a colour transfer needs a partner's picture")
-        reference, plain = partner * _TO_UNIT, target
-        target = shown = transfer(settings.transfer, plain, reference, dice.colours)
-        if settings.transfer in ("idt", "sot"):
-            # The original draws again for the target, so that input and target differ a little in colour.
-            target = transfer(settings.transfer, plain, reference, dice.colours)
+    shown, target = _recoloured(base, settings, dice, partner)
     if settings.hsv_power > 0:
         shown = _shifted_colour(shown, settings.hsv_power, dice.geometry)
     np.clip(apply_geometry(target, geometry, warp=False), 0, 1, out=into.target)
@@ -231,6 +245,27 @@ def fill_sample(base: Base, settings: SampleSettings, dice: Dice, partner: Pictu
         _fill_mask(base.eyes_mouth, geometry, into.eyes_mouth)
         largest = into.eyes_mouth.max(axis=(0, 1))
         np.divide(into.eyes_mouth, largest, out=into.eyes_mouth, where=largest > 0)
+
+
+def _recoloured(
+    base: Base, settings: SampleSettings, dice: Dice, partner: Partner | None
+) -> tuple[FloatPicture, FloatPicture]:
+    """Input and target in the partner's colours; one picture where they are the same."""
+    plain: FloatPicture = base.picture * _TO_UNIT
+    mode = settings.transfer
+    if mode == "none":
+        return plain, plain
+    if partner is None:
+        raise ValueError("a colour transfer needs a partner's picture")
+    if is_formula(mode):
+        assert isinstance(partner, Colours)
+        assert base.colours is not None
+        changed = recolour(mode, plain, base.colours, partner)
+        return changed, changed
+    assert isinstance(partner, np.ndarray)
+    reference = partner * _TO_UNIT
+    # The original draws again for the target, so that input and target differ a little in colour.
+    return transfer(mode, plain, reference, dice.colours), transfer(mode, plain, reference, dice.colours)
 
 
 def _fill_mask(mask: Mask8, geometry: Geometry, into: FloatPicture) -> None:
