@@ -16,8 +16,8 @@ from dfl.models.saved_set import SavedSet, read_set, write_set
 from dfl.training.feeding import Feeder
 from dfl.training.goal import Goal, Opponent
 from dfl.training.guard import Guard
+from dfl.training.loss_graph import with_graph
 from dfl.training.optimizers import Optimizer
-from dfl.training.preview import with_graph
 from dfl.training.step import Step, make_step
 
 # After so many returns to a good state the cause is not chance.
