@@ -25,7 +25,7 @@ def settings(tmp_path: Path) -> CutSettings:
         (tmp_path / name).mkdir()
     journal = tmp_path / "aligned" / "extraction.jsonl"
     start_journal(journal, {}, cut_frame)
-    return CutSettings(FaceType.WHOLE, 256, 95, tmp_path / "aligned", tmp_path / "debug", journal)
+    return CutSettings(FaceType.WHOLE, 256, 95, ".jpg", tmp_path / "aligned", tmp_path / "debug", journal)
 
 
 @pytest.fixture

@@ -20,7 +20,10 @@ from dfl.extraction.found_frame import found_frame
 from dfl.extraction.journal import read_journal
 from dfl.extraction.options import ExtractFacesOptions
 from dfl.faces.face_type import FaceType
+from dfl.faceset import pack
 from dfl.faceset.aligned_face import read_face
+from dfl.faceset.faceset import list_faceset
+from dfl.faceset.keep_options import PackOptions
 from dfl.video import extract_frames
 from dfl.video.options import ExtractFramesOptions
 from dfl.workspace import Workspace
@@ -276,3 +279,23 @@ def test_only_the_wanted_person_is_taken(workspace: Workspace, officer: Picture,
     faces = [read_face(path) for path in list_pictures(workspace.aligned("src"))]
     assert len(faces) == 3
     assert all(face.metadata.source_landmarks[30][0] < 300 for face in faces)
+
+
+def test_png_faces_have_their_data_beside_them(workspace: Workspace, write_frames: WriteFrames) -> None:
+    write_frames(workspace.frames("src"), 3)
+    run(workspace, SMALL.model_copy(update={"format": "png", "workers": 2}), Report())
+    faces = list_faceset(workspace.aligned("src"))
+    assert [face.name for face in faces] == ["00001_0.png", "00002_0.png", "00003_0.png"]
+    assert [face.metadata.source_filename for face in faces] == ["00001.png", "00002.png", "00003.png"]
+
+
+def test_a_packed_faceset_is_not_added_to(workspace: Workspace, write_frames: WriteFrames) -> None:
+    write_frames(workspace.frames("src"), 3)
+    (workspace.frames("src") / "00003.png").rename(workspace.root / "later.png")
+    run(workspace, SMALL, Report())
+    pack.run(workspace, PackOptions(side="src"), Report())
+    run(workspace, SMALL, Report())  # nothing to be done
+    (workspace.root / "later.png").rename(workspace.frames("src") / "00003.png")
+    with pytest.raises(UserError) as caught:
+        run(workspace, SMALL, Report())
+    assert "dfl unpack src" in caught.value.todo

@@ -22,11 +22,11 @@ from dfl.faces.align import alignment_matrix, transform_points
 from dfl.faces.draw import draw_face, draw_landmarks
 from dfl.faces.face_type import FaceType
 from dfl.faceset.aligned_face import FaceMetadata, write_face
+from dfl.faceset.side_index import gather_notes
 
 # A square of more than this many times the face's box is taken for a mistake of the landmarks.
 _OVERSIZE = 4.0
 _DEBUG_QUALITY = 50
-SUFFIX = ".jpg"
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class CutSettings:
     face_type: FaceType
     image_size: int
     jpeg_quality: int
+    suffix: str
     aligned: Path
     debug: Path | None
     journal: Path
@@ -103,6 +104,7 @@ def cut_faces(
                 tell_part(outcome.item, outcome.result or lost_part(outcome), failed, progress, report)
     finally:
         journal.gather()
+        gather_notes(settings.aligned)
     return failed
 
 
@@ -128,7 +130,7 @@ def _finish(settings: CutSettings, task: CutTask, frame: SourceFrame, picture: P
     if task.lacks_faces:
         for planned, matrix in kept:
             _write_face(settings, frame.name, picture, planned, matrix)
-        rejected = tuple(planned.file_name(frame.name, SUFFIX) for planned, _ in kept if planned.is_rejected)
+        rejected = tuple(planned.file_name(frame.name, settings.suffix) for planned, _ in kept if planned.is_rejected)
         note(settings.journal, [CutFrame(frame.name, task.digest, len(kept) - len(rejected), rejected)])
     if task.lacks_debug and settings.debug:
         drawn = picture.copy()
@@ -172,7 +174,7 @@ def _write_face(
         # Bilinear: what the original's extractor does, though it asks for Lanczos.
         picture = cv2.warpAffine(picture, matrix, (size, size), flags=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
         metadata = replace(metadata, landmarks=transform_points(planned.landmarks, matrix))
-    write_face(settings.aligned / planned.file_name(frame, SUFFIX), picture, metadata, settings.jpeg_quality)
+    write_face(settings.aligned / planned.file_name(frame, settings.suffix), picture, metadata, settings.jpeg_quality)
 
 
 _settings: CutSettings | None = None  # this process's own, set once by start_cutter

@@ -27,7 +27,8 @@ from dfl.extraction.tracks import link
 from dfl.faces.face_type import FaceType
 from dfl.faces.reference import references_of
 from dfl.faces.weights import ensure_mesh_v2, package_file
-from dfl.faceset.faceset import list_faceset
+from dfl.faceset.faceset import list_pictures_with_data
+from dfl.faceset.pak_format import PAK_NAME
 from dfl.faceset.trash import move_to_trash
 from dfl.workspace import Workspace
 
@@ -56,7 +57,7 @@ def run(workspace: Workspace, options: ExtractFacesOptions, report: Report) -> N
     cut, failed_cuts = _cut(workspace, options, parts, frames, plans, found.options, workers, report)
     _reject(workspace.aligned(options.side), cut, report)
     names = [name for part in parts for name in part.names]
-    tell_faces(workspace, options.side, names, plans, cut, failed + failed_cuts, report)
+    tell_faces(workspace, options.side, f".{options.format}", names, plans, cut, failed + failed_cuts, report)
 
 
 def _find(
@@ -170,7 +171,7 @@ def _cut(
     aligned = workspace.aligned(options.side)
     wants_debug = options.debug or options.redo_deleted_debug
     debug = workspace.aligned_debug(options.side) if wants_debug else None
-    names = ("face_type", "image_size", "jpeg_quality", "max_faces", "min_face", "smooth")
+    names = ("face_type", "image_size", "jpeg_quality", "format", "max_faces", "min_face", "smooth")
     signature = {name: getattr(options, name) for name in names}
     signature |= {"only": [path.name for path in options.only], "version": _CUTTING_VERSION}
     signature |= {name: finding[name] for name in ("detector", "setting", "landmarks")}
@@ -179,6 +180,11 @@ def _cut(
         folder.mkdir(parents=True, exist_ok=True)
         remove_parts(folder)
     tasks = _tasks(frames, plans, journal, debug)
+    if (aligned / PAK_NAME).is_file() and any(task.lacks_faces for task in tasks.values()):
+        raise UserError(
+            f"{aligned} holds a packed faceset, and there are faces to be added to it.",
+            f"Run `dfl unpack {options.side}` first, or move {PAK_NAME} away.",
+        )
     _discard_old_faces(aligned, [name for name in journal.entries if name in tasks and tasks[name].lacks_faces], report)
     lacking = sum(len(task.plan.faces) for task in tasks.values() if task.lacks_faces)
     need_space(aligned, int(lacking * options.image_size**2 * _BYTES_A_PIXEL), f"Cutting out {lacking} faces")
@@ -186,6 +192,7 @@ def _cut(
         face_type=FaceType.from_name(options.face_type),
         image_size=options.image_size,
         jpeg_quality=options.jpeg_quality,
+        suffix=f".{options.format}",
         aligned=aligned,
         debug=debug,
         journal=journal.file,
@@ -255,7 +262,7 @@ def _discard_old_faces(aligned: Path, frames: list[str], report: Report) -> None
     if not frames:
         return
     changed = set(frames)
-    old = [face.name for face in list_faceset(aligned) if face.metadata.source_filename in changed]
+    old = [face.name for face in list_pictures_with_data(aligned).faces if face.metadata.source_filename in changed]
     if old:
         folder = move_to_trash(aligned, old, "the frame was done again")
         report.line(f"{len(changed)} frames are done again; their {len(old)} old faces are in {folder}.")

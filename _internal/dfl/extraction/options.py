@@ -33,7 +33,12 @@ class ExtractFacesOptions(Options):
         minimum=128,
         maximum=2048,
     )
-    jpeg_quality: int = option(90, "Quality of the pictures' JPEG.", ask="Jpeg quality", minimum=1, maximum=100)
+    jpeg_quality: int = option(90, "Quality of the pictures' JPEG or WebP.", ask="Jpeg quality", minimum=1, maximum=100)
+    format: Literal["jpg", "png", "webp"] = option(
+        "jpg",
+        "Kind of the pictures. jpg holds its face data itself, as in the original; for png and webp they stand in "
+        "faceset.json beside the pictures.",
+    )
     only: tuple[Path, ...] = option(
         (),
         "Take only the person in this picture; may be given several times, also folders of pictures of that person.",

@@ -7,7 +7,7 @@ from dfl.base.errors import UserError
 from dfl.base.files import write_bytes, write_text
 from dfl.base.pictures import contact_sheet, encode_picture, read_picture
 from dfl.base.report import Report
-from dfl.extraction.cut_faces import SUFFIX, CutFrame
+from dfl.extraction.cut_faces import CutFrame
 from dfl.extraction.find_faces import Failed
 from dfl.extraction.journal import Journal
 from dfl.extraction.plan import FramePlan
@@ -23,6 +23,7 @@ _SHEET_FACES, _SHEET_COLUMNS, _SHEET_CELL = 60, 10, 128
 def tell_faces(
     workspace: Workspace,
     side: Side,
+    suffix: str,
     names: list[str],
     plans: Sequence[FramePlan | None],
     journal: Journal[CutFrame],
@@ -39,7 +40,7 @@ def tell_faces(
     if without:
         text += f" (listed in {folder / _WITHOUT_FACE_FILE})"
     _write_list(folder / _WITHOUT_FACE_FILE, without)
-    doubtful = _write_doubtful(workspace, side, plans)
+    doubtful = _write_doubtful(workspace, side, suffix, plans)
     if doubtful:
         text += f"; {doubtful} doubtful faces, see {_sheet(workspace, side)}"
     if failed:
@@ -47,11 +48,11 @@ def tell_faces(
     report.done(text, faces=faces, frames=len(names), without_face=len(without), failed=len(failed), doubtful=doubtful)
 
 
-def _write_doubtful(workspace: Workspace, side: Side, plans: Sequence[FramePlan | None]) -> int:
+def _write_doubtful(workspace: Workspace, side: Side, suffix: str, plans: Sequence[FramePlan | None]) -> int:
     """List the doubtful faces, the most doubtful first, with a sheet of the first ones; returns how many there are."""
     folder = workspace.frames(side)
     doubtful = sorted(
-        (planned.face.confidence, planned.file_name(plan.frame, SUFFIX))
+        (planned.face.confidence, planned.file_name(plan.frame, suffix))
         for plan in plans
         if plan
         for planned in plan.faces
