@@ -60,6 +60,12 @@ STAGES = (
         "dfl.training.train:run",
     ),
     Stage(
+        "models",
+        "List saved models and their backups; rename or delete a model, or put a backup back.",
+        "dfl.models.models_options:ModelsOptions",
+        "dfl.models.models_stage:run",
+    ),
+    Stage(
         "merge",
         "Put the trained face into every frame of data_dst.",
         "dfl.merging.options:MergeOptions",

@@ -61,6 +61,11 @@ class Workspace:
         return self.root / "model"
 
     @property
+    def model_trash(self) -> Path:
+        """Models that were deleted; moved back into `model`, they are there again."""
+        return self.root / "model_trash"
+
+    @property
     def merged(self) -> Path:
         return self.frames("dst") / "merged"
 

@@ -58,7 +58,7 @@ def list_models(models: Path, class_name: str | None = None) -> list[tuple[str, 
     found = []
     for folder in models.iterdir() if models.is_dir() else []:
         name, _, kind = folder.name.rpartition("_")
-        manifests = [path / MANIFEST for path in _set_folders(folder) if (path / MANIFEST).is_file()]
+        manifests = [path / MANIFEST for path in finished_sets(folder)]
         if name and manifests and class_name in (None, kind):
             found.append((max(path.stat().st_mtime_ns for path in manifests), name, kind))
     return [(name, kind) for _, name, kind in sorted(found, reverse=True)]
@@ -108,9 +108,7 @@ def read_set(folder: Path, warn: Callable[[str], None] = lambda _: None, *, set_
     """
     reasons = []
     damaged: list[Path] = []
-    for path in reversed(_set_folders(folder)):
-        if not (path / MANIFEST).is_file():
-            continue
+    for path in reversed(finished_sets(folder)):
         try:
             saved = _read_one(path)
         except UserError as error:
@@ -130,12 +128,11 @@ def read_set(folder: Path, warn: Callable[[str], None] = lambda _: None, *, set_
 
 def peek(folder: Path) -> dict[str, Any]:
     """Manifest of the newest set that has one (class, iteration, options), without reading its arrays."""
-    for path in reversed(_set_folders(folder)):
-        if (path / MANIFEST).is_file():
-            try:
-                return _manifest(path)
-            except UserError:
-                continue
+    for path in reversed(finished_sets(folder)):
+        try:
+            return _manifest(path)
+        except UserError:
+            continue
     raise UserError(f"{folder} holds no finished model.", "Train one, or import one with `dfl import model FOLDER`.")
 
 
@@ -176,13 +173,17 @@ def _manifest(path: Path) -> dict[str, Any]:
 
 def _remove_old(folder: Path) -> None:
     """Keep the newest two finished sets; what is older or was never finished goes."""
-    finished = [path for path in _set_folders(folder) if (path / MANIFEST).is_file()]
-    keep = set(finished[-2:])
+    keep = set(finished_sets(folder)[-2:])
     for path in _set_folders(folder):
         if path not in keep and (not keep or _number(path) < _number(max(keep))):
             # The manifest goes first: a half-removed set must not look finished.
             (path / MANIFEST).unlink(missing_ok=True)
             shutil.rmtree(path, ignore_errors=True)
+
+
+def finished_sets(folder: Path) -> list[Path]:
+    """Folders of the sets that have a manifest, oldest first; whether they are whole, read_set finds out."""
+    return [path for path in _set_folders(folder) if (path / MANIFEST).is_file()]
 
 
 def _set_folders(folder: Path) -> list[Path]:

@@ -1,0 +1,136 @@
+"""Backups of a model: `backups/01` (the newest) to `24` in its folder, each a model folder with one whole set.
+
+    model/new_SAEHD/backups/01/   set-000007/   preview.png
+
+A set's files never change once they are written, so a backup is made of hard links where the disk has them: it costs
+no time, and no space until the set itself is removed.
+"""
+
+import os
+import re
+import shutil
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from dfl.base.errors import UserError
+from dfl.base.files import mendable, need_space, sync_folder
+from dfl.models.saved_set import MANIFEST, finished_sets, peek, read_set, write_set
+
+KEPT = 24
+_NUMBER = re.compile(r"\d\d")
+_PART, _OLD = "part-", "old-"
+
+
+@dataclass(frozen=True)
+class Backup:
+    """One backup: its number (1 is the newest), what iteration it is of, and when that was saved (seconds, Unix)."""
+
+    number: int
+    folder: Path
+    iteration: int
+    saved_at: float
+
+
+def backups_folder(folder: Path) -> Path:
+    """Where a model's backups are."""
+    return folder / "backups"
+
+
+def list_backups(folder: Path) -> list[Backup]:
+    """Backups of a model, newest first; those that cannot be read are left out."""
+    found = []
+    for path in _numbered(backups_folder(folder)):
+        try:
+            facts = peek(path)
+            saved_at = (finished_sets(path)[-1] / MANIFEST).stat().st_mtime
+        except (UserError, OSError, IndexError):
+            continue
+        found.append(Backup(int(path.name), path, int(facts["iteration"]), saved_at))
+    return found
+
+
+def make_backup(folder: Path) -> Path:
+    """Back up the newest set and the previews beside it; the oldest of more than 24 goes.
+
+    Whenever this is cut off, every numbered backup is whole and they are in order: the new one is finished before the
+    others move up, and they move one by one into the first free number. UserError when there is nothing to back up or
+    no space; the model itself is never touched.
+    """
+    finished = finished_sets(folder)
+    if not finished:
+        raise UserError(f"{folder} holds no finished model to back up.", "Save first.")
+    files = [path for path in finished[-1].iterdir() if path.is_file()]
+    wanted = sum(path.stat().st_size for path in files)
+    need_space(folder, wanted + 2**20, "A backup of the model")
+    place = backups_folder(folder)
+    part = place / f"{_PART}{uuid.uuid4().hex[:8]}"
+    try:
+        place.mkdir(exist_ok=True)
+        _remove_rests(place)
+        (part / finished[-1].name).mkdir(parents=True)
+        for path in sorted(files, key=lambda path: path.name == MANIFEST):  # the manifest last
+            _link_or_copy(path, part / finished[-1].name / path.name)
+        for path in folder.glob("preview*.png"):
+            shutil.copyfile(path, part / path.name)  # these are written anew: no links
+        sync_folder(part / finished[-1].name)
+        _move_up(place)
+        part.rename(place / "01")
+        sync_folder(place)
+    except OSError as error:
+        raise mendable(error, part) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return place / "01"
+
+
+def restore_backup(folder: Path, number: int) -> int:
+    """Put a backup back as the newest set; what was the newest stays as the set before. Returns its iteration.
+
+    UserError when there is no such backup or it is damaged: then nothing was changed.
+    """
+    path = backups_folder(folder) / f"{number:02d}"
+    if not path.is_dir():
+        have = ", ".join(f"{backup.number:02d}" for backup in list_backups(folder)) or "none"
+        raise UserError(f"{folder.name} has no backup {number:02d}. Backups: {have}.", "Choose one of these.")
+    saved = read_set(path)
+    write_set(folder, saved)
+    return saved.iteration
+
+
+def _numbered(place: Path) -> list[Path]:
+    """Backup folders, newest first."""
+    if not place.is_dir():
+        return []
+    return sorted(path for path in place.iterdir() if path.is_dir() and _NUMBER.fullmatch(path.name))
+
+
+def _move_up(place: Path) -> None:
+    """Make 01 free: 01 becomes 02 and so on, up to the first number that is free."""
+    taken = {int(path.name) for path in _numbered(place)}
+    free = next((number for number in range(1, KEPT + 1) if number not in taken), KEPT)
+    last = place / f"{KEPT:02d}"
+    if free == KEPT and last.exists():
+        # A renamed folder is no backup any more, however far its removal comes.
+        gone = place / f"{_OLD}{uuid.uuid4().hex[:8]}"
+        last.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
+    for number in range(free, 1, -1):
+        (place / f"{number - 1:02d}").rename(place / f"{number:02d}")
+
+
+def _remove_rests(place: Path) -> None:
+    """Remove what a killed run left unfinished."""
+    for path in place.iterdir():
+        if path.name.startswith((_PART, _OLD)):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    """A second name for a file, or a synced copy where the disk has no hard links (FAT)."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+        with target.open("rb+") as handle:
+            os.fsync(handle.fileno())

@@ -1,0 +1,75 @@
+"""Stage `models`: what is in the workspace's model folder, and how it is kept."""
+
+from dfl.base.asking import ask_options, ask_yes
+from dfl.base.errors import Stopped, UserError
+from dfl.base.report import Report
+from dfl.models.backups import restore_backup
+from dfl.models.keep import ModelFacts, model_facts, rename_model, trash_model, when
+from dfl.models.lock import hold_model
+from dfl.models.models_options import ModelsOptions
+from dfl.models.saved_set import model_folder
+from dfl.workspace import Workspace
+
+
+def run(workspace: Workspace, options: ModelsOptions, report: Report) -> None:
+    """List, rename, delete models, or put a backup back. Nothing is removed for good."""
+    found = model_facts(workspace.model)
+    if options.ask or options.action == "list":
+        _tell(found, report)
+    if options.ask:
+        # Asked here and not by the command line, which would remember a "delete" as the next run's answer.
+        options = options.model_copy(update=ask_options(ModelsOptions, options.model_dump()))
+    if options.action == "list":
+        report.done(f"{len(found)} model{'' if len(found) == 1 else 's'} in {workspace.model}.", models=len(found))
+        return
+    chosen = _choose(found, options, workspace)
+    names = (chosen.name, chosen.class_name)
+    if options.action == "rename":
+        target = rename_model(workspace.model, *names, options.new_name)
+        report.done(f"{chosen.name} ({chosen.class_name}) is now {target.name}.")
+    elif options.action == "delete":
+        _confirm(f"Move {chosen.line()} to {workspace.model_trash.name}?", options)
+        target = trash_model(workspace.model, *names, workspace.model_trash)
+        report.done(f"{chosen.name} ({chosen.class_name}) is in {target}: delete it there to free the space.")
+    else:
+        _restore(workspace, chosen, options, report)
+
+
+def _restore(workspace: Workspace, chosen: ModelFacts, options: ModelsOptions, report: Report) -> None:
+    folder = model_folder(workspace.model, chosen.name, chosen.class_name)
+    _confirm(f"Put backup {options.backup:02d} in place of {chosen.line()}?", options)
+    with hold_model(folder):
+        iteration = restore_backup(folder, options.backup)
+    report.done(
+        f"{chosen.name} ({chosen.class_name}) is at iteration {iteration} again; iteration {chosen.iteration} stays as "
+        "the set before it until the second save from now.",
+        iteration=iteration,
+    )
+
+
+def _tell(found: list[ModelFacts], report: Report) -> None:
+    """One line a model, one a backup."""
+    for facts in found:
+        report.line(facts.line())
+        for backup in facts.backups:
+            report.line(f"    {backup.number:02d}: iteration {backup.iteration}, saved {when(backup.saved_at)}")
+
+
+def _choose(found: list[ModelFacts], options: ModelsOptions, workspace: Workspace) -> ModelFacts:
+    """The one model that the options name."""
+    fitting = [
+        facts for facts in found if options.name in ("", facts.name) and options.model in (None, facts.class_name)
+    ]
+    if len(fitting) == 1:
+        return fitting[0]
+    have = ", ".join(f"{facts.name} ({facts.class_name})" for facts in found) or "none"
+    if not fitting:
+        raise UserError(
+            f"There is no such model in {workspace.model}. Models: {have}.", "Name one of them: --name NAME."
+        )
+    raise UserError(f"Which model? There are {have}.", "Name one: --name NAME, and its class with --model CLASS.")
+
+
+def _confirm(question: str, options: ModelsOptions) -> None:
+    if not options.yes and not ask_yes(question, False):
+        raise Stopped

@@ -1,0 +1,81 @@
+"""The stage `models` as a user runs it."""
+
+import numpy as np
+import pytest
+
+from dfl.base.errors import Stopped, UserError
+from dfl.base.report import Report
+from dfl.models.backups import make_backup
+from dfl.models.models_options import ModelsOptions
+from dfl.models.models_stage import run
+from dfl.models.saved_set import SavedSet, list_models, model_folder, read_set, write_set
+
+
+class Heard(Report):
+    def __init__(self):
+        self.lines = []
+
+    def line(self, text):
+        self.lines.append(text)
+
+
+def models(workspace, **options):
+    heard = Heard()
+    run(workspace, ModelsOptions(**options), heard)
+    return heard.lines
+
+
+@pytest.fixture
+def two(workspace):
+    for name, class_name in (("new", "SAEHD"), ("new", "Quick96")):
+        folder = model_folder(workspace.model, name, class_name)
+        for iteration in (1, 2):
+            write_set(folder, SavedSet(class_name, {}, iteration, {"w": np.zeros(4, np.float32)}))
+            make_backup(folder)
+    return workspace
+
+
+def test_the_list_names_models_and_backups(two):
+    lines = models(two)
+    assert lines[0].startswith("new (Quick96): iteration 2, ")
+    assert lines[0].endswith("2 backups")
+    assert lines[1].startswith("    01: iteration 2, saved 2")
+    assert lines[2].startswith("    02: iteration 1, saved 2")
+    assert lines[-1] == f"2 models in {two.model}."
+    assert models(two, action="list") == lines
+
+
+def test_an_empty_workspace_has_no_models(workspace):
+    assert models(workspace) == [f"0 models in {workspace.model}."]
+    with pytest.raises(UserError, match="Models: none"):
+        models(workspace, action="delete", name="new", yes=True)
+
+
+def test_two_of_one_name_need_the_class(two):
+    with pytest.raises(UserError, match="Which model"):
+        models(two, action="rename", name="new", new_name="other")
+    models(two, action="rename", name="new", model="Quick96", new_name="other")
+    assert sorted(list_models(two.model)) == [("new", "SAEHD"), ("other", "Quick96")]
+
+
+def test_delete_asks_and_moves_to_the_trash(two, monkeypatch):
+    monkeypatch.setattr("builtins.input", lambda _: "")
+    with pytest.raises(Stopped):
+        models(two, action="delete", model="SAEHD")
+    assert len(list_models(two.model)) == 2
+    models(two, action="delete", model="SAEHD", yes=True)
+    assert list_models(two.model) == [("new", "Quick96")]
+    assert read_set(two.model_trash / "new_SAEHD").iteration == 2
+
+
+def test_a_backup_is_put_back(two):
+    lines = models(two, action="restore", model="SAEHD", backup=2, yes=True)
+    assert "is at iteration 1 again" in lines[-1]
+    assert read_set(model_folder(two.model, "new", "SAEHD")).iteration == 1
+
+
+def test_asked_what_to_do(two, monkeypatch):
+    answers = iter(["rename", "new", "best"])
+    monkeypatch.setattr("builtins.input", lambda _: next(answers))
+    models(two, ask=True, model="SAEHD")
+    assert ("best", "SAEHD") in list_models(two.model)
