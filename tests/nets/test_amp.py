@@ -53,9 +53,11 @@ def test_weights_at_64_pixels():
         assert [f"{name} {','.join(map(str, weight.shape))}" for name, weight in got.items()] == lines
 
 
-def test_both_inters_stay_as_they_started(tiny):
+def test_both_inters_stay_as_they_started_unless_they_shall_be_trained(tiny):
     frozen = set(tiny.weights()) - set(tiny.trained_weights())
     assert frozen == {f"inter_{who}/dense2/{kind}" for who in ("src", "dst") for kind in ("weight", "bias")}
+    trained = Amp(64, ae=8, inter=10, e=4, d=4, d_mask=2, has_trained_inters=True)
+    assert list(trained.trained_weights()) == list(trained.weights())
 
 
 @pytest.mark.parametrize(("morph", "ones"), [(0.0, 0), (0.45, 4), (1.0, 10)])

@@ -6,14 +6,20 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from dfl.base.errors import UserError
 from dfl.base.report import Report
+from dfl.faces.face_type import FaceType
 from dfl.models.engine import start_engine
-from dfl.models.options import Quick96Options, SaehdOptions
+from dfl.models.options import AmpOptions, Quick96Options, SaehdOptions
 from dfl.models.saved_set import list_models, model_folder, read_set
 
 if TYPE_CHECKING:
     import keras
 
+    from dfl.models.amp import AmpSwapModel
     from dfl.models.saehd import Saehd, SwapModel
+    from dfl.nets.amp import Amp
+
+# Classes that swap faces; XSeg only draws masks.
+SWAP_CLASSES = ("SAEHD", "AMP", "Quick96")
 
 
 class Network(Protocol):
@@ -24,39 +30,51 @@ class Network(Protocol):
     def trained_weights(self) -> "dict[str, keras.Variable]": ...
 
 
+def find_model(models: Path, name: str | None, class_name: str | None = None) -> tuple[str, str] | None:
+    """(name, class) of the model that swaps faces which was saved last, of those of that name and class."""
+    found = ((own, kind) for own, kind in list_models(models, class_name) if kind in SWAP_CLASSES)
+    return next(((own, kind) for own, kind in found if name in (None, own)), None)
+
+
 def open_model(
-    models: Path, name: str | None, class_name: str | None, engine: str | None, report: Report
-) -> "SwapModel":
+    models: Path, name: str | None, class_name: str | None, engine: str | None, report: Report, morph: float = 1.0
+) -> "SwapModel | AmpSwapModel":
     """The model of that name and class, or the one that was saved last; starts the engine.
 
-    Raises UserError when there is none, or none of that name.
+    morph: 0..1, how far AMP goes from dst to src. Raises UserError when there is none, or none of that name.
     """
-    found = list_models(models, class_name)
-    chosen = next(((own, kind) for own, kind in found if name in (None, own)), None)
+    chosen = find_model(models, name, class_name)
     if chosen is None:
-        have = ", ".join(f"{own} ({kind})" for own, kind in found) or "none"
+        have = ", ".join(f"{own} ({kind})" for own, kind in list_models(models)) or "none"
         raise UserError(
             f"There is no model{f' {name}' if name else ''} in {models}. Models: {have}.",
             "Train one (3_train.bat, `dfl train`), or import one with `dfl import model FOLDER`.",
         )
     saved = read_set(model_folder(models, *chosen), report.warn)
     report.line(str(start_engine(engine)))
-    from dfl.models.saehd import SwapModel
+    from dfl.models.amp import AmpSwapModel
+    from dfl.models.saehd import Saehd, SwapModel
 
     network = build_network(saved.class_name, saved.options)
     set_weights(network, saved.weights, f"{chosen[0]}_{chosen[1]}")
-    return SwapModel(network, chosen[0], saved.iteration)
+    if isinstance(network, Saehd):
+        return SwapModel(network, chosen[0], saved.iteration)
+    face_type = FaceType.from_name(saved.options["face_type"])
+    return AmpSwapModel(network, face_type, chosen[0], saved.iteration, morph)
 
 
-def build_network(class_name: str, options: dict[str, Any]) -> "Saehd":
+def build_network(class_name: str, options: dict[str, Any]) -> "Saehd | Amp":
     """Networks with start values for a model's class and stored options. The engine must be started."""
+    from dfl.models.amp import build_amp
     from dfl.models.saehd import Saehd
 
+    if class_name == "AMP":
+        return build_amp(AmpOptions(**options))
     if class_name == "SAEHD":
         return Saehd(SaehdOptions(**options))
     if class_name == "Quick96":
         return Saehd.quick96(Quick96Options(**options))
-    raise UserError(f"Models of class {class_name} are not known.", "Known: SAEHD, Quick96.")
+    raise UserError(f"Models of class {class_name} are not known.", f"Known: {', '.join(SWAP_CLASSES)}.")
 
 
 def set_weights(network: "Network", arrays: Mapping[str, Any], name: str) -> None:

@@ -159,7 +159,7 @@ class SwapModel:
     """A trained model as merging sees it: faces in, Prediction out."""
 
     def __init__(self, network: Saehd, name: str, iteration: int) -> None:
-
+        self.settings: dict[str, Any] = {}
         self.resolution = network.resolution
         self.face_type = network.face_type
         self.name = name

@@ -53,11 +53,15 @@ class Amp:
     """The networks of one model. `parts` are named as the original names its files.
 
     ae, inter: numbers of the code, channels of the mixed map. e, d, d_mask: widths of encoder and decoder.
+    has_trained_inters: whether a step moves the two inters; the original leaves them at their random start values.
     """
 
-    def __init__(self, resolution: int, ae: int, inter: int, e: int, d: int, d_mask: int) -> None:
+    def __init__(
+        self, resolution: int, ae: int, inter: int, e: int, d: int, d_mask: int, *, has_trained_inters: bool = False
+    ) -> None:
         self.resolution = resolution
         self.inter = inter
+        self._has_trained_inters = has_trained_inters
         self._encoder = AmpEncoder(e, ae, resolution)
         self._inter_src = AmpInter(ae, inter, resolution)
         self._inter_dst = AmpInter(ae, inter, resolution)
@@ -78,8 +82,9 @@ class Amp:
         }
 
     def trained_weights(self) -> dict[str, keras.Variable]:
-        """The weights that a step moves: the original leaves both inters at their random start values."""
-        return {name: weight for name, weight in self.weights().items() if not name.startswith("inter_")}
+        """The weights that a step moves."""
+        frozen = () if self._has_trained_inters else ("inter_src/", "inter_dst/")
+        return {name: weight for name, weight in self.weights().items() if not name.startswith(frozen)}
 
     def reconstruct(self, src: Tensor, dst: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """What training compares: each person in their own look.

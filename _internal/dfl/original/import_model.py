@@ -2,13 +2,13 @@
 
 from dfl.base.errors import UserError
 from dfl.base.report import Report
-from dfl.models.options import ModelOptions, Quick96Options, SaehdOptions
+from dfl.models.options import AmpOptions, ModelOptions, Quick96Options, SaehdOptions
 from dfl.models.saved_set import SavedSet, list_models, model_folder, write_set
 from dfl.original.options import ImportOptions
 from dfl.original.read_model import OriginalModel, read_model
 from dfl.workspace import Workspace
 
-OPTIONS: dict[str, type[ModelOptions]] = {"SAEHD": SaehdOptions, "Quick96": Quick96Options}
+OPTIONS: dict[str, type[ModelOptions]] = {"SAEHD": SaehdOptions, "AMP": AmpOptions, "Quick96": Quick96Options}
 
 
 def run(workspace: Workspace, options: ImportOptions, report: Report) -> None:
@@ -44,8 +44,10 @@ def as_saved_set(original: OriginalModel) -> tuple[SavedSet, list[str]]:
             f"Classes that can be: {', '.join(OPTIONS)}. Give --name to choose another model of that folder.",
         )
     known = {name: value for name, value in original.options.items() if name in kind.model_fields}
+    if original.class_name == "AMP":
+        known["train_inter"] = False  # the original's optimizer leaves them alone
     options = kind(**known).model_dump()
-    left_out = sorted(set(original.options) - set(known))
+    left_out = sorted(set(original.options) - set(kind.model_fields))
     saved = SavedSet(
         original.class_name,
         options,

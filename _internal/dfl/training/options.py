@@ -11,7 +11,7 @@ from dfl.models.options import AmpOptions, SaehdOptions, XsegOptions
 class TrainRunOptions(Options):
     """How one run of training goes; nothing of this is stored with the model."""
 
-    model: Literal["SAEHD", "Quick96"] = option("SAEHD", "Class of the model.", ask="Model")
+    model: Literal["SAEHD", "AMP", "Quick96"] = option("SAEHD", "Class of the model.", ask="Model")
     name: str | None = option(None, "Name of the model; the one that was saved last, or `new`.")
     engine: Literal["tensorflow", "torch"] | None = option(None, "Engine; chosen by what the machine has if not given.")
     seed: int | None = option(None, "Start of all random numbers of a new model; the same seed gives the same run.")

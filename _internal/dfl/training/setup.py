@@ -7,11 +7,13 @@ import keras
 
 from dfl.faceset.faceset import FaceFile
 from dfl.models.open_model import build_network
-from dfl.models.options import Quick96Options, SaehdOptions
+from dfl.models.options import AmpOptions, Quick96Options, SaehdOptions
 from dfl.models.saehd import Saehd
 from dfl.models.saved_set import SavedSet
+from dfl.nets.amp import Amp
+from dfl.training.amp_goal import AmpGoal, chosen_channels
 from dfl.training.feeding import Feeder, SwapFeeder
-from dfl.training.goal import Goal
+from dfl.training.goal import Arrays, Goal
 from dfl.training.recipe import swap_recipe
 from dfl.training.saehd_goal import SaehdGoal
 from dfl.workspace import Side
@@ -40,4 +42,25 @@ def set_up(saved: SavedSet, faces: dict[Side, list[FaceFile]], seed: int, has_sy
         goal = SaehdGoal(network, recipe.losses, recipe.extra, seed)
         feeder = SwapFeeder(faces, recipe, batch_size, seed, saved.iteration)
         return Setup(goal, feeder, recipe.optimizer)
+    if isinstance(network, Amp):
+        return _amp(network, AmpOptions(**saved.options), saved, faces, seed, has_symmetric_warp)
     raise TypeError(f"{saved.class_name} cannot be trained")
+
+
+def _amp(
+    network: Amp,
+    options: AmpOptions,
+    saved: SavedSet,
+    faces: dict[Side, list[FaceFile]],
+    seed: int,
+    has_symmetric_warp: bool,
+) -> Setup:
+    recipe, batch_size = swap_recipe(options, has_symmetric_warp), options.batch_size
+    extra = recipe.extra
+    gan = (extra.gan, extra.gan_patch_size, extra.gan_dims)
+    goal = AmpGoal(network, recipe.losses, options.morph_factor, *gan, seed=seed)
+
+    def channels(iteration: int) -> Arrays:
+        return chosen_channels(batch_size, options.inter_dims, options.morph_factor, seed, iteration)
+
+    return Setup(goal, SwapFeeder(faces, recipe, batch_size, seed, saved.iteration, channels), recipe.optimizer)

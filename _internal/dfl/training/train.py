@@ -16,7 +16,7 @@ from dfl.base.options import declared
 from dfl.base.report import Report
 from dfl.faceset.faceset import FaceFile
 from dfl.models.engine import start_engine
-from dfl.models.options import ModelOptions, Quick96Options, SaehdOptions
+from dfl.models.options import AmpOptions, ModelOptions, Quick96Options, SaehdOptions
 from dfl.models.saved_set import SavedSet, list_models, model_folder, read_set
 from dfl.samples.batches import load_training_faces
 from dfl.training.options import TrainRunOptions, given_model_options
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dfl.training.trainer import Trainer
 
 SIDES: tuple[Side, ...] = ("src", "dst")
-OPTION_CLASSES: dict[str, type[ModelOptions]] = {"SAEHD": SaehdOptions, "Quick96": Quick96Options}
+OPTION_CLASSES: dict[str, type[ModelOptions]] = {"SAEHD": SaehdOptions, "AMP": AmpOptions, "Quick96": Quick96Options}
 
 
 def run(workspace: Workspace, options: TrainRunOptions, report: Report) -> None:
