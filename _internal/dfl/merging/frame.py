@@ -27,7 +27,7 @@ class CutFrame:
     """A frame that was read, with its faces cut out for the model."""
 
     frame: ClipFrame
-    content: bytes  # the frame's file
+    content: bytes  # the frame's file; empty when the frame comes straight from a clip
     picture: Picture
     crops: tuple[FaceCrop, ...]
 
@@ -54,26 +54,38 @@ class FrameWork:
     def cut(self, frame: ClipFrame) -> CutFrame:
         """Read a frame and cut its faces out. UserError when the file or a face's landmarks cannot be used."""
         content = _content(frame.path)
-        picture = decode_picture(content, str(frame.path))
+        return self.cut_picture(frame, decode_picture(content, str(frame.path)), content)
+
+    def cut_picture(self, frame: ClipFrame, picture: Picture, content: bytes = b"") -> CutFrame:
+        """Cut the faces out of a frame's picture. UserError when a face's landmarks cannot be used."""
         crops = tuple(cut_out(picture, landmarks, self.face_type, self.side) for landmarks in frame.faces)
         return CutFrame(frame, content, picture, crops)
 
-    def finish(self, cut: CutFrame, predictions: Sequence[FacePrediction]) -> None:
-        """Blend the predicted faces in, and write picture and mask. UserError when a file cannot be written.
+    def blend(self, cut: CutFrame, predictions: Sequence[FacePrediction]) -> tuple[Picture, NDArray[np.uint8]]:
+        """The merged frame (H, W, 3) uint8 BGR and its mask (H, W) uint8: what `finish` writes, in memory.
 
-        A frame without a face is written as it is, with an empty mask; in mode raw-predict it becomes a black square.
+        A frame without a face is itself, with an empty mask; in mode raw-predict it becomes a black square.
         """
-        canvas = np.zeros((self.side, self.side, 3), np.uint8) if self.settings.mode == "raw-predict" else cut.picture
+        canvas = self._canvas(cut)
+        return compose(canvas, self._patches(cut, predictions) if cut.crops else ())
+
+    def finish(self, cut: CutFrame, predictions: Sequence[FacePrediction]) -> None:
+        """Blend the predicted faces in, and write picture and mask. UserError when a file cannot be written."""
         if cut.crops:
-            picture, mask = compose(canvas, self._patches(cut, predictions))
+            picture, mask = self.blend(cut, predictions)
             png, mask_png = encode_picture(picture, ".png"), encode_picture(mask, ".png")
         else:
+            canvas = self._canvas(cut)
             is_done = canvas is cut.picture and _is_plain_png(cut.content)
             png = cut.content if is_done else encode_picture(canvas, ".png")
             mask_png = _empty_mask(canvas.shape[0], canvas.shape[1])
         name = f"{cut.frame.stem}.png"
         write_bytes(self.masks / name, mask_png, durable=False)
         write_bytes(self.merged / name, mark_png(png) if self.mark else png, durable=False)
+
+    def _canvas(self, cut: CutFrame) -> Picture:
+        """What the faces are put on."""
+        return np.zeros((self.side, self.side, 3), np.uint8) if self.settings.mode == "raw-predict" else cut.picture
 
     def _patches(self, cut: CutFrame, predictions: Sequence[FacePrediction]) -> Iterable[Patch]:
         for number, (crop, prediction) in enumerate(zip(cut.crops, predictions, strict=True)):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from dfl.base.errors import UserError
 from dfl.faces.face_type import FaceType
 from dfl.merging.faces_of_clip import ClipFrame
-from dfl.merging.frame import CutFrame, FrameWork
+from dfl.merging.frame import CutFrame
 from dfl.merging.masks import FacePrediction
 from dfl.models.prediction import Prediction
 
@@ -42,25 +42,31 @@ class SwapModel(Protocol):
     def predict(self, faces: NDArray[np.float32], /) -> Prediction: ...
 
 
+class Work(Protocol):
+    """What is done to a frame before and after the model; in any thread. `finish` may give something back."""
+
+    def cut(self, frame: ClipFrame, /) -> CutFrame: ...
+    def finish(self, cut: CutFrame, predictions: Sequence[FacePrediction], /) -> Any: ...
+
+
 @dataclass(frozen=True)
 class FrameOutcome:
-    """What became of one frame; `error` is why it could not be merged."""
+    """What became of one frame: what `finish` gave back, or in `error` why it could not be merged."""
 
     frame: ClipFrame
     error: Exception | None = None
+    made: Any = None
 
 
-def merge_frames(
-    frames: Iterable[ClipFrame], work: FrameWork, predict: Predict, workers: int
-) -> Iterator[FrameOutcome]:
-    """Merge and write frames; outcomes come as they are known, not quite in the frames' order.
+def merge_frames(frames: Iterable[ClipFrame], work: Work, predict: Predict, workers: int) -> Iterator[FrameOutcome]:
+    """Merge frames and finish them; outcomes come as they are known, not quite in the frames' order.
 
     A frame that cannot be read or blended is an outcome with its error. A file that cannot be written (a full disk) or
     a failing model ends the run: the error is raised, and what was under way is dropped.
     """
     waiting = iter(frames)
     cutting: deque[tuple[ClipFrame, Future[CutFrame]]] = deque()
-    finishing: deque[tuple[ClipFrame, Future[None]]] = deque()
+    finishing: deque[tuple[ClipFrame, Future[Any]]] = deque()
     largest = 1
     pool = ThreadPoolExecutor(workers, thread_name_prefix="merge")
     try:
@@ -120,11 +126,11 @@ def _predicted(cut_frames: Sequence[CutFrame], predict: Predict) -> list[list[Fa
     return [list(islice(rest, len(cut.crops))) for cut in cut_frames]
 
 
-def _outcome(frame: ClipFrame, future: "Future[None]") -> FrameOutcome:
+def _outcome(frame: ClipFrame, future: "Future[Any]") -> FrameOutcome:
     try:
-        future.result()
+        made = future.result()
     except UserError:
         raise  # a file could not be written: the next ones cannot either
     except Exception as error:  # noqa: BLE001 - this frame's failure; the rest goes on
         return FrameOutcome(frame, error)
-    return FrameOutcome(frame)
+    return FrameOutcome(frame, made=made)
