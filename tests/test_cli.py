@@ -29,6 +29,11 @@ class BakeOptions(Options):
 class EatOptions(Options):
     bites: int = option(3, "How many bites.", ask="Bites", minimum=1)
     guests: tuple[str, ...] = option((), "Who eats along.")
+    candles: int = option(0, "How many candles.", ask="Candles")
+
+    @classmethod
+    def pointless_questions(cls, workspace: Path, known: dict[str, Any]) -> set[str]:
+        return set() if (workspace / "birthday").exists() else {"candles"}
 
 
 class Kitchen:
@@ -99,6 +104,13 @@ def test_flags_arguments_and_defaults_reach_the_stage(kitchen: Kitchen, tmp_path
         "recipe": Path("a b.txt"),
         "end": "well",
     }
+
+
+def test_questions_that_make_no_sense_in_the_workspace_are_not_put(kitchen: Kitchen, tmp_path: Path) -> None:
+    assert _dfl("eat", "--ask", answers="5\n") == 0
+    (tmp_path / "workspace" / "birthday").touch()
+    assert _dfl("eat", "--ask", answers="5\n30\n") == 0
+    assert [options["candles"] for _, _, options in kitchen.runs] == [0, 30]
 
 
 def test_an_option_may_come_several_times(kitchen: Kitchen) -> None:
@@ -176,7 +188,7 @@ def test_a_step_runs_its_stages_and_each_takes_the_flags_it_knows(kitchen: Kitch
     assert [(name, root) for name, root, _ in kitchen.runs] == [("bake", tmp_path), ("eat", tmp_path)]
     assert kitchen.runs[0][2]["side"] == "src"
     assert kitchen.runs[0][2]["minutes"] == 45
-    assert kitchen.runs[1][2] == {"bites": 9, "guests": ()}
+    assert kitchen.runs[1][2] == {"bites": 9, "guests": (), "candles": 0}
 
 
 def test_a_step_ends_with_its_first_failing_stage(kitchen: Kitchen) -> None:

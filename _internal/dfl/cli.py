@@ -212,7 +212,10 @@ def _complete(row: Stage, given: dict[str, Any], workspace: Workspace, common: d
         key = f"{row.name} {given['side']}" if "side" in given else row.name
         answers = _still_valid(options_class, remembered.get(key))
         if common["ask"] and not common["yes"]:
-            answers = ask_options(options_class, answers | given, skip=given.keys())
+            known = answers | given
+            answers = ask_options(
+                options_class, known, skip=given.keys() | options_class.pointless_questions(workspace.root, known)
+            )
             if answers:
                 workspace.create()
                 write_json(workspace.answers, remembered | {key: answers})

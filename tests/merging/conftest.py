@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ class FakeModel:
     iteration: int = 1000
     resolution: int = 64
     face_type: FaceType = FaceType.WHOLE
+    settings: dict[str, Any] = field(default_factory=dict)
 
     def predict(self, faces: NDArray[np.float32]) -> Prediction:
         y, x = np.mgrid[: self.resolution, : self.resolution] / self.resolution - 0.5

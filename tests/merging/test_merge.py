@@ -106,6 +106,15 @@ def test_a_model_that_learned_on_merges_everything_again(clip: Clip, merged: Mer
     assert "iteration 1000 → 1200" in merged(fake_model(iteration=1200)).text
 
 
+def test_another_morph_factor_makes_all_frames_anew(
+    workspace: Workspace, clip: Clip, merged: Merged, fake_model: Any
+) -> None:
+    clip(2)
+    assert "morph factor 0.5" in merged(fake_model(settings={"morph_factor": 0.5})).text
+    assert facts(workspace)["options"]["morph_factor"] == 0.5
+    assert "morph_factor 0.5 → 0.7" in merged(fake_model(settings={"morph_factor": 0.7})).text
+
+
 def test_only_what_is_missing_or_changed_is_done(
     workspace: Workspace, clip: Clip, merged: Merged, face: Callable[..., Path], fake_model: Any
 ) -> None:

@@ -1,5 +1,6 @@
 """An option is declared once: this gives the flag, the question, the saved value, the check and the manual's line."""
 
+from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,6 +18,12 @@ class Options(BaseModel):
     def default_of(cls, name: str, known: dict[str, Any]) -> Any:
         """The value of an option that nobody gives. A stage may let it depend on what is known of the others."""
         return cls.model_fields[name].default
+
+    @classmethod
+    def pointless_questions(cls, workspace: Path, known: dict[str, Any]) -> set[str]:
+        """Names of options whose questions make no sense in a workspace, by what is known of the others."""
+        del workspace, known
+        return set()
 
 
 def option(

@@ -32,6 +32,7 @@ class MirrorModel:
     name = "mirror"
     iteration = 0
     face_type = FaceType.FULL
+    settings: dict[str, Any] = {}  # noqa: RUF012 - never written to
 
     def __init__(self, resolution: int) -> None:
         self.resolution = resolution

@@ -38,7 +38,7 @@ def run(workspace: Workspace, options: MergeOptions, report: Report) -> None:
     clip = read_clip(workspace, report)
     from dfl.models.open_model import open_model
 
-    model = open_model(workspace.model, options.model, None, options.engine, report)
+    model = open_model(workspace.model, options.model, None, options.engine, report, options.morph_factor)
     run_merge(workspace, options, model, report, clip)
 
 
@@ -93,6 +93,7 @@ def _made_with(options: MergeOptions, model: SwapModel) -> dict[str, Any]:
         "face_type": FaceType(model.face_type).file_name,
         "mark": options.mark,
         **options.settings().model_dump(),
+        **model.settings,
     }
 
 
@@ -130,7 +131,9 @@ def _say_start(
         report.line("The merged pictures will not be marked as made.")
     report.line(
         f"Model {model.name}, iteration {model.iteration}, {model.resolution} px {now['face_type']}: "
-        f"mode {options.mode}, mask {options.mask_mode}, colour transfer {options.colour_transfer}."
+        f"mode {options.mode}, mask {options.mask_mode}, colour transfer {options.colour_transfer}"
+        + "".join(f", {name.replace('_', ' ')} {value}" for name, value in model.settings.items())
+        + "."
     )
 
 
@@ -189,7 +192,7 @@ def _write_facts(
         "failed": not_merged,
         "model": model.name,
         "iteration": model.iteration,
-        "options": {**options.settings().model_dump(), "mark": options.mark},
+        "options": {**options.settings().model_dump(), **model.settings, "mark": options.mark},
     }
     write_json(path, facts)
     text = f"{swapped} of {len(clip)} frames swapped"

@@ -29,7 +29,10 @@ Predict = Callable[[NDArray[np.float32]], Prediction]
 
 
 class SwapModel(Protocol):
-    """A trained model as merging sees it. predict: (N, R, R, 3) float32 BGR 0..1, any N; called from one thread."""
+    """A trained model as merging sees it. predict: (N, R, R, 3) float32 BGR 0..1, any N; called from one thread.
+
+    settings: what else decides its pictures (AMP's morph factor), JSON values.
+    """
 
     @property
     def name(self) -> str: ...
@@ -39,6 +42,8 @@ class SwapModel(Protocol):
     def resolution(self) -> int: ...
     @property
     def face_type(self) -> FaceType: ...
+    @property
+    def settings(self) -> dict[str, Any]: ...
     def predict(self, faces: NDArray[np.float32], /) -> Prediction: ...
 
 

@@ -1,0 +1,31 @@
+"""What the merge asks depends on the model that will be used."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dfl.merging.options import MergeOptions
+from dfl.models.saved_set import SavedSet, model_folder, write_set
+from dfl.workspace import Workspace
+
+
+def save(workspace: Workspace, name: str, class_name: str) -> Path:
+    weights = {"part/weight": np.zeros(3, np.float32)}
+    return write_set(model_folder(workspace.model, name, class_name), SavedSet(class_name, {}, 1, weights))
+
+
+@pytest.mark.parametrize(("class_name", "asked"), [("SAEHD", False), ("AMP", True), ("Quick96", False)])
+def test_only_an_amp_model_is_asked_how_far_it_morphs(workspace: Workspace, class_name: str, asked: bool) -> None:
+    save(workspace, "one", class_name)
+    assert ("morph_factor" not in MergeOptions.pointless_questions(workspace.root, {})) == asked
+
+
+def test_the_model_that_was_named_decides_and_xseg_never_does(workspace: Workspace) -> None:
+    assert MergeOptions.pointless_questions(workspace.root, {}) == {"morph_factor"}
+    save(workspace, "amp", "AMP")
+    save(workspace, "XSeg", "XSeg")
+    assert MergeOptions.pointless_questions(workspace.root, {}) == set()
+    save(workspace, "plain", "SAEHD")
+    assert MergeOptions.pointless_questions(workspace.root, {"model": "amp"}) == set()
+    assert MergeOptions.pointless_questions(workspace.root, {"model": "plain"}) == {"morph_factor"}
