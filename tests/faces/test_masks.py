@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dfl.base.pictures import read_picture
 from dfl.faces.align import alignment_matrix, transform_points
 from dfl.faces.face_type import FaceType
-from dfl.faces.masks import expand_eyebrows, eyes_mask, hull_mask, mouth_mask
+from dfl.faces.masks import expand_eyebrows, eyes_and_mouth, eyes_mask, hull_mask, mouth_mask
 
 
 def _recorded_masks(alignment: Any) -> Any:
@@ -93,3 +93,13 @@ def test_more_expansion_shows_more_forehead(landmarks: NDArray[np.float64]) -> N
     areas = [hull_mask((480, 480), landmarks, amount).sum() for amount in (0.0, 1.0, 2.0)]
     assert areas == sorted(areas)
     assert areas[0] < areas[2]
+
+
+@settings(max_examples=30, deadline=None)
+@given(side=st.integers(16, 400), seed=st.integers(0, 99), spread=st.floats(0.1, 2.0))
+def test_eyes_and_mouth_in_bytes_are_the_soft_masks(side: int, seed: int, spread: float) -> None:
+    points = side / 2 + spread * side * (np.random.default_rng(seed).random((68, 2)) - 0.5)
+    for small, draw in zip(eyes_and_mouth((side, side), points), (eyes_mask, mouth_mask), strict=True):
+        expected = np.rint(np.clip(draw((side, side), points)[:, :, 0], 0, 1) * 255)
+        assert small.dtype == np.uint8
+        assert np.abs(small - expected).max() <= 1

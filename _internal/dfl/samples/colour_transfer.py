@@ -21,8 +21,8 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 # These look at nothing of the pictures but Colours.
 Formula = Literal["rct", "lct", "mkl"]
 
-_LAB_LOW = np.array([0, -127, -127], np.float32)
-_LAB_HIGH = np.array([100, 127, 127], np.float32)
+_LAB_LOW = np.array([0.0, -127.0, -127.0, 0.0])  # OpenCV's scalars have four numbers
+_LAB_HIGH = np.array([100.0, 127.0, 127.0, 0.0])
 _IDT_ROUNDS = 20
 _IDT_BINS = 256
 # The original smooths the change of sot by a bilateral filter with these widths, in picture values and in pixels.
@@ -57,7 +57,7 @@ def transfer(mode: Mode, target: FloatPicture, reference: FloatPicture, random: 
     Both (H, W, 3) float32 BGR 0..1, same size. rct may leave 0..1 a little, the others are clipped.
     """
     if is_formula(mode):
-        return recolour(mode, target, colours_of(mode, target), colours_of(mode, reference))
+        return recolour(mode, target, colours_of(mode, reference))
     if mode == "idt":
         return idt(target, reference, random)
     if mode == "sot":
@@ -70,10 +70,12 @@ def colours_of(mode: Formula, picture: FloatPicture) -> Colours:
     return _lab_colours(cv2.cvtColor(picture, cv2.COLOR_BGR2LAB), None) if mode == "rct" else _colours(picture)
 
 
-def recolour(mode: Formula, target: FloatPicture, own: Colours, wanted: Colours) -> FloatPicture:
-    """What rct, lct and mkl make of `target`, whose Colours are `own`, when the reference's are `wanted`."""
+def recolour(mode: Formula, target: FloatPicture, wanted: Colours) -> FloatPicture:
+    """What rct, lct and mkl make of `target` when the reference's Colours are `wanted`."""
     if mode == "rct":
-        return _recoloured_lab(cv2.cvtColor(target, cv2.COLOR_BGR2LAB), own, wanted)
+        lab: Any = cv2.cvtColor(target, cv2.COLOR_BGR2LAB)
+        return _recoloured_lab(lab, _lab_colours(lab, None), wanted)
+    own = _colours(target)
     matrix = _lct_matrix(own, wanted) if mode == "lct" else _mkl_matrix(own, wanted)
     return _clipped(_affine(target, matrix, wanted.mean - matrix @ own.mean))
 
@@ -108,7 +110,7 @@ def _lab_colours(lab: Any, mask: FloatPicture | None) -> Colours:
 def _recoloured_lab(lab: Any, own: Colours, wanted: Colours) -> FloatPicture:
     gain = np.divide(wanted.spread, own.spread, out=np.zeros(3), where=own.spread > 0)
     changed = _affine(lab, np.diag(gain), wanted.mean - gain * own.mean)
-    np.clip(changed, _LAB_LOW, _LAB_HIGH, out=changed)
+    cv2.min(cv2.max(changed, _LAB_LOW, changed), _LAB_HIGH, changed)
     return cv2.cvtColor(changed, cv2.COLOR_LAB2BGR)  # type: ignore[return-value]
 
 
@@ -117,7 +119,7 @@ def lct(target: FloatPicture, reference: FloatPicture) -> FloatPicture:
 
     The "linear colour transfer" of Gatys et al. 2016, PCA form. Any number of channels.
     """
-    return recolour("lct", target, _colours(target), _colours(reference))
+    return recolour("lct", target, _colours(reference))
 
 
 def _lct_matrix(own: Colours, wanted: Colours) -> NDArray[np.float64]:
@@ -130,7 +132,7 @@ def mkl(target: FloatPicture, reference: FloatPicture) -> FloatPicture:
 
     Pitié and Kokaram 2007: A^(-1/2) (A^(1/2) B A^(1/2))^(1/2) A^(-1/2), covariances with n - 1.
     """
-    return recolour("mkl", target, _colours(target), _colours(reference))
+    return recolour("mkl", target, _colours(reference))
 
 
 def _mkl_matrix(own: Colours, wanted: Colours) -> NDArray[np.float64]:
@@ -141,10 +143,10 @@ def _mkl_matrix(own: Colours, wanted: Colours) -> NDArray[np.float64]:
 
 def _colours(picture: FloatPicture) -> Colours:
     """Mean and population covariance of the colours."""
-    flat = picture.reshape(-1, picture.shape[2])
-    mean = np.array(cv2.mean(picture)[: picture.shape[2]])
-    centred = flat - mean.astype(np.float32)
-    return Colours(mean, (centred.T @ centred).astype(np.float64) / len(flat), len(flat))
+    flat = np.stack(cv2.split(picture), dtype=np.float32).reshape(picture.shape[2], -1)  # (C, H*W)
+    mean = np.array(cv2.mean(picture)[: len(flat)])
+    flat -= mean.astype(np.float32)[:, None]
+    return Colours(mean, (flat @ flat.T).astype(np.float64) / flat.shape[1], flat.shape[1])
 
 
 def _power(symmetric: NDArray[np.float64], exponent: float) -> NDArray[np.float64]:
