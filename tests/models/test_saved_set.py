@@ -1,5 +1,6 @@
 """Saved models: whole or not at all, whatever happens while they are written."""
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -53,6 +54,17 @@ def test_round_trip(tmp_path):
     assert np.array_equal(back.history, a_set(3).history)
     assert list_models(tmp_path / "model") == [("née 顔", "SAEHD")]
     assert peek(folder)["iteration"] == 3
+
+
+def test_a_history_of_one_loss_comes_back_and_an_older_sets_has_two(tmp_path):
+    folder = model_folder(tmp_path / "model", "XSeg", "XSeg")
+    write_set(folder, replace(a_set(4), history=np.arange(4, dtype=np.float32)[:, None]))
+    assert read_set(folder).history.shape == (4, 1)
+    path = write_set(folder, a_set(5)) / MANIFEST
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    del manifest["losses"]
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    assert read_set(folder).history.shape == (5, 2)
 
 
 def test_killed_at_every_file_operation_of_a_save(tmp_path):

@@ -9,17 +9,20 @@ from dfl.base.report import Report
 from dfl.faces.face_type import FaceType
 from dfl.models.engine import start_engine
 from dfl.models.options import AmpOptions, Quick96Options, SaehdOptions
-from dfl.models.saved_set import list_models, model_folder, read_set
+from dfl.models.saved_set import finished_sets, list_models, model_folder, read_set
 
 if TYPE_CHECKING:
     import keras
 
     from dfl.models.amp import AmpSwapModel
     from dfl.models.saehd import Saehd, SwapModel
+    from dfl.models.xseg import XsegModel
     from dfl.nets.amp import Amp
+    from dfl.nets.xseg import XSeg
 
-# Classes that swap faces; XSeg only draws masks.
+# Classes that swap faces; XSeg, whose one model has its class as its name, only draws masks.
 SWAP_CLASSES = ("SAEHD", "AMP", "Quick96")
+XSEG = "XSeg"
 
 
 class Network(Protocol):
@@ -54,8 +57,10 @@ def open_model(
     report.line(str(start_engine(engine)))
     from dfl.models.amp import AmpSwapModel
     from dfl.models.saehd import Saehd, SwapModel
+    from dfl.nets.xseg import XSeg
 
     network = build_network(saved.class_name, saved.options)
+    assert not isinstance(network, XSeg)
     set_weights(network, saved.weights, f"{chosen[0]}_{chosen[1]}")
     if isinstance(network, Saehd):
         return SwapModel(network, chosen[0], saved.iteration)
@@ -63,18 +68,45 @@ def open_model(
     return AmpSwapModel(network, face_type, chosen[0], saved.iteration, morph)
 
 
-def build_network(class_name: str, options: dict[str, Any]) -> "Saehd | Amp":
+def open_xseg(models: Path, engine: str | None, report: Report) -> "XsegModel":
+    """The folder's XSeg model; starts the engine. UserError when there is none, or one that cannot draw masks yet."""
+    folder = model_folder(models, XSEG, XSEG)
+    if not finished_sets(folder):
+        raise UserError(
+            f"There is no XSeg model in {models}.",
+            "Train one (`dfl xseg-train`), or import one with `dfl import model FOLDER`.",
+        )
+    saved = read_set(folder, report.warn)
+    if saved.options.get("pretrain"):
+        raise UserError(
+            f"The XSeg model in {models} is still pretraining: it draws no masks.",
+            "Train it on with pretraining switched off: `dfl xseg-train --no-pretrain`.",
+        )
+    report.line(str(start_engine(engine)))
+    from dfl.models.xseg import XsegModel
+    from dfl.nets.xseg import XSeg
+
+    network = build_network(saved.class_name, saved.options)
+    assert isinstance(network, XSeg)
+    set_weights(network, saved.weights, folder.name)
+    return XsegModel(network, FaceType.from_name(saved.options["face_type"]), saved.iteration)
+
+
+def build_network(class_name: str, options: dict[str, Any]) -> "Saehd | Amp | XSeg":
     """Networks with start values for a model's class and stored options. The engine must be started."""
     from dfl.models.amp import build_amp
     from dfl.models.saehd import Saehd
+    from dfl.models.xseg import build_xseg
 
+    if class_name == XSEG:
+        return build_xseg()
     if class_name == "AMP":
         return build_amp(AmpOptions(**options))
     if class_name == "SAEHD":
         return Saehd(SaehdOptions(**options))
     if class_name == "Quick96":
         return Saehd.quick96(Quick96Options(**options))
-    raise UserError(f"Models of class {class_name} are not known.", f"Known: {', '.join(SWAP_CLASSES)}.")
+    raise UserError(f"Models of class {class_name} are not known.", f"Known: {', '.join((*SWAP_CLASSES, XSEG))}.")
 
 
 def set_weights(network: "Network", arrays: Mapping[str, Any], name: str) -> None:

@@ -35,7 +35,8 @@ _SET_NAME = re.compile(r"set-(\d{6,})")
 class SavedSet:
     """All that a model is and needs to go on.
 
-    weights and optimizer: arrays by name. history: (iterations, 2) float32, the src and dst loss of every iteration.
+    weights and optimizer: arrays by name. history: (iterations, losses) float32, the losses of every iteration: those
+    of src and dst, or XSeg's one.
     state: what training needs beside arrays (seed and the like), JSON values.
     """
 
@@ -90,6 +91,7 @@ def write_set(folder: Path, saved: SavedSet) -> Path:
         "format": FORMAT,
         "class": saved.class_name,
         "iteration": saved.iteration,
+        "losses": saved.history.shape[1],
         "options": saved.options,
         "state": saved.state,
         "files": files,
@@ -152,11 +154,17 @@ def _read_one(path: Path) -> SavedSet:
         contents[name] = content
     try:
         weights, optimizer = load(contents["weights.safetensors"]), load(contents["optimizer.safetensors"])
-        history = np.frombuffer(contents["history.f32"], "<f4").reshape(-1, 2).astype(np.float32)
-    except (KeyError, ValueError, SafetensorError) as error:
+        history = np.frombuffer(contents["history.f32"], "<f4").reshape(-1, manifest.get("losses", 2))
+    except (KeyError, ValueError, TypeError, SafetensorError) as error:
         raise UserError(f"{path} cannot be read: {error}.", "Put back a copy of it.") from error
     return SavedSet(
-        manifest["class"], manifest["options"], manifest["iteration"], weights, optimizer, history, manifest["state"]
+        manifest["class"],
+        manifest["options"],
+        manifest["iteration"],
+        weights,
+        optimizer,
+        history.astype(np.float32),
+        manifest["state"],
     )
 
 

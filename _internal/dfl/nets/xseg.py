@@ -52,6 +52,7 @@ class XSeg:
 
     def __init__(self, base: int = 32, resolution: int = RESOLUTION) -> None:
         b = base
+        self._resolution = resolution
         self._inner = (8 * b, resolution // 2**HALVINGS)  # channels and side of the innermost map
         length = self._inner[0] * self._inner[1] ** 2
         self._blurs = [BlurPool(size) for size in (4, 3, 2, 2, 2, 2)]
@@ -76,9 +77,17 @@ class XSeg:
         self.uconv02, self.uconv01 = _block(2 * b, b), _block(b, b)
         self.out_conv = Conv2D(3, b, 1)
 
+    @property
+    def resolution(self) -> int:
+        return self._resolution
+
     def weights(self) -> dict[str, keras.Variable]:
         """All weights by name: `XSeg/conv01/conv/weight`."""
         return {f"XSeg/{name}": weight for name, weight in named_weights(self).items()}
+
+    def trained_weights(self) -> dict[str, keras.Variable]:
+        """The weights that a step moves: all."""
+        return self.weights()
 
     def __call__(self, x: Tensor, is_pretraining: bool = False) -> tuple[Tensor, Tensor]:
         """`is_pretraining` puts zeros in place of the skips, so that everything must pass the bottleneck."""
