@@ -1,0 +1,210 @@
+"""Every option of a model does something: to the batch, to the losses, to the step, or to the networks."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.training.drawn_faces import make_faceset
+
+from dfl.faceset.faceset import FaceFile, list_faceset
+from dfl.models.engine import start_engine
+from dfl.models.options import AmpOptions, SaehdOptions
+
+start_engine("tensorflow")
+
+import keras  # noqa: E402
+from keras import ops  # noqa: E402
+
+from dfl.models.saehd import Saehd  # noqa: E402
+from dfl.training.feeding import SwapFeeder  # noqa: E402
+from dfl.training.optimizers import Optimizer  # noqa: E402
+from dfl.training.recipe import swap_recipe  # noqa: E402
+from dfl.training.saehd_goal import SaehdGoal  # noqa: E402
+
+TINY = {
+    "resolution": 32,
+    "archi": "df-u",
+    "ae_dims": 8,
+    "e_dims": 8,
+    "d_dims": 8,
+    "d_mask_dims": 4,
+    "gan_patch_size": 4,
+}
+
+# Options that change what is shown to the network: (values, sides whose part changes, parts that change).
+ON_BATCH: list[tuple[dict[str, Any], str, set[str]]] = [
+    ({"random_src_flip": True}, "src", {"warped", "target", "mask"}),
+    ({"random_dst_flip": False}, "dst", {"warped", "target", "mask"}),
+    ({"random_warp": False}, "src dst", {"warped"}),
+    ({"random_hsv_power": 0.3}, "src", {"warped"}),
+    ({"random_blur": True}, "src dst", {"warped"}),
+    ({"random_noise": True}, "src dst", {"warped"}),
+    ({"random_jpeg": True}, "src dst", {"warped"}),
+    ({"random_downsample": True}, "src dst", {"warped"}),
+    ({"random_shadow": "src"}, "src", {"warped"}),
+    ({"random_shadow": "dst"}, "dst", {"warped"}),
+    ({"random_shadow": "all"}, "src dst", {"warped"}),
+    ({"ct_mode": "rct"}, "src", {"warped", "target"}),
+    ({"ct_mode": "lct"}, "src", {"warped", "target"}),
+    ({"ct_mode": "mkl"}, "src", {"warped", "target"}),
+    ({"ct_mode": "idt"}, "src", {"warped", "target"}),
+    ({"ct_mode": "sot"}, "src", {"warped", "target"}),
+    ({"uniform_yaw": True}, "src dst", {"warped", "target"}),
+    ({"face_type": "wf"}, "src dst", {"warped", "target", "mask"}),
+    ({"eyes_mouth_prio": True}, "src dst", {"eyes_mouth"}),
+]
+# Options that change the losses of a batch: (values, places of the losses that change: 0 src, 1 dst, 2 not shown).
+ON_LOSSES: list[tuple[dict[str, Any], set[int]]] = [
+    ({"masked_training": False}, {0, 1}),
+    ({"blur_out_mask": True, "resolution": 128}, {0, 1}),  # its blur is an 128th of the resolution
+    ({"eyes_mouth_prio": True}, {0, 1}),
+    ({"eyes_prio": 100.0}, {0, 1}),
+    ({"mouth_prio": 100.0}, {0, 1}),
+    ({"loss_function": "MS-SSIM"}, {0, 1}),
+    ({"loss_function": "MS-SSIM+L1"}, {0, 1}),
+    ({"gan_power": 0.5}, {2}),
+    ({"true_face_power": 0.5}, {2}),
+    ({"face_style_power": 10.0}, {0}),
+    ({"bg_style_power": 10.0}, {0}),
+]
+# Options that change what a gradient does to the weights.
+ON_STEP: list[dict[str, Any]] = [
+    {"adabelief": False},
+    {"learning_rate": 1e-3},
+    {"lr_dropout": "y"},
+    {"lr_dropout": "cpu"},
+    {"lr_cos": 4},
+    {"clipgrad": True},
+]
+# Options that change the networks.
+ON_NETWORKS: list[dict[str, Any]] = [
+    {"resolution": 64},
+    {"archi": "liae-u"},
+    {"ae_dims": 10},
+    {"e_dims": 10},
+    {"d_dims": 10},
+    {"d_mask_dims": 6},
+    {"gan_power": 0.1, "gan_patch_size": 8},
+    {"gan_power": 0.1, "gan_dims": 4},
+]
+# Tested elsewhere: the run's course, precision and memory, and what needs a run of its own.
+ELSEWHERE = {
+    "target_iter", "batch_size", "autobackup_hour", "write_preview_history", "precision", "recompute", "pretrain",
+    "retrain_high_loss", "gan_smoothing", "gan_noise",
+}  # fmt: skip
+
+
+def test_no_option_is_forgotten() -> None:
+    tested = {name for values, *_ in (*ON_BATCH, *ON_LOSSES) for name in values}
+    tested |= {name for values in (*ON_STEP, *ON_NETWORKS) for name in values}
+    assert tested | ELSEWHERE == set(SaehdOptions.model_fields)
+    assert set(AmpOptions.model_fields) - set(SaehdOptions.model_fields) == {
+        "inter_dims",
+        "morph_factor",
+        "train_inter",
+    }
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> list[FaceFile]:
+    folder: Path = tmp_path_factory.mktemp("faces")
+    make_faceset(folder, (90, 140, 220), count=6)
+    return list_faceset(folder)
+
+
+def _options(**given: Any) -> SaehdOptions:
+    return SaehdOptions(**(TINY | given))
+
+
+def _batch(faces: list[FaceFile], **given: Any) -> dict[str, np.ndarray]:
+    """The first batch of 16."""
+    sides = {"src": faces[:3], "dst": faces[3:]}
+    feeder = SwapFeeder(sides, swap_recipe(_options(**given), has_symmetric_warp=True), 16, seed=3, iteration=0)
+    try:
+        return feeder.next_batch(0)
+    finally:
+        feeder.close()
+
+
+@pytest.mark.parametrize(("given", "sides", "parts"), ON_BATCH, ids=str)
+def test_options_that_change_the_batch(
+    faces: list[FaceFile], given: dict[str, Any], sides: str, parts: set[str]
+) -> None:
+    plain, changed = _batch(faces), _batch(faces, **given)
+    expected = {f"{side}_{part}" for side in sides.split() for part in parts}
+    different = {name for name in changed if name not in plain or np.abs(plain[name] - changed[name]).max() > 1e-3}
+    assert different == expected
+
+
+def _goal(**given: Any) -> SaehdGoal:
+    keras.utils.set_random_seed(5)
+    options = _options(**given)
+    recipe = swap_recipe(options, has_symmetric_warp=True)
+    return SaehdGoal(Saehd(options), recipe.losses, recipe.extra)
+
+
+@pytest.mark.parametrize(("given", "places"), ON_LOSSES, ids=str)
+def test_options_that_change_the_losses(faces: list[FaceFile], given: dict[str, Any], places: set[int]) -> None:
+    batch = {name: ops.convert_to_tensor(array[:2]) for name, array in _batch(faces, **given).items()}
+    plain, changed = (
+        [np.asarray(ops.convert_to_numpy(loss)) for loss in goal.losses(batch)]
+        for goal in (_goal(resolution=given.get("resolution", 32)), _goal(**given))
+    )
+    assert len(plain) == 2
+    different = {
+        place
+        for place, loss in enumerate(changed)
+        if place >= len(plain) or np.abs(loss - plain[place]).max() > 1e-4 * np.abs(loss).max()
+    }
+    assert different == places
+
+
+@pytest.mark.parametrize("given", ON_STEP, ids=str)
+def test_options_that_change_the_step(given: dict[str, Any]) -> None:
+    def moved(**options: Any) -> np.ndarray:
+        weight = keras.Variable(np.zeros(64, np.float32))
+        settings = swap_recipe(_options(**options), has_symmetric_warp=True).optimizer
+        Optimizer({"w": weight}, seed=1, **settings).apply([ops.convert_to_tensor(np.linspace(-3, 3, 64, dtype="f"))])
+        return np.asarray(ops.convert_to_numpy(weight.value))
+
+    assert np.abs(moved(**given) - moved()).max() > 1e-7
+
+
+@pytest.mark.parametrize("given", ON_NETWORKS, ids=str)
+def test_options_that_change_the_networks(given: dict[str, Any]) -> None:
+    def shapes(goal: SaehdGoal) -> dict[str, tuple[int, ...]]:
+        networks = [goal.network.weights(), *(opponent.weights for opponent in goal.opponents)]
+        return {name: tuple(weight.shape) for weights in networks for name, weight in weights.items()}
+
+    reference = {"gan_power": 0.1} if "gan_power" in given else {}
+    assert shapes(_goal(**given)) != shapes(_goal(**reference))
+
+
+@pytest.mark.parametrize("given", [{"gan_smoothing": 0.3}, {"gan_noise": 0.5}], ids=str)
+def test_options_that_change_the_discriminator_s_loss(faces: list[FaceFile], given: dict[str, Any]) -> None:
+    batch = {name: ops.convert_to_tensor(array[:2]) for name, array in _batch(faces).items()}
+    plain, changed = (
+        np.asarray(ops.convert_to_numpy(_goal(gan_power=0.1, **more).opponents[0].losses(batch)))
+        for more in ({}, given)
+    )
+    assert np.abs(changed - plain).max() > 1e-4
+
+
+def test_pretraining_forces_what_the_original_forces() -> None:
+    given = {"random_src_flip": False, "random_dst_flip": False, "gan_power": 0.1, "random_hsv_power": 0.2}
+    recipe = swap_recipe(
+        _options(pretrain=True, lr_dropout="y", true_face_power=0.1, face_style_power=5.0, ct_mode="rct", **given),
+        has_symmetric_warp=True,
+    )
+    assert recipe.is_pretraining
+    assert recipe.has_uniform_yaw
+    assert recipe.src_samples == recipe.dst_samples
+    assert recipe.src_samples.flip
+    assert not recipe.src_samples.warp
+    assert recipe.src_samples.transfer == "none"
+    assert recipe.src_samples.hsv_power == 0
+    assert recipe.extra.gan is None
+    assert recipe.extra.true_face_power == recipe.extra.face_style_power == 0
+    assert recipe.optimizer["kept_share"] == 1
+    assert recipe.optimizer["cosine_period"] == 0
