@@ -40,9 +40,12 @@ class Screen(Protocol):
 
 
 class CvScreen:
-    """See Screen: OpenCV's window."""
+    """See Screen: OpenCV's window, in a process that is there for it alone."""
 
     def __init__(self) -> None:
+        # Toolkits talk on the error stream, most of all when there is no display.
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a device, on Windows no path
+            os.dup2(nowhere.fileno(), 2)
         cv2.namedWindow(TITLE, cv2.WINDOW_AUTOSIZE | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
         cv2.waitKey(1)
 
