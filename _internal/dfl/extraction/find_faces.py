@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dfl.base.errors import UserError
+from dfl.base.errors import Stopped, UserError
 from dfl.base.pictures import Picture
 from dfl.base.processes import Outcome, in_processes, lower_priority, stop_if_asked
 from dfl.base.report import Progress, Report
@@ -159,8 +159,15 @@ def _find_in_part(find: FindInFrames, settings: FindSettings, job: FindJob) -> P
             thumbnails.append(None if frame.picture is None else thumbnail(frame.picture))
             yield frame.picture
 
-    found = list(find(pictures()))
-    thumbnails[1:-1] = [None] * (len(thumbnails) - 2)
+    try:
+        found = list(find(pictures()))
+        thumbnails[1:-1] = [None] * (len(thumbnails) - 2)
+    except Stopped:
+        raise
+    except Exception:  # noqa: BLE001 - told with the frame that it comes from
+        read.clear()
+        thumbnails.clear()
+        found = _one_by_one(find, pictures(), read)
     failed = tuple((frame.name, frame.problem) for frame in read if frame.problem and frame.name in job.wanted)
     try:
         rows = zip(read, found, thumbnails, strict=True)
@@ -168,6 +175,21 @@ def _find_in_part(find: FindInFrames, settings: FindSettings, job: FindJob) -> P
     except UserError as error:
         return PartResult(failed, error)
     return PartResult(failed, None)
+
+
+def _one_by_one(find: FindInFrames, pictures: Iterator[Picture | None], read: list[SourceFrame]) -> list[FrameFaces]:
+    """Each frame's faces alone; a frame that the finder fails at gets that as its problem in `read`.
+
+    Cuts are not told: all thumbnails are kept for that.
+    """
+    found: list[FrameFaces] = []
+    for picture in pictures:
+        try:
+            found += find([picture])
+        except Exception as error:  # noqa: BLE001 - one bad frame never ends a run
+            read[-1] = replace(read[-1], problem=f"its faces cannot be looked for: {error!r}")
+            found.append(FrameFaces(is_cut=True))
+    return found
 
 
 def _found(frame: SourceFrame, faces: FrameFaces, edge: NDArray[np.uint8] | None) -> FoundFrame:
@@ -178,7 +200,7 @@ def _found(frame: SourceFrame, faces: FrameFaces, edge: NDArray[np.uint8] | None
 def _each_alone(finder: PictureFinder, pictures: Iterable[Picture | None]) -> Iterator[FrameFaces]:
     """Faces by a detector that knows nothing of the frame before."""
     cuts = CutFinder()
-    is_new = True
+    is_new = False
     for picture in pictures:
         if picture is None:
             yield FrameFaces([], is_cut=True)
