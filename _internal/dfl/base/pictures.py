@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from dfl.base import jpeg
 from dfl.base.errors import UserError
 from dfl.base.files import write_bytes
-from dfl.base.png import encode_png
+from dfl.base.png import decode_png, encode_png
 
 Picture = NDArray[np.uint8]  # (H, W, 3) BGR
 FloatPicture = NDArray[np.float32]  # (H, W, 3) BGR or (H, W, 1), 0..1
@@ -39,8 +39,10 @@ def decode_picture(content: bytes | NDArray[np.uint8], name: str) -> Picture:
         raise UserError(
             f"{name} has {width} x {height} pixels, more than can be worked on.", "Scale it down, or delete it."
         )
+    picture: Any = decode_png(content) if isinstance(content, bytes) else None
     try:
-        picture: Any = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED) if buffer.size else None
+        if picture is None and buffer.size:
+            picture = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED)
     except cv2.error:
         picture = None
     if picture is None or picture.size == 0:

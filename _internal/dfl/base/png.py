@@ -1,8 +1,8 @@
-"""PNG written fast: no larger than OpenCV's files, in half the time where zlib-ng is installed.
+"""PNG written and read fast, in half of OpenCV's time or less.
 
-OpenCV's encoder spends its time in zlib, with filter SUB, level 1 and run lengths. The zlib-ng library does the same
-about 1.8 times faster (measured), and filter UP makes frames of videos up to half as large. Where zlib-ng has no wheel,
-Python's own zlib serves.
+OpenCV's coder spends its time in zlib. Intel's ISA-L packs the same bytes in two fifths of the time that zlib-ng takes,
+into files a tenth smaller for footage and up to 15 % larger for bare noise; filter UP makes frames of videos up to half
+as large. Where ISA-L has no wheel, Python's own zlib serves.
 Format: W3C, Portable Network Graphics, third edition.
 """
 
@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 def _fastest_zlib() -> ModuleType:
     try:
-        from zlib_ng import zlib_ng
+        from isal import isal_zlib
     except ImportError:
         return python_zlib
-    return zlib_ng  # type: ignore[no-any-return, unused-ignore]
+    return isal_zlib  # type: ignore[no-any-return, unused-ignore]
 
 
 zlib = _fastest_zlib()
@@ -29,7 +29,8 @@ zlib = _fastest_zlib()
 _START = b"\x89PNG\r\n\x1a\n"
 _GREY, _RGB = 0, 2  # colour types
 _SUB, _UP = 1, 2  # filters: a byte is stored as its difference from the pixel to the left, or from the one above
-_LEVEL, _WINDOW_BITS, _MEMORY_LEVEL = 1, 15, 9
+_LEVEL = 1
+_HEADER_END = 33  # signature and IHDR
 
 
 def encode_png(picture: NDArray[np.uint8]) -> bytes:
@@ -37,9 +38,48 @@ def encode_png(picture: NDArray[np.uint8]) -> bytes:
     height, width = picture.shape[:2]
     is_grey = picture.ndim == 2 or picture.shape[2] == 1
     header = struct.pack(">IIBBBBB", width, height, 8, _GREY if is_grey else _RGB, 0, 0, 0)
-    coder = zlib.compressobj(_LEVEL, zlib.DEFLATED, _WINDOW_BITS, _MEMORY_LEVEL, zlib.Z_RLE)
-    data = coder.compress(_filtered(picture, is_grey)) + coder.flush()
+    data = zlib.compress(_filtered(picture, is_grey), _LEVEL)
     return b"".join((_START, _chunk(b"IHDR", header), _chunk(b"IDAT", data), _chunk(b"IEND", b"")))
+
+
+def decode_png(content: bytes) -> NDArray[np.uint8] | None:
+    """The picture (H, W, 3) BGR of a PNG file as `encode_png` makes them, but for grey ones; None for any other.
+
+    None says nothing about the file: another reader may know it, or know what is wrong with it.
+    """
+    if content[:8] != _START or content[12:16] != b"IHDR" or content[24:29] != bytes((8, _RGB, 0, 0, 0)):
+        return None
+    width, height = struct.unpack(">II", content[16:24])
+    size = height * (1 + 3 * width)
+    try:
+        unpacker = zlib.decompressobj()
+        # Never more than the header announces, whatever the data would become.
+        data = unpacker.decompress(_picture_data(content), size + 1)
+    except (zlib.error, struct.error):
+        return None
+    if not unpacker.eof or len(data) != size or not size:
+        return None
+    lines = np.frombuffer(data, np.uint8).reshape(height, 1 + 3 * width)
+    if not (lines[:, 0] == _UP).all():
+        return None
+    picture = np.empty((height, 3 * width), np.uint8)
+    picture[0] = lines[0, 1:]
+    for row in range(1, height):
+        np.add(picture[row - 1], lines[row, 1:], out=picture[row])
+    rgb = picture.reshape(height, width, 3)
+    cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR, dst=rgb)
+    return rgb
+
+
+def _picture_data(content: bytes) -> bytes:
+    """The IDAT chunks' data, joined."""
+    parts, place = [], _HEADER_END
+    while place + 8 <= len(content):
+        length, kind = struct.unpack(">I4s", content[place : place + 8])
+        if kind == b"IDAT":
+            parts.append(content[place + 8 : place + 8 + length])
+        place += 12 + length
+    return b"".join(parts)
 
 
 def _filtered(picture: NDArray[np.uint8], is_grey: bool) -> NDArray[np.uint8]:
