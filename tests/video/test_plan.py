@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dfl.video.colours import Colours
 from dfl.video.plan import Plan, Timed, at_constant_rate
 
 from .conftest import Recorder
@@ -14,7 +15,7 @@ from .conftest import Recorder
 
 def plan_of(starts: list[int], end: int, rate: Fraction, time_base: Fraction) -> Plan:
     frames = [Timed(f"{number:05d}", a, b - a) for number, (a, b) in enumerate(pairwise([*starts, end]))]
-    return Plan(frames, time_base, rate, Fraction(1), 1, 1, None)
+    return Plan(frames, time_base, rate, Fraction(1), Colours(), None)
 
 
 def test_a_constant_rate_stays_as_it_is() -> None:

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dfl.video.encoders import coding_of
+from dfl.video.options import EncodingOptions
 from dfl.video.write import Shown, VideoForm, write_video
 
 from .conftest import ClipMaker, ffmpeg, sound_packets
 
-FORM = VideoForm("ordinary", 1, Fraction(1, 25), Fraction(25))
+FORM = VideoForm(coding_of(EncodingOptions(bitrate=1)), Fraction(1, 25), Fraction(25))
 FRAMES = [Shown(np.full((48, 64, 3), 5 * number, np.uint8), number, 1) for number in range(25)]
 
 

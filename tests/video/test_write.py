@@ -3,6 +3,7 @@
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -11,11 +12,16 @@ import pytest
 from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
-from dfl.video.write import Kind, Shown, VideoForm, even_size, write_video
+from dfl.video.colours import Colours
+from dfl.video.encoders import coding_of
+from dfl.video.options import EncodingOptions
+from dfl.video.write import Shown, VideoForm, even_size, mask_form, write_video
 
 from .conftest import pictures, times
 
-FORM = VideoForm("ordinary", 16, Fraction(1, 25), Fraction(25))
+ORDINARY = coding_of(EncodingOptions())
+LOSSLESS = coding_of(EncodingOptions(lossless=True))
+FORM = VideoForm(ORDINARY, Fraction(1, 25), Fraction(25))
 
 
 def moving(count: int, height: int, width: int) -> list[NDArray[np.uint8]]:
@@ -33,16 +39,15 @@ def shown(frames: list[NDArray[np.uint8]]) -> list[Shown]:
 def test_lossless_gives_back_every_value_of_any_size(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"résult 顔{suffix}"
     noise = list(np.random.default_rng(1).integers(0, 256, (5, 41, 67, 3), np.uint8))
-    write_video(path, shown(noise), replace(FORM, kind="lossless"))
+    write_video(path, shown(noise), replace(FORM, coding=LOSSLESS))
     assert np.array_equal(pictures(path), np.stack(noise))
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".avi"])
-@pytest.mark.parametrize("kind", ["ordinary", "mask"])
-def test_colours_are_not_shifted_and_tagged(tmp_path: Path, suffix: str, kind: Kind) -> None:
+def test_colours_are_not_shifted_and_tagged(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"result{suffix}"
     frames = moving(10, 96, 160)
-    write_video(path, shown(frames), replace(FORM, kind=kind))
+    write_video(path, shown(frames), FORM)
     difference = pictures(path).astype(int) - np.stack(frames)
     assert np.abs(difference).mean() < 1
     assert np.abs(difference.mean((0, 1, 2))).max() < 0.25
@@ -63,14 +68,10 @@ def test_chroma_lies_where_decoders_look_for_it(tmp_path: Path) -> None:
 
 def test_primaries_and_transfer_of_the_source_are_carried_over(tmp_path: Path) -> None:
     path = tmp_path / "result.mp4"
-    write_video(path, shown(moving(2, 32, 32)), replace(FORM, primaries=5, transfer=6))
+    write_video(path, shown(moving(2, 32, 32)), replace(FORM, colours=Colours(6, 5, 6)))
     with av.open(str(path)) as container:
         context = container.streams.video[0].codec_context
-    assert (context.colorspace, context.color_primaries, context.color_trc) == (1, 5, 6)
-    write_video(path, shown(moving(2, 32, 32)), replace(FORM, primaries=2, transfer=16))  # untagged, PQ
-    with av.open(str(path)) as container:
-        context = container.streams.video[0].codec_context
-    assert (context.color_primaries, context.color_trc) == (1, 1)
+    assert (context.colorspace, context.color_primaries, context.color_trc) == (6, 5, 6)
 
 
 def test_odd_sizes_repeat_the_last_row_and_column(tmp_path: Path) -> None:
@@ -79,8 +80,8 @@ def test_odd_sizes_repeat_the_last_row_and_column(tmp_path: Path) -> None:
     found = pictures(tmp_path / "result.mp4").astype(int)
     assert found.shape == (3, 48, 62, 3)
     assert np.abs(found[:, :47, :61] - np.stack(frames)).mean() < 1
-    assert np.array_equal(even_size(frames[0])[47, :61], frames[0][46])
-    assert np.array_equal(even_size(frames[0])[:47, 61], frames[0][:, 60])
+    assert np.array_equal(even_size(frames[0], ORDINARY)[47, :61], frames[0][46])
+    assert np.array_equal(even_size(frames[0], ORDINARY)[:47, 61], frames[0][:, 60])
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
@@ -98,6 +99,34 @@ def test_frames_keep_their_times_and_lengths(tmp_path: Path, suffix: str) -> Non
     with av.open(str(path)) as container:
         assert container.duration is not None
         assert abs(Fraction(container.duration, 1_000_000) - Fraction(1, 2)) <= Fraction(1, 900)
+
+
+@pytest.mark.parametrize(
+    ("options", "suffix"),
+    [
+        ({}, ".mp4"),
+        ({}, ".avi"),
+        ({"lossless": True}, ".mov"),
+        ({"encoder": "libx265", "chroma": "444", "bits": "10"}, ".mp4"),
+        ({"encoder": "libx264", "chroma": "422"}, ".mkv"),
+        ({"encoder": "libsvtav1"}, ".mp4"),
+        ({"encoder": "ffv1"}, ".mkv"),
+        ({"encoder": "prores"}, ".mov"),
+    ],
+)
+def test_masks_come_back_as_they_were_and_have_the_results_size(
+    tmp_path: Path, options: dict[str, Any], suffix: str
+) -> None:
+    soft = np.add.outer(np.arange(67), np.arange(75)).astype(np.uint8)
+    soft[20:40, 30:50] = np.random.default_rng(2).integers(0, 256, (20, 20))
+    masks = [np.repeat(np.roll(soft, step, axis=1)[:, :, None], 3, axis=2) for step in range(4)]
+    form = replace(FORM, coding=coding_of(EncodingOptions(format=suffix[1:], **options)), colours=Colours(6, 6, 6))
+    write_video(tmp_path / f"result{suffix}", shown(moving(4, 67, 75)), form)
+    write_video(tmp_path / f"mask{suffix}", shown(masks), mask_form(form))
+    found = pictures(tmp_path / f"mask{suffix}")
+    assert found.shape == pictures(tmp_path / f"result{suffix}").shape
+    worst = np.abs(found[:, :67, :75].astype(int) - np.stack(masks)).max()
+    assert worst <= (12 if options.get("encoder") == "prores" else 0)
 
 
 def test_pixels_that_are_not_square_stay_so(tmp_path: Path) -> None:

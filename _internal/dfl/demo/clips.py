@@ -12,6 +12,8 @@ from dfl.demo.head import Head
 from dfl.demo.motion import pose_at
 from dfl.demo.people import Person, still
 from dfl.demo.sound import tones, write_sound
+from dfl.video.encoders import coding_of
+from dfl.video.options import EncodingOptions
 from dfl.video.write import Shown, VideoForm, write_video
 
 SIZE = 480  # pixels, both sides
@@ -30,7 +32,9 @@ def clip_frames(person: Person, count: int) -> Iterator[Picture]:
 def make_clip(person: Person, path: Path, seconds: float, report: Report) -> None:
     """Write a person's clip to `path` (.mp4) with sound; the tag `comment` says that it is synthetic."""
     count = round(seconds * RATE)
-    form = VideoForm("ordinary", bitrate=4, time_base=Fraction(1, RATE), rate=Fraction(RATE), comment=COMMENT)
+    form = VideoForm(
+        coding_of(EncodingOptions(bitrate=4)), time_base=Fraction(1, RATE), rate=Fraction(RATE), comment=COMMENT
+    )
     frames = report.track(clip_frames(person, count), f"Clip of {person.name}", count)
     shown = (Shown(frame, number, 1) for number, frame in enumerate(frames))
     with replacing(path) as part, tempfile.TemporaryDirectory(prefix="dfl-demo-") as folder:

@@ -9,10 +9,12 @@ from pathlib import Path
 from dfl.base.errors import UserError
 from dfl.base.files import need_space, replacing
 from dfl.base.report import Report
-from dfl.video.clip import BT709, Clip, read_clip
+from dfl.video.clip import Clip, read_clip
+from dfl.video.colours import Colours
 from dfl.video.copy_part import copy_part
+from dfl.video.encoders import coding_of
 from dfl.video.marking import COMMENT, SOURCE_TYPE, Marks, mark_result, read_marks
-from dfl.video.options import CutVideoOptions
+from dfl.video.options import CutVideoOptions, EncodingOptions
 from dfl.video.read import step_ticks
 from dfl.video.segments import SegmentFrame, read_segment, segments
 from dfl.video.sound import SoundCut
@@ -123,13 +125,11 @@ def _code(
     shift = first.ticks if start else 0
     sound = SoundCut(clip.path, shift * clip.time_base, end, track) if clip.sound else None
     form = VideoForm(
-        kind="ordinary",
-        bitrate=bitrate,
+        coding=coding_of(EncodingOptions(bitrate=bitrate)),
         time_base=clip.time_base,
         rate=clip.rate,
         pixel_aspect=clip.pixel_aspect,
-        primaries=BT709 if clip.is_hdr else clip.primaries,
-        transfer=BT709 if clip.is_hdr else clip.transfer,
+        colours=Colours.of(clip),
         comment=comment,
     )
     last = end or clip.duration or clip.length

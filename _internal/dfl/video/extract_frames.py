@@ -24,7 +24,8 @@ from dfl.base.files import (
 from dfl.base.pictures import encode_picture
 from dfl.base.processes import worker_count
 from dfl.base.report import Progress, Report
-from dfl.video.clip import BT709, Clip, open_clip, read_clip, video_stream
+from dfl.video.clip import Clip, open_clip, read_clip, video_stream
+from dfl.video.colours import Colours
 from dfl.video.facts import ClipFacts, Source, fingerprint, read_facts, write_facts
 from dfl.video.options import ExtractFramesOptions
 from dfl.video.read import CodedFrame, PictureMaker, decode
@@ -202,6 +203,7 @@ def _extract(
     if clip.duration:  # the header's end is the better one, unless the file was cut
         told = first + round(clip.duration / clip.time_base)
         end = told if abs(told - end) <= _step(clip) and told > taken[-1] else end
+    colours = Colours.of(clip)
     facts = ClipFacts(
         source=source,
         width=clip.width,
@@ -211,8 +213,10 @@ def _extract(
         time_base=clip.time_base,
         times=taken,
         end=end,
-        primaries=BT709 if clip.is_hdr else clip.primaries,
-        transfer=BT709 if clip.is_hdr else clip.transfer,
+        primaries=colours.primaries,
+        transfer=colours.transfer,
+        matrix=colours.matrix,
+        is_full_range=colours.is_full_range,
     )
     return facts, writer.count
 

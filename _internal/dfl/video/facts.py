@@ -53,6 +53,8 @@ class ClipFacts(BaseModel):
     end: int  # ticks: when the last frame stops being shown
     primaries: int  # colours of the pictures: code points of ITU-T H.273
     transfer: int
+    matrix: int = 1  # by which the result is coded, as the clip was; of facts written before it was noted: BT.709
+    is_full_range: bool = False
 
     @model_validator(mode="after")
     def _rises(self) -> Self:

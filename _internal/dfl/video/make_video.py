@@ -16,10 +16,11 @@ from dfl.base.pictures import Picture, read_picture
 from dfl.base.processes import worker_count
 from dfl.base.report import Report
 from dfl.video.credentials import Signer
+from dfl.video.encoders import Coding, coding_of, list_encoders, need_encoder
 from dfl.video.marking import COMMENT, Marks, mark_result
 from dfl.video.options import MakeVideoOptions
 from dfl.video.plan import MERGE_ADVICE, Plan, Timed, at_constant_rate, only_merged, read_plan
-from dfl.video.write import Kind, Shown, VideoForm, write_video
+from dfl.video.write import Shown, VideoForm, even_size, mask_form, write_video
 from dfl.workspace import Workspace
 
 START_LABEL_SECONDS = 3
@@ -27,6 +28,11 @@ START_LABEL_SECONDS = 3
 
 def run(workspace: Workspace, options: MakeVideoOptions, report: Report) -> None:
     """Make the result of merged frames; see `dfl make-video --help`."""
+    if options.encoder == "list":
+        list_encoders(report)
+        return
+    coding = coding_of(options)
+    need_encoder(coding)
     if not workspace.root.is_dir():
         raise UserError(f"{workspace.root} is not there.", "Choose the folder with --workspace PATH.")
     remove_parts(workspace.root)
@@ -36,18 +42,18 @@ def run(workspace: Workspace, options: MakeVideoOptions, report: Report) -> None
     suffix = f".{options.format}"
     if options.format == "avi":
         plan = at_constant_rate(plan, report)
-    _need_space(workspace, plan, options)
+    _need_space(workspace, plan, coding, options.bitrate)
     result = workspace.result(suffix)
+    form = VideoForm(
+        coding, plan.time_base, plan.rate, plan.pixel_aspect, plan.colours, COMMENT if options.mark else ""
+    )
     with replacing(result) as part:
-        kind: Kind = "lossless" if options.lossless else "ordinary"
-        _write(part, workspace.merged, plan, _form(plan, options, kind), plan.sound, options.label, report)
+        _write(part, workspace.merged, plan, form, plan.sound, options.label, report)
         marks = mark_result(part, plan.sound, signer) if options.mark else None
     made = [result.name]
     if options.mask and _has_masks(workspace, plan, report):
         with replacing(workspace.result_mask(suffix)) as part:
-            kind = "lossless" if options.lossless else "mask"
-            form = replace(_form(plan, options, kind), comment="")
-            _write(part, workspace.merged_mask, plan, form, None, "none", report)
+            _write(part, workspace.merged_mask, plan, mask_form(form), None, "none", report)
         made.append(workspace.result_mask(suffix).name)
     _tell(workspace, made, plan, marks, report)
 
@@ -98,24 +104,11 @@ def _own_signer(options: MakeVideoOptions) -> Signer | None:
         raise UserError(f"{error.filename} cannot be read: {error.strerror}.", "Check its name.") from error
 
 
-def _form(plan: Plan, options: MakeVideoOptions, kind: Kind) -> VideoForm:
-    return VideoForm(
-        kind=kind,
-        bitrate=options.bitrate,
-        time_base=plan.time_base,
-        rate=plan.rate,
-        pixel_aspect=plan.pixel_aspect,
-        primaries=plan.primaries,
-        transfer=plan.transfer,
-        comment=COMMENT if options.mark else "",
-    )
-
-
-def _need_space(workspace: Workspace, plan: Plan, options: MakeVideoOptions) -> None:
+def _need_space(workspace: Workspace, plan: Plan, coding: Coding, bitrate: int) -> None:
     """Refuse before hours of work: the result twice (signing writes a copy)."""
     seconds = (plan.frames[-1].ticks + plan.frames[-1].duration) * plan.time_base
-    wanted = options.bitrate * 1_000_000 // 8 * seconds
-    if options.lossless:
+    wanted = bitrate * 1_000_000 // 8 * seconds
+    if coding.is_rgb or "b" not in coding.options:  # no more than the pictures; a guess for --crf and ProRes
         wanted = Fraction((workspace.merged / f"{plan.frames[0].stem}.png").stat().st_size * len(plan.frames))
     need_space(workspace.root, round(2 * wanted), "The result")
 
@@ -147,16 +140,17 @@ def _write(
     tracked = report.track(frames, f"{name}.{path.suffix[1:]}", len(plan.frames))
     for loss in write_video(path, tracked, form, sound):
         report.warn(loss)
-    if form.kind != "lossless":
-        _tell_padding(folder / f"{plan.frames[0].stem}.png", report if name == "result" else None)
+    if name == "result":
+        _tell_padding(read_picture(folder / f"{plan.frames[0].stem}.png"), form.coding, report)
 
 
-def _tell_padding(path: Path, report: Report | None) -> None:
-    height, width = read_picture(path).shape[:2]
-    if report and (height % 2 or width % 2):
+def _tell_padding(picture: Picture, coding: Coding, report: Report) -> None:
+    padded = even_size(picture, coding)
+    if padded.shape != picture.shape:
+        (height, width), (now_high, now_wide) = picture.shape[:2], padded.shape[:2]
         report.line(
-            f"{width} x {height} became {width + width % 2} x {height + height % 2}: H.264 in 4:2:0 has even sizes. "
-            "The last column or row is repeated; --lossless keeps the size."
+            f"{width} x {height} became {now_wide} x {now_high}: colours of half the resolution need even sizes. The "
+            "last column or row is repeated; --chroma 444 and --lossless keep the size."
         )
 
 

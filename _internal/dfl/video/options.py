@@ -23,12 +23,32 @@ class ExtractFramesOptions(Options):
     )
 
 
-class MakeVideoOptions(Options):
-    """Options of make-video."""
+class EncodingOptions(Options):
+    """How a result is encoded and marked."""
 
     format: Literal["mp4", "mov", "mkv", "avi"] = option(
         "mp4", "Container of result and result_mask.", ask="Output video format"
     )
+    encoder: Literal[
+        "auto",
+        "list",
+        "libx264",
+        "libx265",
+        "libsvtav1",
+        "prores",
+        "ffv1",
+        "h264_nvenc",
+        "hevc_nvenc",
+        "av1_nvenc",
+        "h264_qsv",
+        "hevc_qsv",
+        "av1_qsv",
+        "h264_amf",
+        "hevc_amf",
+        "av1_amf",
+        "h264_videotoolbox",
+        "hevc_videotoolbox",
+    ] = option("auto", "What encodes; auto is libx264; list says what works on this machine, and makes nothing.")
     lossless: bool = option(
         False,
         "Keep every pixel value (H.264 in RGB): for further editing, large, not for every player.",
@@ -36,12 +56,36 @@ class MakeVideoOptions(Options):
     )
     bitrate: int = option(
         16,
-        "Bit rate of the result in megabits a second.",
+        "Bit rate of the result in megabits a second; prores and ffv1 take what they need.",
         ask="Bitrate of output file in MB/s",
         only_if={"lossless": (False,)},
         minimum=1,
         maximum=1000,
     )
+    crf: int | None = option(
+        None,
+        "An even quality instead of a bit rate, 0 the best: 18 of libx264, 20 of libx265, 25 of libsvtav1 look alike.",
+        minimum=0,
+        maximum=63,
+    )
+    speed: Literal["fast", "medium", "slow"] = option(
+        "fast", "How long the encoder may think: slower ones keep more at the same bit rate."
+    )
+    chroma: Literal["auto", "420", "422", "444"] = option(
+        "auto", "Resolution of the colours; auto is 420, which every player knows, and 422 for prores."
+    )
+    bits: Literal["auto", "8", "10"] = option("auto", "Bits of every value; auto is 8, and 10 for prores.")
+    label: Literal["none", "corner", "start"] = option(
+        "none", 'Write "Contains AI-altered faces" into a corner of every frame, or of the first three seconds.'
+    )
+    mark: bool = option(True, "Mark the result in a machine-readable way as made (tag, XMP, Content Credentials).")
+    certificate: Path | None = option(None, "Your own certificate chain (PEM) to sign the result with.")
+    key: Path | None = option(None, "The private key (PEM) of that certificate.")
+
+
+class MakeVideoOptions(EncodingOptions):
+    """Options of make-video."""
+
     mask: bool = option(True, "Make result_mask, where white is the swapped face, for compositing.")
     fps: float = option(
         25.0,
@@ -49,12 +93,6 @@ class MakeVideoOptions(Options):
         minimum=0.1,
         maximum=1000,
     )
-    label: Literal["none", "corner", "start"] = option(
-        "none", 'Write "Contains AI-altered faces" into a corner of every frame, or of the first three seconds.'
-    )
-    mark: bool = option(True, "Mark the result in a machine-readable way as made (tag, XMP, Content Credentials).")
-    certificate: Path | None = option(None, "Your own certificate chain (PEM) to sign the result with.")
-    key: Path | None = option(None, "The private key (PEM) of that certificate.")
 
 
 class CutVideoOptions(Options):

@@ -9,7 +9,8 @@ from pathlib import Path
 from dfl.base.errors import UserError
 from dfl.base.files import list_pictures
 from dfl.base.report import Report
-from dfl.video.clip import BT709, Clip, read_clip
+from dfl.video.clip import Clip, read_clip
+from dfl.video.colours import Colours
 from dfl.video.facts import ClipFacts, fingerprint, read_facts
 from dfl.workspace import Workspace
 
@@ -33,8 +34,7 @@ class Plan:
     time_base: Fraction
     rate: Fraction
     pixel_aspect: Fraction
-    primaries: int
-    transfer: int
+    colours: Colours
     sound: Path | None
 
 
@@ -50,8 +50,7 @@ def read_plan(workspace: Workspace, default_rate: Fraction, report: Report) -> P
             time_base=facts.time_base,
             rate=_mean_rate(facts),
             pixel_aspect=facts.pixel_aspect,
-            primaries=facts.primaries,
-            transfer=facts.transfer,
+            colours=Colours(facts.matrix, facts.primaries, facts.transfer, facts.is_full_range),
             sound=sound,
         )
     stems = [path.stem for path in list_pictures(workspace.frames("dst")) or list_pictures(workspace.merged)]
@@ -61,7 +60,8 @@ def read_plan(workspace: Workspace, default_rate: Fraction, report: Report) -> P
         f"There is no {workspace.clip_facts('dst').name}: frames are shown evenly, {float(rate):g} a second ({whose})."
     )
     aspect = clip.pixel_aspect if clip else Fraction(1)
-    return Plan(_timed(stems, list(range(len(stems) + 1))), 1 / rate, rate, aspect, BT709, BT709, sound)
+    colours = Colours.of(clip) if clip else Colours()
+    return Plan(_timed(stems, list(range(len(stems) + 1))), 1 / rate, rate, aspect, colours, sound)
 
 
 def _dst_clip(workspace: Workspace, facts: ClipFacts | None, report: Report) -> Clip | None:
@@ -77,6 +77,13 @@ def _dst_clip(workspace: Workspace, facts: ClipFacts | None, report: Report) -> 
             f"{path} is not the clip that the frames were taken from ({facts.source.name}, {facts.source.size} bytes).",
             "Put that clip back, or start again with extract-frames dst. Move it away for a result without sound.",
         )
+    if clip.is_hdr and not facts:
+        raise UserError(
+            f"{path} is HDR video, and nothing says how its frames were taken out: colours would be wrong.",
+            "Start again with extract-frames dst, which maps them to ordinary (BT.709) colours.",
+        )
+    if clip.is_hdr:
+        report.warn(f"{path.name} is HDR video: the result is not, its colours are mapped to ordinary ones (BT.709).")
     return clip
 
 

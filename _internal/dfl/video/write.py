@@ -1,19 +1,15 @@
 """Write a video from pictures, every frame at its own exact time, with the sound of another clip.
 
-Three forms, all H.264, since it plays everywhere and is in every build of libav:
-- ordinary: yuv420p, BT.709 matrix, limited range, tagged so;
-- mask: the same at a fixed fine quantiser, so that a compositing program gets clean edges;
-- lossless: libx264rgb with quantiser 0, which gives back every RGB value (the original's "lossless" rounds to YUV).
-Frames are never reordered (no B-frames): at these bit rates nothing is lost by it, every container then keeps
-length and times exactly, and editors cut anywhere.
+How the frames are coded stands in encoders.py. What is not RGB is converted by the matrix and the range that the
+source has, and tagged as the source is, so that every player shows the result as it shows the source.
 """
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Self
 
 import av
 import cv2
@@ -21,13 +17,14 @@ import cv2
 from dfl.base.errors import UserError
 from dfl.base.files import mendable
 from dfl.base.pictures import Picture
-from dfl.video.clip import BT709, HDR_TRANSFERS
+from dfl.video.clip import HDR_TRANSFERS
+from dfl.video.colours import MATRICES, Colours
+from dfl.video.encoders import Coding, quiet
 from dfl.video.sound import SoundCut, SoundTrack
 
-Kind = Literal["ordinary", "mask", "lossless"]
 _GBR = 0  # ITU-T H.273: RGB, no matrix
 _LIMITED, _FULL = 1, 2  # libav's numbers of the two ranges
-MASK_QUANTISER = 4  # measured on soft masks: mean error under 0.2 of 255
+_AVI_LIMIT = 200  # megabits a second where none was asked for
 
 
 @dataclass(frozen=True)
@@ -43,103 +40,146 @@ class Shown:
 class VideoForm:
     """How a video is written. `rate` is the frame rate that the header names; `time_base` is seconds of one tick."""
 
-    kind: Kind
-    bitrate: int  # megabits a second, for "ordinary"
+    coding: Coding
     time_base: Fraction
     rate: Fraction
     pixel_aspect: Fraction = Fraction(1)
-    primaries: int = BT709  # of the pictures, ITU-T H.273
-    transfer: int = BT709
+    colours: Colours = field(default_factory=Colours)
     comment: str = ""  # goes into the container's tag `comment`
+
+
+def mask_form(form: VideoForm) -> VideoForm:
+    """How the mask beside a result is written: every value kept, of the result's size; as ProRes beside ProRes.
+
+    The values lie in the brightness alone, in full range: so they come back exactly.
+    """
+    coding = form.coding
+    if not coding.is_rgb and coding.codec != "prores_ks":
+        chroma = "444" if "444" in coding.pixels else "422" if "422" in coding.pixels else "420"
+        coding = Coding("libx264", f"yuv{chroma}p", {"qp": "0", "preset": "veryfast", "bf": "0"})
+    is_full_range = not coding.is_rgb and coding.codec != "prores_ks"
+    return replace(form, coding=coding, colours=Colours(is_full_range=is_full_range), comment="")
+
+
+class VideoWriter:
+    """A video under way. Use as a context manager; `add` takes pictures in order of time, all of one size.
+
+    Odd sizes are made even by repeating the last row or column where the colours' resolution needs it. `losses` says,
+    at the end, what of the sound could not be kept. UserError when the file cannot be written.
+    """
+
+    def __init__(self, output: Any, form: VideoForm, track: SoundTrack) -> None:
+        self._output, self._form, self._track = output, form, track
+        self._pictures = _FrameMaker(form)
+        self._stream: Any = None
+        self._lengths: dict[int, int] = {}  # of pictures under way, by their time
+
+    @classmethod
+    @contextmanager
+    def opened(cls, path: Path, form: VideoForm, sound: SoundCut | Path | None = None) -> Iterator[Self]:
+        """Begin `path` (.mp4, .mov, .mkv, .avi). `sound`: a clip whose audio streams come along, or a cut of it."""
+        with (
+            writing(path),
+            opened_output(path, form.comment) as output,
+            SoundTrack.of(sound, output, path.suffix) as track,
+        ):
+            writer = cls(output, form, track)
+            yield writer
+            if writer._stream is None:
+                raise UserError(f"{path} would have no frames.", "Run merge first.")
+            writer._mux(writer._stream.encode())
+            track.mux_until(None)
+
+    def add(self, shown: Shown) -> None:
+        """Encode one picture; the sound up to its time goes along."""
+        if self._stream is None:
+            self._stream = _add_stream(self._output, shown.picture, self._form)
+            self._track.add_streams()
+        self._track.mux_until(shown.ticks * self._form.time_base)
+        self._lengths[shown.ticks] = shown.duration
+        self._mux(self._stream.encode(self._pictures.make(shown)))
+
+    def _mux(self, packets: list[Any]) -> None:
+        """Write packets; not every encoder says how long a picture is shown, and the last one would be guessed."""
+        for packet in packets:
+            packet.duration = self._lengths.pop(packet.pts)
+            self._output.mux(packet)
+
+    @property
+    def losses(self) -> list[str]:
+        """What of the sound could not be kept, in words."""
+        return self._track.losses
 
 
 def write_video(
     path: Path, frames: Iterable[Shown], form: VideoForm, sound: SoundCut | Path | None = None
 ) -> list[str]:
-    """Write `frames`, all of one size and in order of time, to `path` (.mp4, .mov, .mkv, .avi).
+    """Write `frames` to `path`, as VideoWriter does; returns what could not be kept, in words."""
+    with VideoWriter.opened(path, form, sound) as writer:
+        for shown in frames:
+            writer.add(shown)
+    return writer.losses
 
-    `sound`: a clip whose audio streams are taken along, or a cut of it. Odd sizes are made even by repeating the last
-    row or column, except in the lossless form. Returns what could not be kept, in words. UserError when the file cannot
-    be written.
-    """
-    rest = iter(frames)
-    first = next(rest, None)
-    if first is None:
-        raise UserError(f"{path} would have no frames.", "Run merge first.")
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn libav's errors while `path` is written into words."""
     try:
-        with _opened(path, form) as output, SoundTrack.of(sound, output, path.suffix) as track:
-            stream = _add_stream(output, first.picture, form)
-            track.add_streams()
-            pictures = _FrameMaker(form)
-            for shown in _with_first(first, rest):
-                track.mux_until(shown.ticks * form.time_base)
-                output.mux(stream.encode(pictures.make(shown)))
-            output.mux(stream.encode())
-            track.mux_until(None)
-            return track.losses
+        yield
     except av.FFmpegError as error:
-        if isinstance(error, OSError) and error.errno and error.errno > 0 and error.errno < 200:
+        if isinstance(error, OSError) and error.errno and 0 < error.errno < 200:
             raise mendable(error, path) from error
         raise UserError(
             f"{path} cannot be written: {error}.", "Try another container (--format mkv takes nearly everything)."
         ) from error
 
 
-def even_size(picture: Picture) -> Picture:
-    """Repeat the last column or row where the size is odd: 4:2:0 video has even sizes only."""
+def even_size(picture: Picture, coding: Coding) -> Picture:
+    """Repeat the last column or row of an odd size where the coding needs even ones."""
     height, width = picture.shape[:2]
-    if height % 2 == 0 and width % 2 == 0:
+    right, below = (
+        side % 2 if is_even else 0 for side, is_even in zip((width, height), coding.even_sides, strict=True)
+    )
+    if not right and not below:
         return picture
-    return cv2.copyMakeBorder(picture, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)  # type: ignore[return-value]
+    return cv2.copyMakeBorder(picture, 0, below, 0, right, cv2.BORDER_REPLICATE)  # type: ignore[return-value]
 
 
 @contextmanager
-def _opened(path: Path, form: VideoForm) -> Iterator[Any]:
+def opened_output(path: Path, comment: str) -> Iterator[Any]:
     """The output container. An mp4 gets its index in front, so that it starts to play while it is loaded."""
     options = {"movflags": "+faststart"} if path.suffix in (".mp4", ".mov") else {}
     if path.suffix in (".mkv", ".avi"):
         options["avoid_negative_ts"] = "disabled"  # else a lead-in of the sound would move every frame
     with av.open(str(path), "w", container_options=options) as output:
-        if form.comment:
-            output.metadata["comment"] = form.comment
+        if comment:
+            output.metadata["comment"] = comment
         yield output
 
 
 def _add_stream(output: Any, picture: Picture, form: VideoForm) -> Any:
     """The video stream, its size, times and colour tags."""
-    options = {
-        "ordinary": {"b": f"{form.bitrate}M", "preset": "veryfast"},
-        "mask": {"qp": str(MASK_QUANTISER), "preset": "veryfast"},
-        "lossless": {"qp": "0", "preset": "ultrafast"},
-    }[form.kind]
-    if form.kind == "ordinary" and output.format.name == "avi":
+    coding, colours = form.coding, form.colours
+    if colours.transfer in HDR_TRANSFERS:
+        raise UserError("HDR cannot be written: frames have 8 bits.", "Take the frames of the clip out again.")
+    options = dict(coding.options)
+    if coding.codec == "libx264" and output.format.name == "avi" and "qp" not in options:
         # Only with these time codes in the stream does libav read an avi's first frame at time 0, and not one later.
-        limit = f"vbv-maxrate={2000 * form.bitrate}:vbv-bufsize={4000 * form.bitrate}"
-        options["x264-params"] = f"nal-hrd=vbr:{limit}"
-    codec = "libx264rgb" if form.kind == "lossless" else "libx264"
-    stream = output.add_stream(codec, rate=form.rate, options=options | {"bf": "0"})
-    shaped = picture if form.kind == "lossless" else even_size(picture)
-    stream.height, stream.width = shaped.shape[:2]
+        megabits = int(options["b"].removesuffix("M")) if "b" in options else _AVI_LIMIT
+        options["x264-params"] = f"nal-hrd=vbr:vbv-maxrate={2000 * megabits}:vbv-bufsize={4000 * megabits}"
+    quiet()
+    stream = output.add_stream(coding.codec, rate=form.rate, options=options)
+    stream.height, stream.width = even_size(picture, coding).shape[:2]
     context = stream.codec_context
-    context.pix_fmt = "bgr24" if form.kind == "lossless" else "yuv420p"
+    context.pix_fmt = coding.pixels
+    if "hevc" in coding.codec or "265" in coding.codec:
+        context.codec_tag = "hvc1" if output.format.name in ("mp4", "mov") else context.codec_tag
     stream.time_base = context.time_base = form.time_base
-    context.flags |= av.codec.context.Flags.frame_duration  # else the last frame's length is guessed
     context.sample_aspect_ratio = form.pixel_aspect
-    context.colorspace = _GBR if form.kind == "lossless" else BT709
-    context.color_range = _FULL if form.kind == "lossless" else _LIMITED
-    context.color_primaries = _tag(form.primaries)
-    context.color_trc = _tag(form.transfer)
+    context.colorspace = _GBR if coding.is_rgb else colours.matrix
+    context.color_range = _FULL if coding.is_rgb or colours.is_full_range else _LIMITED
+    context.color_primaries, context.color_trc = colours.primaries, colours.transfer
     return stream
-
-
-def _tag(code: int) -> int:
-    """A colour tag of the source for the result: BT.709 where the source names none."""
-    return code if 1 <= code <= 17 and code not in (2, 3, *HDR_TRANSFERS) else BT709
-
-
-def _with_first(first: Shown, rest: Iterator[Shown]) -> Iterator[Shown]:
-    yield first
-    yield from rest
 
 
 class _FrameMaker:
@@ -155,26 +195,26 @@ class _FrameMaker:
 
     def make(self, shown: Shown) -> Any:
         """The frame with its time."""
-        is_rgb = self._form.kind == "lossless"
-        picture = shown.picture if is_rgb else even_size(shown.picture)
-        frame: Any = av.VideoFrame.from_ndarray(picture, format="bgr24")
+        frame: Any = av.VideoFrame.from_ndarray(even_size(shown.picture, self._form.coding), format="bgr24")
+        if self._form.coding.pixels != "bgr24":
+            frame.color_range, frame.time_base = _FULL, self._form.time_base
+            if self._graph is None:
+                self._graph = self._make_graph(frame)
+            self._graph.push(frame)
+            frame = self._graph.pull()
         frame.pts, frame.duration, frame.time_base = shown.ticks, shown.duration, self._form.time_base
-        if is_rgb:
-            return frame
-        frame.color_range = _FULL
-        if self._graph is None:
-            self._graph = self._make_graph(frame)
-        self._graph.push(frame)
-        made = self._graph.pull()
-        made.pts, made.duration, made.time_base = shown.ticks, shown.duration, self._form.time_base
-        return made
+        return frame
 
     def _make_graph(self, frame: Any) -> Any:
         graph = av.filter.Graph()
         source = graph.add_buffer(
             width=frame.width, height=frame.height, format=frame.format, time_base=self._form.time_base
         )
-        flags = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
-        scale = graph.add("scale", f"out_color_matrix=bt709:out_range=tv:out_chroma_loc=left:flags={flags}")
-        graph.link_nodes(source, scale, graph.add("format", "yuv420p"), graph.add("buffersink")).configure()
+        colours, pixels = self._form.colours, self._form.coding.pixels
+        told = "flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
+        if not self._form.coding.is_rgb:
+            reach = "pc" if colours.is_full_range else "tv"
+            told += f":out_color_matrix={MATRICES[colours.matrix]}:out_range={reach}:out_chroma_loc=left"
+        nodes = source, graph.add("scale", told), graph.add("format", pixels), graph.add("buffersink")
+        graph.link_nodes(*nodes).configure()
         return graph
