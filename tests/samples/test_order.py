@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dfl.samples.ahead import MOST_BEGUN
@@ -42,6 +42,7 @@ def test_a_rare_direction_comes_as_often_as_a_common_one() -> None:
     assert counts[:97].min() >= 1
 
 
+@settings(deadline=None)
 @given(yaws=st.lists(st.floats(-1.6, 1.6), min_size=1, max_size=60), seed=st.integers(0, 9))
 def test_even_yaw_leaves_no_face_out(yaws: list[float], seed: int) -> None:
     order = EvenYaw(np.array(yaws), (seed,))
@@ -70,6 +71,7 @@ def test_faces_of_high_loss_come_three_times_as_often_and_none_is_left_out() -> 
     assert counts.min() >= 14
 
 
+@settings(max_examples=40, deadline=None)
 @given(
     count=st.integers(1, 60),
     batch_size=st.integers(1, 9),
