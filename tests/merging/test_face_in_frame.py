@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from dfl.base.pictures import read_picture
 from dfl.faces.face_type import FaceType
-from dfl.merging.face_in_frame import FaceCrop, Motion, cut_out, merge_face, xseg_input
+from dfl.merging.face_in_frame import FaceCrop, Motion, cut_out, merge_face
 from dfl.merging.frame import compose
 from dfl.merging.masks import FacePrediction
 from dfl.merging.settings import MergeSettings
+from dfl.merging.xseg_masks import XsegMasks
 
 MASKS = MergeSettings.model_fields["mask_mode"].annotation.__args__
 TRANSFERS = MergeSettings.model_fields["colour_transfer"].annotation.__args__
@@ -134,18 +135,25 @@ def made_up_xseg(picture: NDArray[np.float32]) -> NDArray[np.float32]:
     return (mask * (picture[:, :, 1] > 0.08)).astype(np.float32)
 
 
+class MadeUpXseg:
+    """The function as a model of a face type."""
+
+    iteration = 0
+
+    def __init__(self, face_type: FaceType) -> None:
+        self.face_type = face_type
+
+    def predict(self, faces: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.stack([made_up_xseg(face) for face in faces])[:, :, :, None]
+
+
 @pytest.mark.parametrize("index", range(4))
 def test_xseg_masks_equal_the_recorded_ones(recorded: Recorded, index: int, agrees: Any) -> None:
     case = recorded.facts["xseg"][index]
-    bare = recorded.prediction(case["frame"])
     crop = recorded.crop(case["frame"])
-    prediction = FacePrediction(
-        bare.face,
-        bare.face_mask,
-        bare.dst_mask,
-        made_up_xseg(cv2.resize(bare.face, (256, 256), interpolation=cv2.INTER_CUBIC)),
-        made_up_xseg(xseg_input(recorded.frame(case["frame"]), crop)),
-    )
+    xseg = XsegMasks.for_mode(MadeUpXseg(crop.face_type), settings_of(case["config"]).mask_mode)
+    crop = xseg.see(recorded.frame(case["frame"]), crop)
+    (prediction,) = xseg.draw([crop], [recorded.prediction(case["frame"])])
     picture, mask = recorded.merged(case, prediction)
     wanted, wanted_mask = recorded.result(case["file"])
     agrees("merge with XSeg masks", picture, wanted, 0.25, how="mean")

@@ -236,11 +236,6 @@ def test_what_is_missing_is_said_before_the_model_is_opened(
         run(workspace, MergeOptions(), Report())
 
 
-def test_xseg_masks_are_refused_before_anything_is_read(workspace: Workspace) -> None:
-    with pytest.raises(UserError, match="XSeg"):
-        run(workspace, MergeOptions(mask_mode="xseg-dst"), Report())
-
-
 def test_a_killed_run_goes_on_and_gives_the_same_pictures(workspace: Workspace, clip: Clip, merged: Merged) -> None:
     """Killed after 2, 9, ... frames, with whatever was under way; the last run finishes."""
     clip(40, without_face=(5, 6, 30))

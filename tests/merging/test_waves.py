@@ -47,7 +47,7 @@ def predicted(frame: NDArray[np.uint8], crop: FaceCrop) -> FacePrediction:
         oval(31.5, 28, 34, 30),
         oval(33, 26, 31.5, 29),
         brightness(cv2.resize(face, (256, 256), interpolation=cv2.INTER_CUBIC)),
-        brightness(xseg_input(frame, crop)),
+        brightness(xseg_input(frame, crop, crop.face_type)),
     )
 
 

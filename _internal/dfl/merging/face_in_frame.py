@@ -55,13 +55,15 @@ class FaceCrop:
     """A face cut out of its frame.
 
     landmarks: (68, 2) frame pixels. face_type: the model's. picture: (R, R, 3) float32 BGR 0..1, what the model is
-    shown; black where the square leaves the frame. to_face: (2, 3) frame pixels to `picture`.
+    shown; black where the square leaves the frame. to_face: (2, 3) frame pixels to `picture`. xseg_seen: (256, 256, 3)
+    what an XSeg model is shown of the frame, None where none is.
     """
 
     landmarks: NDArray[np.floating]
     face_type: FaceType
     picture: FloatPicture
     to_face: Matrix
+    xseg_seen: FloatPicture | None = None
 
     @property
     def side(self) -> int:
@@ -83,9 +85,9 @@ def cut_out(frame: Picture, landmarks: NDArray[np.floating], face_type: FaceType
     return FaceCrop(landmarks, face_type, np.clip(_aligned(frame, to_face, side), 0, 1), to_face)
 
 
-def xseg_input(frame: Picture, crop: FaceCrop) -> FloatPicture:
+def xseg_input(frame: Picture, crop: FaceCrop, face_type: FaceType) -> FloatPicture:
     """What XSeg is shown of the frame's own face: (256, 256, 3) float32; cubic, so it may leave 0..1 a little."""
-    return _aligned(frame, alignment_matrix(crop.landmarks, XSEG_SIDE, crop.face_type), XSEG_SIDE)
+    return _aligned(frame, alignment_matrix(crop.landmarks, XSEG_SIDE, face_type), XSEG_SIDE)
 
 
 def _aligned(frame: Picture, to_face: Matrix, side: int) -> FloatPicture:

@@ -19,6 +19,7 @@ from dfl.merging.faces_of_clip import ClipFrame
 from dfl.merging.masks import FacePrediction
 from dfl.merging.operations import to_float
 from dfl.merging.settings import MergeSettings
+from dfl.merging.xseg_masks import XsegMasks
 from dfl.video.marking import mark_png
 
 
@@ -42,6 +43,7 @@ class FrameWork:
     """How frames are cut, blended and written. Its methods may run in any thread.
 
     merged, masks: folders of the results. side, face_type: of the model. mark: say in the pictures how they were made.
+    xseg: draws the masks that the settings need an XSeg model for.
     """
 
     settings: MergeSettings
@@ -50,6 +52,7 @@ class FrameWork:
     merged: Path
     masks: Path
     mark: bool = True
+    xseg: XsegMasks | None = None
 
     def cut(self, frame: ClipFrame) -> CutFrame:
         """Read a frame and cut its faces out. UserError when the file or a face's landmarks cannot be used."""
@@ -59,6 +62,8 @@ class FrameWork:
     def cut_picture(self, frame: ClipFrame, picture: Picture, content: bytes = b"") -> CutFrame:
         """Cut the faces out of a frame's picture. UserError when a face's landmarks cannot be used."""
         crops = tuple(cut_out(picture, landmarks, self.face_type, self.side) for landmarks in frame.faces)
+        if self.xseg:
+            crops = tuple(self.xseg.see(picture, crop) for crop in crops)
         return CutFrame(frame, content, picture, crops)
 
     def blend(self, cut: CutFrame, predictions: Sequence[FacePrediction]) -> tuple[Picture, NDArray[np.uint8]]:

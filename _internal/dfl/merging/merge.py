@@ -18,6 +18,7 @@ from dfl.merging.frame import FrameWork
 from dfl.merging.journal import Journal, is_whole_png
 from dfl.merging.options import MergeOptions
 from dfl.merging.pipeline import FrameOutcome, SwapModel, merge_frames
+from dfl.merging.xseg_masks import XsegMasks
 from dfl.workspace import Workspace
 
 FACTS_NAME = "merge.json"
@@ -30,16 +31,23 @@ _FAILURES_SHOWN = 5
 
 def run(workspace: Workspace, options: MergeOptions, report: Report) -> None:
     """Merge all frames with a saved model; a second run does what is missing."""
-    if options.needs_xseg:
-        raise UserError(
-            f"The mask mode {options.mask_mode} needs an XSeg model, which this version does not run yet.",
-            "Choose another mask mode, for example learned-prd*learned-dst.",
-        )
     clip = read_clip(workspace, report)
     from dfl.models.open_model import open_model
 
+    xseg = _open_xseg(workspace, options, report) if options.needs_xseg else None
     model = open_model(workspace.model, options.model, None, options.engine, report, options.morph_factor)
-    run_merge(workspace, options, model, report, clip)
+    run_merge(workspace, options, model, report, clip, xseg)
+
+
+def _open_xseg(workspace: Workspace, options: MergeOptions, report: Report) -> XsegMasks:
+    from dfl.models.open_model import open_xseg
+
+    try:
+        model = open_xseg(workspace.model, options.engine, report)
+    except UserError as error:
+        todo = f"{error.todo} Or choose another mask mode."
+        raise UserError(f"The mask mode {options.mask_mode} needs an XSeg model. {error.what}", todo) from error
+    return XsegMasks.for_mode(model, options.mask_mode)
 
 
 def run_merge(
@@ -48,17 +56,21 @@ def run_merge(
     model: SwapModel,
     report: Report,
     clip: Sequence[ClipFrame] | None = None,
+    xseg: XsegMasks | None = None,
 ) -> None:
-    """Merge all frames with an open model. `clip`: as read_clip gives it; read now when left out."""
+    """Merge all frames with an open model. `clip`: as read_clip gives it; read now when left out.
+
+    xseg: for the mask modes that need it.
+    """
     clip = read_clip(workspace, report) if clip is None else clip
     if not options.motion_blur:  # else a frame would count as changed whenever its neighbours' faces do
         clip = [replace(frame, motion=STILL) for frame in clip]
     for folder in (workspace.merged, workspace.merged_mask):
         folder.mkdir(parents=True, exist_ok=True)
         remove_parts(folder)
-    with Journal(workspace.merged / JOURNAL_NAME, _made_with(options, model)) as journal:
+    with Journal(workspace.merged / JOURNAL_NAME, _made_with(options, model, xseg)) as journal:
         todo = [frame for frame in clip if not (journal.has(frame) and _is_written(workspace, frame))]
-        _say_start(clip, todo, journal, options, model, report)
+        _say_start(clip, todo, journal, options, model, xseg, report)
         need_space(workspace.merged, _space(todo), "Merging")
         if todo:  # it tells of finished runs only
             (workspace.merged / FACTS_NAME).unlink(missing_ok=True)
@@ -69,11 +81,12 @@ def run_merge(
             workspace.merged,
             workspace.merged_mask,
             options.mark,
+            xseg,
         )
         workers = worker_count(options.workers)
         with report.progress("Merging", len(todo)) as progress:
             failed = []
-            for outcome in _until_hopeless(merge_frames(todo, work, model.predict, workers)):
+            for outcome in _until_hopeless(merge_frames(todo, work, model.predict, workers, xseg)):
                 progress.advance()
                 if outcome.error is None:
                     journal.add(outcome.frame)
@@ -84,7 +97,7 @@ def run_merge(
     _write_facts(workspace, clip, failed, options, model, report)
 
 
-def _made_with(options: MergeOptions, model: SwapModel) -> dict[str, Any]:
+def _made_with(options: MergeOptions, model: SwapModel, xseg: XsegMasks | None) -> dict[str, Any]:
     """What decides how the pictures look."""
     return {
         "model": model.name,
@@ -94,6 +107,7 @@ def _made_with(options: MergeOptions, model: SwapModel) -> dict[str, Any]:
         "mark": options.mark,
         **options.settings().model_dump(),
         **model.settings,
+        **({"xseg_iteration": xseg.model.iteration} if xseg else {}),
     }
 
 
@@ -118,9 +132,10 @@ def _say_start(
     journal: Journal,
     options: MergeOptions,
     model: SwapModel,
+    xseg: XsegMasks | None,
     report: Report,
 ) -> None:
-    now = _made_with(options, model)
+    now = _made_with(options, model, xseg)
     if journal.earlier is not None:
         earlier = journal.earlier
         changes = [f"{key} {earlier[key]} → {now[key]}" for key in now if key in earlier and earlier[key] != now[key]]

@@ -19,6 +19,7 @@ from dfl.faces.face_type import FaceType
 from dfl.merging.faces_of_clip import ClipFrame
 from dfl.merging.frame import CutFrame
 from dfl.merging.masks import FacePrediction
+from dfl.merging.xseg_masks import XsegMasks
 from dfl.models.prediction import Prediction
 
 FACES_PER_BATCH = 8
@@ -63,9 +64,12 @@ class FrameOutcome:
     made: Any = None
 
 
-def merge_frames(frames: Iterable[ClipFrame], work: Work, predict: Predict, workers: int) -> Iterator[FrameOutcome]:
+def merge_frames(
+    frames: Iterable[ClipFrame], work: Work, predict: Predict, workers: int, xseg: XsegMasks | None = None
+) -> Iterator[FrameOutcome]:
     """Merge frames and finish them; outcomes come as they are known, not quite in the frames' order.
 
+    xseg: the same that `work` has, if any.
     A frame that cannot be read or blended is an outcome with its error. A file that cannot be written (a full disk) or
     a failing model ends the run: the error is raised, and what was under way is dropped.
     """
@@ -83,7 +87,7 @@ def merge_frames(frames: Iterable[ClipFrame], work: Work, predict: Predict, work
                 return
             ready, failed = _next_batch(cutting)
             yield from failed
-            for cut, predictions in zip(ready, _predicted(ready, predict), strict=True):
+            for cut, predictions in zip(ready, _predicted(ready, predict, xseg), strict=True):
                 largest = max(largest, cut.size)
                 finishing.append((cut.frame, pool.submit(work.finish, cut, predictions)))
             # Make room for the next batch; with nothing left to predict, wait for everything.
@@ -112,21 +116,23 @@ def _next_batch(cutting: "deque[tuple[ClipFrame, Future[CutFrame]]]") -> tuple[l
     return ready, failed
 
 
-def _predicted(cut_frames: Sequence[CutFrame], predict: Predict) -> list[list[FacePrediction]]:
+def _predicted(cut_frames: Sequence[CutFrame], predict: Predict, xseg: XsegMasks | None) -> list[list[FacePrediction]]:
     """Predictions of all faces, grouped by frame; never more than FACES_PER_BATCH faces at once."""
-    faces = [crop.picture for cut in cut_frames for crop in cut.crops]
+    all_crops = [crop for cut in cut_frames for crop in cut.crops]
     single: list[FacePrediction] = []
-    for start in range(0, len(faces), FACES_PER_BATCH):
-        answer = predict(np.stack(faces[start : start + FACES_PER_BATCH]))
+    for start in range(0, len(all_crops), FACES_PER_BATCH):
+        crops = all_crops[start : start + FACES_PER_BATCH]
+        answer = predict(np.stack([crop.picture for crop in crops]))
         if not all(np.isfinite(part).all() for part in (answer.face, answer.face_mask, answer.dst_mask)):
             raise UserError(
                 "The model answers with values that are no numbers: its training has collapsed.",
                 "Put back an older save or a backup of the model, then merge again.",
             )
-        single += [
+        predictions = [
             FacePrediction(face, face_mask[:, :, 0], dst_mask[:, :, 0])
             for face, face_mask, dst_mask in zip(answer.face, answer.face_mask, answer.dst_mask, strict=True)
         ]
+        single += xseg.draw(crops, predictions) if xseg else predictions
     rest = iter(single)
     return [list(islice(rest, len(cut.crops))) for cut in cut_frames]
 

@@ -69,7 +69,10 @@ def open_model(
 
 
 def open_xseg(models: Path, engine: str | None, report: Report) -> "XsegModel":
-    """The folder's XSeg model; starts the engine. UserError when there is none, or one that cannot draw masks yet."""
+    """The folder's XSeg model; starts the engine, without a word.
+
+    UserError when there is none, or one that cannot draw masks yet.
+    """
     folder = model_folder(models, XSEG, XSEG)
     if not finished_sets(folder):
         raise UserError(
@@ -82,7 +85,7 @@ def open_xseg(models: Path, engine: str | None, report: Report) -> "XsegModel":
             f"The XSeg model in {models} is still pretraining: it draws no masks.",
             "Train it on with pretraining switched off: `dfl xseg-train --no-pretrain`.",
         )
-    report.line(str(start_engine(engine)))
+    start_engine(engine)
     from dfl.models.xseg import XsegModel
     from dfl.nets.xseg import XSeg
 

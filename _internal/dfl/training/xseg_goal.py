@@ -57,5 +57,4 @@ def _as_colour(masks: Faces) -> Faces:
 
 def _over(faces: Faces, masks: Faces) -> Faces:
     """Faces (N, R, R, 3) that are half green where the masks (N, R, R, 1) are 0."""
-    shown: Faces = faces * masks + (1 - masks) * (faces + GREEN) / 2
-    return shown
+    return np.asarray(faces * masks + (1 - masks) * (faces + GREEN) / 2, np.float32)
