@@ -122,7 +122,8 @@ def _batch(faces: list[FaceFile], **given: Any) -> dict[str, np.ndarray]:
     sides = {"src": faces[:3], "dst": faces[3:]}
     feeder = SwapFeeder(sides, swap_recipe(_options(**given), has_symmetric_warp=True), 16, seed=3, iteration=0)
     try:
-        return feeder.next_batch(0)
+        assert feeder.shown_batch().keys() == feeder.next_batch(0).keys()
+        return feeder.next_batch(1)
     finally:
         feeder.close()
 

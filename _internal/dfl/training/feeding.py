@@ -106,7 +106,8 @@ class SwapFeeder:
 
     def _unwarped(self, side: Side, count: int) -> SideBatch:
         settings = replace(self._settings[side], warp=False)
-        maker = BatchMaker(self._faces[side], settings, count, side_seed(self._seed, f"preview {side}"), workers=1)
+        seed = side_seed(self._seed, f"preview {side}")
+        maker = BatchMaker(self._faces[side], settings, count, seed, partners=self._faces["dst"], workers=1)
         try:
             return next(maker)
         finally:
