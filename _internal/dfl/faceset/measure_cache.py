@@ -15,6 +15,17 @@ FILE_NAME = "measures.sqlite3"
 _VERSION = 1
 _TABLE = "CREATE TABLE IF NOT EXISTS measure (key TEXT, name TEXT, value BLOB, PRIMARY KEY (key, name)) WITHOUT ROWID"
 _WAIT_SECONDS = 10.0
+# A damaged schema may not even be text.
+_FAILURES = (sqlite3.Error, UnicodeError)
+_NO_DAMAGE = (
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+)
 
 
 class MeasureCache:
@@ -36,7 +47,7 @@ class MeasureCache:
         try:
             query = "SELECT value FROM measure WHERE key = ? AND name = ?"
             row = self._database.execute(query, (key, name)).fetchone() if self._database else None
-        except sqlite3.Error as error:
+        except _FAILURES as error:
             self._mend(error)
             return None
         try:
@@ -55,7 +66,7 @@ class MeasureCache:
         try:
             with self._database:
                 self._database.executemany("INSERT OR REPLACE INTO measure VALUES (?, ?, ?)", packed)
-        except sqlite3.Error as error:
+        except _FAILURES as error:
             self._mend(error)
 
     def _begin(self, again: bool = True) -> None:
@@ -66,13 +77,14 @@ class MeasureCache:
                 self._database.execute("DROP TABLE IF EXISTS measure")
                 self._database.execute(f"PRAGMA user_version = {_VERSION}")
             self._database.execute(_TABLE)
-        except sqlite3.Error as error:
+        except _FAILURES as error:
             self._mend(error, again)
 
-    def _mend(self, error: sqlite3.Error, again: bool = True) -> None:
+    def _mend(self, error: Exception, again: bool = True) -> None:
         """Begin anew after damage; do without after anything else (no right to write, disk full, in use)."""
         self._close()
-        if again and not isinstance(error, sqlite3.OperationalError):
+        # The low byte is the kind of the error; a damaged table may read as a mistake in our question.
+        if again and getattr(error, "sqlite_errorcode", 0) & 0xFF not in _NO_DAMAGE:
             with suppress(OSError):
                 self._path.unlink(missing_ok=True)
                 self._begin(again=False)
