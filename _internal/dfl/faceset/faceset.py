@@ -65,6 +65,10 @@ class FaceFile:
         return decode_picture(self.read_content(), self.place)
 
 
+# What is kept of a face that was listed: all, or less of its data where there are many.
+Keep = Callable[[FaceFile], FaceFile]
+
+
 @dataclass(eq=False)
 class Listing:
     """What a folder holds: its faces; the names of pictures without face data, of those that had some, and damages."""
@@ -108,14 +112,14 @@ def list_faceset(folder: Path, report: Report | None = None) -> list[FaceFile]:
     return listing.faces
 
 
-def list_pictures_with_data(folder: Path) -> Listing:
+def list_pictures_with_data(folder: Path, keep: Keep = lambda face: face) -> Listing:
     """The faces that lie in a folder as files, whether there is a pack or not."""
     listing, index = Listing(folder), _IndexBeside(folder)
     for path in list_pictures(folder):
         try:
             face = read_face_file(path, index.get)
             if face:
-                listing.faces.append(face)
+                listing.faces.append(keep(face))
             else:
                 (listing.lost_data if path.name in index.get() else listing.without_data).append(path.name)
         except UserError as error:
@@ -124,7 +128,7 @@ def list_pictures_with_data(folder: Path) -> Listing:
     return listing
 
 
-def list_packed(pak: Path) -> Listing:
+def list_packed(pak: Path, keep: Keep = lambda face: face) -> Listing:
     """The faces in a pack. UserError when the pack cannot be read."""
     listing = Listing(pak)
     members = read_members(pak)
@@ -133,7 +137,7 @@ def list_packed(pak: Path) -> Listing:
             try:
                 found = _read_head(_Reader(file, member, pak), SideIndex.empty)
                 if found:
-                    listing.faces.append(FaceFile(pak, *found, member))
+                    listing.faces.append(keep(FaceFile(pak, *found, member)))
                 else:
                     listing.without_data.append(member.label)
             except UserError as error:

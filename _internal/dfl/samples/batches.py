@@ -18,6 +18,7 @@ from dfl.samples.ahead import Ahead
 from dfl.samples.colour_transfer import is_formula
 from dfl.samples.faces_in_memory import KeptFaces, ReadableFaces, memory_for_faces
 from dfl.samples.order import EvenYaw, Order, ShuffledRounds
+from dfl.samples.pretraining import picture_and_metadata
 from dfl.samples.sample import (
     Base,
     Dice,
@@ -116,7 +117,7 @@ class BatchMaker(Iterator[SideBatch]):
         return batch
 
     def _base(self, face: FaceFile) -> Base:
-        return make_base(face.read_picture(), face.metadata, self._settings, face.place)
+        return make_base(*picture_and_metadata(face), self._settings, face.place)
 
     def _partner(self, face: FaceFile) -> Partner:
         return make_partner(face.read_picture(), self._settings)
