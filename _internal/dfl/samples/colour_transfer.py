@@ -70,12 +70,15 @@ def colours_of(mode: Formula, picture: FloatPicture) -> Colours:
     return _lab_colours(cv2.cvtColor(picture, cv2.COLOR_BGR2LAB), None) if mode == "rct" else _colours(picture)
 
 
-def recolour(mode: Formula, target: FloatPicture, wanted: Colours) -> FloatPicture:
-    """What rct, lct and mkl make of `target` when the reference's Colours are `wanted`."""
+def recolour(mode: Formula, target: FloatPicture, wanted: Colours, own: Colours | None = None) -> FloatPicture:
+    """What rct, lct and mkl make of `target` when the reference's Colours are `wanted`.
+
+    own: the Colours of `target`, or what is to stand for them; measured when left out.
+    """
     if mode == "rct":
         lab: Any = cv2.cvtColor(target, cv2.COLOR_BGR2LAB)
-        return _recoloured_lab(lab, _lab_colours(lab, None), wanted)
-    own = _colours(target)
+        return _recoloured_lab(lab, own or _lab_colours(lab, None), wanted)
+    own = own or _colours(target)
     matrix = _lct_matrix(own, wanted) if mode == "lct" else _mkl_matrix(own, wanted)
     return _clipped(_affine(target, matrix, wanted.mean - matrix @ own.mean))
 
@@ -239,7 +242,7 @@ def sot(
     in use) smooths the whole change over 16 pixels and clips the result; without it the bare result is given.
     """
     moved = _transported(target, reference, random, steps, batch)
-    return _clipped(target + _smoothed(moved - target)) if smooth else moved
+    return _clipped(target + smoothed_change(moved - target)) if smooth else moved
 
 
 def _transported(
@@ -267,7 +270,7 @@ def _order(values: NDArray[np.float32]) -> NDArray[np.intp]:
     return np.argsort(levels, kind="stable")
 
 
-def _smoothed(change: FloatPicture) -> FloatPicture:
+def smoothed_change(change: FloatPicture) -> FloatPicture:
     """The original's bilateral filter of a change of a 0..1 picture; within 0.001 of it at a tenth of the time.
 
     Its weight for a neighbour is G(distance)·exp(-d²/50), d the sum over channels of the colour difference. In 0..1
