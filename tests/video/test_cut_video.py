@@ -84,6 +84,20 @@ def test_rotation_and_tags_stay_when_copied(workspace: Workspace, clip: Path, re
     assert upright.turn.clockwise_degrees == 0
 
 
+@pytest.mark.parametrize(("codec", "suffix"), [("libsvtav1", ".mp4"), ("libvpx-vp9", ".webm"), ("libx265", ".mov")])
+def test_newer_kinds_of_video_are_copied_too(
+    workspace: Workspace, clip: Path, report: Recorder, codec: str, suffix: str
+) -> None:
+    path = clip.with_name(f"newer{suffix}")
+    tag = ("-tag:v", "hvc1") if codec == "libx265" else ()
+    ffmpeg("-i", clip, "-an", "-t", "1", "-c:v", codec, "-g", "10", *tag, path)
+    cut(workspace, path, report, from_time="0.5", copy_only=True)
+    made = path.with_name(f"newer_cut{suffix}")
+    assert np.array_equal(pictures(made), pictures(path)[10:])
+    if tag:
+        assert b"hvc1" in made.read_bytes()
+
+
 def test_times_of_a_clip_with_gaps(workspace: Workspace, vfr_clip: Path, tmp_path: Path, report: Recorder) -> None:
     path = tmp_path / "gaps.mp4"
     path.write_bytes(vfr_clip.read_bytes())

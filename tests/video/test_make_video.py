@@ -131,6 +131,17 @@ def test_odd_sizes_are_told(workspace: Workspace, make_clip: ClipMaker, report: 
     assert any(line.startswith("61 x 47 became 62 x 48") for line in report.lines)
 
 
+@pytest.mark.parametrize("options", [{"encoder": "ffv1", "format": "mkv"}, {"encoder": "libx265", "format": "mkv"}])
+def test_pixels_that_are_not_square_stay_so_or_it_is_told(
+    workspace: Workspace, make_clip: ClipMaker, report: Recorder, options: dict[str, Any]
+) -> None:
+    merge_untouched(workspace, make_clip("wide.mp4", "-vf", "setsar=4/3", "-pix_fmt", "yuv420p", size="96x80"))
+    with av.open(str(make(workspace, report, mask=False, **options))) as container:
+        kept = container.streams.video[0].sample_aspect_ratio == Fraction(4, 3)
+    assert kept != any("not square, which this encoder" in warning for warning in report.warnings)
+    assert kept == (options["encoder"] == "libx265")
+
+
 def test_a_turned_clip_gives_an_upright_result(
     workspace: Workspace, make_clip: ClipMaker, report: Recorder, tmp_path: Path
 ) -> None:

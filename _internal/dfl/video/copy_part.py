@@ -41,7 +41,7 @@ def copy_part(clip: Clip, target: Path, start: Fraction, end: Fraction | None, t
             open_clip(clip.path) as container,
         ):
             source = video_stream(container, clip.path)
-            stream: Any = output.add_stream_from_template(source)
+            stream: Any = copied_stream(output, source)
             tracks.add_streams()
             output.metadata.update(container.metadata)
             for packet in _until(container.demux(source), key, until):
@@ -56,6 +56,14 @@ def copy_part(clip: Clip, target: Path, start: Fraction, end: Fraction | None, t
             raise
         raise UserError(f"{clip.path} cannot be cut by copying: {error}.", "Cut it without --copy-only.") from error
     return CopiedPart(begin, (last - clip.start) * clip.time_base, frames, tracks.losses)
+
+
+def copied_stream(output: Any, source: Any) -> Any:
+    """A stream of `output`, a container of the same type, that takes the packets of `source`."""
+    # opaque: without it libav would look for an encoder of the decoder's name, and has none for AV1 and VP9.
+    stream = output.add_stream_from_template(source, opaque=True)
+    stream.codec_context.codec_tag = source.codec_context.codec_tag
+    return stream
 
 
 def _time(packet: Any) -> int:

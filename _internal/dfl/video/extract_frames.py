@@ -28,7 +28,7 @@ from dfl.video.clip import Clip, open_clip, read_clip, video_stream
 from dfl.video.colours import Colours
 from dfl.video.facts import ClipFacts, Source, fingerprint, read_facts, write_facts
 from dfl.video.options import ExtractFramesOptions
-from dfl.video.read import CodedFrame, PictureMaker, decode
+from dfl.video.read import CodedFrame, PictureMaker, clip_end, decode, step_ticks
 from dfl.workspace import Side, Workspace
 
 JPEG_QUALITY = 95  # near ffmpeg's -q:v 2, which the original uses
@@ -188,7 +188,7 @@ def _extract(
         with writer.threads:
             for frame, is_taken in _chosen(clip, source.fps, report):
                 first = frame.ticks if frame.number == 1 else first
-                end = frame.ticks + (frame.duration or _step(clip))
+                end = frame.ticks + (frame.duration or step_ticks(clip))
                 if not is_taken:
                     continue
                 taken.append(frame.ticks)
@@ -200,9 +200,6 @@ def _extract(
             writer.finish()
     if not taken:
         raise UserError(f"No frame of {clip.path} can be decoded.", "The file is damaged: copy or download it again.")
-    if clip.duration:  # the header's end is the better one, unless the file was cut
-        told = first + round(clip.duration / clip.time_base)
-        end = told if abs(told - end) <= _step(clip) and told > taken[-1] else end
     colours = Colours.of(clip)
     facts = ClipFacts(
         source=source,
@@ -212,18 +209,13 @@ def _extract(
         rate=clip.rate,
         time_base=clip.time_base,
         times=taken,
-        end=end,
+        end=clip_end(clip, first, taken[-1], end),
         primaries=colours.primaries,
         transfer=colours.transfer,
         matrix=colours.matrix,
         is_full_range=colours.is_full_range,
     )
     return facts, writer.count
-
-
-def _step(clip: Clip) -> int:
-    """Ticks of one frame at the clip's rate."""
-    return max(1, round(1 / (clip.rate * clip.time_base)))
 
 
 def _chosen(clip: Clip, fps: Fraction, report: Report) -> Iterator[tuple[CodedFrame, bool]]:

@@ -12,6 +12,7 @@ from dfl.base.report import Report
 from dfl.video.clip import Clip, read_clip
 from dfl.video.colours import Colours
 from dfl.video.facts import ClipFacts, fingerprint, read_facts
+from dfl.video.read import clip_end, decode, step_ticks
 from dfl.workspace import Workspace
 
 MERGE_ADVICE = "Run merge first (4_merge), and let it finish."
@@ -45,13 +46,11 @@ def read_plan(workspace: Workspace, default_rate: Fraction, report: Report) -> P
     clip = _dst_clip(workspace, facts, report)
     sound = clip.path if clip and clip.sound else None
     if facts:
-        return Plan(
-            frames=_timed([Path(name).stem for name in facts.frame_names()], [*facts.times, facts.end]),
-            time_base=facts.time_base,
-            rate=_mean_rate(facts),
-            pixel_aspect=facts.pixel_aspect,
-            colours=Colours(facts.matrix, facts.primaries, facts.transfer, facts.is_full_range),
-            sound=sound,
+        return _plan_of(facts, sound)
+    if clip and clip.is_hdr:
+        raise UserError(
+            f"{clip.path} is HDR video, and nothing says how its frames were taken out: colours would be wrong.",
+            "Start again with extract-frames dst, which maps them to ordinary (BT.709) colours.",
         )
     stems = [path.stem for path in list_pictures(workspace.frames("dst")) or list_pictures(workspace.merged)]
     rate = clip.rate if clip else default_rate
@@ -64,6 +63,41 @@ def read_plan(workspace: Workspace, default_rate: Fraction, report: Report) -> P
     return Plan(_timed(stems, list(range(len(stems) + 1))), 1 / rate, rate, aspect, colours, sound)
 
 
+def read_clip_plan(workspace: Workspace, report: Report) -> tuple[Clip, Plan]:
+    """data_dst's clip and all its frames with their times: of clip.json, else found by decoding it once.
+
+    A plan of a clip.json that leaves frames out leaves them out too.
+    """
+    path = workspace.clip("dst")
+    clip = read_clip(path)
+    facts = read_facts(workspace.clip_facts("dst"))
+    if facts:
+        _check_source(path, facts)
+    _tell_hdr(clip, report)
+    sound = clip.path if clip.sound else None
+    if facts:
+        return clip, _plan_of(facts, sound)
+    times, end = [], 0
+    for frame in report.track(decode(clip, report.warn), f"Times of {path.name}", clip.expected_frames):
+        times.append(frame.ticks)
+        end = frame.ticks + (frame.duration or step_ticks(clip))
+    ends = [*times, clip_end(clip, times[0], times[-1], end)]
+    stems = [f"{number:05d}" for number in range(1, len(times) + 1)]
+    return clip, Plan(_timed(stems, ends), clip.time_base, clip.rate, clip.pixel_aspect, Colours.of(clip), sound)
+
+
+def _plan_of(facts: ClipFacts, sound: Path | None) -> Plan:
+    """The frames of a clip.json."""
+    return Plan(
+        frames=_timed([Path(name).stem for name in facts.frame_names()], [*facts.times, facts.end]),
+        time_base=facts.time_base,
+        rate=_mean_rate(facts),
+        pixel_aspect=facts.pixel_aspect,
+        colours=Colours(facts.matrix, facts.primaries, facts.transfer, facts.is_full_range),
+        sound=sound,
+    )
+
+
 def _dst_clip(workspace: Workspace, facts: ClipFacts | None, report: Report) -> Clip | None:
     """data_dst's clip, for its sound; None without it. UserError when the frames come from another one."""
     try:
@@ -72,19 +106,24 @@ def _dst_clip(workspace: Workspace, facts: ClipFacts | None, report: Report) -> 
         report.warn(f"{error.what} The result will have no sound.")
         return None
     clip = read_clip(path)
-    if facts and (facts.source.size, facts.source.fingerprint) != (path.stat().st_size, fingerprint(path)):
+    if facts:
+        _check_source(path, facts)
+    _tell_hdr(clip, report)
+    return clip
+
+
+def _check_source(path: Path, facts: ClipFacts) -> None:
+    """UserError when the frames come from another clip."""
+    if (facts.source.size, facts.source.fingerprint) != (path.stat().st_size, fingerprint(path)):
         raise UserError(
             f"{path} is not the clip that the frames were taken from ({facts.source.name}, {facts.source.size} bytes).",
             "Put that clip back, or start again with extract-frames dst. Move it away for a result without sound.",
         )
-    if clip.is_hdr and not facts:
-        raise UserError(
-            f"{path} is HDR video, and nothing says how its frames were taken out: colours would be wrong.",
-            "Start again with extract-frames dst, which maps them to ordinary (BT.709) colours.",
-        )
+
+
+def _tell_hdr(clip: Clip, report: Report) -> None:
     if clip.is_hdr:
-        report.warn(f"{path.name} is HDR video: the result is not, its colours are mapped to ordinary ones (BT.709).")
-    return clip
+        report.warn(f"{clip.path.name} is HDR: the result is not, its colours are mapped to ordinary ones (BT.709).")
 
 
 def _timed(stems: list[str], times: list[int]) -> list[Timed]:

@@ -75,6 +75,17 @@ def step_ticks(clip: Clip) -> int:
     return max(1, round(1 / (clip.rate * clip.time_base)))
 
 
+def clip_end(clip: Clip, first: int, last: int, end: int) -> int:
+    """When the last frame stops being shown: ticks, by the header where it agrees with what was decoded.
+
+    first, last: times of the first and the last frame. end: what the last decoded frame says of itself.
+    """
+    if not clip.duration:
+        return end
+    told = first + round(clip.duration / clip.time_base)
+    return told if abs(told - end) <= step_ticks(clip) and told > last else end  # else the file was cut
+
+
 def is_cut(clip: Clip, last_ticks: int) -> bool:
     """Whether a clip whose last frame has this time ends well before the end that its header tells."""
     end = (last_ticks + step_ticks(clip)) * clip.time_base

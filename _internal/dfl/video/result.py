@@ -1,0 +1,98 @@
+"""What make-video and `merge --to-video` share: how a result is written, labelled, marked and told of."""
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+
+from dfl.base.errors import UserError
+from dfl.base.files import need_space
+from dfl.base.pictures import Picture
+from dfl.base.report import Report
+from dfl.video.credentials import Signer
+from dfl.video.encoders import Coding
+from dfl.video.marking import COMMENT, Marks
+from dfl.video.options import EncodingOptions
+from dfl.video.plan import Plan
+from dfl.video.write import Shown, VideoForm, even_size
+
+START_LABEL_SECONDS = 3
+
+
+def form_of(plan: Plan, coding: Coding, is_marked: bool) -> VideoForm:
+    """How the result of a plan is written."""
+    comment = COMMENT if is_marked else ""
+    return VideoForm(coding, plan.time_base, plan.rate, plan.pixel_aspect, plan.colours, comment)
+
+
+def own_signer(options: EncodingOptions) -> Signer | None:
+    """The certificate and key that the options name."""
+    if options.certificate is None and options.key is None:
+        return None
+    if options.certificate is None or options.key is None:
+        raise UserError("--certificate and --key go together, only one was given.", "Give both, or neither.")
+    try:
+        return Signer(options.certificate.read_bytes(), options.key.read_bytes())
+    except OSError as error:
+        raise UserError(f"{error.filename} cannot be read: {error.strerror}.", "Check its name.") from error
+
+
+def need_result_space(folder: Path, plan: Plan, form: VideoForm, picture_bytes: int, copies: int) -> None:
+    """Refuse before hours of work when the result does not fit `copies` times (signing writes a copy).
+
+    picture_bytes: of a frame as PNG, which a lossless video does not exceed; also the guess for --crf and ProRes.
+    """
+    last = plan.frames[-1]
+    rate = form.coding.options.get("b", "")
+    wanted = Fraction(picture_bytes * len(plan.frames))
+    if rate:
+        wanted = int(rate.removesuffix("M")) * 125_000 * (last.ticks + last.duration) * plan.time_base
+    need_space(folder, round(copies * wanted), "The result")
+
+
+def tell_aspect(plan: Plan, coding: Coding, suffix: str, report: Report) -> None:
+    """Say when pixels that are not square will be shown square: only H.264 and HEVC note their shape themselves."""
+    if suffix == ".mkv" and plan.pixel_aspect != 1 and not any(kind in coding.codec for kind in ("26", "hevc")):
+        report.warn("Pixels are not square, which this encoder cannot note in a mkv: choose another --format.")
+
+
+def labelled(shown: Shown, label: str, time_base: Fraction) -> Shown:
+    """The picture with the label in its lower left corner where `label` (none, corner, start) wants it."""
+    if label == "none" or (label == "start" and shown.ticks * time_base >= START_LABEL_SECONDS):
+        return shown
+    picture = shown.picture.copy()
+    height = picture.shape[0]
+    size, margin = max(0.35, height / 1080), max(4, height // 40)
+    thick = max(1, round(2 * size))
+    for colour, width in (((0, 0, 0), 3 * thick), ((255, 255, 255), thick)):
+        place = (margin, height - margin)
+        cv2.putText(picture, COMMENT, place, cv2.FONT_HERSHEY_SIMPLEX, size, colour, width, cv2.LINE_AA)
+    return replace(shown, picture=picture)
+
+
+def tell_padding(picture: Picture, coding: Coding, report: Report) -> None:
+    """Say when an odd size becomes an even one."""
+    padded = even_size(picture, coding)
+    if padded.shape != picture.shape:
+        (height, width), (now_high, now_wide) = picture.shape[:2], padded.shape[:2]
+        report.line(
+            f"{width} x {height} became {now_wide} x {now_high}: colours of half the resolution need even sizes. The "
+            "last column or row is repeated; --chroma 444 and --lossless keep the size."
+        )
+
+
+def tell_result(root: Path, made: list[str], plan: Plan, marks: Marks | None, report: Report) -> None:
+    """The marking line and the counts. made: file names, the result first."""
+    if marks is None:
+        report.warn(f"{made[0]} is NOT marked as made: mark it at the end of your own work (--no-mark was given).")
+    else:
+        report.line(f"{made[0]} is {marks.line()}.")
+    seconds = float((plan.frames[-1].ticks + plan.frames[-1].duration) * plan.time_base)
+    report.done(
+        f"{' and '.join(made)} in {root}: {len(plan.frames)} frames, {seconds:.2f} s, "
+        f"{'with' if plan.sound else 'without'} sound.",
+        frames=len(plan.frames),
+        seconds=round(seconds, 3),
+        layers=len(marks.layers) if marks else 0,
+    )
