@@ -11,14 +11,17 @@ def run(workspace: Workspace, options: BenchOptions, report: Report) -> None:
     if options.what == "train":
         _bench_train(options, report)
         return
-    from dfl.bench.stages import bench_extract, bench_merge, bench_samples
+    if options.what == "samples":
+        from dfl.bench.samples import bench_samples
+
+        bench_samples(workspace, options.resolution, options.rounds, report)
+        return
+    from dfl.bench.stages import bench_extract, bench_merge
 
     if options.what == "extract":
         bench_extract(workspace, report)
-    elif options.what == "merge":
-        bench_merge(workspace, options.resolution, report)
     else:
-        bench_samples(workspace, options.resolution, report)
+        bench_merge(workspace, options.resolution, report)
 
 
 def _bench_train(options: BenchOptions, report: Report) -> None:

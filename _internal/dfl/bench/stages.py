@@ -21,8 +21,6 @@ from dfl.faces.face_type import FaceType
 from dfl.merging.merge import run_merge
 from dfl.merging.options import MergeOptions
 from dfl.models.prediction import Prediction
-from dfl.samples.batches import BatchMaker, load_training_faces
-from dfl.samples.sample import SampleSettings
 from dfl.workspace import Workspace
 
 
@@ -59,22 +57,6 @@ def bench_merge(workspace: Workspace, resolution: int, report: Report) -> None:
         options = MergeOptions(colour_transfer="rct")
         spent = _spent(lambda: run_merge(copied, options, MirrorModel(resolution), Report()))
     _tell(report, f"merge, overlay with rct, {resolution} pixel model without network", frames, spent)
-
-
-def bench_samples(workspace: Workspace, resolution: int, report: Report) -> None:
-    """Training samples of data_dst's faceset, faces kept in memory after the first time."""
-    faces = load_training_faces(workspace.aligned("dst"))
-    count = 8
-    maker = BatchMaker(faces, SampleSettings(resolution, FaceType.FULL), count, seed=1)
-    for _ in range(2 * len(faces) // count):
-        next(maker)
-    begin = cpu_seconds()
-    rounds = 100
-    for _ in range(rounds):
-        next(maker)
-    spent = (cpu_seconds() - begin) / rounds / count
-    maker.close()
-    report.done(f"| sample of {resolution} pixels | {1000 * spent:.2f} ms CPU |", milliseconds=round(1000 * spent, 3))
 
 
 def _spent(work: Callable[[], Any]) -> tuple[float, float]:

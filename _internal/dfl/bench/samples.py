@@ -1,0 +1,104 @@
+"""What a training sample costs: one thread, with every kind of sample, from faces of one size."""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from dfl.base.report import Report
+from dfl.bench.measure import median_cpu
+from dfl.faces.face_type import FaceType
+from dfl.faces.masks import hull_mask
+from dfl.faceset.aligned_face import AlignedFace, write_face
+from dfl.faceset.faceset import FaceFile, list_faceset
+from dfl.faceset.resized_face import resized_face
+from dfl.faceset.segmentation import encode_mask
+from dfl.samples.batches import load_training_faces
+from dfl.samples.colour_transfer import MODES, is_formula
+from dfl.samples.sample import (
+    Base,
+    Dice,
+    Partner,
+    SampleSettings,
+    empty_batch,
+    fill_sample,
+    make_base,
+    make_partner,
+)
+from dfl.workspace import Workspace
+
+FACES = 8
+_LARGE_BYTES = 24 * 2**20
+_FACE_SIDE, _MASK_SIDE, _MASK_BLUR = 512, 256, (9, 9)
+
+
+def bench_samples(workspace: Workspace, resolution: int, rounds: int, report: Report) -> None:
+    """A table of CPU time a sample, from faces of data_dst brought to 512 pixels and given masks of 256.
+
+    Kept: the face is in memory at the model's size. Read: it is decoded for this sample, as is the partner's picture
+    of idt and sot; the other transfers need no more than a partner's mean and spread, which are kept for all faces.
+    """
+    plain = SampleSettings(resolution, FaceType.FULL, flip=True)
+    kinds = {"plain": plain, "eyes and mouth": replace(plain, eyes_mouth="joint")}
+    kinds |= {f"{mode}, eyes and mouth": replace(plain, eyes_mouth="joint", transfer=mode) for mode in MODES[1:]}
+    # Once a large block was freed, as in any training process, the C library hands memory of this size on without
+    # asking the system for new pages each time.
+    np.ones(_LARGE_BYTES, np.uint8)
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            faces = _faces_of_one_size(load_training_faces(workspace.aligned("dst")), Path(folder))
+            report.line(f"| ms CPU a sample of {resolution} pixels | faces kept | faces read |")
+            report.line("|---|---|---|")
+            figures = {}
+            for name, settings in kinds.items():
+                works = [_work(faces, settings, is_kept) for is_kept in (True, False)]
+                kept, read = (1000 * median_cpu(work, rounds) / FACES for work in works)
+                report.line(f"| {name} | {kept:.2f} | {read:.2f} |")
+                figures[name] = round(kept, 3)
+    finally:
+        cv2.setNumThreads(threads)
+    report.done(f"Medians of {rounds} times {FACES} samples, one thread.", **figures)
+
+
+def _faces_of_one_size(faces: list[FaceFile], folder: Path) -> list[FaceFile]:
+    """Copies of some faces, each with a mask."""
+    for number in range(FACES):
+        face = faces[number * len(faces) // FACES]
+        large = resized_face(AlignedFace(face.read_picture(), face.metadata), _FACE_SIDE)
+        hull = hull_mask((_FACE_SIDE, _FACE_SIDE), large.metadata.landmarks)
+        mask: Any = cv2.GaussianBlur(cv2.resize(hull, (_MASK_SIDE, _MASK_SIDE)), _MASK_BLUR, 0)
+        write_face(folder / f"{number}.jpg", large.picture, replace(large.metadata, xseg_mask=encode_mask(mask)))
+    return list_faceset(folder)
+
+
+def _work(faces: list[FaceFile], settings: SampleSettings, is_kept: bool) -> Callable[[], None]:
+    """Makes one sample of every face."""
+    bases = [_base(face, settings) for face in faces] if is_kept else []
+    partners = [_partner(face, settings) for face in faces] if is_kept or is_formula(settings.transfer) else []
+    dice, batch = Dice(), empty_batch(settings, len(faces))
+
+    def work() -> None:
+        for number, face in enumerate(faces):
+            base = bases[number] if bases else _base(face, settings)
+            partner: Partner | None = None
+            if settings.transfer != "none":
+                other = (number + 1) % len(faces)
+                partner = partners[other] if partners else _partner(faces[other], settings)
+            dice.start(number)
+            fill_sample(base, settings, dice, partner, batch.sample(number))
+
+    return work
+
+
+def _base(face: FaceFile, settings: SampleSettings) -> Base:
+    return make_base(face.read_picture(), face.metadata, settings, face.place)
+
+
+def _partner(face: FaceFile, settings: SampleSettings) -> Partner:
+    return make_partner(face.read_picture(), settings)
