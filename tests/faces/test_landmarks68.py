@@ -48,7 +48,8 @@ def test_landmarks_lie_where_dlibs_lie_on_a_face_towards_the_camera(astronaut: P
     finder, dlib_faces = FaceFinder(), DlibFaces()
     for picture in (astronaut, officer):
         (found,) = finder.find(picture)
-        ((_, expected, _),) = dlib_faces.find(picture)
+        (by_dlib,) = dlib_faces.find(picture)
+        expected = by_dlib.landmarks
         to_unit = similarity(expected[list(STEADY_LANDMARKS)], mean_face())
         ours, theirs = transform_points(found.landmarks, to_unit), transform_points(expected, to_unit)
         apart = np.hypot(*(ours - theirs).T)

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 
@@ -43,9 +44,9 @@ for _ in range(int(sys.argv[3])):
 
 
 def _losses(engine: str, archi: str) -> np.ndarray:
-    run = subprocess.run(
-        [sys.executable, "-c", PROGRAM, engine, archi, str(STEPS)], capture_output=True, text=True, check=True
-    )
+    command = [sys.executable, "-c", PROGRAM, engine, archi, str(STEPS)]
+    without = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}  # this process's engine
+    run = subprocess.run(command, capture_output=True, text=True, check=True, env=without)
     return np.array([json.loads(line) for line in run.stdout.splitlines() if line.startswith("[")])
 
 
