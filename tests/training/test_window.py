@@ -112,13 +112,18 @@ def test_without_a_display_no_process_is_started(monkeypatch):
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     assert not has_display()
-    assert open_window("auto") is None
+    with open_window("auto") as window:
+        assert window is None
     monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-0")
     assert has_display()
-    assert open_window("none") is None
+    with open_window("none") as window:
+        assert window is None
 
 
 def test_a_window_that_was_asked_for_and_cannot_be_had_is_an_error(monkeypatch):
     monkeypatch.setattr(window_module.PreviewWindow.__init__, "__defaults__", (NoScreen,))
-    with pytest.raises(UserError, match="No preview window can be opened: The function is not implemented"):
-        open_window("window")
+    with (
+        pytest.raises(UserError, match="No preview window can be opened: The function is not implemented"),
+        open_window("window"),
+    ):
+        raise AssertionError("there is no window")

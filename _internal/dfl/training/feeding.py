@@ -34,8 +34,8 @@ class Feeder(Protocol):
     def next_batch(self, iteration: int) -> Arrays:
         """The batch of an iteration; iterations are asked for one after another."""
 
-    def shown_batch(self) -> Arrays:
-        """Unwarped faces for previews: the same for every preview of a model."""
+    def shown_batch(self, draw: int = 0) -> Arrays:
+        """Unwarped faces for previews. draw: which ones; those of 0 are the same in all runs of a model."""
 
     def learned(self, losses: NDArray[np.float32]) -> None:
         """Told after each step: (losses, N), what the model made of the batch."""
@@ -93,9 +93,9 @@ class SwapFeeder:
             batches = self._last = {side: next(maker) for side, maker in self._makers.items()}
         return arrays_of(batches) | (self._more(iteration) if self._more else {})
 
-    def shown_batch(self) -> Arrays:
+    def shown_batch(self, draw: int = 0) -> Arrays:
         rows = max(1, min(PREVIEW_ROWS, PREVIEW_HEIGHT // self._recipe.src_samples.resolution))
-        return arrays_of({side: self._unwarped(side, rows) for side in SIDES})
+        return arrays_of({side: self._unwarped(side, rows, draw) for side in SIDES})
 
     def learned(self, losses: NDArray[np.float32]) -> None:
         del losses
@@ -104,10 +104,10 @@ class SwapFeeder:
         for maker in self._makers.values():
             maker.close()
 
-    def _unwarped(self, side: Side, count: int) -> SideBatch:
+    def _unwarped(self, side: Side, count: int, draw: int) -> SideBatch:
         settings = replace(self._settings[side], warp=False)
         seed = side_seed(self._seed, f"preview {side}")
-        maker = BatchMaker(self._faces[side], settings, count, seed, partners=self._faces["dst"], workers=1)
+        maker = BatchMaker(self._faces[side], settings, count, seed, draw, self._faces["dst"], workers=1)
         try:
             return next(maker)
         finally:

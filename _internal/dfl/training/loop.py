@@ -2,62 +2,192 @@
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
+from dfl.base.errors import UserError
 from dfl.base.report import Report
+from dfl.models.backups import make_backup
+from dfl.training.event_log import EventLog
+from dfl.training.history_file import HistoryFile
 from dfl.training.options import TrainRunOptions
-from dfl.training.status import iteration_line
+from dfl.training.plateau import Plateau
+from dfl.training.preview_history import PreviewHistory, history_interval
+from dfl.training.status import Pace, facts, iteration_line, saved_line
 from dfl.training.trainer import Trainer
+from dfl.training.viewer import Command, View
+from dfl.training.window import PreviewWindow
+
+_WINDOW_WAIT_SECONDS = 0.2
+# The resolution of classes that have no such option stands for the shortest interval of the preview history.
+_NO_RESOLUTION = 64
 
 
-def train_on(trainer: Trainer, options: TrainRunOptions, target: int, report: Report) -> None:
-    """Train until the target (0: none), the time, or Ctrl-C."""
-    start = last_save = time.monotonic()
-    since = first = trainer.iteration
-    reason = ""
-    with _stop_request() as stop:
-        while not target or trainer.iteration < target:
-            begin = time.perf_counter()
-            losses = trainer.iterate()
-            report.status(iteration_line(trainer.iteration, time.perf_counter() - begin, *losses))
-            _tell(trainer, report)
-            now = time.monotonic()
-            reason = "stopped" if stop else "time is up" if 0 < options.minutes * 60 <= now - start else ""
-            if reason:
-                break
-            if trainer.iteration == 1 or now - last_save >= options.save_minutes * 60:
-                _save(trainer, since, report)
-                since, last_save = trainer.iteration, time.monotonic()
-        if trainer.iteration > since:
-            _save(trainer, since, report)
-    for problem in trainer.problems:
-        report.warn(problem)
-    done = trainer.iteration - first
-    seconds = time.monotonic() - start
-    waited = trainer.waited_seconds / seconds
-    pace = f", {seconds / done:.2f} s each, {waited:.1%} of it waiting for samples" if done else ""
-    report.done(
-        f"{(reason or 'target reached').capitalize()}: iteration {trainer.iteration}, {done} in this run{pace}."
-        f" Model and previews: {trainer.folder}",
-        iteration=trainer.iteration,
-        iterations=done,
-    )
+class TrainingLoop:
+    """One run of training, with all that is told and kept of it."""
 
+    def __init__(
+        self,
+        trainer: Trainer,
+        options: TrainRunOptions,
+        stored: dict[str, Any],
+        report: Report,
+        window: PreviewWindow | None = None,
+        test: Callable[[], tuple[float, ...]] | None = None,
+    ) -> None:
+        """stored: the model's options. test: losses of held-out faces, asked for at saves."""
+        self._trainer, self._options, self._report, self._window, self._test = trainer, options, report, window, test
+        self._target = int(stored["target_iter"])
+        self._backup_seconds = 3600 * int(stored["autobackup_hour"])
+        self._history_every = history_interval(int(stored.get("resolution", _NO_RESOLUTION)))
+        self._events = EventLog(trainer.folder) if options.tensorboard else None
+        self._file = HistoryFile(trainer.folder, trainer.loss_names, trainer.iteration, trainer.history())
+        self._previews = PreviewHistory(trainer.folder) if stored["write_preview_history"] else None
+        self._plateau, self._pace = Plateau(options.stop_at_plateau), Pace()
+        self._start = self._saved_at = self._backed_up_at = time.monotonic()
+        self._since = self._first = trainer.iteration
+        self._draw = 0  # which faces the window shows
 
-def _save(trainer: Trainer, since: int, report: Report) -> None:
-    """Save, and leave a line with the mean losses since the save before."""
-    begin = time.perf_counter()
-    losses = trainer.mean_losses(since)
-    trainer.save()
-    report.line(iteration_line(trainer.iteration, time.perf_counter() - begin, *losses) + " saved")
+    def run(self) -> None:
+        """Train until the target (0: none), the time, a plateau, Ctrl-C or the window's Enter."""
+        reason = ""
+        try:
+            with _stop_request() as stop:
+                self._show()
+                while not reason and not (self._target and self._trainer.iteration >= self._target):
+                    self._step()
+                    asked = self._window.commands() if self._window else []
+                    reason = self._reason_to_stop(bool(stop) or "exit" in asked)
+                    if not reason:
+                        self._keep(asked)
+                if self._trainer.iteration > self._since:
+                    self._save()
+                if not reason and self._options.ask:
+                    self._stay_open(stop)
+        finally:
+            for part in (self._previews, self._events):
+                if part:
+                    part.close()
+        self._tell_end(reason or "target reached")
 
+    def _step(self) -> None:
+        """One iteration and what is said of it."""
+        trainer, before, begin = self._trainer, self._trainer.iteration, time.perf_counter()
+        losses = trainer.iterate()
+        seconds, now = time.perf_counter() - begin, time.monotonic()
+        self._pace.step_ended(now)
+        if trainer.iteration > before:
+            self._file.add(trainer.iteration, seconds, losses)
+            if not self._test:
+                self._plateau.note_step(trainer.iteration, losses)
+            if self._events:
+                self._events.step(trainer.iteration, dict(zip(trainer.loss_names, losses, strict=True)))
+        else:
+            self._file.forget(trainer.iteration)
+            self._since = min(self._since, trainer.iteration)
+        waited = trainer.waited_seconds / max(now - self._start, 1e-9)
+        more = facts(trainer.iteration, self._target, self._pace.per_second, now - self._saved_at, waited)
+        self._report.status(f"{iteration_line(trainer.iteration, seconds, *losses)} {more}")
+        for message in trainer.messages:
+            self._report.warn(message)
+        trainer.messages.clear()
 
-def _tell(trainer: Trainer, report: Report) -> None:
-    """Pass on what the trainer has to say."""
-    for message in trainer.messages:
-        report.warn(message)
-    trainer.messages.clear()
+    def _reason_to_stop(self, is_asked: bool) -> str:
+        minutes = self._options.minutes
+        if is_asked:
+            return "stopped"
+        if 0 < minutes * 60 <= time.monotonic() - self._start:
+            return "time is up"
+        if self._plateau.is_reached:
+            return f"no better for {self._options.stop_at_plateau} iterations"
+        return ""
+
+    def _keep(self, asked: list[Command]) -> None:
+        """Save, back up and show what is due or was asked for."""
+        trainer, now = self._trainer, time.monotonic()
+        is_backup_due = 0 < self._backup_seconds <= now - self._backed_up_at
+        is_save_due = now - self._saved_at >= self._options.save_minutes * 60 or trainer.iteration == 1
+        if is_save_due or is_backup_due or "save" in asked or "backup" in asked:
+            self._save()
+        if is_backup_due or "backup" in asked:
+            self._back_up()
+        if "update" in asked:
+            self._draw += 1
+            self._show()
+        if self._previews and (trainer.iteration % self._history_every == 0 or trainer.iteration == 1):
+            self._previews.put(trainer.pages(), trainer.history(), trainer.iteration)
+
+    def _save(self) -> None:
+        """Save, and leave a line with the mean losses since the save before."""
+        trainer, begin = self._trainer, time.perf_counter()
+        trainer.save()
+        tests = self._test() if self._test else ()
+        losses = trainer.mean_losses(self._since)
+        if tests:
+            self._file.add_test(tests)
+            self._plateau.note(trainer.iteration, sum(tests))
+        self._file.append()
+        trainer.write_previews()
+        self._show()
+        if self._events:
+            points = {f"held_out_{name}": loss for name, loss in zip(trainer.loss_names, tests, strict=False)}
+            self._events.point(trainer.iteration, points | {"iterations_a_second": self._pace.per_second})
+            self._events.pages(trainer.iteration, trainer.pages())
+        self._report.line(saved_line(trainer.iteration, time.perf_counter() - begin, losses, tests))
+        self._since, self._saved_at = trainer.iteration, time.monotonic()
+
+    def _back_up(self) -> None:
+        """Back up what was saved; what goes wrong there never ends training."""
+        self._backed_up_at = time.monotonic()
+        try:
+            made = make_backup(self._trainer.folder)
+        except (UserError, OSError) as error:
+            what = error.what if isinstance(error, UserError) else str(error)
+            self._report.warn(f"No backup was made: {what} Training goes on.")
+            return
+        self._report.line(f"Backup {made.name} made of iteration {self._trainer.iteration}.")
+
+    def _show(self) -> None:
+        """Send the window what there is to see; say once when it is gone."""
+        if self._window and self._window.is_gone:
+            reason = "was closed" if self._window.is_ready else f"cannot be had: {self._window.reason}"
+            self._report.line(f"The preview window {reason}; previews are pictures in {self._trainer.folder}.")
+            self._window = None
+        if self._window:
+            trainer = self._trainer
+            self._window.show(View(trainer.pages(self._draw), trainer.history(), trainer.iteration))
+
+    def _stay_open(self, stop: list[int]) -> None:
+        """At the target, with a window: keep it until the user has seen enough."""
+        if self._window and not self._window.is_gone:
+            self._report.line("Target reached and saved. Enter in the preview window, or Ctrl-C here, ends.")
+        while self._window and not self._window.is_gone and not stop:
+            asked = self._window.commands(_WINDOW_WAIT_SECONDS)
+            if "exit" in asked:
+                return
+            if "backup" in asked:
+                self._back_up()
+            self._draw += "update" in asked
+            if asked:
+                self._show()
+
+    def _tell_end(self, reason: str) -> None:
+        trainer = self._trainer
+        for problem in trainer.problems:
+            self._report.warn(problem)
+        if self._previews and (self._previews.left_out or self._previews.problem):
+            told = self._previews.problem or "the disk was too slow"
+            self._report.warn(f"The preview history lacks {self._previews.left_out or 'some'} moments: {told}")
+        done, seconds = trainer.iteration - self._first, time.monotonic() - self._start
+        waited = trainer.waited_seconds / seconds
+        pace = f", {seconds / done:.2f} s each, {waited:.1%} of it waiting for samples" if done > 0 else ""
+        self._report.done(
+            f"{reason.capitalize()}: iteration {trainer.iteration}, {done} in this run{pace}."
+            f" Model and previews: {trainer.folder}",
+            iteration=trainer.iteration,
+            iterations=done,
+        )
 
 
 @contextmanager

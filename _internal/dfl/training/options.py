@@ -20,6 +20,13 @@ class TrainRunOptions(Options):
     symmetric_warp: bool = option(
         True, "Random warp as the original has it, symmetric about the diagonal; off: independent in x and y."
     )
+    preview: Literal["auto", "window", "none"] = option(
+        "auto", "Show previews in a window; auto: if there is a screen. Pictures are written in any case."
+    )
+    stop_at_plateau: int = option(
+        0, "Stop when the loss has not become better by 0.5 % for so many iterations; 0 does not.", minimum=0
+    )
+    tensorboard: bool = option(False, "Write logs for TensorBoard into the model's folder.")
     ask: bool = option(False, "Put the model's questions.")
 
 

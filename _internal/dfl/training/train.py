@@ -11,6 +11,7 @@ from dfl.models.saved_set import SavedSet, model_folder
 from dfl.samples.batches import load_training_faces
 from dfl.training.choose_model import OPTION_CLASSES, choose_name, load_or_new
 from dfl.training.options import TrainRunOptions
+from dfl.training.window import open_window
 from dfl.workspace import Side, Workspace
 
 SIDES: tuple[Side, ...] = ("src", "dst")
@@ -24,10 +25,10 @@ def run(workspace: Workspace, options: TrainRunOptions, report: Report) -> None:
     folder = model_folder(workspace.model, name, options.model)
     faces = {side: load_training_faces(workspace.aligned(side), report) for side in SIDES}
     folder.mkdir(parents=True, exist_ok=True)
-    with hold_model(folder):
+    with hold_model(folder), open_window(options.preview) as window:
         saved = load_or_new(folder, name, options, report)
         report.line(str(start_engine(options.engine)))
-        from dfl.training.loop import train_on
+        from dfl.training.loop import TrainingLoop
         from dfl.training.setup import set_up
         from dfl.training.trainer import Trainer
 
@@ -36,7 +37,7 @@ def run(workspace: Workspace, options: TrainRunOptions, report: Report) -> None:
         setup = set_up(saved, faces, seed, options.symmetric_warp)
         trainer = Trainer(folder, saved, setup.goal, setup.feeder, setup.optimizer, seed)
         try:
-            train_on(trainer, options, int(saved.options["target_iter"]), report)
+            TrainingLoop(trainer, options, saved.options, report, window).run()
         finally:
             trainer.close()
 

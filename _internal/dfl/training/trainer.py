@@ -14,9 +14,10 @@ from dfl.base.pictures import Picture, write_picture
 from dfl.models.open_model import set_weights
 from dfl.models.saved_set import SavedSet, read_set, write_set
 from dfl.training.feeding import Feeder
-from dfl.training.goal import Goal, Opponent
+from dfl.training.goal import Arrays, Goal, Opponent
 from dfl.training.guard import Guard
 from dfl.training.loss_graph import with_graph
+from dfl.training.loss_history import LossHistory
 from dfl.training.optimizers import Optimizer
 from dfl.training.step import Step, make_step
 
@@ -39,11 +40,12 @@ class Trainer:
         self._feeder = feeder
         self._optimizer_settings = optimizer
         self._seed = seed
-        self._losses: list[NDArray[np.float32]] = list(saved.history)
+        self._losses = LossHistory(saved.history, len(goal.loss_names))
         self._saved_at = saved.iteration if saved.weights else -1
         self._guard = Guard()
         self._returns = 0
-        self._shown = feeder.shown_batch()
+        self._shown: dict[int, Arrays] = {}  # the latest faces that were shown, by the number of their draw
+        self._pages: tuple[tuple[int, int], dict[str, Picture]] = (-1, -1), {}
         self._prepare()
         self._load(saved)
 
@@ -118,7 +120,7 @@ class Trainer:
             f"gradients are clipped and the rate is {self._optimizer_settings['rate']:g} until the next start. {advice}"
         )
         self.iteration = saved.iteration
-        del self._losses[saved.iteration :]
+        self._losses.cut(len(saved.history))
 
     @property
     def problems(self) -> list[str]:
@@ -130,19 +132,20 @@ class Trainer:
         """How long steps waited for samples so far."""
         return self._feeder.waited_seconds
 
+    @property
+    def loss_names(self) -> tuple[str, ...]:
+        """Names of the losses that are shown."""
+        return self._goal.loss_names
+
     def mean_losses(self, since: int) -> tuple[float, ...]:
         """Mean of every shown loss over the iterations after `since`; steps without a finite loss do not count."""
-        recent = np.array(self._losses[since - self.iteration :] if since < self.iteration else self._losses[-1:])
-        recent = recent[np.isfinite(recent).all(axis=1)]
-        return tuple(float(mean) for mean in recent.mean(axis=0)) if len(recent) else ()
+        return self._losses.mean_of_last(self.iteration - since)
 
     def save(self) -> None:
-        """Write a new set, unless nothing has happened since the last one; then the preview pictures."""
-        if self.iteration == self._saved_at:
-            return
-        write_set(self.folder, self.as_set())
-        self._saved_at = self.iteration
-        self.write_previews()
+        """Write a new set, unless nothing has happened since the last one."""
+        if self.iteration != self._saved_at:
+            write_set(self.folder, self.as_set())
+            self._saved_at = self.iteration
 
     def as_set(self) -> SavedSet:
         """All that is known of the model, as it is saved."""
@@ -156,23 +159,28 @@ class Trainer:
             iteration=self.iteration,
             weights=weights,
             optimizer=optimizer,
-            history=self.history(),
+            history=self.history().copy(),
             state=self._saved.state | {"seed": self._seed},
         )
 
     def history(self) -> NDArray[np.float32]:
-        """(iterations, losses): mean of every shown loss of every iteration."""
-        return np.array(self._losses, np.float32).reshape(-1, len(self._goal.loss_names))
+        """(iterations, losses): mean of every shown loss of every iteration; not a copy."""
+        return self._losses.rows()
 
-    def pages(self) -> dict[str, Picture]:
-        """Preview pages by name, with the loss graph on top: what the model makes of unwarped faces now."""
-        history = self.history()
-        return {name: with_graph(page, history, self.iteration) for name, page in self._goal.show(self._shown).items()}
+    def pages(self, draw: int = 0) -> dict[str, Picture]:
+        """Preview pages by name: what the model makes of unwarped faces now. draw: which faces; 0 are always there."""
+        key = (self.iteration, draw)
+        if self._pages[0] != key:
+            if draw not in self._shown:
+                kept = {number: batch for number, batch in self._shown.items() if number == 0}
+                self._shown = kept | {draw: self._feeder.shown_batch(draw)}
+            self._pages = key, self._goal.show(self._shown[draw])
+        return self._pages[1]
 
     def write_previews(self) -> None:
-        """Write the preview pages as pictures into the model's folder."""
+        """Write the preview pages as pictures into the model's folder, with the loss graph on top."""
         for name, page in self.pages().items():
-            write_picture(self.folder / f"{name}.png", page)
+            write_picture(self.folder / f"{name}.png", with_graph(page, self.history(), self.iteration))
 
     def close(self) -> None:
         """Stop making batches."""

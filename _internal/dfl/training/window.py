@@ -12,7 +12,8 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Literal, Protocol
 
@@ -67,24 +68,27 @@ def has_display() -> bool:
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def open_window(wanted: Literal["auto", "window", "none"]) -> "PreviewWindow | None":
-    """Start the window as `--preview` says; it may still turn out that there is none.
+@contextmanager
+def open_window(wanted: Literal["auto", "window", "none"]) -> Iterator["PreviewWindow | None"]:
+    """Start the window as `--preview` says, and end it; it may still turn out that there is none.
 
     UserError when a window was asked for and cannot be had.
     """
     if wanted == "none" or (wanted == "auto" and not has_display()):
-        return None
+        yield None
+        return
     window = PreviewWindow()
-    if wanted == "window":
-        reason = window.wait_until_open()
+    try:
+        reason = window.wait_until_open() if wanted == "window" else ""
         if reason:
-            window.close()
             raise UserError(
                 f"No preview window can be opened: {reason}.",
                 "Use --preview auto: previews are written as pictures. On Linux the package opencv-python-headless "
                 "has no windows, opencv-python has.",
             )
-    return window
+        yield window
+    finally:
+        window.close()
 
 
 class PreviewWindow:

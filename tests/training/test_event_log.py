@@ -1,0 +1,35 @@
+"""Logs that TensorBoard reads back."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from dfl.base.errors import UserError
+from dfl.base.pictures import decode_picture
+from dfl.training.event_log import EventLog
+
+
+def test_losses_and_previews_can_be_read_back(tmp_path):
+    pytest.importorskip("tensorboard", reason="the extra tensorboard is not installed")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    log = EventLog(tmp_path)
+    for iteration in range(1, 26):
+        log.step(iteration, {"src": float(iteration)})
+    log.point(25, {"held_out_src": 0.5})
+    log.pages(25, {"preview": np.full((20, 30, 3), 77, np.uint8)})
+    log.close()
+    read = EventAccumulator(str(tmp_path / "tensorboard"))
+    read.Reload()
+    assert [(point.step, point.value) for point in read.Scalars("src")] == [(10, 5.5), (20, 15.5)]
+    assert [(point.step, point.value) for point in read.Scalars("held_out_src")] == [(25, 0.5)]
+    picture = decode_picture(read.Images("preview")[0].encoded_image_string, "preview")
+    assert picture.shape == (20, 30, 3)
+    assert abs(int(picture[5, 5, 0]) - 77) < 3
+
+
+def test_without_the_package_it_says_how_to_install_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboard.compat.proto.event_pb2", None)
+    with pytest.raises(UserError, match="needs the package tensorboard"):
+        EventLog(tmp_path)

@@ -1,0 +1,81 @@
+"""A goal of one number and batches without pictures: the loop, saves and previews in milliseconds."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from dfl.base.report import Report
+from dfl.training.trainer import Trainer
+
+STORED = {"target_iter": 0, "autobackup_hour": 0, "write_preview_history": False, "resolution": 64}
+
+
+class Heard(Report):
+    """Keeps what was said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.states: list[str] = []
+
+    def line(self, text: str) -> None:
+        self.lines.append(text)
+
+    def status(self, text: str) -> None:
+        self.states.append(text)
+
+
+class TinyNetwork:
+    def __init__(self) -> None:
+        self.number = keras.Variable(np.array([1.0], np.float32))
+
+    def weights(self) -> dict[str, Any]:
+        return {"encoder/number": self.number}
+
+    def trained_weights(self) -> dict[str, Any]:
+        return self.weights()
+
+
+class TinyGoal:
+    """Learns to be the mean of what it is given."""
+
+    loss_names = ("src", "dst")
+    opponents = ()
+
+    def __init__(self) -> None:
+        self.network = TinyNetwork()
+
+    def losses(self, batch: dict[str, Any]) -> tuple[Any, ...]:
+        loss = ops.square(batch["src"] - self.network.number.value)
+        return loss, loss / 2
+
+    def show(self, batch: dict[str, Any]) -> dict[str, Any]:
+        return {name: np.full((32, 100, 3), int(batch["src"][0]), np.uint8) for name in ("preview", "preview_masked")}
+
+
+class TinyFeeder:
+    problems: tuple[str, ...] = ()
+    waited_seconds = 0.0
+
+    def __init__(self, values: Any = lambda iteration: 0.0) -> None:
+        self.values = values
+        self.asked: list[int] = []
+
+    def next_batch(self, iteration: int) -> dict[str, Any]:
+        self.asked.append(iteration)
+        return {"src": np.full(2, self.values(iteration), np.float32)}
+
+    def shown_batch(self, draw: int = 0) -> dict[str, Any]:
+        return {"src": np.full(2, 100 + draw, np.float32)}
+
+    def learned(self, losses: Any) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def tiny_trainer(folder: Any, saved: Any, values: Any = lambda iteration: 0.0) -> Trainer:
+    settings = {"is_adabelief": False, "rate": 1e-2}
+    return Trainer(folder, saved, TinyGoal(), TinyFeeder(values), settings, seed=1)
