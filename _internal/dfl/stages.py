@@ -66,6 +66,12 @@ STAGES = (
         "dfl.models.models_stage:run",
     ),
     Stage(
+        "time-lapse",
+        "Make a video of a model's preview history.",
+        "dfl.training.time_lapse_options:TimeLapseOptions",
+        "dfl.training.time_lapse:run",
+    ),
+    Stage(
         "merge",
         "Put the trained face into every frame of data_dst.",
         "dfl.merging.options:MergeOptions",
