@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dfl.base.pictures import read_picture
 from dfl.faces.face_type import FaceType
 from dfl.merging.face_in_frame import FaceCrop, Motion, cut_out, merge_face
-from dfl.merging.frame import compose
+from dfl.merging.finished import compose, compose_raw
 from dfl.merging.masks import FacePrediction
 from dfl.merging.settings import MergeSettings
 from dfl.merging.xseg_masks import XsegMasks
@@ -39,6 +39,7 @@ def settings_of(config: dict[str, Any]) -> MergeSettings:
         denoise=config["image_denoise_power"],
         bicubic=config["bicubic_degrade_power"],
         colour_degrade=config["color_degrade_power"],
+        like_original=True,
     )
 
 
@@ -78,9 +79,10 @@ class Recorded:
         motion = Motion(case.get("motion_power", 0.0), case.get("motion_deg", 0.0))
         random = np.random.RandomState(case.get("numpy_seed", 1234))
         frame, crop = self.frame(number), self.crop(number)
-        patch = merge_face(frame, crop, prediction, settings_of(case["config"]), motion, random)
-        canvas = frame if case["config"]["mode"] != "raw-predict" else np.zeros((crop.side, crop.side, 3), np.uint8)
-        return compose(canvas, [patch])
+        settings = settings_of(case["config"])
+        patch = merge_face(frame, crop, prediction, settings, motion, random)
+        is_raw = settings.mode == "raw-predict"
+        return (compose_raw(patch, settings) if is_raw else compose(frame, [patch], settings)).as_bytes()
 
 
 @pytest.fixture(scope="module")
@@ -115,13 +117,12 @@ def test_two_faces_cover_each_other_as_recorded(recorded: Recorded, agrees: Any)
     case = recorded.facts["two_faces"]
     number = case["frame"]
     frame = recorded.frame(number)
+    settings = settings_of(case["config"])
     patches = [
-        merge_face(
-            frame, recorded.crop(number, np.array(points)), recorded.prediction(number), settings_of(case["config"])
-        )
+        merge_face(frame, recorded.crop(number, np.array(points)), recorded.prediction(number), settings)
         for points in case["landmarks_list"]
     ]
-    picture, mask = compose(frame, patches)
+    picture, mask = compose(frame, patches, settings).as_bytes()
     wanted, wanted_mask = recorded.result("two_faces.png")
     assert len(patches) == 2
     agrees("merge two faces", picture, wanted, 0.25, how="mean")

@@ -41,7 +41,7 @@ def test_shaping_equals_the_record(shared: Path, erode: int, blur: int, agrees: 
     wanted = ops[f"merge_mask_e{erode}_b{blur}"]
     mask = ops["mask"][:, :, 0].astype(np.float32) / 255
     # Recorded in whole grey levels.
-    agrees("ops merge masks (grey levels)", spread_out(shape_mask(mask, erode, blur)) * 255, wanted, 1)
+    agrees("ops merge masks (grey levels)", spread_out(shape_mask(mask, erode, blur, lopsided=True)) * 255, wanted, 1)
 
 
 @settings(max_examples=60, deadline=None)
@@ -58,7 +58,7 @@ def test_working_on_the_part_that_is_not_zero_changes_nothing(side: int, seed: i
     part = mask[top : top + random.integers(1, side), left : left + random.integers(1, side)]
     part[:] = random.random(part.shape)
     wanted = shaped_as_a_whole(mask, erode, min(blur, 2 * side - 2))
-    made = spread_out(shape_mask(mask, erode, min(blur, 2 * side - 2)))
+    made = spread_out(shape_mask(mask, erode, min(blur, 2 * side - 2), lopsided=True))
     assert np.abs(made - wanted).max() < 1e-5
 
 
@@ -71,7 +71,17 @@ def test_the_mask_at_face_size_is_the_whole_square_made_smaller(seed: int, erode
     mask[top : top + height, left : left + width] = random.random()
     shaped = shape_mask(mask, erode, 0)
     wanted = cv2.resize(spread_out(shaped), (24, 24), interpolation=cv2.INTER_CUBIC)
-    assert np.abs(shaped.at_face_size()[:, :, 0] - wanted).max() < 1e-6
+    assert np.abs(shaped.at_face_size(24)[:, :, 0] - wanted).max() < 1e-6
+    assert np.array_equal(shaped.at_face_size(96)[:, :, 0], spread_out(shaped))
+
+
+@pytest.mark.parametrize("erode", [-30, -7, -2, 2, 7, 30])
+def test_shrinking_and_widening_keep_the_middle(erode: int) -> None:
+    mask = np.zeros((32, 32), np.float32)
+    mask[10:22, 8:24] = 1
+    shaped = spread_out(shape_mask(mask, erode, 0))
+    assert np.abs(shaped - shaped[::-1, ::-1]).max() < 1e-6
+    assert (shaped.sum() < 16 * mask.sum()) == (erode > 0)
 
 
 def prediction(**masks: Any) -> FacePrediction:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from dfl.base.errors import UserError
 from dfl.faces.face_type import FaceType
 from dfl.merging.face_in_frame import FaceCrop, Motion, cut_out, merge_face, xseg_input
-from dfl.merging.frame import compose
+from dfl.merging.finished import compose, compose_raw
 from dfl.merging.masks import FacePrediction
 from dfl.merging.settings import MergeSettings
 
@@ -55,13 +55,12 @@ def predicted(frame: NDArray[np.uint8], crop: FaceCrop) -> FacePrediction:
 def test_equals_what_the_original_makes_of_the_waves(case: dict[str, Any]) -> None:
     frame = waves()
     crop = cut_out(frame, np.array(RECORDS["landmarks"]), FaceType.WHOLE, SIDE)
-    settings = MergeSettings(**({"colour_transfer": "none"} | case["settings"]))
+    settings = MergeSettings(**({"colour_transfer": "none", "like_original": True} | case["settings"]))
     patch = merge_face(frame, crop, predicted(frame, crop), settings, Motion(12, 20))
-    if settings.mode == "raw-predict":
-        picture, mask, (row, column) = patch.picture, patch.mask, (30, 30)
-    else:
-        picture, mask, (row, column) = frame / np.float32(255), np.zeros((480, 640, 1), np.float32), (240, 320)
-        picture[patch.box.slices], mask[patch.box.slices] = patch.picture, patch.mask
+    is_raw = settings.mode == "raw-predict"
+    made = compose_raw(patch, settings) if is_raw else compose(frame, [patch], settings)
+    picture, mask = made.as_floats()
+    row, column = (30, 30) if is_raw else (240, 320)
     assert picture.mean(axis=(0, 1)) * 255 == pytest.approx(case["mean"], abs=0.1)
     assert mask.mean() * 255 == pytest.approx(case["mask"], abs=0.1)
     assert picture[row, column] * 255 == pytest.approx(case["pixel"], abs=1)
@@ -111,7 +110,7 @@ def test_giving_back_what_was_shown_leaves_the_frame_as_it_was(face_type: FaceTy
     prediction = FacePrediction(crop.picture, ones, ones)
     # 12 mask pixels each side are 3 face pixels: where the square ends, black is mixed in too.
     settings = MergeSettings(colour_transfer="none", blur=blur, erode=24)
-    picture, mask = compose(frame, [merge_face(frame, crop, prediction, settings)])
+    picture, mask = compose(frame, [merge_face(frame, crop, prediction, settings)], settings).as_bytes()
     apart = np.abs(picture.astype(int) - frame)
     assert not apart[mask == 0].any()
     assert mask.any() == (place != "wholly outside")

@@ -16,10 +16,10 @@ from dfl.base.pictures import FloatPicture, Matrix, Picture
 from dfl.faces.align import alignment_matrix
 from dfl.faces.face_type import FaceType
 from dfl.faces.masks import hull_mask
-from dfl.merging.box import Box, box_in_frame, box_of, cut_face, put_back, whole
-from dfl.merging.colours import Random, match_histogram, recolour
+from dfl.merging.box import Box, as_float, box_in_frame, box_of, cut_face, put_back, whole
+from dfl.merging.colours import ColourPair, Random, is_statistical, match_histogram, measure, recolour
+from dfl.merging.colours import recolour_like_original as recolour_as_before
 from dfl.merging.masks import (
-    MASK_SCALE,
     SMALLEST_VALUE,
     FaceMask,
     FacePrediction,
@@ -27,7 +27,7 @@ from dfl.merging.masks import (
     shape_mask,
     unshaped_mask,
 )
-from dfl.merging.operations import coarsen, denoise, reduce_colours, sharpen, to_float
+from dfl.merging.operations import mixed, sharpen, to_float
 from dfl.merging.settings import MergeSettings
 from dfl.samples.filters import motion_blur
 
@@ -37,6 +37,8 @@ _FRAME_MARGIN = 8
 # A face whose mask is smaller than this many frame pixels is left alone.
 _SMALLEST_MASK_SIDE = 4
 _MOTION_KERNELS = (2, 50)
+# From this value on a pixel of the mask counts as face when colours are measured.
+_INSIDE = 0.5
 
 
 @dataclass(frozen=True)
@@ -72,11 +74,27 @@ class FaceCrop:
 
 @dataclass(frozen=True)
 class Patch:
-    """A changed part of a frame: picture (h, w, 3) and mask (h, w, 1), float32 0..1, at `box`."""
+    """A face on its way into a frame: what is laid over the frame at `box`.
+
+    picture: (h, w, 3) float32 BGR. cover: (h, w, 1), how far it hides the frame. mask: (h, w, 1) 0..1, what the frame's
+    mask shows there; the same as `cover` but in mode raw-rgb, where `cover` may leave 0..1 at the square's rim.
+    """
 
     box: Box
     picture: FloatPicture
+    cover: FloatPicture
     mask: FloatPicture
+
+
+@dataclass(frozen=True, eq=False)
+class FaceMeasures:
+    """What is measured of a predicted face before it is blended, and smoothed over time where that is asked for.
+
+    mask: (R, R) float32 0..1, chosen but not shaped. colours: what a transfer before pasting goes by, None for none.
+    """
+
+    mask: NDArray[np.float32]
+    colours: ColourPair | None = None
 
 
 def cut_out(frame: Picture, landmarks: NDArray[np.floating], face_type: FaceType, side: int) -> FaceCrop:
@@ -97,34 +115,8 @@ def _aligned(frame: Picture, to_face: Matrix, side: int) -> FloatPicture:
     return cut_face(to_float(frame[box.slices]), box, to_face, side)
 
 
-def merge_face(
-    frame: Picture,
-    crop: FaceCrop,
-    prediction: FacePrediction,
-    settings: MergeSettings,
-    motion: Motion = STILL,
-    random: Random | None = None,
-) -> Patch:
-    """What becomes of the frame around one face. frame: (H, W, 3) uint8 BGR, not changed.
-
-    random: drawn from by the colour transfers idt, sot and mix. In mode raw-predict the patch is the predicted picture
-    itself, of the model's size.
-    """
-    mask = _face_mask(frame, crop, prediction, settings)
-    if settings.mode == "raw-predict":
-        return Patch(whole(prediction.face), prediction.face, mask.at_face_size())
-    pasting = _Pasting(frame, crop, mask, settings)
-    if settings.mode == "raw-rgb":
-        picture = pasting.square_over(prediction.face)
-    elif settings.mode == "original" or _is_too_small(pasting.frame_mask):
-        picture = pasting.backdrop
-    else:
-        picture = pasting.blended(prediction.face, motion, random)
-    return Patch(pasting.box, picture, pasting.frame_mask)
-
-
-def _face_mask(frame: Picture, crop: FaceCrop, prediction: FacePrediction, settings: MergeSettings) -> FaceMask:
-    """The mask in the face's square, as the settings want it."""
+def measure_face(frame: Picture, crop: FaceCrop, prediction: FacePrediction, settings: MergeSettings) -> FaceMeasures:
+    """The chosen mask of a predicted face, and the colours that its transfer needs. frame: (H, W, 3) uint8 BGR."""
 
     def hull() -> NDArray[np.float32]:
         box = _square_in_frame(frame, crop.to_face, crop.side)
@@ -134,8 +126,39 @@ def _face_mask(frame: Picture, crop: FaceCrop, prediction: FacePrediction, setti
         drawn = hull_mask((box.bottom, box.right), crop.landmarks)[box.slices]
         return np.clip(cut_face(drawn, box, crop.to_face, crop.side), 0, 1)
 
-    chosen = choose_mask(settings.mask_mode, prediction, hull)
-    return unshaped_mask(chosen) if settings.is_raw else shape_mask(chosen, settings.erode, settings.blur)
+    mask = choose_mask(settings.mask_mode, prediction, hull)
+    if settings.like_original or not settings.transfers_first or not is_statistical(settings.colour_transfer):
+        return FaceMeasures(mask)
+    face = prediction.face
+    if face.shape[0] != crop.side:
+        face = as_float(cv2.resize(face, (crop.side, crop.side), interpolation=cv2.INTER_AREA))
+    return FaceMeasures(mask, measure(settings.colour_transfer, face, crop.picture, mask >= _INSIDE))
+
+
+def merge_face(
+    frame: Picture,
+    crop: FaceCrop,
+    prediction: FacePrediction,
+    settings: MergeSettings,
+    motion: Motion = STILL,
+    random: Random | None = None,
+    measures: FaceMeasures | None = None,
+) -> Patch:
+    """What is to be laid over the frame around one face. frame: (H, W, 3) uint8 BGR, not changed.
+
+    random: drawn from by the colour transfers idt, sot and mix. measures: of measure_face, smoothed over time; measured
+    now when left out. In mode raw-predict the patch is the predicted picture itself, of the model's size.
+    """
+    measures = measures or measure_face(frame, crop, prediction, settings)
+    if settings.is_raw:
+        mask = unshaped_mask(measures.mask)
+    else:
+        mask = shape_mask(measures.mask, settings.erode, settings.blur, lopsided=settings.like_original)
+    if settings.mode == "raw-predict":
+        small = mask.at_face_size(prediction.face.shape[0])
+        return Patch(whole(prediction.face), prediction.face, np.ones_like(small), small)
+    pasting = _Pasting(frame, crop, prediction.face, mask, measures, settings)
+    return pasting.patch(motion, random or np.random.default_rng(0))
 
 
 def _square_in_frame(frame: Picture, to_face: Matrix, side: int) -> Box:
@@ -151,22 +174,32 @@ def _is_too_small(mask: FloatPicture) -> bool:
 class _Pasting:
     """One face on its way back into its frame.
 
-    box: the part of the frame that may change or is looked at. backdrop (h, w, 3) and frame_mask (h, w, 1): the frame
-    and the mask there, float32 0..1.
+    face: (O, O, 3), O = R or with super resolution 4R. box: the part of the frame that may change or is looked at.
+    backdrop (h, w, 3) and frame_mask (h, w, 1): the frame and the mask there, float32 0..1.
     """
 
-    def __init__(self, frame: Picture, crop: FaceCrop, mask: FaceMask, settings: MergeSettings) -> None:
-        self._frame, self._crop, self._mask, self._settings = frame, crop, mask, settings
+    def __init__(
+        self,
+        frame: Picture,
+        crop: FaceCrop,
+        face: FloatPicture,
+        mask: FaceMask,
+        measures: FaceMeasures,
+        settings: MergeSettings,
+    ) -> None:
+        self._frame, self._face, self._mask, self._measures = frame, face, mask, measures
+        self._settings, self._enlarged = settings, face.shape[0] // crop.side
+        if self._enlarged > 1:
+            crop = cut_out(frame, crop.landmarks, crop.face_type, face.shape[0])
+        self._crop = crop
         scale = 1 + 0.01 * settings.face_scale
         self._to_pasted = alignment_matrix(crop.landmarks, crop.side, crop.face_type, scale)
-        self._to_mask = alignment_matrix(crop.landmarks, crop.side * MASK_SCALE, crop.face_type, scale)
+        self._to_mask = alignment_matrix(crop.landmarks, mask.size, crop.face_type, scale)
         self.box = self._work_box()
         self.backdrop = to_float(frame[self.box.slices])
         self.frame_mask = self._mask_in_frame()
 
     def _work_box(self) -> Box:
-        if self._settings.changes_background:
-            return whole(self._frame)
         if self._settings.mode == "raw-rgb":
             # Cubic interpolation reaches two pixels of the face's picture out, which may be many in the frame.
             box = box_in_frame(Box(0, 0, self._crop.side, self._crop.side).grown(2), self._to_pasted)
@@ -185,62 +218,85 @@ class _Pasting:
         laid[laid < SMALLEST_VALUE] = 0
         return laid[:, :, None]
 
-    @cached_property
-    def _area(self) -> FloatPicture:
-        """1 wherever the mask shows anything; values below 0 from cubic resizing stay, as in the original."""
-        small = self._mask.at_face_size()
-        return np.where(small > 0, np.float32(1), small)
+    def patch(self, motion: Motion, random: Random) -> Patch:
+        """The face as the mode wants it."""
+        if self._settings.mode == "raw-rgb":
+            return self._square()
+        if self._settings.mode == "original" or _is_too_small(self.frame_mask):
+            picture = self.backdrop
+        else:
+            picture = self._blended(motion, random)
+        return Patch(self.box, picture, self.frame_mask, self.frame_mask)
 
-    def square_over(self, face: FloatPicture) -> FloatPicture:
-        """The whole predicted square laid over the frame."""
+    def _square(self) -> Patch:
+        """The whole predicted square."""
         if self.box.is_empty:
-            return self.backdrop
-        pasted = put_back(face, self.box, self._to_pasted)
-        cover = put_back(np.ones(face.shape[:2], np.float32), self.box, self._to_pasted)[:, :, None]
-        return np.clip(_mixed(self.backdrop, pasted, cover), 0, 1)
+            return Patch(self.box, self.backdrop, self.frame_mask, self.frame_mask)
+        pasted = put_back(self._face, self.box, self._to_pasted)
+        cover = put_back(np.ones(self._face.shape[:2], np.float32), self.box, self._to_pasted)
+        return Patch(self.box, pasted, cover[:, :, None], self.frame_mask)
 
-    def blended(self, face: FloatPicture, motion: Motion, random: Random | None) -> FloatPicture:
-        """The face blended into the frame, with everything that the settings add."""
-        settings, seen = self._settings, self._crop.picture
-        if settings.colour_transfer != "none" and not settings.is_seamless:
-            face = recolour(settings.colour_transfer, face, seen, self._area, random)
+    def _blended(self, motion: Motion, random: Random) -> FloatPicture:
+        """The face in the frame's pixels, with everything that the settings add."""
+        settings, face = self._settings, self._face
+        if settings.transfers_first:
+            face = self._recoloured(face, self._measures.colours, random)
         if settings.mode == "hist-match":
             within = self._area if settings.masked_hist_match else None
-            face = match_histogram(face, seen, within, settings.hist_match_threshold)
+            face = match_histogram(face, self._crop.picture, within, settings.hist_match_threshold)
         pasted = np.clip(put_back(face, self.box, self._to_pasted), 0, 1)
         if settings.is_seamless:
             pasted = _cloned(pasted, self._frame[self.box.slices], self.frame_mask)
-        out = _mixed(self.backdrop, pasted, self.frame_mask)
-        if settings.reworks_face:
-            out = self._reworked(out, motion, random)
-        if settings.colour_degrade:
-            share = np.float32(settings.colour_degrade / 100)
-            out = out * (1 - share) + reduce_colours(out) * share
-        return out
+        return self._reworked(pasted, motion, random) if settings.reworks_face else pasted
 
-    def _reworked(self, out: FloatPicture, motion: Motion, random: Random | None) -> FloatPicture:
-        """Cut the pasted face out again, change it and what is around it, and put it back where it was."""
-        settings, crop, backdrop = self._settings, self._crop, self.backdrop
-        face = cut_face(out, self.box, crop.to_face, crop.side)
+    @cached_property
+    def _area(self) -> FloatPicture:
+        """(O, O, 1): 1 where the mask shows anything; values below 0 from cubic resizing stay, as in the original."""
+        small = self._mask.at_face_size(self._crop.side)
+        return np.where(small > 0, np.float32(1), small)
+
+    def _recoloured(self, face: FloatPicture, colours: ColourPair | None, random: Random) -> FloatPicture:
+        transfer, seen = self._settings.colour_transfer, self._crop.picture
+        if self._settings.like_original:
+            return recolour_as_before(transfer, face, seen, self._area, random)
+        return recolour(transfer, face, seen, self._area[:, :, 0] > 0, random, colours)
+
+    def _reworked(self, pasted: FloatPicture, motion: Motion, random: Random) -> FloatPicture:
+        """Cut the pasted face out again, change it, and bring it back to where it was."""
+        settings, crop = self._settings, self._crop
+        face = cut_face(mixed(self.backdrop, pasted, self.frame_mask), self.box, crop.to_face, crop.side)
         if settings.is_seamless and settings.colour_transfer != "none":
-            face = recolour(settings.colour_transfer, face, crop.picture, self._area, random)
+            colours = None
+            if is_statistical(settings.colour_transfer) and not settings.like_original:
+                inside = cv2.resize(self._measures.mask, (crop.side, crop.side)) >= _INSIDE
+                colours = measure(settings.colour_transfer, face, crop.picture, inside)
+            face = self._recoloured(face, colours, random)
         if settings.mode == "seamless-hist-match":
             face = match_histogram(face, crop.picture, None, settings.hist_match_threshold)
-        length = int(motion.power * settings.motion_blur / 100)
-        if length >= 1:
-            low, high = _MOTION_KERNELS
-            face = motion_blur(face, min(max(length + 1, low), high), motion.degrees)
+        size, degrees = self._motion_kernel(motion)
+        if size:
+            face = motion_blur(face, size, degrees)
         if settings.sharpen_amount:
             face = sharpen(face, settings.sharpen_mode, settings.sharpen_amount)
-        if settings.denoise:
-            backdrop = denoise(backdrop, settings.denoise)
-        if settings.bicubic:
-            backdrop = coarsen(backdrop, settings.bicubic)
-        return np.clip(_mixed(backdrop, put_back(face, self.box, crop.to_face), self.frame_mask), 0, 1)
+        return put_back(face, self.box, crop.to_face)
 
+    def _motion_kernel(self, motion: Motion) -> tuple[int, float]:
+        """Length in face pixels (0: none) and direction in degrees of the motion blur.
 
-def _mixed(under: FloatPicture, over: FloatPicture, mask: FloatPicture) -> FloatPicture:
-    return under * (1 - mask) + over * mask
+        The way of one frame step, as it is seen in the face's square. The original takes that of two steps and counts
+        frame pixels as face pixels.
+        """
+        low, high = _MOTION_KERNELS
+        share = self._settings.motion_blur / 100
+        if self._settings.like_original:
+            length = int(motion.power * share)
+            doubled = 2 if self._enlarged > 1 else 1
+            return doubled * min(max(length + 1, low), high) if length >= 1 else 0, motion.degrees
+        angle = math.radians(motion.degrees)
+        way = self._crop.to_face[:, :2] @ (math.cos(angle), -math.sin(angle)) * (motion.power / 2 * share)
+        length = int(math.hypot(*way))
+        size = min(length + 1, high * self._enlarged) if length >= 1 else 0
+        return size, -math.degrees(math.atan2(way[1], way[0]))
 
 
 def _cloned(pasted: FloatPicture, frame: Picture, mask: FloatPicture) -> FloatPicture:

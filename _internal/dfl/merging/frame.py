@@ -4,20 +4,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
-from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
 from dfl.base.files import write_bytes
-from dfl.base.pictures import FloatPicture, Picture, decode_picture, encode_picture
+from dfl.base.pictures import Picture, decode_picture, encode_picture
 from dfl.faces.face_type import FaceType
 from dfl.merging.face_in_frame import FaceCrop, Patch, cut_out, merge_face
 from dfl.merging.faces_of_clip import ClipFrame
+from dfl.merging.finished import compose, compose_raw
 from dfl.merging.masks import FacePrediction
-from dfl.merging.operations import to_float
 from dfl.merging.settings import MergeSettings
 from dfl.merging.xseg_masks import XsegMasks
 from dfl.video.marking import mark_png
@@ -71,12 +69,16 @@ class FrameWork:
 
         A frame without a face is itself, with an empty mask; in mode raw-predict it becomes a black square.
         """
-        canvas = self._canvas(cut)
-        return compose(canvas, self._patches(cut, predictions) if cut.crops else ())
+        patches = list(self._patches(cut, predictions))
+        if self.settings.mode != "raw-predict":
+            return compose(cut.picture, patches, self.settings).as_bytes()
+        if patches:
+            return compose_raw(patches[-1], self.settings).as_bytes()
+        return self._canvas(cut), np.zeros((self.side, self.side), np.uint8)
 
     def finish(self, cut: CutFrame, predictions: Sequence[FacePrediction]) -> None:
         """Blend the predicted faces in, and write picture and mask. UserError when a file cannot be written."""
-        if cut.crops:
+        if cut.crops or self.settings.deciding_without_face():
             picture, mask = self.blend(cut, predictions)
             png, mask_png = encode_picture(picture, ".png"), encode_picture(mask, ".png")
         else:
@@ -93,46 +95,10 @@ class FrameWork:
         return np.zeros((self.side, self.side, 3), np.uint8) if self.settings.mode == "raw-predict" else cut.picture
 
     def _patches(self, cut: CutFrame, predictions: Sequence[FacePrediction]) -> Iterable[Patch]:
-        for number, (crop, prediction) in enumerate(zip(cut.crops, predictions, strict=True)):
-            # A seed of its own for each face: a run that was stopped gives the same pictures as one that was not.
-            random = np.random.default_rng([crc32(cut.frame.stem.encode()), number])
+        for crop, prediction in zip(cut.crops, predictions, strict=True):
+            # Always the same seed: with another one in every frame the random transfers would flicker.
+            random = np.random.default_rng(0)
             yield merge_face(cut.picture, crop, prediction, self.settings, cut.frame.motion, random)
-
-
-def compose(frame: Picture, patches: Iterable[Patch]) -> tuple[Picture, NDArray[np.uint8]]:
-    """The finished frame (H, W, 3) uint8 BGR and its mask (H, W) uint8; `frame` is not changed.
-
-    Each patch was made from the untouched frame. The first is taken as it is; each further one covers what is there
-    with its mask, and its mask is added. Values are cut off, not rounded, as in the original; where the mask is 0 the
-    frame's pixels stay equal.
-    """
-    result = frame.copy()
-    mask = np.zeros(frame.shape[:2], np.uint8)
-    done: list[Patch] = []
-    for patch in patches:
-        finished = _over(frame, done, patch) if done else patch
-        done.append(finished)
-        result[patch.box.slices] = _to_bytes(finished.picture)
-        mask[patch.box.slices] = _to_bytes(finished.mask)[:, :, 0]
-    return result, mask
-
-
-def _over(frame: Picture, done: list[Patch], patch: Patch) -> Patch:
-    """`patch` laid over the patches below it, in floats: what the box holds afterwards."""
-    picture: FloatPicture = to_float(frame[patch.box.slices])
-    mask: FloatPicture = np.zeros_like(patch.mask)
-    for below in done:
-        shared = patch.box.within(below.box)
-        if not shared.is_empty:
-            here = shared.moved(-patch.box.left, -patch.box.top).slices
-            there = shared.moved(-below.box.left, -below.box.top).slices
-            picture[here], mask[here] = below.picture[there], below.mask[there]
-    covered = picture * (1 - patch.mask) + patch.picture * patch.mask
-    return Patch(patch.box, covered, np.clip(mask + patch.mask, 0, 1))
-
-
-def _to_bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
-    return (values * np.float32(255)).astype(np.uint8)
 
 
 def _content(path: Path) -> bytes:

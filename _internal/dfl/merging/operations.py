@@ -68,6 +68,13 @@ def _to_bytes(picture: FloatPicture) -> NDArray[np.uint8]:
     return (np.clip(picture, 0, 1) * np.float32(255)).astype(np.uint8)
 
 
+def mixed(under: FloatPicture, over: FloatPicture, cover: FloatPicture) -> FloatPicture:
+    """`over` laid over `under`, both (H, W, C), as far as `cover` (H, W, 1) says; where that is 0, `under` exactly."""
+    shares = cv2.merge([cover] * under.shape[2]) if under.shape[2] > 1 else cover
+    change = cv2.multiply(cv2.subtract(over, under), shares)
+    return as_float(cv2.add(change, under)).reshape(under.shape)
+
+
 def to_float(picture: NDArray[Any]) -> FloatPicture:
     """uint8 to float32 in 0..1; times 255 and cut off it gives the same 256 values back."""
     return as_float(np.divide(picture, np.float32(255), dtype=np.float32))

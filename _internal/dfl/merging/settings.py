@@ -1,6 +1,6 @@
 """How a face is put into its frame: every setting of the merge, declared once. Nothing heavy is imported."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from dfl.base.options import Options, option
 
@@ -17,11 +17,14 @@ MaskMode = Literal[
     "xseg-prd*xseg-dst",
     "learned-prd*learned-dst*xseg-prd*xseg-dst",
 ]
-ColourTransfer = Literal["none", "rct", "lct", "mkl", "mkl-m", "idt", "idt-m", "sot-m", "mix-m"]
+ColourTransfer = Literal["none", "rct", "lct", "mkl", "mkl-m", "idt", "idt-m", "sot-m", "mix-m", "auto"]
 SharpenMode = Literal["none", "box", "gaussian"]
 
 RAW_MODES = ("raw-rgb", "raw-predict")
+# Transfers that look at a picture's mean colours and their spread alone: what can be smoothed over time.
+STATISTICAL_TRANSFERS = ("rct", "lct", "mkl", "mkl-m")
 _BLENDED = {"mode": ("overlay", "hist-match", "seamless", "seamless-hist-match")}
+_BLENDING = ("motion_blur", "colour_transfer", "sharpen_mode", "sharpen_amount", "denoise", "bicubic", "colour_degrade")
 
 
 class MergeSettings(Options):
@@ -84,7 +87,8 @@ class MergeSettings(Options):
     )
     colour_transfer: ColourTransfer = option(
         "rct",
-        "Give the swapped face the colours of the face it covers; -m: inside the mask.",
+        "Give the swapped face the colours of the face it covers; -m: inside the mask; auto: what shows the weakest "
+        "seam on this clip.",
         ask="Color transfer to predicted face",
         only_if=_BLENDED,
     )
@@ -96,6 +100,13 @@ class MergeSettings(Options):
         minimum=-100,
         maximum=100,
         only_if={"sharpen_mode": ("box", "gaussian")},
+    )
+    super_resolution: int = option(
+        0,
+        "Add detail with the original's face enhancer (`dfl import` brings its weights), in percent.",
+        ask="Choose super resolution power",
+        minimum=0,
+        maximum=100,
     )
     denoise: int = option(
         0,
@@ -122,6 +133,24 @@ class MergeSettings(Options):
         only_if=_BLENDED,
     )
 
+    two_pass: bool = option(False, "Show the model its own merged face and take its second answer: nearer to src.")
+    steady_mask: int = option(
+        0,
+        "Smooth the mask over so many frames before and after, within one shot.",
+        minimum=0,
+        maximum=12,
+    )
+    steady_colours: int = option(
+        0,
+        "Smooth what the transfers rct, lct and mkl measure over so many frames before and after, within one shot.",
+        minimum=0,
+        maximum=12,
+    )
+    steady_landmarks: bool = option(False, "Take the tremble out of landmarks that extraction did not smooth.")
+    like_original: bool = option(
+        False, "Repeat what the original does wrong (see the manual), to go on with a clip that it began."
+    )
+
     @property
     def is_raw(self) -> bool:
         """Whether the face is pasted or written as predicted: no mask shaping, no blending."""
@@ -145,6 +174,11 @@ class MergeSettings(Options):
         return self.mode in _BLENDED["mode"]
 
     @property
+    def transfers_first(self) -> bool:
+        """Whether colours are transferred before the face is pasted; in the seamless modes they are afterwards."""
+        return self.is_blended and not self.is_seamless and self.colour_transfer != "none"
+
+    @property
     def reworks_face(self) -> bool:
         """Whether the pasted face is cut out once more, changed and put back."""
         recoloured_late = self.is_seamless and self.colour_transfer != "none"
@@ -156,3 +190,42 @@ class MergeSettings(Options):
             or self.denoise
             or self.bicubic
         )
+
+    def deciding(self) -> dict[str, Any]:
+        """The settings that decide how a frame with a face looks; those that do nothing beside the others left out."""
+        values = self.model_dump(mode="json")
+        for name in [name for name in values if self._is_idle(name)]:
+            del values[name]
+        return values
+
+    def deciding_without_face(self) -> dict[str, Any]:
+        """The settings that decide how a frame without a swapped face looks."""
+        if self.like_original or not self.changes_background:
+            return {}
+        names = ("denoise", "bicubic", "colour_degrade")
+        return {name: value for name in names if (value := getattr(self, name))}
+
+    def _is_idle(self, name: str) -> bool:
+        """Whether a setting changes nothing beside the others."""
+        if name in _BLENDING and not self.is_blended:
+            return True
+        match name:
+            case "masked_hist_match":
+                return self.mode != "hist-match"
+            case "hist_match_threshold":
+                return "hist-match" not in self.mode
+            case "erode" | "blur":
+                return self.is_raw
+            case "face_scale":
+                return self.mode == "raw-predict"
+            case "sharpen_mode":
+                return self.sharpen_amount <= 0
+            case "sharpen_amount":
+                return self.sharpen_amount > 0 and self.sharpen_mode == "none"
+            case "steady_colours":
+                is_measured = self.colour_transfer in STATISTICAL_TRANSFERS and not self.is_seamless
+                return not (self.is_blended and is_measured)
+            case "super_resolution" | "two_pass":
+                # The mask of mode original is the model's own, first answer.
+                return self.mode == "original" and name == "super_resolution"
+        return False
