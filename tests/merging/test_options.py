@@ -22,10 +22,11 @@ def test_only_an_amp_model_is_asked_how_far_it_morphs(workspace: Workspace, clas
 
 
 def test_the_model_that_was_named_decides_and_xseg_never_does(workspace: Workspace) -> None:
-    assert MergeOptions.pointless_questions(workspace.root, {}) == {"morph_factor"}
+    video = {"to_video": True}  # else none of encoding is put either
+    assert MergeOptions.pointless_questions(workspace.root, video) == {"morph_factor"}
     save(workspace, "amp", "AMP")
     save(workspace, "XSeg", "XSeg")
-    assert MergeOptions.pointless_questions(workspace.root, {}) == set()
+    assert MergeOptions.pointless_questions(workspace.root, video) == set()
     save(workspace, "plain", "SAEHD")
-    assert MergeOptions.pointless_questions(workspace.root, {"model": "amp"}) == set()
-    assert MergeOptions.pointless_questions(workspace.root, {"model": "plain"}) == {"morph_factor"}
+    assert MergeOptions.pointless_questions(workspace.root, {"model": "amp"} | video) == set()
+    assert MergeOptions.pointless_questions(workspace.root, {"model": "plain"} | video) == {"morph_factor"}

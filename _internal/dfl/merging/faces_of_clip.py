@@ -46,6 +46,14 @@ def read_clip(workspace: Workspace, report: Report) -> list[ClipFrame]:
         raise UserError(
             f"There are no frames in {workspace.frames('dst')}.", "Run 2_extract_dst.bat (`dfl extract-frames dst`)."
         )
+    return add_faces(workspace, frames, report)
+
+
+def add_faces(workspace: Workspace, frames: Sequence[Path], report: Report) -> list[ClipFrame]:
+    """Give frames of data_dst the faces of its faceset; says what does not fit.
+
+    frames: their files, or the names that they would have. UserError as of read_clip.
+    """
     stems = Counter(path.stem for path in frames)
     twice = [stem for stem, count in stems.items() if count > 1]
     if twice:

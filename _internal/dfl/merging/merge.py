@@ -18,7 +18,10 @@ from dfl.merging.frame import FrameWork
 from dfl.merging.journal import Journal, is_whole_png
 from dfl.merging.options import MergeOptions
 from dfl.merging.pipeline import FrameOutcome, SwapModel, merge_frames
+from dfl.merging.to_video import VideoMerge
+from dfl.merging.video_source import VideoSource, open_video_source
 from dfl.merging.xseg_masks import XsegMasks
+from dfl.video.encoders import list_encoders
 from dfl.workspace import Workspace
 
 FACTS_NAME = "merge.json"
@@ -31,12 +34,39 @@ _FAILURES_SHOWN = 5
 
 def run(workspace: Workspace, options: MergeOptions, report: Report) -> None:
     """Merge all frames with a saved model; a second run does what is missing."""
-    clip = read_clip(workspace, report)
+    if options.to_video and options.encoder == "list":
+        list_encoders(report)
+        return
+    source = open_video_source(workspace, options, report) if options.to_video else None
+    clip = source.frames if source else read_clip(workspace, report)
     from dfl.models.open_model import open_model
 
     xseg = _open_xseg(workspace, options, report) if options.needs_xseg else None
     model = open_model(workspace.model, options.model, None, options.engine, report, options.morph_factor)
-    run_merge(workspace, options, model, report, clip, xseg)
+    if source:
+        run_merge_to_video(workspace, options, model, report, source, xseg)
+    else:
+        run_merge(workspace, options, model, report, clip, xseg)
+
+
+def run_merge_to_video(
+    workspace: Workspace,
+    options: MergeOptions,
+    model: SwapModel,
+    report: Report,
+    source: VideoSource,
+    xseg: XsegMasks | None = None,
+) -> None:
+    """Merge the frames of a clip with an open model, straight into result and result_mask."""
+    video = VideoMerge(workspace, options, source, _made_with(options, model, xseg), report)
+    _say_how(options, model, report)
+    workers = worker_count(options.workers)
+    failed = video.merge_missing(
+        _frame_work(workspace, options, model, xseg),
+        lambda frames, work: _until_hopeless(merge_frames(frames, work, model.predict, workers, xseg)),
+    )
+    _say_failures(workspace, failed, report)
+    video.finish()
 
 
 def _open_xseg(workspace: Workspace, options: MergeOptions, report: Report) -> XsegMasks:
@@ -74,15 +104,7 @@ def run_merge(
         need_space(workspace.merged, _space(todo), "Merging")
         if todo:  # it tells of finished runs only
             (workspace.merged / FACTS_NAME).unlink(missing_ok=True)
-        work = FrameWork(
-            options.settings(),
-            model.resolution,
-            FaceType(model.face_type),
-            workspace.merged,
-            workspace.merged_mask,
-            options.mark,
-            xseg,
-        )
+        work = _frame_work(workspace, options, model, xseg)
         workers = worker_count(options.workers)
         with report.progress("Merging", len(todo)) as progress:
             failed = []
@@ -95,6 +117,18 @@ def run_merge(
     _remove_leftovers(workspace, clip, report)
     _say_failures(workspace, failed, report)
     _write_facts(workspace, clip, failed, options, model, report)
+
+
+def _frame_work(workspace: Workspace, options: MergeOptions, model: SwapModel, xseg: XsegMasks | None) -> FrameWork:
+    return FrameWork(
+        options.settings(),
+        model.resolution,
+        FaceType(model.face_type),
+        workspace.merged,
+        workspace.merged_mask,
+        options.mark,
+        xseg,
+    )
 
 
 def _made_with(options: MergeOptions, model: SwapModel, xseg: XsegMasks | None) -> dict[str, Any]:
@@ -144,8 +178,13 @@ def _say_start(
         report.line(f"{len(clip) - len(todo)} of {len(clip)} frames are merged already.")
     if not options.mark:
         report.line("The merged pictures will not be marked as made.")
+    _say_how(options, model, report)
+
+
+def _say_how(options: MergeOptions, model: SwapModel, report: Report) -> None:
+    face_type = FaceType(model.face_type).file_name
     report.line(
-        f"Model {model.name}, iteration {model.iteration}, {model.resolution} px {now['face_type']}: "
+        f"Model {model.name}, iteration {model.iteration}, {model.resolution} px {face_type}: "
         f"mode {options.mode}, mask {options.mask_mode}, colour transfer {options.colour_transfer}"
         + "".join(f", {name.replace('_', ' ')} {value}" for name, value in model.settings.items())
         + "."

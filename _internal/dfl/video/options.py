@@ -75,6 +75,7 @@ class EncodingOptions(Options):
         "auto", "Resolution of the colours; auto is 420, which every player knows, and 422 for prores."
     )
     bits: Literal["auto", "8", "10"] = option("auto", "Bits of every value; auto is 8, and 10 for prores.")
+    mask: bool = option(True, "Make result_mask, where white is the swapped face, for compositing.")
     label: Literal["none", "corner", "start"] = option(
         "none", 'Write "Contains AI-altered faces" into a corner of every frame, or of the first three seconds.'
     )
@@ -86,7 +87,6 @@ class EncodingOptions(Options):
 class MakeVideoOptions(EncodingOptions):
     """Options of make-video."""
 
-    mask: bool = option(True, "Make result_mask, where white is the swapped face, for compositing.")
     fps: float = option(
         25.0,
         "Frames a second, used only when the frames come neither from extract-frames nor with a data_dst video.",
