@@ -15,10 +15,13 @@ sys.path.insert(0, str(ROOT / "_internal"))
 
 from dfl.base.options import bounds, declared  # noqa: E402 - a source checkout need not be installed for this
 from dfl.cli import COMMON  # noqa: E402
+from dfl.models.options import XsegOptions  # noqa: E402
 from dfl.stages import STAGES, Stage  # noqa: E402
 from dfl.training.options import MODEL_FIELDS  # noqa: E402
 
 MANUAL = ROOT / "docs" / "manual.md"
+# What a stage's model may be told.
+MODELS: dict[str, dict[str, Any]] = {"train": dict(MODEL_FIELDS), "xseg-train": dict(XsegOptions.model_fields)}
 BEGIN, END = "<!-- made by scripts/make_manual.py: {name} -->", "<!-- end of what is made -->"
 
 
@@ -26,9 +29,9 @@ def stage_text(row: Stage) -> str:
     """What is made for one stage: what it does, its command, its files, its options."""
     module, name = row.options.split(":")
     fields = getattr(importlib.import_module(module), name).model_fields
-    if row.name == "train":
+    if row.name in MODELS:
         # Its copies of the models' options are empty unless given; the models' own ones have default and question.
-        fields = {name: MODEL_FIELDS.get(name, field) for name, field in fields.items()}
+        fields = {name: MODELS[row.name].get(name, field) for name, field in fields.items()}
     words = " ".join([row.name, *(_positional(name, field) for name, field in fields.items() if _is_positional(field))])
     files = [f"{row.name}_src", f"{row.name}_dst"] if row.has_sides else [row.name]
     lines = [f"{row.help}", ""]

@@ -57,6 +57,11 @@ class Workspace:
         return self.frames(side) / "aligned_people"
 
     @property
+    def pretraining_faces(self) -> Path:
+        """Aligned faces of many people, or a pack of them, that models are pretrained on."""
+        return self.root / "pretraining_faces"
+
+    @property
     def model(self) -> Path:
         return self.root / "model"
 

@@ -2,13 +2,18 @@
 
 from dfl.base.errors import UserError
 from dfl.base.report import Report
-from dfl.models.options import AmpOptions, ModelOptions, Quick96Options, SaehdOptions
+from dfl.models.options import AmpOptions, ModelOptions, Quick96Options, SaehdOptions, XsegOptions
 from dfl.models.saved_set import SavedSet, list_models, model_folder, write_set
 from dfl.original.options import ImportOptions
 from dfl.original.read_model import OriginalModel, read_model
 from dfl.workspace import Workspace
 
-OPTIONS: dict[str, type[ModelOptions]] = {"SAEHD": SaehdOptions, "AMP": AmpOptions, "Quick96": Quick96Options}
+OPTIONS: dict[str, type[ModelOptions]] = {
+    "SAEHD": SaehdOptions,
+    "AMP": AmpOptions,
+    "Quick96": Quick96Options,
+    "XSeg": XsegOptions,
+}
 
 
 def run(workspace: Workspace, options: ImportOptions, report: Report) -> None:

@@ -7,15 +7,28 @@ from dfl.base.asking import ask_options, ask_text, ask_yes
 from dfl.base.errors import UserError
 from dfl.base.options import declared
 from dfl.base.report import Report
-from dfl.models.options import AmpOptions, ModelOptions, Quick96Options, SaehdOptions
+from dfl.models.open_model import XSEG
+from dfl.models.options import AmpOptions, ModelOptions, Quick96Options, SaehdOptions, XsegOptions
 from dfl.models.saved_set import SavedSet, list_models, read_set
 from dfl.training.options import TrainRunOptions, given_model_options
 
-OPTION_CLASSES: dict[str, type[ModelOptions]] = {"SAEHD": SaehdOptions, "AMP": AmpOptions, "Quick96": Quick96Options}
+OPTION_CLASSES: dict[str, type[ModelOptions]] = {
+    "SAEHD": SaehdOptions,
+    "AMP": AmpOptions,
+    "Quick96": Quick96Options,
+    XSEG: XsegOptions,
+}
 
 
 def choose_name(models: Path, options: TrainRunOptions) -> str:
-    """The model that was saved last, or `new`; with questions, the original's list of models."""
+    """The name that was given, else the model that was saved last, or `new`; with questions, the original's list.
+
+    XSeg, of which a workspace has one, is called so.
+    """
+    if options.model == XSEG and options.name not in (None, XSEG):
+        raise UserError("The XSeg model has no other name.", "Leave --name out.")
+    if options.model == XSEG or options.name:
+        return options.name or XSEG
     names = [name for name, _ in list_models(models, options.model)]
     if not options.ask:
         return names[0] if names else "new"
@@ -35,10 +48,12 @@ def load_or_new(folder: Path, name: str, options: TrainRunOptions, report: Repor
     if foreign:
         raise UserError(f"{options.model} has no option {', '.join(foreign)}.", "Leave it out, or use --model SAEHD.")
     if (name, options.model) not in list_models(folder.parent, options.model):
-        known = (_ask_model(kind, given, set(given)) if options.ask else {}) | given
-        defaults = {key: kind.default_of(key, known) for key in kind.model_fields}
-        return SavedSet(options.model, kind(**(defaults | known)).model_dump(), 0, {})
+        return _new(kind, options, given)
     saved = read_set(folder, report.warn, set_aside=True)
+    asks_restart = options.ask and options.model == XSEG
+    if options.restart or (asks_restart and ask_yes("Restart training?", False, help="Begin with fresh weights.")):
+        report.line(f"{name} begins anew; what it has learned until iteration {saved.iteration} is left behind.")
+        return _new(kind, options, saved.options | given)
     fixed = {key for key in kind.model_fields if _is_fixed(kind, key)}
     for key in sorted(fixed & set(given)):
         if given[key] != saved.options.get(key):
@@ -53,9 +68,20 @@ def load_or_new(folder: Path, name: str, options: TrainRunOptions, report: Repor
     for key, value in changed.items():
         if key in saved.options and value != saved.options[key]:
             report.line(f"{key}: {saved.options[key]} -> {value}")
+    if options.model == XSEG and saved.options.get("pretrain") and not changed["pretrain"]:
+        report.line("Pretraining is over: the weights are kept, iterations are counted anew.")
+        return SavedSet(saved.class_name, changed, 0, saved.weights, saved.optimizer, state=saved.state)
     return SavedSet(
         saved.class_name, changed, saved.iteration, saved.weights, saved.optimizer, saved.history, saved.state
     )
+
+
+def _new(kind: type[ModelOptions], options: TrainRunOptions, given: dict[str, Any]) -> SavedSet:
+    """A model without weights. given: what need not be its default, and is not asked if the user said it."""
+    said = set(given_model_options(options))
+    known = given | (_ask_model(kind, given, said) if options.ask else {})
+    defaults = {key: kind.default_of(key, known) for key in kind.model_fields}
+    return SavedSet(options.model, kind(**(defaults | known)).model_dump(), 0, {})
 
 
 def _ask_model(kind: type[ModelOptions], defaults: dict[str, Any], skip: set[str]) -> dict[str, Any]:

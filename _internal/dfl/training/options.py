@@ -1,8 +1,10 @@
 """Options of the stage `train`: how to run it, and what may be said about the model."""
 
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import create_model
+from pydantic.fields import FieldInfo
 
 from dfl.base.options import Options, bounds, option
 from dfl.models.options import AmpOptions, SaehdOptions, XsegOptions
@@ -11,7 +13,7 @@ from dfl.models.options import AmpOptions, SaehdOptions, XsegOptions
 class TrainRunOptions(Options):
     """How one run of training goes; nothing of this is stored with the model."""
 
-    model: Literal["SAEHD", "AMP", "Quick96"] = option("SAEHD", "Class of the model.", ask="Model")
+    model: Literal["SAEHD", "AMP", "Quick96", "XSeg"] = option("SAEHD", "Class of the model.", ask="Model")
     name: str | None = option(None, "Name of the model; the one that was saved last, or `new`.")
     engine: Literal["tensorflow", "torch"] | None = option(None, "Engine; chosen by what the machine has if not given.")
     seed: int | None = option(None, "Start of all random numbers of a new model; the same seed gives the same run.")
@@ -27,6 +29,12 @@ class TrainRunOptions(Options):
         0, "Stop when the loss has not become better by 0.5 % for so many iterations; 0 does not.", minimum=0
     )
     tensorboard: bool = option(False, "Write logs for TensorBoard into the model's folder.")
+    pretraining_faces: Path | None = option(
+        None,
+        "Aligned faces of many people to pretrain on: a folder, one with a folder for each person, or a faceset.pak; "
+        "the workspace's pretraining_faces if not given.",
+    )
+    restart: bool = option(False, "Begin anew, with fresh weights, in place of what the model has learned.")
     ask: bool = option(False, "Put the model's questions.")
 
 
@@ -34,8 +42,8 @@ class TrainRunOptions(Options):
 MODEL_FIELDS = XsegOptions.model_fields | AmpOptions.model_fields | SaehdOptions.model_fields
 
 
-def _may_be_given() -> dict[str, Any]:
-    """Every option of a model once more, empty unless the user gives it."""
+def _may_be_given(fields: dict[str, FieldInfo]) -> dict[str, Any]:
+    """Options of a model once more, empty unless the user gives them."""
     return {
         name: (
             field.annotation | None if field.annotation is not None else Any,
@@ -46,13 +54,20 @@ def _may_be_given() -> dict[str, Any]:
                 maximum=bounds(field)[1],
             ),
         )
-        for name, field in MODEL_FIELDS.items()
+        for name, field in fields.items()
     }
 
 
-TrainOptions = create_model("TrainOptions", __base__=TrainRunOptions, **_may_be_given())
+TrainOptions = create_model("TrainOptions", __base__=TrainRunOptions, **_may_be_given(MODEL_FIELDS))
+
+
+class _XsegRunOptions(TrainRunOptions):
+    model: Literal["XSeg"] = option("XSeg", "Class of the model.")
+
+
+XsegTrainOptions = create_model("XsegTrainOptions", __base__=_XsegRunOptions, **_may_be_given(XsegOptions.model_fields))
 
 
 def given_model_options(options: TrainRunOptions) -> dict[str, Any]:
     """What the user said about the model, by name."""
-    return {name: value for name in MODEL_FIELDS if (value := getattr(options, name)) is not None}
+    return {name: value for name in MODEL_FIELDS if (value := getattr(options, name, None)) is not None}

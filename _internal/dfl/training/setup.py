@@ -5,18 +5,25 @@ from typing import Any
 
 import keras
 
+from dfl.faces.face_type import FaceType
 from dfl.faceset.faceset import FaceFile
 from dfl.models.open_model import build_network
-from dfl.models.options import AmpOptions, Quick96Options, SaehdOptions
+from dfl.models.options import AmpOptions, Quick96Options, SaehdOptions, XsegOptions
 from dfl.models.saehd import Saehd
 from dfl.models.saved_set import SavedSet
 from dfl.nets.amp import Amp
+from dfl.samples.xseg_sample import XsegSettings
 from dfl.training.amp_goal import AmpGoal, chosen_channels
 from dfl.training.feeding import Feeder, SwapFeeder
 from dfl.training.goal import Arrays, Goal
 from dfl.training.recipe import swap_recipe
 from dfl.training.saehd_goal import SaehdGoal
+from dfl.training.xseg_feeding import XsegFeeder
+from dfl.training.xseg_goal import XsegGoal
 from dfl.workspace import Side
+
+# As in the original: RMSprop with learning rate dropout.
+XSEG_OPTIMIZER: dict[str, Any] = {"is_adabelief": False, "rate": 1e-4, "kept_share": 0.3}
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +51,14 @@ def set_up(saved: SavedSet, faces: dict[Side, list[FaceFile]], seed: int, has_sy
         return Setup(goal, feeder, recipe.optimizer)
     if isinstance(network, Amp):
         return _amp(network, AmpOptions(**saved.options), saved, faces, seed, has_symmetric_warp)
-    raise TypeError(f"{saved.class_name} cannot be trained")
+    options = XsegOptions(**saved.options)
+    samples = XsegSettings(
+        FaceType.from_name(options.face_type),
+        "pretraining" if options.pretrain else "labelled",
+        resolution=network.resolution,
+    )
+    xseg_feeder = XsegFeeder(faces, samples, batch_size, seed, saved.iteration)
+    return Setup(XsegGoal(network, options.pretrain), xseg_feeder, dict(XSEG_OPTIMIZER))
 
 
 def _amp(
