@@ -66,16 +66,16 @@ STAGES = (
         "dfl.models.models_stage:run",
     ),
     Stage(
+        "compare-snapshots",
+        "Compare a model's backups and its newest state on the same faces.",
+        "dfl.training.compare_options:CompareOptions",
+        "dfl.training.compare_snapshots:run",
+    ),
+    Stage(
         "time-lapse",
         "Make a video of a model's preview history.",
         "dfl.training.time_lapse_options:TimeLapseOptions",
         "dfl.training.time_lapse:run",
-    ),
-    Stage(
-        "xseg-train",
-        "Train XSeg, which draws the masks of faces, on outlines that you drew.",
-        "dfl.training.options:XsegTrainOptions",
-        "dfl.training.train:run",
     ),
     Stage(
         "merge",

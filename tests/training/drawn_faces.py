@@ -22,11 +22,11 @@ FRAME_LANDMARKS = np.array(JAW + BROWS + NOSE + EYES + LIPS + INNER, np.float32)
 def make_faceset(folder: Path, colour: tuple[int, int, int], count: int = 6) -> None:
     """Drawn faces of one colour."""
     for index in range(count):
-        frame = np.full((256, 256, 3), 60 + 5 * index, np.uint8)
+        frame = np.full((256, 256, 3), 60 + 5 * (index % 30), np.uint8)
         cv2.ellipse(frame, (128, 150), (85, 105), 0, 0, 360, colour, -1)
         for x, y in ((83, 115), (168, 115)):
             cv2.circle(frame, (x, y), 8, (20, 20, 20), -1)
-        cv2.ellipse(frame, (128, 190), (30, 4 + 2 * index), 0, 0, 360, (40, 40, 160), -1)
+        cv2.ellipse(frame, (128, 190), (30, 4 + 2 * (index % 30)), 0, 0, 360, (40, 40, 160), -1)
         matrix = alignment_matrix(FRAME_LANDMARKS, 128, FaceType.WHOLE)
         face = cv2.warpAffine(frame, matrix, (128, 128))
         metadata = FaceMetadata(

@@ -72,6 +72,9 @@ class TinyFeeder:
     def learned(self, losses: Any) -> None:
         pass
 
+    def state(self) -> dict[str, Any]:
+        return {}
+
     def close(self) -> None:
         pass
 

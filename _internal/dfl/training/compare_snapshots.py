@@ -1,0 +1,156 @@
+"""Stage `compare-snapshots`: saved states of a model on the same faces, as a table and as a sheet of pictures."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfl.base.errors import UserError
+from dfl.base.pictures import Picture, contact_sheet, write_picture
+from dfl.base.report import Report
+from dfl.models.backups import list_backups
+from dfl.models.engine import start_engine
+from dfl.models.open_model import find_model
+from dfl.models.options import AmpOptions, ModelOptions, Quick96Options, SaehdOptions
+from dfl.models.saved_set import SavedSet, model_folder, read_set
+from dfl.samples.batches import load_training_faces
+from dfl.training.compare_options import CompareOptions
+from dfl.training.goal import Arrays
+from dfl.workspace import Side, Workspace
+
+_OPTIONS: dict[str, type[ModelOptions]] = {"SAEHD": SaehdOptions, "AMP": AmpOptions, "Quick96": Quick96Options}
+_SHEET_FACES, _SHEET_HEIGHT = 6, 160
+_BATCH = 4
+SHEET = "snapshots.jpg"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One saved state: what it is called, and the folder that read_set opens."""
+
+    label: str
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How near a state comes to the faces that it was shown, means over all faces.
+
+    dssim: (1 - SSIM) / 2 inside the mask, 0 is equal. mask: mean absolute difference of the masks, both sides, 0..1.
+    """
+
+    dssim_src: float
+    dssim_dst: float
+    mask: float
+
+
+def run(workspace: Workspace, options: CompareOptions, report: Report) -> None:
+    """Compare; writes `snapshots.jpg` into the model's folder. See `dfl compare-snapshots --help`."""
+    chosen = find_model(workspace.model, options.name, options.model)
+    if chosen is None:
+        raise UserError(f"There is no such model in {workspace.model}.", "`dfl models` lists what there is.")
+    folder = model_folder(workspace.model, *chosen)
+    snapshots = _snapshots(folder, options.snapshots)
+    newest = read_set(folder, report.warn)
+    batches = _faces(workspace, newest, options.faces, report)
+    report.line(str(start_engine(options.engine)))
+    rows, lines = [_shown_faces(batches)], list[tuple[str, int, Quality]]()
+    for snapshot in report.track(snapshots, "Snapshots", len(snapshots)):
+        try:
+            saved = read_set(snapshot.folder)
+        except UserError as error:
+            report.warn(f"{error.what} It is left out.")
+            continue
+        quality, swapped = _measure(saved, batches, folder.name)
+        lines.append((snapshot.label, saved.iteration, quality))
+        rows.append(swapped)
+    _tell(lines, report)
+    sheet = folder / SHEET
+    write_picture(sheet, contact_sheet(rows, _SHEET_HEIGHT))
+    report.done(f"{sheet}: dst's faces, then the swaps of {len(lines)} snapshots.", snapshots=len(lines))
+
+
+def _snapshots(folder: Path, wanted: str) -> list[Snapshot]:
+    """Backups from old to new, the set before the newest, and the newest."""
+    backups = {f"{backup.number:02d}": backup.folder for backup in list_backups(folder)}
+    numbers = [part.strip().zfill(2) for part in wanted.split(",") if part.strip()] if wanted else list(backups)
+    missing = [number for number in numbers if number not in backups]
+    if missing:
+        have = ", ".join(backups) or "none"
+        raise UserError(f"{folder.name} has no backup {', '.join(missing)}. Backups: {have}.", "Choose of these.")
+    found = [Snapshot(f"backup {number}", backups[number]) for number in sorted(numbers, reverse=True)]
+    return [*found, Snapshot("newest", folder)]
+
+
+def _faces(workspace: Workspace, saved: SavedSet, count: int, report: Report) -> list[Arrays]:
+    """Batches of the held-out faces of the model, or of faces that it was trained on, and says so."""
+    from dfl.training.held_out import held_out_batches, split_sides
+
+    sides: tuple[Side, ...] = ("src", "dst")
+    faces = {side: load_training_faces(workspace.aligned(side), report) for side in sides}
+    held_count = int(saved.state.get("held_out", 0))
+    _, held = split_sides(faces, held_count, int(saved.state.get("seed", 0)))
+    if all(held.values()):
+        chosen = {side: held[side][:count] for side in sides}
+        report.line(f"Compared on {min(map(len, chosen.values()))} faces of each side that it was not trained on.")
+    else:
+        chosen = {side: found[:: max(1, len(found) // count)][:count] for side, found in faces.items()}
+        report.line(
+            f"Compared on {min(map(len, chosen.values()))} faces of each side that it was trained on: none were held "
+            "out."
+        )
+    return list(held_out_batches(chosen, _OPTIONS[saved.class_name](**saved.options), _BATCH))
+
+
+def _measure(saved: SavedSet, batches: list[Arrays], name: str) -> tuple[Quality, list[Picture]]:
+    """A state's figures, and its swaps of the first faces."""
+    from dfl.models.compiled import compiled
+    from dfl.models.open_model import build_network, set_weights
+    from dfl.nets.amp import Amp
+    from dfl.training.similarity import dssim
+
+    network: Any = build_network(saved.class_name, saved.options)
+    set_weights(network, saved.weights, name)
+    is_amp = isinstance(network, Amp)
+
+    def compare(src: Any, dst: Any, src_mask: Any, dst_mask: Any, *chosen: Any) -> tuple[Any, ...]:
+        src_face, src_drawn, dst_face, dst_drawn = network.reconstruct(src, dst, *chosen)
+        swapped = network.swap(dst, np.float32(1))[0] if is_amp else network.swap(dst)[0]
+        size = max(1, int(src.shape[1] / 11.6))
+        return (
+            dssim(src * src_mask, src_face * src_mask, size),
+            dssim(dst * dst_mask, dst_face * dst_mask, size),
+            abs(src_mask - src_drawn) + abs(dst_mask - dst_drawn),
+            swapped,
+        )
+
+    run_compare = compiled(compare)
+    found: list[list[NDArray[np.float32]]] = []
+    for batch in batches:
+        names = ["src_target", "dst_target", "src_mask", "dst_mask", *(["chosen"] if is_amp else [])]
+        found.append(list(run_compare(*(batch[key] for key in names))))
+    src, dst, masks, swapped = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return Quality(float(src.mean()), float(dst.mean()), float(masks.mean()) / 2), _pictures(swapped)
+
+
+def _shown_faces(batches: list[Arrays]) -> list[Picture]:
+    return _pictures(np.concatenate([batch["dst_target"] for batch in batches]))
+
+
+def _pictures(faces: NDArray[np.float32]) -> list[Picture]:
+    return list((np.clip(faces[:_SHEET_FACES], 0, 1) * 255 + 0.5).astype(np.uint8))
+
+
+def _tell(lines: list[tuple[str, int, Quality]], report: Report) -> None:
+    """The table, and which state is best."""
+    if not lines:
+        raise UserError("No snapshot could be read.", "See the warnings above.")
+    report.line(f"{'':12} {'iteration':>10} {'DSSIM src':>10} {'DSSIM dst':>10} {'mask error':>10}")
+    for label, iteration, quality in lines:
+        report.line(
+            f"{label:12} {iteration:10d} {quality.dssim_src:10.4f} {quality.dssim_dst:10.4f} {quality.mask:10.4f}"
+        )
+    best = min(lines, key=lambda line: line[2].dssim_src + line[2].dssim_dst)
+    report.line(f"Nearest to the faces: {best[0]}, iteration {best[1]}.")
