@@ -187,6 +187,19 @@ def test_frames_that_are_not_merged_yet(workspace: Workspace, make_clip: ClipMak
         make(workspace, report)
 
 
+def test_pictures_of_other_types_are_told_of(workspace: Workspace, make_clip: ClipMaker, report: Recorder) -> None:
+    merge_untouched(workspace, make_clip("plain.mp4"))
+    write_picture(workspace.merged / "00003.jpg", np.zeros((48, 64, 3), np.uint8))
+    assert len(times(make(workspace, report, mask=False))) == 25
+    assert "1 pictures in" in report.warnings[0]
+    assert "such as 00003.jpg" in report.warnings[0]
+    for path in list_pictures(workspace.merged):
+        path.rename(path.with_suffix(".jpg"))
+    with pytest.raises(UserError, match=r"There are 25 pictures of another type, such as 00001\.jpg") as caught:
+        make(workspace, report)
+    assert "convert" in caught.value.todo
+
+
 def test_frames_that_failed_or_were_taken_out_leave_the_one_before(
     workspace: Workspace, make_clip: ClipMaker, report: Recorder
 ) -> None:
@@ -247,6 +260,7 @@ def test_frames_of_the_original_program(
     rate = 25 if has_clip else 10
     assert times(make(workspace, report, fps=10)) == [Fraction(number, rate) for number in range(25)]
     assert f"shown evenly, {rate} a second" in report.warnings[-1]
+    assert ("as in data_dst.mp4" if has_clip else "the right rate with --fps") in report.warnings[-1]
 
 
 def test_no_masks_no_mask_video(workspace: Workspace, make_clip: ClipMaker, report: Recorder) -> None:

@@ -132,3 +132,53 @@ def test_no_sound(make_clip: ClipMaker, tmp_path: Path) -> None:
     write_video(tmp_path / "result.mp4", FRAMES, FORM, make_clip("plain.mp4"))
     with av.open(str(tmp_path / "result.mp4")) as container:
         assert len(container.streams.audio) == 0
+
+
+@pytest.fixture(scope="module")
+def rich(make_clip: ClipMaker, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clip with two languages, subtitles, chapters, and tags that are nobody's business."""
+    folder = tmp_path_factory.mktemp("rich")
+    (folder / "words.srt").write_text("1\n00:00:00,200 --> 00:00:00,600\nGood day\n", encoding="utf-8")
+    chapter = "[CHAPTER]\nTIMEBASE=1/1000\nSTART={}\nEND={}\ntitle={}\n"
+    tags = ";FFMETADATA1\nlocation=+52.5+13.4/\nartist=Somebody\ncomment=Taken by Somebody\n"
+    tags += chapter.format(0, 400, "Beginning") + chapter.format(400, 1000, "End")
+    (folder / "tags.txt").write_text(tags, encoding="utf-8")
+    clip = make_clip("loud.mp4", "-pix_fmt", "yuv420p", sound=True)
+    inputs = ["-i", clip, "-i", folder / "words.srt", "-i", folder / "tags.txt", "-map_metadata", "2"]
+    maps = ["-map", "0:v", "-map", "0:a", "-map", "0:a", "-map", "1:s", "-c:v", "copy", "-c:a", "copy"]
+    said = ["-metadata:s:a:0", "language=ger", "-metadata:s:a:1", "language=jpn", "-metadata:s:s:0", "language=eng"]
+    ffmpeg(*inputs, *maps, *said, "-c:s", "srt", folder / "rich.mkv")
+    ffmpeg(*inputs, *maps, *said, "-c:s", "mov_text", folder / "rich.mp4")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("source", "suffix", "has_words"),
+    [("rich.mp4", ".mp4", True), ("rich.mp4", ".mov", True), ("rich.mkv", ".mkv", True), ("rich.mkv", ".mp4", False)],
+)
+def test_languages_subtitles_and_chapters_come_along_and_nothing_else(
+    rich: Path, tmp_path: Path, source: str, suffix: str, has_words: bool
+) -> None:
+    path = tmp_path / f"result{suffix}"
+    losses = write_video(path, FRAMES, FORM, rich / source)
+    assert ["Subtitles" in loss for loss in losses] == ([] if has_words else [True])
+    with av.open(str(path)) as container:
+        assert [stream.metadata["language"] for stream in container.streams.audio] == ["ger", "jpn"]
+        titles = [
+            (chapter["metadata"]["title"], chapter["start"] * chapter["time_base"]) for chapter in container.chapters()
+        ]
+        assert titles == [("Beginning", 0), ("End", Fraction(2, 5))]
+        assert len(container.streams.subtitles) == has_words
+        told = " ".join(container.metadata.values())
+        assert "Somebody" not in told
+        assert "52.5" not in told
+    assert b"Somebody" not in path.read_bytes()
+    if has_words:
+        words = ffmpeg("-i", path, "-map", "0:s", "-f", "srt", "-").decode()
+        assert "00:00:00,200 --> 00:00:00,600" in words
+        assert "Good day" in words
+
+
+def test_an_avi_takes_neither(rich: Path, tmp_path: Path) -> None:
+    losses = write_video(tmp_path / "result.avi", FRAMES, FORM, rich / "rich.mkv")
+    assert "Subtitles" in losses[-1]

@@ -52,9 +52,9 @@ def read_plan(workspace: Workspace, default_rate: Fraction, report: Report) -> P
             f"{clip.path} is HDR video, and nothing says how its frames were taken out: colours would be wrong.",
             "Start again with extract-frames dst, which maps them to ordinary (BT.709) colours.",
         )
-    stems = [path.stem for path in list_pictures(workspace.frames("dst")) or list_pictures(workspace.merged)]
+    stems = [path.stem for path in list_pictures(workspace.frames("dst"))] or sorted(_merged_stems(workspace))
     rate = clip.rate if clip else default_rate
-    whose = clip.path.name if clip else "--fps"
+    whose = f"as in {clip.path.name}" if clip else "give the right rate with --fps if that is not it"
     report.warn(
         f"There is no {workspace.clip_facts('dst').name}: frames are shown evenly, {float(rate):g} a second ({whose})."
     )
@@ -142,16 +142,22 @@ def only_merged(plan: Plan, workspace: Workspace, failed: Collection[str], repor
 
     `failed`: the stems of the latter. UserError when frames are not merged yet.
     """
-    merged = {path.stem for path in list_pictures(workspace.merged) if path.suffix.lower() == ".png"}
+    merged = _merged_stems(workspace)
     wanted = {frame.stem for frame in plan.frames}
     there = {path.stem for path in list_pictures(workspace.frames("dst"))}
     missing = sorted((wanted - merged - set(failed)) & (there or wanted))
+    others = [path for path in list_pictures(workspace.merged) if path.suffix.lower() != ".png"]
     if missing or not wanted & merged:
-        raise UserError(
-            f"{workspace.merged} holds {len(wanted & merged)} merged frames of {len(wanted & there or wanted)}"
-            + (f"; the first that is missing is {missing[0]}.png." if missing else "."),
-            MERGE_ADVICE,
-        )
+        what = f"{workspace.merged} holds {len(wanted & merged)} merged frames of {len(wanted & there or wanted)}"
+        what += f"; the first that is missing is {missing[0]}.png." if missing else "."
+        if {path.stem for path in others} & wanted:
+            raise UserError(
+                f"{what} There are {len(others)} pictures of another type, such as {others[0].name}.",
+                "Only PNG pictures are taken: convert those to PNG, or run merge again.",
+            )
+        raise UserError(what, MERGE_ADVICE)
+    if others:
+        report.warn(f"{len(others)} pictures in {workspace.merged} are not PNG, such as {others[0].name}: left out.")
     frames: list[Timed] = []
     for frame in plan.frames:
         if frame.stem in merged:
@@ -170,6 +176,10 @@ def only_merged(plan: Plan, workspace: Workspace, failed: Collection[str], repor
     if len(merged) > len(frames):
         report.warn(f"{workspace.merged} holds {len(merged) - len(frames)} pictures that are no frames of data_dst.")
     return replace(plan, frames=frames)
+
+
+def _merged_stems(workspace: Workspace) -> set[str]:
+    return {path.stem for path in list_pictures(workspace.merged) if path.suffix.lower() == ".png"}
 
 
 def at_constant_rate(plan: Plan, report: Report) -> Plan:

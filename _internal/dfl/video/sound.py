@@ -1,4 +1,7 @@
-"""The sound of a clip, taken along into a video that is being written."""
+"""What else a clip has, taken along into a video that is being written: sound, subtitles, chapters.
+
+Nothing more: other tags may tell where, when, by whom and with what a clip was taken.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +21,13 @@ COPIED = {
     ".mkv": {"aac", "mp3", "mp2", "ac3", "eac3", "dts", "truehd", "alac", "opus", "vorbis", "flac"}
     | {"pcm_s16le", "pcm_s24le", "pcm_f32le"},
     ".avi": {"aac", "mp3", "mp2", "ac3", "pcm_s16le", "pcm_u8"},
+}
+# Subtitles of other kinds are left out.
+SUBTITLES = {
+    ".mp4": {"mov_text"},
+    ".mov": {"mov_text"},
+    ".mkv": {"subrip", "ass", "webvtt", "hdmv_pgs_subtitle", "dvd_subtitle"},
+    ".avi": set[str](),
 }
 # A coder's lead-in lies before time 0. mp4 and mov hide it by an edit list; the others would start with it, and all
 # frames come later by it.
@@ -41,7 +51,8 @@ class SoundCut:
 class SoundTrack:
     """Audio streams of a source container on their way into an output container, copied or coded as AAC.
 
-    Packets are taken in step with the frames, so that memory stays bounded. `losses` says what could not be kept.
+    Of a whole clip subtitles and chapters come along too, where the container takes them. Packets are taken in step
+    with the frames, so that memory stays bounded. `losses` says what could not be kept.
     """
 
     def __init__(self, source: Any, output: Any, suffix: str, cut: SoundCut) -> None:
@@ -74,20 +85,48 @@ class SoundTrack:
             context = stream.codec_context
             if context is None or not context.sample_rate:
                 self.losses.append(f"A sound track of {self._name} is of an unknown kind and was left out.")
-                continue
-            if self._cut.is_copied or kind_of(stream) in COPIED[self._suffix]:
-                self._streams[stream.index] = self._output.add_stream_from_template(stream)
+            elif self._cut.is_copied or kind_of(stream) in COPIED[self._suffix]:
+                self._take(stream, self._output.add_stream_from_template(stream))
             else:
                 rate = context.sample_rate if context.sample_rate in AAC_RATES else AAC_RATES[-1]
                 layout = AAC_LAYOUTS.get(context.channels, "stereo")
-                coded = self._output.add_stream("aac", rate=rate, layout=layout, bit_rate=AAC_BITRATE)
-                self._streams[stream.index] = coded
+                self._take(stream, self._output.add_stream("aac", rate=rate, layout=layout, bit_rate=AAC_BITRATE))
                 self._coded.add(stream.index)
                 self.losses.append(f"Sound of {self._name}: {kind_of(stream)} became AAC, as {self._suffix} needs it.")
-            offset = start_ticks(self._source, stream.time_base)
-            self._offsets[stream.index] = offset + round(self._cut.start / stream.time_base)
+        if self._cut == SoundCut(self._cut.path):
+            self._add_subtitles()
+            self._add_chapters()
         self._packets = self._demux()
         self._next = next(self._packets, None)
+
+    def _take(self, stream: Any, taken: Any) -> None:
+        """Note where a stream goes, when it begins, and its language."""
+        self._streams[stream.index] = taken
+        offset = start_ticks(self._source, stream.time_base)
+        self._offsets[stream.index] = offset + round(self._cut.start / stream.time_base)
+        if "language" in stream.metadata:
+            taken.metadata["language"] = stream.metadata["language"]
+
+    def _add_subtitles(self) -> None:
+        for stream in self._source.streams.subtitles:
+            kind = kind_of(stream) if stream.codec_context else "unknown"
+            if kind in SUBTITLES[self._suffix]:
+                self._take(stream, self._output.add_stream_from_template(stream))
+            else:
+                self.losses.append(
+                    f"Subtitles of {self._name} ({kind}) were left out: {self._suffix} does not take them."
+                )
+
+    def _add_chapters(self) -> None:
+        """Their titles and times, counted from the clip's start."""
+        chapters = []
+        for chapter in self._source.chapters() if self._suffix != ".avi" else ():
+            begin = start_ticks(self._source, chapter["time_base"])
+            title = {name: text for name, text in chapter["metadata"].items() if name == "title"}
+            span = {"start": chapter["start"] - begin, "end": chapter["end"] - begin}
+            chapters.append(chapter | span | {"metadata": title})
+        if chapters:
+            self._output.set_chapters(chapters)
 
     def mux_until(self, time: Fraction | None) -> None:
         """Write what sounds up to `time` seconds; None: all that is left."""
@@ -106,7 +145,7 @@ class SoundTrack:
 
     def _demux(self) -> Iterator[tuple[Fraction, Any]]:
         """Packets of the wanted streams, counted from the clip's start, each with its time in seconds."""
-        wanted = [stream for stream in self._source.streams.audio if stream.index in self._streams]
+        wanted = [stream for stream in self._source.streams if stream.index in self._streams]
         if not wanted:
             return
         try:
