@@ -78,6 +78,12 @@ STAGES = (
         "dfl.training.time_lapse:run",
     ),
     Stage(
+        "xseg-train",
+        "Train XSeg, which draws the masks of faces, on outlines that you drew.",
+        "dfl.training.options:XsegTrainOptions",
+        "dfl.training.train:run",
+    ),
+    Stage(
         "merge",
         "Put the trained face into every frame of data_dst.",
         "dfl.merging.options:MergeOptions",
