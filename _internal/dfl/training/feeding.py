@@ -1,14 +1,16 @@
 """Batches for a model that swaps faces: both sides side by side, in the order that the iteration alone decides."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dfl.faceset.faceset import FaceFile
 from dfl.samples.batches import BatchMaker
+from dfl.samples.degrade import Degradations
+from dfl.samples.order import HighLoss
 from dfl.samples.sample import SampleSettings, SideBatch
 from dfl.training.goal import Arrays
 from dfl.training.recipe import Recipe
@@ -40,12 +42,15 @@ class Feeder(Protocol):
     def learned(self, losses: NDArray[np.float32]) -> None:
         """Told after each step: (losses, N), what the model made of the batch."""
 
+    def state(self) -> dict[str, NDArray[Any]]:
+        """What must be saved to go on with the same batches, beside seed and iteration."""
+
     def close(self) -> None:
         """Stop making batches."""
 
 
 class SwapFeeder:
-    """See Feeder. `more`: what else a batch needs, by the iteration (AMP's choice of channels)."""
+    """See Feeder. more: what else a batch needs, by the iteration (AMP's choice of channels). state: as saved."""
 
     def __init__(
         self,
@@ -55,11 +60,14 @@ class SwapFeeder:
         seed: int,
         iteration: int,
         more: Callable[[int], Arrays] | None = None,
+        state: Mapping[str, NDArray[Any]] | None = None,
     ) -> None:
         self._recipe, self._faces, self._seed, self._more = recipe, faces, seed, more
         self._settings: dict[Side, SampleSettings] = {"src": recipe.src_samples, "dst": recipe.dst_samples}
         # Going on at an iteration that takes the batch before again needs that batch.
         again = bool(recipe.reuses_every and iteration and iteration % recipe.reuses_every == 0)
+        self._number = iteration - again - 1  # of the batch that was given last
+        self._orders = self._high_loss_orders(batch_size, iteration, state or {}) if recipe.retrains_high_loss else {}
         self._makers = {
             side: BatchMaker(
                 faces[side],
@@ -69,6 +77,7 @@ class SwapFeeder:
                 first_batch=iteration - again,
                 partners=faces["dst"],
                 uniform_yaw=recipe.has_uniform_yaw,
+                order=self._orders.get(side),
             )
             for side in SIDES
         }
@@ -83,6 +92,7 @@ class SwapFeeder:
         return sum(maker.waited_seconds for maker in self._makers.values())
 
     def next_batch(self, iteration: int) -> Arrays:
+        self._number += 1
         every = self._recipe.reuses_every
         if every and iteration % every == 0 and self._last:
             batches = {side: replace(batch, warped=batch.target) for side, batch in self._last.items()}
@@ -98,14 +108,34 @@ class SwapFeeder:
         return arrays_of({side: self._unwarped(side, rows, draw) for side in SIDES})
 
     def learned(self, losses: NDArray[np.float32]) -> None:
-        del losses
+        for index, side in enumerate(self._orders):
+            self._orders[side].tell(self._number, self._last[side].faces, losses[index])
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        return {
+            f"order/{side}/{name}": array
+            for side, order in self._orders.items()
+            for name, array in order.state().items()
+        }
 
     def close(self) -> None:
         for maker in self._makers.values():
             maker.close()
 
+    def _high_loss_orders(
+        self, batch_size: int, iteration: int, state: Mapping[str, NDArray[Any]]
+    ) -> dict[Side, HighLoss]:
+        """For src and dst, in the order of their losses."""
+        orders = {}
+        for side in SIDES:
+            start = f"order/{side}/"
+            saved = {name.removeprefix(start): array for name, array in state.items() if name.startswith(start)}
+            seed = side_seed(self._seed, f"order {side}")
+            orders[side] = HighLoss(len(self._faces[side]), batch_size, (seed,), iteration, saved or None)
+        return orders
+
     def _unwarped(self, side: Side, count: int, draw: int) -> SideBatch:
-        settings = replace(self._settings[side], warp=False)
+        settings = replace(self._settings[side], warp=False, degrade=Degradations(), hsv_power=0.0)
         seed = side_seed(self._seed, f"preview {side}")
         maker = BatchMaker(self._faces[side], settings, count, seed, draw, self._faces["dst"], workers=1)
         try:

@@ -149,7 +149,7 @@ def _optimizer(options: TrainedSwapOptions, is_adabelief: bool) -> dict[str, Any
 
 def _pretraining(plan: Recipe) -> Recipe:
     """What the original forces while pretraining; true face is off too, whose judge it did not train."""
-    samples = replace(plan.dst_samples, warp=False, flip=True, transfer="none", hsv_power=0.0)
+    samples = replace(plan.dst_samples, warp=False, flip=True, transfer="none", hsv_power=0.0, degrade=Degradations())
     optimizer = plan.optimizer | {"kept_share": 1.0, "cosine_period": 0}
     return replace(
         plan,

@@ -150,7 +150,7 @@ class Trainer:
     def as_set(self) -> SavedSet:
         """All that is known of the model, as it is saved."""
         weights = _to_numpy(self._goal.network.weights())
-        optimizer = _to_numpy(self._optimizer.state())
+        optimizer = _to_numpy(self._optimizer.state()) | self._feeder.state()
         for opponent, own, _ in self._opponents:
             weights |= _to_numpy(opponent.weights)
             optimizer |= {f"{opponent.name}_opt/{name}": array for name, array in _to_numpy(own.state()).items()}
