@@ -47,7 +47,7 @@ def set_up(saved: SavedSet, faces: dict[Side, list[FaceFile]], seed: int, has_sy
         kind = Quick96Options if saved.class_name == "Quick96" else SaehdOptions
         recipe = swap_recipe(kind(**saved.options), has_symmetric_warp)
         goal = SaehdGoal(network, recipe.losses, recipe.extra, seed)
-        feeder = SwapFeeder(faces, recipe, batch_size, seed, saved.iteration)
+        feeder = SwapFeeder(faces, recipe, batch_size, seed, saved.iteration, state=saved.optimizer)
         return Setup(goal, feeder, recipe.optimizer)
     if isinstance(network, Amp):
         return _amp(network, AmpOptions(**saved.options), saved, faces, seed, has_symmetric_warp)
@@ -77,4 +77,6 @@ def _amp(
     def channels(iteration: int) -> Arrays:
         return chosen_channels(batch_size, options.inter_dims, options.morph_factor, seed, iteration)
 
-    return Setup(goal, SwapFeeder(faces, recipe, batch_size, seed, saved.iteration, channels), recipe.optimizer)
+    return Setup(
+        goal, SwapFeeder(faces, recipe, batch_size, seed, saved.iteration, channels, saved.optimizer), recipe.optimizer
+    )
