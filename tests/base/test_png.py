@@ -24,9 +24,15 @@ def photo_like(height: int, width: int) -> NDArray[np.uint8]:
 
 
 @settings(deadline=None)
-@given(st.integers(1, 40), st.integers(1, 40), st.sampled_from([(), (1,), (3,)]), st.integers(0, 99))
-def test_every_pixel_comes_back(height: int, width: int, channels: tuple[int, ...], seed: int) -> None:
-    picture = np.random.default_rng(seed).integers(0, 256, (height, width, *channels), np.uint8)
+@given(
+    st.integers(1, 40),
+    st.integers(1, 40),
+    st.sampled_from([(), (1,), (3,), (4,)]),
+    st.sampled_from([np.uint8, np.uint16]),
+    st.integers(0, 99),
+)
+def test_every_pixel_comes_back(height: int, width: int, channels: tuple[int, ...], kind: type, seed: int) -> None:
+    picture = np.random.default_rng(seed).integers(0, np.iinfo(kind).max + 1, (height, width, *channels), kind)
     assert np.array_equal(read(encode_png(picture)), picture[:, :, 0] if channels == (1,) else picture)
 
 

@@ -85,8 +85,7 @@ def read_picture(path: Path) -> Picture:
 def encode_picture(picture: NDArray[Any], suffix: str, quality: int = 90) -> bytes:
     """Encode uint8 BGR (H, W, 3) or grey (H, W) as `.png`, `.jpg` or `.webp` (`quality` 1..100, not for PNG).
 
-    PNG of other shapes (alpha, 16 bit) goes through OpenCV without naming a level: naming one switches it to slower
-    filters (measured, docs/benchmarks.md).
+    PNG takes BGRA (H, W, 4) and uint16 too.
     """
     if suffix.lower() == ".png" and _fits_encode_png(picture):
         return encode_png(picture)
@@ -103,7 +102,8 @@ def encode_picture(picture: NDArray[Any], suffix: str, quality: int = 90) -> byt
 
 def _fits_encode_png(picture: NDArray[Any]) -> bool:
     channels = picture.shape[2] if picture.ndim == 3 else 1
-    return bool(picture.dtype == np.uint8 and picture.ndim in (2, 3) and channels in (1, 3) and picture.size)
+    is_known = picture.dtype in (np.uint8, np.uint16) and picture.ndim in (2, 3) and channels in (1, 3, 4)
+    return bool(is_known and picture.size)
 
 
 def write_picture(path: Path, picture: NDArray[Any], quality: int = 90) -> None:

@@ -27,18 +27,22 @@ def _fastest_zlib() -> ModuleType:
 zlib = _fastest_zlib()
 
 _START = b"\x89PNG\r\n\x1a\n"
-_GREY, _RGB = 0, 2  # colour types
+_GREY, _RGB, _RGBA = 0, 2, 6  # colour types
 _SUB, _UP = 1, 2  # filters: a byte is stored as its difference from the pixel to the left, or from the one above
 _LEVEL = 1
 _HEADER_END = 33  # signature and IHDR
 
 
-def encode_png(picture: NDArray[np.uint8]) -> bytes:
-    """A PNG file of a uint8 picture: (H, W, 3) BGR, or grey (H, W) or (H, W, 1). No side may be 0."""
+def encode_png(picture: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
+    """A PNG file of a picture of 8 or 16 bits: (H, W, 3) BGR, (H, W, 4) BGRA, or grey (H, W) or (H, W, 1).
+
+    No side may be 0.
+    """
     height, width = picture.shape[:2]
-    is_grey = picture.ndim == 2 or picture.shape[2] == 1
-    header = struct.pack(">IIBBBBB", width, height, 8, _GREY if is_grey else _RGB, 0, 0, 0)
-    data = zlib.compress(_filtered(picture, is_grey), _LEVEL)
+    channels = picture.shape[2] if picture.ndim == 3 else 1
+    kind, bits = {1: _GREY, 3: _RGB, 4: _RGBA}[channels], 8 * picture.itemsize
+    header = struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0)
+    data = zlib.compress(_filtered(_bytes_in_order(picture, channels), channels * picture.itemsize), _LEVEL)
     return b"".join((_START, _chunk(b"IHDR", header), _chunk(b"IDAT", data), _chunk(b"IEND", b"")))
 
 
@@ -82,13 +86,22 @@ def _picture_data(content: bytes) -> bytes:
     return b"".join(parts)
 
 
-def _filtered(picture: NDArray[np.uint8], is_grey: bool) -> NDArray[np.uint8]:
-    """The lines of the file before compression: a byte for the filter, then differences; RGB order."""
-    height, width = picture.shape[:2]
-    step = 1 if is_grey else 3
-    ordered: Any = picture if is_grey else cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_BGR2RGB)
-    line = ordered.reshape(height, width * step)
-    lines = np.empty((height, 1 + width * step), np.uint8)
+def _bytes_in_order(picture: Any, channels: int) -> NDArray[np.uint8]:
+    """The picture's lines as bytes (H, W * bytes of a pixel): RGB, the higher byte of 16 bits first."""
+    ordered: Any = picture
+    if channels > 1:
+        flip = cv2.COLOR_BGR2RGB if channels == 3 else cv2.COLOR_BGRA2RGBA
+        ordered = cv2.cvtColor(np.ascontiguousarray(picture), flip)
+    if picture.dtype == np.uint16:
+        ordered = ordered.astype(">u2")
+    lines: NDArray[np.uint8] = np.ascontiguousarray(ordered).reshape(picture.shape[0], -1).view(np.uint8)
+    return lines
+
+
+def _filtered(line: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:
+    """The lines of the file before compression: a byte for the filter, then differences. step: bytes of a pixel."""
+    height, width = line.shape
+    lines = np.empty((height, 1 + width), np.uint8)
     if _is_smoother_downwards(line, step):
         lines[:, 0] = _UP
         lines[0, 1:] = line[0]
