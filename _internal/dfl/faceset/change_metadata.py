@@ -1,0 +1,42 @@
+"""Face data of a faceset's pictures changed in place; the pictures themselves are never coded again."""
+
+import threading
+from pathlib import Path
+
+from dfl.base.files import write_bytes
+from dfl.faceset.aligned_face import with_metadata
+from dfl.faceset.face_metadata import FaceMetadata
+from dfl.faceset.faceset import FaceFile
+from dfl.faceset.likeness import likeness
+from dfl.faceset.side_index import Entry, SideIndex, gather_notes, note_face, read_index
+
+_JPEG_SUFFIXES = (".jpg", ".jpeg")
+
+
+class MetadataChanges:
+    """Writes new face data for pictures of a folder, each whole or not at all; from several threads, if wanted.
+
+    JPEGs carry their data, those of PNG and WebP stand beside them. Call finish() at the end of a run.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._index: SideIndex | None = None
+
+    def write(self, face: FaceFile, metadata: FaceMetadata) -> None:
+        """Give a face of the folder (not of a pack) other data. UserError when it cannot be read or written."""
+        content = face.read_content()
+        if face.name.lower().endswith(_JPEG_SUFFIXES):
+            # Waits for the disk: after a power cut the picture must not be an empty file.
+            write_bytes(face.path, with_metadata(content, metadata, face.place))
+            return
+        with self._lock:
+            self._index = self._index or read_index(self._folder)
+            before = self._index.get(face.name)
+            mark = before.likeness if before else None
+            note_face(self._folder, face.name, Entry(metadata, face.shape, mark or likeness(content, face.place)))
+
+    def finish(self) -> None:
+        """Put what was noted beside the pictures into one file."""
+        gather_notes(self._folder)
