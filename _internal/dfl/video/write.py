@@ -203,6 +203,8 @@ class _FrameMaker:
             self._graph.push(frame)
             frame = self._graph.pull()
         frame.pts, frame.duration, frame.time_base = shown.ticks, shown.duration, self._form.time_base
+        # ProRes takes its tags from here.
+        frame.color_primaries, frame.color_trc = self._form.colours.primaries, self._form.colours.transfer
         return frame
 
     def _make_graph(self, frame: Any) -> Any:
