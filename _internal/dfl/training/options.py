@@ -34,6 +34,20 @@ class TrainRunOptions(Options):
         "Aligned faces of many people to pretrain on: a folder, one with a folder for each person, or a faceset.pak; "
         "the workspace's pretraining_faces if not given.",
     )
+    preset: Literal["quick", "balanced", "quality"] | None = option(
+        None, "Options of a new SAEHD model that fit this machine; what you give beside it counts more."
+    )
+    start_from: str | None = option(None, "Begin a new model with the weights of this trained one.")
+    reset_inter: bool = option(
+        False, "With --start-from: begin anew between encoder and decoder, where the two people are told apart."
+    )
+    held_out: int | None = option(
+        None,
+        "Faces of each side that are kept out of training and tested on at saves; remembered with the model. At most "
+        "one of twenty, their neighbours counted. [0]",
+        minimum=0,
+    )
+    silent_start: bool = option(False, "No questions: go on with the model that was saved last, of any class.")
     restart: bool = option(False, "Begin anew, with fresh weights, in place of what the model has learned.")
     ask: bool = option(False, "Put the model's questions.")
 

@@ -1,6 +1,8 @@
 """Stage `train`: choose the model, check the facesets, train until stopped, keep everything that was reached."""
 
-from typing import get_args
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
@@ -8,39 +10,75 @@ from dfl.base.asking import ask_text
 from dfl.base.report import Report
 from dfl.models.engine import start_engine
 from dfl.models.lock import hold_model
+from dfl.models.open_model import SWAP_CLASSES
 from dfl.models.saved_set import SavedSet, model_folder
-from dfl.training.choose_model import choose_name, load_or_new
+from dfl.training.choose_model import OPTION_CLASSES, choose_name, load_or_new, silent_start
+from dfl.training.new_start import begin
 from dfl.training.options import TrainRunOptions
 from dfl.training.training_faces import SideFaces, check_faces, faces_to_train_on
 from dfl.training.window import open_window
 from dfl.workspace import Workspace
 
+if TYPE_CHECKING:
+    from dfl.training.goal import Goal
+
 
 def run(workspace: Workspace, options: TrainRunOptions, report: Report) -> None:
     """Train until the target, the time, or Ctrl-C; goes on exactly where it stopped."""
+    if options.silent_start:
+        options = silent_start(workspace.model, options)
     classes = get_args(type(options).model_fields["model"].annotation)
     if options.ask and len(classes) > 1:
         options = options.model_copy(update={"model": ask_text("Model", options.model, choices=classes)})
     check_faces(workspace, options.model, options.pretraining_faces)
-    name = choose_name(workspace.model, options)
+    name = choose_name(workspace, options)
     folder = model_folder(workspace.model, name, options.model)
     folder.mkdir(parents=True, exist_ok=True)
     with hold_model(folder), open_window(options.preview) as window:
         saved = load_or_new(folder, name, options, report)
+        seed = int(saved.state.get("seed", options.seed if options.seed is not None else _fresh_seed()))
         faces = faces_to_train_on(workspace, options.model, saved.options, options.pretraining_faces, report)
         report.line(str(start_engine(options.engine)))
         from dfl.training.loop import TrainingLoop
         from dfl.training.setup import set_up
         from dfl.training.trainer import Trainer
 
-        seed = int(saved.state.get("seed", options.seed if options.seed is not None else _fresh_seed()))
+        saved, faces, held = _hold_out(saved, faces, options.held_out, seed, report)
         _say_start(name, options, saved, faces, report)
         setup = set_up(saved, faces, seed, options.symmetric_warp)
+        saved = begin(folder, saved, setup.goal.network, seed)
         trainer = Trainer(folder, saved, setup.goal, setup.feeder, setup.optimizer, seed)
         try:
-            TrainingLoop(trainer, options, saved.options, report, window).run()
+            TrainingLoop(trainer, options, saved.options, report, window, _test_of(setup.goal, saved, held)).run()
         finally:
             trainer.close()
+
+
+def _hold_out(
+    saved: SavedSet, faces: SideFaces, wanted: int | None, seed: int, report: Report
+) -> tuple[SavedSet, SideFaces, SideFaces]:
+    """The set that remembers how many faces are held out, the faces to train on, and those held out."""
+    count = int(saved.state.get("held_out", 0)) if wanted is None else wanted
+    saved = replace(saved, state=saved.state | {"held_out": count})
+    if not count or saved.class_name not in SWAP_CLASSES or saved.options.get("pretrain"):
+        return saved, faces, {}
+    from dfl.training.held_out import split_sides
+
+    training, held = split_sides(faces, count, seed)
+    found = min(map(len, held.values()))
+    told = f"{found} of each side are tested on at saves" if found else "none: the facesets are too small"
+    report.line(f"Held out of training: {told}.")
+    return saved, training, held if found else {}
+
+
+def _test_of(goal: "Goal", saved: SavedSet, held: SideFaces) -> Callable[[], tuple[float, ...]] | None:
+    """What gives the losses of held-out faces."""
+    if not held:
+        return None
+    from dfl.training.held_out import HeldOut, held_out_batches
+
+    options = OPTION_CLASSES[saved.class_name](**saved.options)
+    return HeldOut(goal, list(held_out_batches(held, options, options.batch_size))).losses
 
 
 def _say_start(name: str, options: TrainRunOptions, saved: SavedSet, faces: SideFaces, report: Report) -> None:

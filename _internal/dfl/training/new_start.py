@@ -1,0 +1,103 @@
+"""Models that begin with what another one, or they themselves while pretraining, have learned."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dfl.base.files import mendable
+from dfl.base.report import Report
+from dfl.models.backups import make_backup
+from dfl.models.saved_set import SavedSet, finished_sets, write_set
+from dfl.training.preview_history import history_folder
+
+if TYPE_CHECKING:
+    from dfl.models.open_model import Network
+
+# In a set's state: the beginnings of weights' names that get start values. Only between reading a set and `begin`.
+_ANEW = "starts_anew"
+# Networks that judge a model's faces, and are no part of what it has learned.
+_OPPONENTS = ("GAN/", "D_src/")
+
+
+def inter_parts(class_name: str, options: dict[str, Any]) -> tuple[str, ...]:
+    """The networks between encoder and decoder: they hold what a model knows of two people."""
+    if class_name == "AMP":
+        return "inter_src/", "inter_dst/"
+    is_liae = str(options.get("archi", "df")).lower().startswith("liae")
+    return ("inter_AB/", "inter_B/") if is_liae else ("inter/",)
+
+
+def after_pretraining(saved: SavedSet, options: dict[str, Any], report: Report) -> SavedSet:
+    """A pretrained model with `options` that switch pretraining off, as the original goes on with it.
+
+    Iterations and losses are counted anew and the networks between encoder and decoder get start values; all other
+    weights and the optimizers' state stay.
+    """
+    parts = inter_parts(saved.class_name, options)
+    report.line(
+        f"Pretraining is over after {saved.iteration} iterations: they and the losses are counted anew, "
+        f"{_names(parts)} {'begin' if len(parts) > 1 else 'begins'} with start values, everything else is kept. The "
+        "pretrained model becomes a backup."
+    )
+    state = saved.state | {_ANEW: list(parts)}
+    return SavedSet(saved.class_name, options, 0, saved.weights, saved.optimizer, saved.history[:0], state)
+
+
+def started_from(source: SavedSet, options: dict[str, Any], has_new_inter: bool, name: str, report: Report) -> SavedSet:
+    """A new model with the weights of a trained one. name: of the trained one.
+
+    Iteration, losses, optimizers, the networks that judge faces and the faces of previews begin anew; with
+    `has_new_inter` also what stands between encoder and decoder.
+    """
+    parts = inter_parts(source.class_name, options) if has_new_inter else ()
+    weights = {key: array for key, array in source.weights.items() if not key.startswith(_OPPONENTS)}
+    anew = ["iteration, history, optimizer, judging networks, preview faces", *([_names(parts)] if parts else [])]
+    report.line(
+        f"Starts from {name} at iteration {source.iteration}. Kept: weights and fixed options. Anew: {', '.join(anew)}."
+    )
+    return SavedSet(source.class_name, options, 0, weights, {}, source.history[:0], {_ANEW: list(parts)})
+
+
+def begin(folder: Path, saved: SavedSet, network: "Network", seed: int) -> SavedSet:
+    """Give the parts that begin anew the start values of `network`, and save that as the model's first set.
+
+    What the folder held before becomes a backup; its history is set aside. Other sets are handed back as they are.
+    """
+    if _ANEW not in saved.state:
+        return saved
+    from keras import ops
+
+    parts = tuple(saved.state[_ANEW])
+    fresh = {
+        name: np.array(ops.convert_to_numpy(weight))
+        for name, weight in network.weights().items()
+        if parts and name.startswith(parts)
+    }
+    state = {key: value for key, value in saved.state.items() if key != _ANEW} | {"seed": seed}
+    begun = replace(saved, weights=saved.weights | fresh, state=state)
+    if finished_sets(folder):
+        make_backup(folder)
+        _set_aside(folder / "history.csv")
+        _set_aside(history_folder(folder))
+    write_set(folder, begun)
+    return begun
+
+
+def _set_aside(path: Path) -> None:
+    """Rename a file or folder: `history.csv` to `history-pretraining.csv`, or with a number behind."""
+    if not path.exists():
+        return
+    target, number = path.with_name(f"{path.stem}-pretraining{path.suffix}"), 2
+    while target.exists():
+        target, number = path.with_name(f"{path.stem}-pretraining-{number}{path.suffix}"), number + 1
+    try:
+        path.rename(target)
+    except OSError as error:
+        raise mendable(error, path) from error
+
+
+def _names(parts: Sequence[str]) -> str:
+    return " and ".join(part.rstrip("/") for part in parts)
