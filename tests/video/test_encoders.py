@@ -126,6 +126,8 @@ def test_every_choice_has_settings_for_every_speed() -> None:
         ({"encoder": "libsvtav1", "chroma": "444"}, "takes no --chroma 444"),
         ({"encoder": "prores", "format": "mov", "bits": "8"}, "takes no --chroma auto --bits 8"),
         ({"encoder": "prores", "format": "mov", "crf": 20}, "knows no --crf"),
+        ({"alpha": True}, "cannot keep an alpha channel"),
+        ({"encoder": "prores", "format": "mov", "alpha": True, "lossless": True}, "cannot keep an alpha channel"),
     ],
 )
 def test_what_does_not_go_together_is_said(given: dict[str, Any], said: str) -> None:

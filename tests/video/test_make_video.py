@@ -187,6 +187,25 @@ def test_frames_that_are_not_merged_yet(workspace: Workspace, make_clip: ClipMak
         make(workspace, report)
 
 
+@pytest.mark.parametrize(("encoder", "suffix", "error"), [("prores", "mov", 3), ("ffv1", "mkv", 0), ("ffv1", "avi", 0)])
+def test_the_mask_as_alpha_channel(
+    workspace: Workspace, make_clip: ClipMaker, report: Recorder, encoder: str, suffix: str, error: int
+) -> None:
+    merge_untouched(workspace, make_clip("odd.mkv", *ODD))
+    result = make(workspace, report, encoder=encoder, format=suffix, alpha=True, label="corner")
+    assert not workspace.result_mask(f".{suffix}").exists()
+    raw = ffmpeg("-i", result, "-f", "rawvideo", "-vf", "scale=flags=accurate_rnd+full_chroma_int,format=bgra", "-")
+    found = np.frombuffer(raw, np.uint8).reshape(25, 47, 61, 4).astype(int)
+    masks = np.stack([read_picture(path) for path in list_pictures(workspace.merged_mask)])[..., 0]
+    clip = pictures(workspace.clip("dst")).astype(int)
+    assert np.abs(found[:, :30, :, 3] - masks[:, :30]).max() <= error  # above the label
+    assert np.abs(found[:, :30, :, :3] - clip[:, :30]).mean() <= error
+    assert (found[:, 40:, :, 3] > masks[:, 40:]).any()
+    shutil.rmtree(workspace.merged_mask)
+    with pytest.raises(UserError, match="needs the masks"):
+        make(workspace, report, encoder=encoder, format=suffix, alpha=True)
+
+
 def test_pictures_of_other_types_are_told_of(workspace: Workspace, make_clip: ClipMaker, report: Recorder) -> None:
     merge_untouched(workspace, make_clip("plain.mp4"))
     write_picture(workspace.merged / "00003.jpg", np.zeros((48, 64, 3), np.uint8))

@@ -23,14 +23,15 @@ _NEWER = (".mp4", ".mov", ".mkv")
 _TRIAL_SIDE = 256  # pixels; encoders of graphics cards refuse smaller ones
 _TRIAL_ERROR = 12  # of 255: more than any encoder loses of a smooth ramp, less than a wrong picture
 _CARD_MAKERS = {"nvenc": "NVIDIA", "qsv": "Intel", "amf": "AMD", "videotoolbox": "Apple"}
-_RGB = ("bgr24", "bgr0", "gbrp")
+_RGB = ("bgr24", "bgr0", "bgra", "gbrp")
 
 
 @dataclass(frozen=True)
 class Encoder:
     """One choice of --encoder. Option values hold `{}` for the number; `formats` is by (chroma, bits), default first.
 
-    `lossless`: codec, pixel format and options that keep every RGB value; None where there are none.
+    `lossless`: codec, pixel format and options that keep every RGB value; `alpha`: pixel format and options that add
+    an alpha channel; None where there are none.
     """
 
     codec: str  # libav's name
@@ -41,6 +42,7 @@ class Encoder:
     bitrate: dict[str, str] | None = None
     fixed: dict[str, str] = field(default_factory=dict)
     lossless: tuple[str, str, dict[str, str]] | None = None
+    alpha: tuple[str, dict[str, str]] | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ def _planar(*kinds: str) -> dict[tuple[str, str], str]:
 
 _SIX = _planar("420-8", "422-8", "444-8", "420-10", "422-10", "444-10")
 _X265_QUIET = "log-level=none"
+_FFV1 = {"level": "3", "slicecrc": "1"}
 _CARD_8, _CARD_10 = {("420", "8"): "nv12"}, {("420", "8"): "nv12", ("420", "10"): "p010le"}
 _TO_BITRATE = {"b": "{}M"}
 # Frames are never reordered (bf 0): every container then keeps length and times exactly, and editors cut anywhere.
@@ -128,8 +131,14 @@ ENCODERS: dict[str, Encoder] = {
         _TO_BITRATE,
     ),
     # Profile HQ and 4444 by pixel format: about 220 and 330 Mbit/s at 1920x1080, 30 frames a second.
-    "prores": Encoder("prores_ks", (".mov", ".mkv"), _planar("422-10", "444-10"), fixed={"vendor": "apl0"}),
-    "ffv1": Encoder("ffv1", (".mkv", ".avi"), {}, lossless=("ffv1", "bgr0", {"level": "3", "slicecrc": "1"})),
+    "prores": Encoder(
+        "prores_ks",
+        (".mov", ".mkv"),
+        _planar("422-10", "444-10"),
+        fixed={"vendor": "apl0"},
+        alpha=("yuva444p10le", {"vendor": "apl0", "alpha_bits": "16"}),
+    ),
+    "ffv1": Encoder("ffv1", (".mkv", ".avi"), {}, lossless=("ffv1", "bgr0", _FFV1), alpha=("bgra", _FFV1)),
     "h264_nvenc": _nvenc("h264_nvenc", _NEWER, _planar("420-8", "444-8")),
     "hevc_nvenc": _nvenc("hevc_nvenc", _NEWER, {("420", "8"): "yuv420p", ("420", "10"): "p010le"}),
     "av1_nvenc": _nvenc("av1_nvenc", (".mp4", ".mkv"), {("420", "8"): "yuv420p", ("420", "10"): "p010le"}),
@@ -152,6 +161,11 @@ def coding_of(options: EncodingOptions) -> Coding:
     if suffix not in encoder.suffixes:
         kinds = " or ".join(kind[1:] for kind in encoder.suffixes)
         raise UserError(f"What {name} makes does not go into {options.format}.", f"Choose --format {kinds}.")
+    if options.alpha:
+        if encoder.alpha is None or (options.lossless and encoder.lossless is None):
+            able = ", ".join(key for key, choice in ENCODERS.items() if choice.alpha)
+            raise UserError(f"{name} cannot keep an alpha channel so.", f"--alpha goes with --encoder {able}.")
+        return Coding(encoder.codec, *encoder.alpha)
     if options.lossless or not encoder.formats:
         if encoder.lossless is None:
             able = ", ".join(key for key, choice in ENCODERS.items() if choice.lossless)

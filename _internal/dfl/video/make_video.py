@@ -14,9 +14,18 @@ from dfl.base.processes import worker_count
 from dfl.base.report import Report
 from dfl.video.encoders import coding_of, list_encoders, need_encoder
 from dfl.video.marking import mark_result
-from dfl.video.options import MakeVideoOptions
+from dfl.video.options import Label, MakeVideoOptions
 from dfl.video.plan import MERGE_ADVICE, Plan, Timed, at_constant_rate, only_merged, read_plan
-from dfl.video.result import form_of, labelled, need_result_space, own_signer, tell_aspect, tell_padding, tell_result
+from dfl.video.result import (
+    form_of,
+    labelled,
+    need_result_space,
+    own_signer,
+    tell_aspect,
+    tell_padding,
+    tell_result,
+    with_alpha,
+)
 from dfl.video.write import Shown, VideoForm, mask_form, write_video
 from dfl.workspace import Workspace
 
@@ -40,16 +49,19 @@ def run(workspace: Workspace, options: MakeVideoOptions, report: Report) -> None
     result = workspace.result(suffix)
     form = form_of(plan, coding, options.mark)
     tell_aspect(plan, coding, suffix, report)
-    with_mask = options.mask and _has_masks(workspace, plan, report)
+    has_masks = (options.mask or options.alpha) and _has_masks(workspace, plan, report)
+    if options.alpha and not has_masks:
+        raise UserError("--alpha needs the masks that merge writes.", MERGE_ADVICE)
     first = workspace.merged / f"{plan.frames[0].stem}.png"
     need_result_space(workspace.root, plan, form, first.stat().st_size, copies=2)
     with replacing(result) as part:
-        _write(part, workspace.merged, plan, form, plan.sound, options.label, report)
+        masks = workspace.merged_mask if options.alpha else None
+        _write(part, workspace.merged, plan, form, report, sound=plan.sound, label=options.label, masks=masks)
         marks = mark_result(part, plan.sound, signer) if options.mark else None
     made = [result.name]
-    if with_mask:
+    if has_masks and not options.alpha:
         with replacing(workspace.result_mask(suffix)) as part:
-            _write(part, workspace.merged_mask, plan, mask_form(form), None, "none", report)
+            _write(part, workspace.merged_mask, plan, mask_form(form), report)
         made.append(workspace.result_mask(suffix).name)
     tell_result(workspace.root, made, plan, marks, report)
 
@@ -88,11 +100,20 @@ def _has_masks(workspace: Workspace, plan: Plan, report: Report) -> bool:
 
 
 def _write(
-    path: Path, folder: Path, plan: Plan, form: VideoForm, sound: Path | None, label: str, report: Report
+    path: Path,
+    folder: Path,
+    plan: Plan,
+    form: VideoForm,
+    report: Report,
+    *,
+    sound: Path | None = None,
+    label: Label = "none",
+    masks: Path | None = None,
 ) -> None:
-    """Write one video of a folder's pictures."""
+    """Write one video of a folder's pictures. masks: a folder of those that become the alpha channel."""
     name = "result_mask" if folder.name == "merged_mask" else "result"
-    frames = (labelled(shown, label, plan.time_base) for shown in _shown(folder, plan.frames, report))
+    shown = _shown([folder, masks] if masks else [folder], plan.frames, report)
+    frames = (labelled(one, label, plan.time_base) for one in shown)
     tracked = report.track(frames, f"{name}.{path.suffix[1:]}", len(plan.frames))
     for loss in write_video(path, tracked, form, sound):
         report.warn(loss)
@@ -100,10 +121,10 @@ def _write(
         tell_padding(read_picture(folder / f"{plan.frames[0].stem}.png"), form.coding, report)
 
 
-def _shown(folder: Path, frames: list[Timed], report: Report) -> Iterator[Shown]:
+def _shown(folders: list[Path], frames: list[Timed], report: Report) -> Iterator[Shown]:
     """Read the pictures ahead in threads, a few at most. A broken one is named; the picture before it stays."""
     broken, before = [], None
-    paths = (folder / f"{frame.stem}.png" for frame in frames)
+    paths = ([folder / f"{frame.stem}.png" for folder in folders] for frame in frames)
     for frame, (picture, error) in zip(frames, _read_ahead(paths), strict=True):
         if error:
             broken.append(error)
@@ -112,7 +133,7 @@ def _shown(folder: Path, frames: list[Timed], report: Report) -> Iterator[Shown]
             picture = before
         if picture is None or (before is not None and picture.shape != before.shape):
             raise UserError(
-                f"{folder / frame.stem}.png has another size than the frames before it.",
+                f"{folders[0] / frame.stem}.png has another size than the frames before it.",
                 "All frames of a video have one size: delete it and run merge again.",
             )
         before = picture
@@ -121,22 +142,25 @@ def _shown(folder: Path, frames: list[Timed], report: Report) -> Iterator[Shown]
         report.warn(f"{what} The frame before it was shown instead.")
 
 
-def _try_read(path: Path) -> tuple[Picture | None, str]:
-    """A picture, or what is wrong with it."""
+def _try_read(paths: list[Path]) -> tuple[Picture | None, str]:
+    """A picture, with its mask as alpha where one is named; or what is wrong with them."""
     try:
-        return read_picture(path), ""
+        picture, *masks = [read_picture(path) for path in paths]
     except UserError as error:
         return None, error.what
+    if masks and masks[0].shape != picture.shape:
+        return None, f"{paths[1]} has another size than {paths[0].name}."
+    return (with_alpha(picture, masks[0][:, :, 0]) if masks else picture), ""
 
 
-def _read_ahead(paths: Iterable[Path]) -> Iterator[tuple[Picture | None, str]]:
+def _read_ahead(paths: Iterable[list[Path]]) -> Iterator[tuple[Picture | None, str]]:
     """Pictures in order, read in threads a few ahead."""
     workers, waiting = worker_count(most=4), iter(paths)
     with ThreadPoolExecutor(workers) as threads:
         window: deque[Future[tuple[Picture | None, str]]] = deque()
         while True:
-            for path in islice(waiting, 2 * workers - len(window)):
-                window.append(threads.submit(_try_read, path))
+            for one in islice(waiting, 2 * workers - len(window)):
+                window.append(threads.submit(_try_read, one))
             if not window:
                 return
             yield window.popleft().result()

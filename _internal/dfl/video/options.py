@@ -6,6 +6,8 @@ from typing import Literal
 from dfl.base.options import Options, option
 from dfl.workspace import Side
 
+Label = Literal["none", "corner", "start"]
+
 
 class ExtractFramesOptions(Options):
     """Options of extract-frames."""
@@ -76,7 +78,11 @@ class EncodingOptions(Options):
     )
     bits: Literal["auto", "8", "10"] = option("auto", "Bits of every value; auto is 8, and 10 for prores.")
     mask: bool = option(True, "Make result_mask, where white is the swapped face, for compositing.")
-    label: Literal["none", "corner", "start"] = option(
+    alpha: bool = option(
+        False,
+        "Put the mask into the result's alpha channel, not multiplied in, instead of result_mask: prores and ffv1.",
+    )
+    label: Label = option(
         "none", 'Write "Contains AI-altered faces" into a corner of every frame, or of the first three seconds.'
     )
     mark: bool = option(True, "Mark the result in a machine-readable way as made (tag, XMP, Content Credentials).")

@@ -5,6 +5,8 @@ from fractions import Fraction
 from pathlib import Path
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
 from dfl.base.files import need_space
@@ -13,7 +15,7 @@ from dfl.base.report import Report
 from dfl.video.credentials import Signer
 from dfl.video.encoders import Coding
 from dfl.video.marking import COMMENT, Marks
-from dfl.video.options import EncodingOptions
+from dfl.video.options import EncodingOptions, Label
 from dfl.video.plan import Plan
 from dfl.video.write import Shown, VideoForm, even_size
 
@@ -57,7 +59,7 @@ def tell_aspect(plan: Plan, coding: Coding, suffix: str, report: Report) -> None
         report.warn("Pixels are not square, which this encoder cannot note in a mkv: choose another --format.")
 
 
-def labelled(shown: Shown, label: str, time_base: Fraction) -> Shown:
+def labelled(shown: Shown, label: Label, time_base: Fraction) -> Shown:
     """The picture with the label in its lower left corner where `label` (none, corner, start) wants it."""
     if label == "none" or (label == "start" and shown.ticks * time_base >= START_LABEL_SECONDS):
         return shown
@@ -65,10 +67,15 @@ def labelled(shown: Shown, label: str, time_base: Fraction) -> Shown:
     height = picture.shape[0]
     size, margin = max(0.35, height / 1080), max(4, height // 40)
     thick = max(1, round(2 * size))
-    for colour, width in (((0, 0, 0), 3 * thick), ((255, 255, 255), thick)):
+    for colour, width in (((0, 0, 0, 255), 3 * thick), ((255, 255, 255, 255), thick)):
         place = (margin, height - margin)
         cv2.putText(picture, COMMENT, place, cv2.FONT_HERSHEY_SIMPLEX, size, colour, width, cv2.LINE_AA)
     return replace(shown, picture=picture)
+
+
+def with_alpha(picture: Picture, mask: NDArray[np.uint8]) -> Picture:
+    """(H, W, 4): the picture (H, W, 3), not multiplied, and its mask (H, W) as alpha."""
+    return np.dstack([picture, mask])
 
 
 def tell_padding(picture: Picture, coding: Coding, report: Report) -> None:

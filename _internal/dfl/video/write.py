@@ -29,7 +29,7 @@ _AVI_LIMIT = 200  # megabits a second where none was asked for
 
 @dataclass(frozen=True)
 class Shown:
-    """A picture (H, W, 3) uint8 BGR and when it is shown, in ticks of the form's time base."""
+    """A picture (H, W, 3) uint8 BGR or (H, W, 4) with alpha, and when it is shown, in ticks of the form's time base."""
 
     picture: Picture
     ticks: int
@@ -195,8 +195,10 @@ class _FrameMaker:
 
     def make(self, shown: Shown) -> Any:
         """The frame with its time."""
-        frame: Any = av.VideoFrame.from_ndarray(even_size(shown.picture, self._form.coding), format="bgr24")
-        if self._form.coding.pixels != "bgr24":
+        picture = even_size(shown.picture, self._form.coding)
+        pixels = "bgr24" if picture.shape[2] == 3 else "bgra"
+        frame: Any = av.VideoFrame.from_ndarray(picture, format=pixels)
+        if self._form.coding.pixels != pixels:
             frame.color_range, frame.time_base = _FULL, self._form.time_base
             if self._graph is None:
                 self._graph = self._make_graph(frame)
