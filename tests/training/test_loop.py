@@ -156,3 +156,21 @@ def test_a_training_that_stays_broken_ends_with_the_good_set(tmp_path):
     with pytest.raises(UserError, match="Training broke down"):
         go(tmp_path, values=lambda iteration: np.nan if iteration > 4 else 0.0)
     assert read_set(tmp_path).iteration == 1
+
+
+def test_a_disk_that_is_full_for_a_while_does_not_end_training(tmp_path, monkeypatch):
+    """Full when the key s is pressed first, free again at the second press."""
+    answers = iter([2**40, 0, 2**40, 2**40])
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": next(answers)})())
+    heard = go(tmp_path, TypedAtIteration({3: ["save"], 5: ["save"]}), stored={"target_iter": 7})
+    assert sum(line.startswith("! Not saved: Saving the model needs") for line in heard.lines) == 1
+    assert [line[10:19] for line in heard.lines if line.endswith(" saved")] == ["[#000001]", "[#000005]", "[#000007]"]
+    assert [int(line[0]) for line in numbers(tmp_path)[1:]] == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_a_save_that_fails_at_the_end_is_an_error(tmp_path, monkeypatch):
+    answers = iter([2**40, 0])
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": next(answers)})())
+    with pytest.raises(UserError, match="Saving the model needs"):
+        go(tmp_path, stored={"target_iter": 3})
+    assert read_set(tmp_path).iteration == 1

@@ -68,14 +68,30 @@ def list_models(models: Path, class_name: str | None = None) -> list[tuple[str, 
 def write_set(folder: Path, saved: SavedSet) -> Path:
     """Write a new set beside the older ones, then remove all but the newest two valid ones.
 
-    Whenever this is cut off, the newest finished set is as it was. Returns the set's folder.
+    Whenever this is cut off, the newest finished set is as it was; what a full disk or a killed run left unfinished is
+    removed, so that it takes no space. Returns the set's folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    for path in set(_set_folders(folder)) - set(finished_sets(folder)):
+        shutil.rmtree(path, ignore_errors=True)
     wanted = sum(array.nbytes for arrays in (saved.weights, saved.optimizer) for array in arrays.values())
     need_space(folder, int(1.05 * wanted) + 2**20, "Saving the model")
     numbers = [_number(path) for path in _set_folders(folder)]
     target = folder / f"set-{max(numbers, default=0) + 1:06d}"
     target.mkdir()
+    try:
+        _fill(target, saved)
+    except BaseException:
+        if not (target / MANIFEST).is_file():
+            shutil.rmtree(target, ignore_errors=True)
+        raise
+    sync_folder(folder)
+    _remove_old(folder)
+    return target
+
+
+def _fill(target: Path, saved: SavedSet) -> None:
+    """Write a set's files, the manifest last."""
     contents: dict[str, Callable[[], bytes]] = {
         "weights.safetensors": lambda: save(saved.weights),
         "optimizer.safetensors": lambda: save(saved.optimizer),
@@ -97,9 +113,6 @@ def write_set(folder: Path, saved: SavedSet) -> Path:
         "files": files,
     }
     write_json(target / MANIFEST, manifest)
-    sync_folder(folder)
-    _remove_old(folder)
-    return target
 
 
 def read_set(folder: Path, warn: Callable[[str], None] = lambda _: None, *, set_aside: bool = False) -> SavedSet:

@@ -20,6 +20,8 @@ from dfl.training.viewer import Command, View
 from dfl.training.window import PreviewWindow
 
 _WINDOW_WAIT_SECONDS = 0.2
+# After a save that failed (a full disk), training tries again so much later.
+_RETRY_SECONDS = 60.0
 # The resolution of classes that have no such option stands for the shortest interval of the preview history.
 _NO_RESOLUTION = 64
 
@@ -46,6 +48,7 @@ class TrainingLoop:
         self._previews = PreviewHistory(trainer.folder) if stored["write_preview_history"] else None
         self._plateau, self._pace = Plateau(options.stop_at_plateau), Pace()
         self._start = self._saved_at = self._backed_up_at = time.monotonic()
+        self._save_due_at = self._start + options.save_minutes * 60
         self._since = self._first = trainer.iteration
         self._draw = 0  # which faces the window shows
 
@@ -107,9 +110,10 @@ class TrainingLoop:
         """Save, back up and show what is due or was asked for."""
         trainer, now = self._trainer, time.monotonic()
         is_backup_due = 0 < self._backup_seconds <= now - self._backed_up_at
-        is_save_due = now - self._saved_at >= self._options.save_minutes * 60 or trainer.iteration == 1
-        if is_save_due or is_backup_due or "save" in asked or "backup" in asked:
+        if trainer.iteration == 1:
             self._save()
+        elif now >= self._save_due_at or is_backup_due or "save" in asked or "backup" in asked:
+            self._try_to_save()
         if is_backup_due or "backup" in asked:
             self._back_up()
         if "update" in asked:
@@ -117,6 +121,14 @@ class TrainingLoop:
             self._show()
         if self._previews and (trainer.iteration % self._history_every == 0 or trainer.iteration == 1):
             self._previews.put(trainer.pages(), trainer.history(), trainer.iteration)
+
+    def _try_to_save(self) -> None:
+        """Save; a disk that is full in the night must not end training."""
+        try:
+            self._save()
+        except UserError as error:
+            self._save_due_at = time.monotonic() + _RETRY_SECONDS
+            self._report.warn(f"Not saved: {error.what} {error.todo} Training goes on and tries again in a minute.")
 
     def _save(self) -> None:
         """Save, and leave a line with the mean losses since the save before."""
@@ -136,6 +148,7 @@ class TrainingLoop:
             self._events.pages(trainer.iteration, trainer.pages())
         self._report.line(saved_line(trainer.iteration, time.perf_counter() - begin, losses, tests))
         self._since, self._saved_at = trainer.iteration, time.monotonic()
+        self._save_due_at = self._saved_at + self._options.save_minutes * 60
 
     def _back_up(self) -> None:
         """Back up what was saved; what goes wrong there never ends training."""
