@@ -66,7 +66,7 @@ class EncodingOptions(Options):
     )
     crf: int | None = option(
         None,
-        "An even quality instead of a bit rate, 0 the best: 18 of libx264, 20 of libx265, 25 of libsvtav1 look alike.",
+        "An even quality instead of a bit rate, 0 the best: 18 of libx264 and 21 of libx265 are about alike.",
         minimum=0,
         maximum=63,
     )
