@@ -101,6 +101,7 @@ class _TerminalReport(Report):
         self._console.print(f"! {text}", style="yellow", markup=False)
 
     def status(self, text: str) -> None:
+        text = text[: self._console.width - 1]  # a longer line could not be replaced
         print("\r" + text.ljust(self._status_length), end="", flush=True)
         self._status_length = len(text)
 

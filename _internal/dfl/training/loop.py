@@ -87,14 +87,22 @@ class TrainingLoop:
             if self._events:
                 self._events.step(trainer.iteration, dict(zip(trainer.loss_names, losses, strict=True)))
         else:
-            self._file.forget(trainer.iteration)
-            self._since = min(self._since, trainer.iteration)
+            self._went_back()
         waited = trainer.waited_seconds / max(now - self._start, 1e-9)
         more = facts(trainer.iteration, self._target, self._pace.per_second, now - self._saved_at, waited)
         self._report.status(f"{iteration_line(trainer.iteration, seconds, *losses)} {more}")
-        for message in trainer.messages:
+        self._pass_on()
+
+    def _went_back(self) -> None:
+        """The model is at an earlier iteration again: what came after did not happen."""
+        self._file.forget(self._trainer.iteration)
+        self._since = min(self._since, self._trainer.iteration)
+
+    def _pass_on(self) -> None:
+        """Tell what the trainer has to say."""
+        for message in self._trainer.messages:
             self._report.warn(message)
-        trainer.messages.clear()
+        self._trainer.messages.clear()
 
     def _reason_to_stop(self, is_asked: bool) -> str:
         minutes = self._options.minutes
@@ -132,8 +140,11 @@ class TrainingLoop:
 
     def _save(self) -> None:
         """Save, and leave a line with the mean losses since the save before."""
-        trainer, begin = self._trainer, time.perf_counter()
+        trainer, begin, before = self._trainer, time.perf_counter(), self._trainer.iteration
         trainer.save()
+        if trainer.iteration < before:  # it was not worth saving
+            self._went_back()
+        self._pass_on()
         tests = self._test() if self._test else ()
         losses = trainer.mean_losses(self._since)
         if tests:
