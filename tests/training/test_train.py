@@ -180,3 +180,44 @@ def test_the_batch_files_questions_make_a_model(faces):
 def test_the_originals_line():
     assert iteration_line(1234, 0.123, 0.1234, 0.2345)[10:] == "[#001234][0123ms][0.1234][0.2345]"
     assert "[12.34s]" in iteration_line(1, 12.3456, 1, 1)
+
+
+def test_a_model_that_draws_one_picture_for_all_faces_goes_back_to_its_last_set(faces, monkeypatch):
+    from dfl.samples.batches import load_training_faces
+    from dfl.training import trainer as module
+    from dfl.training.setup import set_up
+
+    monkeypatch.setattr(module, "_SETTLED", 1)
+    train(faces, name="blind", target_iter=2)
+    folder = model_folder(faces.model, "blind", "SAEHD")
+    saved = read_set(folder)
+    setup = set_up(saved, {side: load_training_faces(faces.aligned(side)) for side in ("src", "dst")}, 7, True)
+    looks = iter([False, True, False])  # a model of a few steps tells no faces apart yet
+    monkeypatch.setattr(setup.goal, "is_blind", lambda batch: next(looks))
+    trainer = module.Trainer(folder, saved, setup.goal, setup.feeder, setup.optimizer, 7)
+    try:
+        trainer.iterate()
+        trainer.save()
+        assert read_set(folder).iteration == 3
+        trainer.iterate()
+        before = np.array(setup.goal.network.weights()["encoder/down1/downs_0/conv1/weight"])
+        trainer.save()
+        assert "same picture for every face" in " ".join(trainer.messages)
+        assert trainer.iteration == read_set(folder).iteration == 3
+        assert len(trainer.history()) == 3
+        assert not np.array_equal(setup.goal.network.weights()["encoder/down1/downs_0/conv1/weight"], before)
+        trainer.iterate()
+        trainer.save()
+        assert read_set(folder).iteration == 4
+    finally:
+        trainer.close()
+
+
+def test_predictions_that_do_not_change_with_the_faces_are_noticed():
+    from dfl.training.goal import is_blind
+
+    random = np.random.default_rng(0)
+    shown = random.random((3, 8, 8, 3), np.float32)
+    assert is_blind(shown, np.broadcast_to(shown[:1], shown.shape))
+    assert not is_blind(shown, shown * 0.5)
+    assert not is_blind(shown[:1], shown[:1])

@@ -18,7 +18,7 @@ from dfl.training.adversarial import (
     gan_discriminator_loss,
     gan_generator_loss,
 )
-from dfl.training.goal import Arrays, Batch, Opponent, Tensor
+from dfl.training.goal import Arrays, Batch, Opponent, Tensor, is_blind
 from dfl.training.losses import Compared, LossSettings, amp_background_loss, compare, side_loss
 from dfl.training.preview import page
 
@@ -110,6 +110,13 @@ class AmpGoal:
             "preview_morphs": _two_rows(plain),
             "preview_morphs_masked": _two_rows(masked),
         }
+
+    def is_blind(self, batch: Arrays) -> bool:
+        """See goal.Goal."""
+        src, dst = batch["src_target"], batch["dst_target"]
+        mixed = chosen_channels(len(src), self.network.inter, self._morph_factor, seed=0, iteration=0)["chosen"]
+        src_face, _, dst_face, _ = self._reconstruct(src, dst, mixed)
+        return is_blind(src, src_face) or is_blind(dst, dst_face)
 
     def _faces(self, batch: Batch) -> dict[str, _Faces]:
         parts = self.network.reconstruct(batch["src_warped"], batch["dst_warped"], batch["chosen"])

@@ -44,3 +44,15 @@ class Goal(Protocol):
 
     def show(self, batch: Arrays) -> dict[str, Picture]:
         """Preview pages by name, uint8 BGR, of unwarped faces."""
+
+    def is_blind(self, batch: Arrays) -> bool:
+        """Whether the model makes the same of all faces of a batch for `show`: then it has broken down."""
+
+
+# Predictions that differ less than this share of what the faces themselves differ are all the same.
+_BLIND = 0.05
+
+
+def is_blind(faces: NDArray[np.float32], predicted: NDArray[np.float32]) -> bool:
+    """Whether predictions do not change with the faces, both (N, R, R, C); never for a single face."""
+    return len(faces) > 1 and bool(predicted.std(axis=0).mean() < _BLIND * faces.std(axis=0).mean())

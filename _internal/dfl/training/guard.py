@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 # How many losses tell what is usual, and how many there must be before anything is called unusual.
 _REMEMBERED, _FEWEST = 500, 50
 # A loss is out of range above the usual 90 % quantile times this; so many in a row are a breakdown, not a hard batch.
-_FACTOR = 3.0
+_FACTOR = 2.0
 _IN_A_ROW = 5
 # Batches without a finite loss in a row: one may be a bad picture.
 _NAN_IN_A_ROW = 3

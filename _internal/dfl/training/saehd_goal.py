@@ -21,7 +21,7 @@ from dfl.training.adversarial import (
     gan_generator_loss,
     true_face_loss,
 )
-from dfl.training.goal import Arrays, Batch, Opponent, Tensor
+from dfl.training.goal import Arrays, Batch, Opponent, Tensor, is_blind
 from dfl.training.losses import Compared, LossSettings, compare, side_loss
 from dfl.training.preview import swap_pages
 from dfl.training.style import background_style_loss, face_style_loss
@@ -88,6 +88,11 @@ class SaehdGoal:
         predicted = self._predict(batch["src_target"], batch["dst_target"])
         pairs = {side: (batch[f"{side}_target"], batch[f"{side}_mask"]) for side in SIDES}
         return swap_pages(pairs["src"], pairs["dst"], predicted, self.network.face_type == FaceType.HEAD)
+
+    def is_blind(self, batch: Arrays) -> bool:
+        """See goal.Goal."""
+        predicted = self._predict(batch["src_target"], batch["dst_target"])
+        return any(is_blind(batch[f"{side}_target"], face) for side, face in zip(SIDES, predicted[:2], strict=True))
 
     def _style(self, batch: Batch, outputs: Outputs) -> Tensor:
         extra = self._extra

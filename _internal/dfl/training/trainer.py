@@ -21,6 +21,8 @@ from dfl.training.loss_history import LossHistory
 from dfl.training.optimizers import Optimizer
 from dfl.training.step import Step, make_step
 
+# By then a model tells one face from another.
+_SETTLED = 500
 # After so many returns to a good state the cause is not chance.
 _MOST_RETURNS = 3
 
@@ -44,6 +46,7 @@ class Trainer:
         self._saved_at = saved.iteration if saved.weights else -1
         self._guard = Guard()
         self._returns = 0
+        self._was_seeing = False  # whether the last saved model told faces apart
         self._shown: dict[int, Arrays] = {}  # the latest faces that were shown, by the number of their draw
         self._pages: tuple[tuple[int, int], dict[str, Picture]] = (-1, -1), {}
         self._prepare()
@@ -142,10 +145,25 @@ class Trainer:
         return self._losses.mean_of_last(self.iteration - since)
 
     def save(self) -> None:
-        """Write a new set, unless nothing has happened since the last one."""
-        if self.iteration != self._saved_at:
-            write_set(self.folder, self.as_set())
-            self._saved_at = self.iteration
+        """Write a new set, unless nothing has happened since the last one.
+
+        A model that draws one and the same picture for every face is not saved over one that did not: it goes back.
+        """
+        if self.iteration == self._saved_at:
+            return
+        if self.iteration >= _SETTLED:
+            is_blind = self._goal.is_blind(self._shown_faces(0))
+            if is_blind and self._was_seeing:
+                self._go_back("the model draws the same picture for every face")
+                return
+            if is_blind:
+                self.messages.append(
+                    f"After {self.iteration} iterations the model still draws the same picture for every face: it has "
+                    "broken down. Start a new one with a lower --learning-rate."
+                )
+            self._was_seeing = not is_blind
+        write_set(self.folder, self.as_set())
+        self._saved_at = self.iteration
 
     def as_set(self) -> SavedSet:
         """All that is known of the model, as it is saved."""
@@ -171,11 +189,14 @@ class Trainer:
         """Preview pages by name: what the model makes of unwarped faces now. draw: which faces; 0 are always there."""
         key = (self.iteration, draw)
         if self._pages[0] != key:
-            if draw not in self._shown:
-                kept = {number: batch for number, batch in self._shown.items() if number == 0}
-                self._shown = kept | {draw: self._feeder.shown_batch(draw)}
-            self._pages = key, self._goal.show(self._shown[draw])
+            self._pages = key, self._goal.show(self._shown_faces(draw))
         return self._pages[1]
+
+    def _shown_faces(self, draw: int) -> Arrays:
+        if draw not in self._shown:
+            kept = {number: batch for number, batch in self._shown.items() if number == 0}
+            self._shown = kept | {draw: self._feeder.shown_batch(draw)}
+        return self._shown[draw]
 
     def write_previews(self) -> None:
         """Write the preview pages as pictures into the model's folder, with the loss graph on top."""
