@@ -25,9 +25,11 @@ from pathlib import Path
 from dfl.base.report import Report
 from dfl.bench.stages import MirrorModel
 from dfl.merging.merge import run_merge
+from dfl.merging.open_models import GivenModels
 from dfl.merging.options import MergeOptions
 from dfl.workspace import Workspace
-run_merge(Workspace(Path(sys.argv[1])), MergeOptions(colour_transfer="rct"), MirrorModel(128), Report())
+models = GivenModels(MirrorModel(128))
+run_merge(Workspace(Path(sys.argv[1])), MergeOptions(colour_transfer="rct"), models, Report())
 """
 
 

@@ -21,6 +21,7 @@ from dfl.faces.align import alignment_matrix, rect_from_landmarks, transform_poi
 from dfl.faces.face_type import FaceType
 from dfl.faceset.aligned_face import FaceMetadata, write_face
 from dfl.merging.merge import run_merge
+from dfl.merging.open_models import GivenModels
 from dfl.merging.options import MergeOptions
 from dfl.models.prediction import Prediction
 from dfl.workspace import Workspace
@@ -110,7 +111,7 @@ def merged(workspace: Workspace) -> Callable[..., SpokenReport]:
 
     def merge(model: FakeModel | None = None, **options: Any) -> SpokenReport:
         report = SpokenReport()
-        run_merge(workspace, MergeOptions(**options), model or FakeModel(), report)
+        run_merge(workspace, MergeOptions(**options), GivenModels(model or FakeModel()), report)
         return report
 
     return merge
@@ -152,4 +153,6 @@ class _LinePerFrame(Report):
 
 
 if __name__ == "__main__":
-    run_merge(Workspace(Path(sys.argv[1])), MergeOptions(**json.loads(sys.argv[2])), FakeModel(), _LinePerFrame())
+    run_merge(
+        Workspace(Path(sys.argv[1])), MergeOptions(**json.loads(sys.argv[2])), GivenModels(FakeModel()), _LinePerFrame()
+    )

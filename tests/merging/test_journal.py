@@ -1,89 +1,86 @@
 """What was merged is remembered, whatever a crash or another program left in the file."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dfl.merging.face_in_frame import Motion
-from dfl.merging.faces_of_clip import ClipFrame
-from dfl.merging.journal import Journal, is_whole_png
+from dfl.merging.journal import Journal, name_of
 
-HOW: dict[str, Any] = {"model": "a", "iteration": 5, "mode": "overlay"}
-
-
-@pytest.fixture
-def frames(tmp_path: Path) -> list[ClipFrame]:
-    made = []
-    for name in ("00001", "Bäum 2", "3"):
-        path = tmp_path / f"{name}.png"
-        path.write_bytes(name.encode())
-        made.append(ClipFrame(path, (np.zeros((68, 2), np.float32),)))
-    return made
+HOW: dict[str, Any] = {"faces": [{"model": "a", "iteration": 5, "mode": "overlay"}], "mark": True}
+OTHER: dict[str, Any] = {"faces": [{"model": "a", "iteration": 6, "mode": "overlay"}], "mark": True}
+STEMS = ("00001", "Bäum 2", "3")
 
 
-def write(path: Path, frames: list[ClipFrame], how: dict[str, Any] = HOW) -> None:
-    with Journal(path, how) as journal:
-        for frame in frames:
-            journal.add(frame)
+def write(path: Path, stems: tuple[str, ...], how: dict[str, Any] = HOW) -> None:
+    with Journal(path) as journal:
+        for stem in stems:
+            journal.add(stem, f"source {stem}", how)
 
 
-def known(path: Path, frames: list[ClipFrame], how: dict[str, Any] = HOW) -> list[bool]:
-    journal = Journal(path, how)
-    return [journal.has(frame) for frame in frames]
+def known(path: Path, how: dict[str, Any] = HOW) -> list[bool]:
+    journal = Journal(path)
+    return [journal.has(stem, f"source {stem}", how) for stem in STEMS]
 
 
-def test_frames_are_remembered_over_several_runs(tmp_path: Path, frames: list[ClipFrame]) -> None:
+def test_frames_are_remembered_over_several_runs_and_ways(tmp_path: Path) -> None:
     path = tmp_path / "merge.journal"
-    write(path, frames[:1])
-    write(path, frames[1:2])
-    assert known(path, frames) == [True, True, False]
+    write(path, STEMS[:1])
+    write(path, STEMS[1:2], OTHER)
+    assert known(path) == [True, False, False]
+    assert known(path, OTHER) == [False, True, False]
+    assert Journal(path).look_of("Bäum 2") == OTHER
+    assert Journal(path).look_of("3") is None
 
 
-def test_other_settings_forget_and_say_what_was(tmp_path: Path, frames: list[ClipFrame]) -> None:
+def test_another_source_or_way_is_not_done(tmp_path: Path) -> None:
     path = tmp_path / "merge.journal"
-    write(path, frames)
-    changed = Journal(path, HOW | {"iteration": 6})
-    assert changed.earlier == HOW
-    assert not changed.has(frames[0])
-    assert Journal(path, HOW).earlier is None
+    write(path, STEMS)
+    journal = Journal(path)
+    assert not journal.has("3", "another source", HOW)
+    assert not journal.has("3", "source 3", OTHER)
+    write(path, ("3",), OTHER)
+    assert known(path) == [True, True, False]
 
 
-def test_a_changed_frame_face_or_motion_is_not_done(tmp_path: Path, frames: list[ClipFrame]) -> None:
+def test_a_way_is_the_same_whatever_the_order_of_its_parts() -> None:
+    assert name_of({"a": 1, "b": 2}) == name_of({"b": 2, "a": 1}) != name_of({"a": 1, "b": 3})
+
+
+def test_frames_that_are_gone_and_ways_nobody_has_are_forgotten(tmp_path: Path) -> None:
     path = tmp_path / "merge.journal"
-    write(path, frames)
-    moved = replace(frames[0], motion=Motion(3, 0))
-    other_face = replace(frames[0], faces=(np.ones((68, 2), np.float32),))
-    frames[2].path.write_bytes(b"another picture")
-    assert known(path, [moved, other_face, frames[1], frames[2]]) == [False, False, True, False]
+    write(path, STEMS)
+    write(path, ("3",), OTHER)
+    journal = Journal(path)
+    journal.forget_others({"3"})
+    with journal:
+        pass
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 2
+    assert known(path, OTHER) == [False, False, True]
 
 
-def test_a_line_that_was_cut_off_does_not_count(tmp_path: Path, frames: list[ClipFrame]) -> None:
+def test_a_line_that_was_cut_off_does_not_count(tmp_path: Path) -> None:
     path = tmp_path / "merge.journal"
-    write(path, frames)
+    write(path, STEMS)
     path.write_bytes(path.read_bytes()[:-4])
-    assert known(path, frames) == [True, True, False]
-    write(path, [])
-    assert known(path, frames) == [True, True, False]
+    assert known(path) == [True, True, False]
+    write(path, ())
+    assert known(path) == [True, True, False]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(st.one_of(st.binary(max_size=200), st.text(alphabet='{}[]",:01\nnul', max_size=60).map(str.encode)))
-def test_any_file_in_its_place_is_harmless(tmp_path: Path, frames: list[ClipFrame], content: bytes) -> None:
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@given(st.one_of(st.binary(max_size=200), st.text(alphabet='{}[]",:01\nnulokade', max_size=80).map(str.encode)))
+def test_any_file_in_its_place_is_harmless(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "merge.journal"
     path.write_bytes(content)
-    assert known(path, frames) == [False, False, False]
-    write(path, frames[:1])
-    assert known(path, frames) == [True, False, False]
+    assert known(path) == [False, False, False]
+    write(path, STEMS[:1])
+    assert known(path) == [True, False, False]
 
 
-@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", b"\x89PNG\r\n\x1a\n" + bytes(400), b"IEND\xaeB`\x82"])
-def test_a_cut_picture_is_not_whole(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "a.png"
-    path.write_bytes(content)
-    assert not is_whole_png(path)
-    assert not is_whole_png(tmp_path / "missing.png")
+def test_a_way_without_a_name_of_its_own_is_not_trusted(tmp_path: Path) -> None:
+    path = tmp_path / "merge.journal"
+    path.write_text('["00001", "source 00001", "' + name_of(HOW) + '"]\n', encoding="utf-8")
+    assert known(path) == [False, False, False]

@@ -1,4 +1,4 @@
-"""The pipeline gives one outcome for each frame, whatever fails."""
+"""The pipeline gives one outcome for each frame, in order, whatever fails; and a frame's neighbours when it asks."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,87 +8,115 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
 from dfl.faces.face_type import FaceType
-from dfl.merging.face_in_frame import FaceCrop
-from dfl.merging.faces_of_clip import ClipFrame
-from dfl.merging.frame import CutFrame
+from dfl.merging.face_in_frame import FaceCrop, FaceMeasures
+from dfl.merging.frame import CutFrame, FileFailed, SeenFaces, SeenFrame
 from dfl.merging.masks import FacePrediction
-from dfl.merging.pipeline import FACES_PER_BATCH, merge_frames
-from dfl.models.prediction import Prediction
+from dfl.merging.networks import ShownFace
+from dfl.merging.pipeline import merge_frames
+from dfl.merging.settings import MergeSettings
+from dfl.merging.tasks import FaceTask, FrameTask, with_neighbours
 
 SIDE = 4
+
+
+def task(place: int, faces: int = 1, reach: int = 0, is_wanted: bool = True) -> FrameTask:
+    chosen = MergeSettings(steady_mask=reach)
+    face = FaceTask(np.zeros((68, 2), np.float32), "a.jpg", "m", chosen, track=0)
+    return FrameTask(Path(f"{place}.png"), place, place, chosen, (face,) * faces, is_wanted)
 
 
 class Work:
     """Cuts faces that carry their frame's number, and fails where it is told to."""
 
-    def __init__(self, faces: Sequence[int], bad_cut: set[int], bad_finish: set[int], pixels: int = 1) -> None:
-        self.faces, self.bad_cut, self.bad_finish, self.pixels = faces, bad_cut, bad_finish, pixels
+    def __init__(self, bad_cut: set[int], bad_look: set[int], bad_finish: set[int], pixels: int = 1) -> None:
+        self.bad_cut, self.bad_look, self.bad_finish, self.pixels = bad_cut, bad_look, bad_finish, pixels
 
-    def cut(self, frame: ClipFrame) -> CutFrame:
-        number = int(frame.stem)
-        if number in self.bad_cut:
+    def cut(self, task: FrameTask) -> CutFrame:
+        if task.place in self.bad_cut:
             raise UserError("unreadable", "replace it")
-        picture = np.full((SIDE, SIDE, 3), number, np.float32)
+        picture = np.full((SIDE, SIDE, 3), task.place, np.float32)
         crop = FaceCrop(np.zeros((68, 2)), FaceType.FULL, picture, np.eye(2, 3))
-        return CutFrame(frame, b"", np.zeros((1, self.pixels, 3), np.uint8), (crop,) * self.faces[number])
+        faces = tuple(ShownFace(crop, face.model, face.settings) for face in task.faces)
+        return CutFrame(task, b"", np.zeros((1, self.pixels, 3), np.uint8), faces)
 
-    def finish(self, cut: CutFrame, predictions: Sequence[FacePrediction]) -> None:
-        number = int(cut.frame.stem)
-        assert len(predictions) == self.faces[number]
-        assert all((prediction.face == number + 0.5).all() for prediction in predictions)
-        if number in self.bad_finish:
+    def look(self, cut: CutFrame, predictions: Sequence[FacePrediction]) -> SeenFrame:
+        place = cut.task.place
+        assert len(predictions) == len(cut.faces)
+        assert all((prediction.face == place + 0.5).all() for prediction in predictions)
+        if place in self.bad_look:
+            raise ValueError("cannot measure")
+        measures = FaceMeasures(np.full((SIDE, SIDE), place, np.float32))
+        return SeenFrame(cut, tuple(predictions), SeenFaces(place, tuple((face, measures) for face in cut.task.faces)))
+
+    def finish(self, frame: SeenFrame, around: Sequence[SeenFaces]) -> list[int]:
+        if frame.cut.task.place in self.bad_finish:
             raise ValueError("cannot blend")
+        return [near.place for near in around]
 
 
-def predict(faces: NDArray[np.float32]) -> Prediction:
-    assert len(faces) <= FACES_PER_BATCH
-    mask = np.ones((len(faces), SIDE, SIDE, 1), np.float32)
-    return Prediction(faces + 0.5, mask, mask)
+class Network:
+    def predict(self, faces: Sequence[ShownFace]) -> list[FacePrediction]:
+        mask = np.ones((SIDE, SIDE), np.float32)
+        return [FacePrediction(face.crop.picture + 0.5, mask, mask) for face in faces]
 
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data(), workers=st.integers(1, 4), pixels=st.sampled_from([1, 10**7]))
-def test_every_frame_has_one_outcome_and_its_own_predictions(data: Any, workers: int, pixels: int) -> None:
+def test_every_frame_has_one_outcome_in_order_and_its_neighbours(data: Any, workers: int, pixels: int) -> None:
     faces = data.draw(st.lists(st.sampled_from([0, 1, 1, 2, 11]), max_size=40))
+    reaches = data.draw(st.lists(st.sampled_from([0, 0, 1, 5, 12]), min_size=len(faces), max_size=len(faces)))
     numbers = st.sets(st.integers(0, max(len(faces) - 1, 0)))
-    bad_cut, bad_finish = data.draw(numbers), data.draw(numbers)
-    work: Any = Work(faces, bad_cut, bad_finish, pixels)
-    frames = [ClipFrame(Path(f"{number}.png")) for number in range(len(faces))]
-    outcomes = {int(outcome.frame.stem): outcome for outcome in merge_frames(frames, work, predict, workers)}
-    assert sorted(outcomes) == list(range(len(faces)))
-    for number, outcome in outcomes.items():
-        wanted = UserError if number in bad_cut else ValueError if number in bad_finish else type(None)
+    bad_cut, bad_look, bad_finish = data.draw(numbers), data.draw(numbers), data.draw(numbers)
+    tasks = [task(place, *what) for place, what in enumerate(zip(faces, reaches, strict=True))]
+    todo = data.draw(st.sets(st.sampled_from(range(len(tasks))))) if tasks else set()
+    work = Work(bad_cut, bad_look, bad_finish, pixels)
+    outcomes = list(merge_frames(with_neighbours(tasks, todo), work, Network(), workers))
+    assert [outcome.frame.place for outcome in outcomes] == sorted(todo)
+    for outcome in outcomes:
+        place = outcome.frame.place
+        wanted = UserError if place in bad_cut else ValueError if place in bad_look | bad_finish else type(None)
         assert isinstance(outcome.error, wanted)
+        if outcome.error is None and faces[place]:
+            reach = reaches[place]
+            near = set(range(max(place - reach, 0), min(place + reach + 1, len(faces)))) - bad_cut - bad_look - {place}
+            assert {one for one in near if faces[one]} <= set(outcome.made) <= near
+
+
+class Failing:
+    def predict(self, faces: Sequence[ShownFace]) -> list[FacePrediction]:
+        raise MemoryError
 
 
 def test_a_failing_model_ends_the_run() -> None:
-    def out_of_memory(faces: NDArray[np.float32]) -> Prediction:
-        raise MemoryError
-
-    work: Any = Work([1] * 50, set(), set())
     with pytest.raises(MemoryError):
-        list(merge_frames([ClipFrame(Path(f"{number}.png")) for number in range(50)], work, out_of_memory, 2))
+        list(merge_frames([task(place) for place in range(50)], Work(set(), set(), set()), Failing(), 2))
 
 
-def test_frames_are_not_read_long_before_they_are_needed() -> None:
+def test_a_file_that_cannot_be_written_ends_the_run_with_its_reason() -> None:
+    class Full(Work):
+        def finish(self, frame: SeenFrame, around: Sequence[SeenFaces]) -> list[int]:
+            raise FileFailed(UserError("the disk is full", "free some space"))
+
+    with pytest.raises(UserError, match="disk is full"):
+        list(merge_frames([task(place) for place in range(50)], Full(set(), set(), set()), Network(), 2))
+
+
+@pytest.mark.parametrize(("pixels", "reach", "most"), [(1, 0, 60), (30_000_000, 0, 4), (30_000_000, 3, 12)])
+def test_frames_are_not_read_long_before_they_are_needed(pixels: int, reach: int, most: int) -> None:
     """The frames between reading and writing stay few, and fewer when they are large."""
-    for pixels, most in ((1, 60), (30_000_000, 4)):
-        read = 0
+    read = 0
 
-        def frames() -> Any:
-            nonlocal read
-            for number in range(200):
-                read += 1
-                yield ClipFrame(Path(f"{number}.png"))
+    def tasks() -> Any:
+        nonlocal read
+        for place in range(200):
+            read += 1
+            yield task(place, reach=reach)
 
-        ahead = 0
-        work: Any = Work([1] * 200, set(), set(), 1)
-        work.pixels = pixels
-        for done, _ in enumerate(merge_frames(frames(), work, predict, 2), start=1):
-            if done > 40:
-                ahead = max(ahead, read - done)
-        assert ahead <= most
+    ahead = 0
+    for done, _ in enumerate(merge_frames(tasks(), Work(set(), set(), set(), pixels), Network(), 2), start=1):
+        if done > 40:
+            ahead = max(ahead, read - done)
+    assert ahead <= most

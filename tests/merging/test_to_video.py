@@ -18,6 +18,7 @@ from dfl.base.files import list_pictures
 from dfl.base.pictures import read_picture
 from dfl.merging import merge, video_source
 from dfl.merging.merge import run, run_merge_to_video
+from dfl.merging.open_models import GivenModels
 from dfl.merging.options import MergeOptions
 from dfl.merging.video_source import open_video_source
 from dfl.video import extract_frames
@@ -42,6 +43,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[3])
 import conftest
 from dfl.merging import merge, video_source
+from dfl.merging.open_models import GivenModels
 from dfl.merging.options import MergeOptions
 from dfl.workspace import Workspace
 video_source.PART_FRAMES = 5
@@ -56,7 +58,7 @@ class Dying(conftest.SpokenReport):
             os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
 workspace, options = Workspace(Path(sys.argv[1])), MergeOptions(**json.loads(sys.argv[4]))
 source = video_source.open_video_source(workspace, options, conftest.SpokenReport())
-merge.run_merge_to_video(workspace, options, conftest.FakeModel(), Dying(), source)
+merge.run_merge_to_video(workspace, options, GivenModels(conftest.FakeModel()), Dying(), source)
 """
 
 Clip = Callable[..., Path]
@@ -90,7 +92,7 @@ def to_video(workspace: Workspace) -> Callable[..., SpokenReport]:
     def do(model: FakeModel | None = None, **options: Any) -> SpokenReport:
         report, chosen = SpokenReport(), MergeOptions(**{"to_video": True} | options)
         source = open_video_source(workspace, chosen, report)
-        run_merge_to_video(workspace, chosen, model or FakeModel(), report, source)
+        run_merge_to_video(workspace, chosen, GivenModels(model or FakeModel()), report, source)
         return report
 
     return do
@@ -247,10 +249,10 @@ def test_a_frame_that_fails_shows_the_one_before_and_never_the_face_that_was_the
     whole = pictures(workspace.result(".mp4"))
     blend = merge.FrameWork.blend
 
-    def failing(self: Any, cut: Any, predictions: Any) -> Any:
-        if cut.frame.stem in ("00001", "00005", "00006"):
+    def failing(self: Any, frame: Any, around: Any) -> Any:
+        if frame.cut.task.stem in ("00001", "00005", "00006"):
             raise ValueError("no")
-        return blend(self, cut, predictions)
+        return blend(self, frame, around)
 
     monkeypatch.setattr(merge.FrameWork, "blend", failing)
     report = to_video(**LOSSLESS)

@@ -17,6 +17,7 @@ from dfl.faces.face_type import FaceType
 from dfl.merging.face_in_frame import FaceCrop, cut_out
 from dfl.merging.masks import FacePrediction
 from dfl.merging.merge import run, run_merge
+from dfl.merging.open_models import GivenModels
 from dfl.merging.options import MergeOptions
 from dfl.merging.xseg_masks import XsegMasks
 from dfl.workspace import Workspace
@@ -82,7 +83,7 @@ def test_only_masks_that_the_mode_needs_are_drawn() -> None:
 def merge(workspace: Workspace, xseg: GreenIsFace) -> SpokenReport:
     report = SpokenReport()
     options = MergeOptions(mask_mode="xseg-dst", colour_transfer="none")
-    run_merge(workspace, options, FakeModel(), report, xseg=XsegMasks.for_mode(xseg, options.mask_mode))
+    run_merge(workspace, options, GivenModels(FakeModel(), xseg), report)
     return report
 
 

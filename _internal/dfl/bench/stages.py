@@ -19,6 +19,7 @@ from dfl.extraction.extract_faces import run as extract_faces
 from dfl.extraction.options import ExtractFacesOptions
 from dfl.faces.face_type import FaceType
 from dfl.merging.merge import run_merge
+from dfl.merging.open_models import GivenModels
 from dfl.merging.options import MergeOptions
 from dfl.models.prediction import Prediction
 from dfl.workspace import Workspace
@@ -55,7 +56,7 @@ def bench_merge(workspace: Workspace, resolution: int, report: Report) -> None:
     """merge in overlay mode with rct, the network left out: reading, blending and writing."""
     with _copy(workspace, with_faces=True) as (copied, frames):
         options = MergeOptions(colour_transfer="rct")
-        spent = _spent(lambda: run_merge(copied, options, MirrorModel(resolution), Report()))
+        spent = _spent(lambda: run_merge(copied, options, GivenModels(MirrorModel(resolution)), Report()))
     _tell(report, f"merge, overlay with rct, {resolution} pixel model without network", frames, spent)
 
 

@@ -1,34 +1,42 @@
 """Which faces belong to which frame of the clip, and how they move."""
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from dfl.base.errors import UserError
 from dfl.base.files import list_pictures
 from dfl.base.pictures import Points
 from dfl.base.report import Report
-from dfl.faces.align import alignment_matrix, transform_points
-from dfl.faces.face_type import FaceType
 from dfl.faceset.faceset import FaceFile, list_faceset
 from dfl.merging.face_in_frame import STILL, Motion
 from dfl.workspace import Workspace
 
-_MOTION_SIDE = 256
 _NAMES_SHOWN = 5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class ClipFace:
+    """A face of a frame. landmarks: (68, 2) float32 frame pixels. file: its aligned picture.
+
+    Known when the clip was gone through: track, the face's number from frame to frame within one shot; its motion;
+    calm_landmarks, without their tremble.
+    """
+
+    landmarks: Points
+    file: FaceFile
+    track: int | None = None
+    motion: Motion = STILL
+    calm_landmarks: Points | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class ClipFrame:
-    """One frame of the clip: its picture file, the landmarks (68, 2) of its faces in frame pixels, and its motion."""
+    """One frame of the clip: its picture file, and its faces in the order of their files."""
 
     path: Path
-    faces: tuple[Points, ...] = ()
-    motion: Motion = STILL
+    faces: tuple[ClipFace, ...] = ()
 
     @property
     def stem(self) -> str:
@@ -73,43 +81,15 @@ def add_faces(workspace: Workspace, frames: Sequence[Path], report: Report) -> l
 
 
 def match_faces(frames: Sequence[Path], faces: Iterable[FaceFile]) -> list[ClipFrame]:
-    """Give each frame the faces whose source file has its stem, in the order of `faces`, and its motion.
-
-    With more than one face in any frame nobody knows which face moved where: then no frame has motion.
-    """
-    by_stem: dict[str, list[Points]] = {}
+    """Give each frame the faces whose source file has its stem, in the order of `faces`."""
+    by_stem: dict[str, list[ClipFace]] = {}
     for face in faces:
-        by_stem.setdefault(_stem(face), []).append(face.metadata.source_landmarks)
-    found = [tuple(by_stem.get(path.stem, ())) for path in frames]
-    if any(len(faces_here) > 1 for faces_here in found):
-        return [ClipFrame(path, faces_here) for path, faces_here in zip(frames, found, strict=True)]
-    spots = [_spot(faces_here[0]) if faces_here else None for faces_here in found]
-    return [
-        ClipFrame(path, faces_here, _motion(spots[max(index - 1, 0) : index + 2]))
-        for index, (path, faces_here) in enumerate(zip(frames, found, strict=True))
-    ]
+        by_stem.setdefault(_stem(face), []).append(ClipFace(face.metadata.source_landmarks, face))
+    return [ClipFrame(path, tuple(by_stem.get(path.stem, ()))) for path in frames]
 
 
 def _stem(face: FaceFile) -> str:
     return Path(face.metadata.source_filename).stem
-
-
-def _spot(landmarks: Points) -> tuple[int, int] | None:
-    """The middle of the full-face square in whole frame pixels, as the original takes it; None for no square."""
-    middle = np.array([(127, 127)], np.float32)
-    matrix = alignment_matrix(landmarks, _MOTION_SIDE, FaceType.FULL)
-    if not np.isfinite(matrix).all():
-        return None
-    x, y = transform_points(middle, matrix, inverse=True)[0]
-    return round(float(x)), round(float(y))
-
-
-def _motion(spots: Sequence[tuple[int, int] | None]) -> Motion:
-    """From the middles of the frames before, at and after; at the clip's ends there are two of them."""
-    if None in spots:
-        return STILL
-    (x0, y0), (x1, y1) = (spots[0] or (0, 0)), (spots[-1] or (0, 0))
-    return Motion(math.hypot(x1 - x0, y1 - y0), -math.degrees(math.atan2(y1 - y0, x1 - x0)))
 
 
 def _say_what_does_not_fit(
@@ -127,8 +107,8 @@ def _say_what_does_not_fit(
     crowded = [frame.stem for frame in clip if len(frame.faces) > 1]
     if crowded:
         report.warn(
-            f"{len(crowded)} frames have more than one face: {_names(crowded)}. All of them are swapped, and motion "
-            "blur is off. Delete faces that are not meant from the aligned folder."
+            f"{len(crowded)} frames have more than one face: {_names(crowded)}. All of them are swapped, unless --only "
+            "says whose. Faces that are deleted from the aligned folder stay as they are."
         )
 
 

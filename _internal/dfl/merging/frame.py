@@ -1,34 +1,32 @@
-"""One frame from its file to the merged picture and mask."""
+"""One frame from its file to the merged picture: read, cut, measured, blended and written."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
-from dfl.base.files import write_bytes
-from dfl.base.pictures import Picture, decode_picture, encode_picture
+from dfl.base.pictures import Picture, decode_picture
 from dfl.faces.face_type import FaceType
-from dfl.merging.face_in_frame import FaceCrop, Patch, cut_out, merge_face
-from dfl.merging.faces_of_clip import ClipFrame
-from dfl.merging.finished import compose, compose_raw
+from dfl.merging.box import Box
+from dfl.merging.face_in_frame import FaceMeasures, cut_out, measure_face, merge_face
+from dfl.merging.finished import MergedFrame, compose, compose_raw
 from dfl.merging.masks import FacePrediction
-from dfl.merging.settings import MergeSettings
-from dfl.merging.xseg_masks import XsegMasks
-from dfl.video.marking import mark_png
+from dfl.merging.networks import Networks, ShownFace
+from dfl.merging.steady import Neighbour, steadied
+from dfl.merging.tasks import FaceTask, FrameTask
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CutFrame:
-    """A frame that was read, with its faces cut out for the model."""
+    """A frame that was read, with its faces cut out for their models."""
 
-    frame: ClipFrame
+    task: FrameTask
     content: bytes  # the frame's file; empty when the frame comes straight from a clip
     picture: Picture
-    crops: tuple[FaceCrop, ...]
+    faces: tuple[ShownFace, ...]
 
     @property
     def size(self) -> int:
@@ -36,85 +34,119 @@ class CutFrame:
         return self.picture.nbytes
 
 
+@dataclass(frozen=True, eq=False)
+class SeenFaces:
+    """What a frame's neighbours need of it: the measures of its faces, by track."""
+
+    place: int
+    measures: tuple[tuple[FaceTask, FaceMeasures], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class SeenFrame:
+    """A frame whose faces were predicted and measured."""
+
+    cut: CutFrame
+    predictions: tuple[FacePrediction, ...]
+    seen: SeenFaces
+
+
+class Output(Protocol):
+    """Where merged frames go; UserError when a file cannot be written."""
+
+    def write(self, frame: SeenFrame, merged: MergedFrame, /) -> None: ...
+
+
+class FileFailed(Exception):
+    """A merged file could not be written, and the next ones could not either; `reason` says why."""
+
+    def __init__(self, reason: UserError) -> None:
+        super().__init__(reason.what)
+        self.reason = reason
+
+
 @dataclass(frozen=True)
 class FrameWork:
     """How frames are cut, blended and written. Its methods may run in any thread.
 
-    merged, masks: folders of the results. side, face_type: of the model. mark: say in the pictures how they were made.
-    xseg: draws the masks that the settings need an XSeg model for.
+    output: None keeps frames in memory: then `finish` gives them back.
     """
 
-    settings: MergeSettings
-    side: int
-    face_type: FaceType
-    merged: Path
-    masks: Path
-    mark: bool = True
-    xseg: XsegMasks | None = None
+    networks: Networks
+    raw_side: int  # of the black square that a frame without a face becomes in mode raw-predict
+    output: Output | None = None
 
-    def cut(self, frame: ClipFrame) -> CutFrame:
+    def cut(self, task: FrameTask) -> CutFrame:
         """Read a frame and cut its faces out. UserError when the file or a face's landmarks cannot be used."""
-        content = _content(frame.path)
-        return self.cut_picture(frame, decode_picture(content, str(frame.path)), content)
+        if task.picture is not None:
+            return self.cut_picture(task, task.picture)
+        content = read_content(task.path)
+        return self.cut_picture(task, decode_picture(content, str(task.path)), content)
 
-    def cut_picture(self, frame: ClipFrame, picture: Picture, content: bytes = b"") -> CutFrame:
+    def cut_picture(self, task: FrameTask, picture: Picture, content: bytes = b"") -> CutFrame:
         """Cut the faces out of a frame's picture. UserError when a face's landmarks cannot be used."""
-        crops = tuple(cut_out(picture, landmarks, self.face_type, self.side) for landmarks in frame.faces)
-        if self.xseg:
-            crops = tuple(self.xseg.see(picture, crop) for crop in crops)
-        return CutFrame(frame, content, picture, crops)
+        faces = []
+        for face in task.faces:
+            model = self.networks.models[face.model]
+            crop = cut_out(picture, face.landmarks, FaceType(model.face_type), model.resolution)
+            faces.append(self.networks.see(picture, ShownFace(crop, face.model, face.settings)))
+        return CutFrame(task, content, picture, tuple(faces))
 
-    def blend(self, cut: CutFrame, predictions: Sequence[FacePrediction]) -> tuple[Picture, NDArray[np.uint8]]:
-        """The merged frame (H, W, 3) uint8 BGR and its mask (H, W) uint8: what `finish` writes, in memory.
+    def look(self, cut: CutFrame, predictions: Sequence[FacePrediction]) -> SeenFrame:
+        """Measure what the frame's neighbours and its own blending need."""
+        measured = tuple(
+            (task, measure_face(cut.picture, face.crop, prediction, face.settings))
+            for task, face, prediction in zip(cut.task.faces, cut.faces, predictions, strict=True)
+        )
+        return SeenFrame(cut, tuple(predictions), SeenFaces(cut.task.place, measured))
+
+    def blend(self, frame: SeenFrame, around: Sequence[SeenFaces] = ()) -> MergedFrame:
+        """The merged frame. around: its neighbours, for masks and colours that are smoothed over time.
 
         A frame without a face is itself, with an empty mask; in mode raw-predict it becomes a black square.
         """
-        patches = list(self._patches(cut, predictions))
-        if self.settings.mode != "raw-predict":
-            return compose(cut.picture, patches, self.settings).as_bytes()
-        if patches:
-            return compose_raw(patches[-1], self.settings).as_bytes()
-        return self._canvas(cut), np.zeros((self.side, self.side), np.uint8)
-
-    def finish(self, cut: CutFrame, predictions: Sequence[FacePrediction]) -> None:
-        """Blend the predicted faces in, and write picture and mask. UserError when a file cannot be written."""
-        if cut.crops or self.settings.deciding_without_face():
-            picture, mask = self.blend(cut, predictions)
-            png, mask_png = encode_picture(picture, ".png"), encode_picture(mask, ".png")
-        else:
-            canvas = self._canvas(cut)
-            is_done = canvas is cut.picture and _is_plain_png(cut.content)
-            png = cut.content if is_done else encode_picture(canvas, ".png")
-            mask_png = _empty_mask(canvas.shape[0], canvas.shape[1])
-        name = f"{cut.frame.stem}.png"
-        write_bytes(self.masks / name, mask_png, durable=False)
-        write_bytes(self.merged / name, mark_png(png) if self.mark else png, durable=False)
-
-    def _canvas(self, cut: CutFrame) -> Picture:
-        """What the faces are put on."""
-        return np.zeros((self.side, self.side, 3), np.uint8) if self.settings.mode == "raw-predict" else cut.picture
-
-    def _patches(self, cut: CutFrame, predictions: Sequence[FacePrediction]) -> Iterable[Patch]:
-        for crop, prediction in zip(cut.crops, predictions, strict=True):
+        picture, settings = frame.cut.picture, frame.cut.task.settings
+        patches = []
+        for place, (shown, prediction) in enumerate(zip(frame.cut.faces, frame.predictions, strict=True)):
+            task, own = frame.seen.measures[place]
+            measures = steadied(own, _neighbours(task, frame.seen.place, around), task.settings)
             # Always the same seed: with another one in every frame the random transfers would flicker.
             random = np.random.default_rng(0)
-            yield merge_face(cut.picture, crop, prediction, self.settings, cut.frame.motion, random)
+            patches.append(merge_face(picture, shown.crop, prediction, task.settings, task.motion, random, measures))
+        if settings.mode != "raw-predict":
+            return compose(picture, patches, settings)
+        if patches:
+            return compose_raw(patches[-1], settings)
+        empty = np.zeros((self.raw_side, self.raw_side, 3), np.uint8)
+        return MergedFrame(empty, Box(0, 0, 0, 0), np.zeros((0, 0, 3), np.float32), np.zeros((0, 0, 1), np.float32))
+
+    def finish(self, frame: SeenFrame, around: Sequence[SeenFaces]) -> MergedFrame | None:
+        """Blend the predicted faces in, and write what comes of it. FileFailed when a file cannot be written."""
+        merged = self.blend(frame, around)
+        if self.output is None:
+            return merged
+        try:
+            self.output.write(frame, merged)
+        except UserError as error:
+            raise FileFailed(error) from error
+        return None
 
 
-def _content(path: Path) -> bytes:
+def _neighbours(task: FaceTask, place: int, around: Sequence[SeenFaces]) -> list[Neighbour]:
+    """The same face in the frames around."""
+    return [
+        (near.place - place, measures)
+        for near in around
+        for other, measures in near.measures
+        if task.track is not None and other.track == task.track and near.place != place
+    ]
+
+
+def read_content(path: Path) -> bytes:
+    """The bytes of a frame's file. UserError when it cannot be read."""
     try:
         return path.read_bytes()
     except OSError as error:
         raise UserError(
             f"{path} cannot be read: {error.strerror}.", "Check that it is there and may be read."
         ) from error
-
-
-def _is_plain_png(content: bytes) -> bool:
-    """Whether a picture file is a PNG of 8-bit colours without alpha: then it can be written again as it is."""
-    return content.startswith(b"\x89PNG\r\n\x1a\n") and content[24:26] == b"\x08\x02"
-
-
-@lru_cache(maxsize=4)
-def _empty_mask(height: int, width: int) -> bytes:
-    return encode_picture(np.zeros((height, width), np.uint8), ".png")

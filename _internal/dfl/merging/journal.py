@@ -1,76 +1,89 @@
-"""What a run has already merged, so that a stopped run goes on and a finished one has nothing to do.
+"""What was merged, so that a stopped run goes on and a finished one has nothing to do.
 
-`merge.journal` beside the merged pictures: the first line says how the pictures were made (model, iteration, settings);
-each further line names a frame whose picture and mask are written, with a print of what they were made from. A line
-that was cut off by a crash does not count.
+`merge.journal` beside the merged pictures, a JSON value a line: an object tells one way in which frames were made
+(models, iterations, settings) under a short name; a list names a frame whose files are written, with a print of what
+they were made from and the way. A line that was cut off by a crash does not count.
 """
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from dfl.base.files import mendable, write_text
-from dfl.merging.faces_of_clip import ClipFrame
 
-_PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
+Look = Mapping[str, Any]  # JSON values: how a frame is made
 
 
-def source_print(frame: ClipFrame) -> str:
-    """Short text that changes when the frame's file, its faces or its motion change."""
-    status = frame.path.stat()
-    digest = hashlib.sha256(repr((frame.path.name, status.st_size, status.st_mtime_ns, frame.motion)).encode())
-    for landmarks in frame.faces:
-        digest.update(landmarks.tobytes())
-    return digest.hexdigest()[:16]
+def name_of(look: Look) -> str:
+    """A short text that differs for different looks."""
+    return hashlib.sha256(json.dumps(look, sort_keys=True).encode()).hexdigest()[:16]
 
 
 class Journal:
-    """The open journal of one run. Use as a context manager; `add` may be called from any one thread."""
+    """The open journal of one folder. Use as a context manager; `add` may be called from any one thread."""
 
-    def __init__(self, path: Path, made_with: dict[str, Any]) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._made_with: dict[str, Any] = json.loads(json.dumps(made_with))
-        before, self._done = _read(path)
-        self.earlier = before if before not in (None, self._made_with) else None
-        """How the pictures of an earlier run were made, when it was not as now."""
-        if before != self._made_with:
-            self._done = {}
+        self._looks, self._done = _read(path)
 
     def __enter__(self) -> Self:
-        lines = [json.dumps(self._made_with), *(json.dumps(entry) for entry in self._done.items())]
-        write_text(self._path, "\n".join(lines) + "\n")
+        used = {look for _, look in self._done.values()}
+        looks = [{"look": name, "made": look} for name, look in self._looks.items() if name in used]
+        self._looks = {entry["look"]: entry["made"] for entry in looks}
+        entries = [[stem, *entry] for stem, entry in self._done.items()]
+        write_text(self._path, "".join(f"{json.dumps(line)}\n" for line in [*looks, *entries]))
         self._file = self._path.open("a", encoding="utf-8", newline="\n")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
         self._file.close()
 
-    def has(self, frame: ClipFrame) -> bool:
-        """Whether this frame was merged from the same sources."""
-        return self._done.get(frame.stem) == source_print(frame)
+    def has(self, stem: str, source: str, look: Look) -> bool:
+        """Whether a frame was made from this source in this way."""
+        return self._done.get(stem) == (source, name_of(look))
 
-    def add(self, frame: ClipFrame) -> None:
+    def look_of(self, stem: str) -> Look | None:
+        """How a frame was made; None for one that was not."""
+        entry = self._done.get(stem)
+        return self._looks.get(entry[1]) if entry else None
+
+    def add(self, stem: str, source: str, look: Look) -> None:
         """Note a frame whose files are written."""
+        name = name_of(look)
+        lines = []
+        if name not in self._looks:
+            self._looks[name] = json.loads(json.dumps(look))
+            lines.append({"look": name, "made": look})
+        self._done[stem] = (source, name)
         try:
-            self._file.write(json.dumps([frame.stem, source_print(frame)]) + "\n")
+            self._file.write("".join(f"{json.dumps(line)}\n" for line in [*lines, [stem, source, name]]))
             self._file.flush()
         except OSError as error:
             raise mendable(error, self._path) from error
 
+    def forget_others(self, stems: Iterable[str]) -> None:
+        """Forget frames that are no longer there."""
+        kept = set(stems)
+        self._done = {stem: entry for stem, entry in self._done.items() if stem in kept}
 
-def _read(path: Path) -> tuple[dict[str, Any] | None, dict[str, str]]:
-    """How the pictures were made and the frames that are done; (None, {}) for no journal or one that is no journal."""
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, tuple[str, str]]]:
+    """The looks by name, and source and look of every frame; empty for no journal or one that is no journal."""
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError):
-        return None, {}
-    made_with = _parsed(lines[0])
-    if not isinstance(made_with, dict):
-        return None, {}
-    entries = (_parsed(line) for line in lines[1:-1])
-    return made_with, {entry[0]: entry[1] for entry in entries if _is_entry(entry)}
+        return {}, {}
+    looks: dict[str, Any] = {}
+    done: dict[str, tuple[str, str]] = {}
+    for value in map(_parsed, lines[:-1]):
+        if isinstance(value, dict) and isinstance(value.get("look"), str) and isinstance(value.get("made"), dict):
+            looks[value["look"]] = value["made"]
+        elif isinstance(value, list) and len(value) == 3 and all(isinstance(part, str) for part in value):
+            done[value[0]] = (value[1], value[2])
+    return looks, {stem: entry for stem, entry in done.items() if entry[1] in looks}
 
 
 def _parsed(line: str) -> Any:
@@ -78,18 +91,3 @@ def _parsed(line: str) -> Any:
         return json.loads(line)
     except (ValueError, RecursionError):
         return None
-
-
-def _is_entry(entry: Any) -> bool:
-    return isinstance(entry, list) and len(entry) == 2 and all(isinstance(part, str) for part in entry)
-
-
-def is_whole_png(path: Path) -> bool:
-    """Whether a PNG file begins and ends as one: a crash of the machine may leave an empty or cut one."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(len(_PNG_START))
-            file.seek(-len(_PNG_END), 2)
-            return start == _PNG_START and file.read() == _PNG_END
-    except OSError:
-        return False

@@ -1,35 +1,37 @@
 """Stage `merge`: the trained face into every frame of data_dst, as pictures and masks in merged and merged_mask."""
 
-import traceback
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures, need_space, remove_parts, write_json, write_text
-from dfl.base.pictures import read_picture
+from dfl.base.files import need_space, remove_parts
+from dfl.base.pictures import Picture, decode_picture, read_picture
 from dfl.base.processes import worker_count
 from dfl.base.report import Report
-from dfl.faces.face_type import FaceType
-from dfl.merging.face_in_frame import STILL
 from dfl.merging.faces_of_clip import ClipFrame, read_clip
-from dfl.merging.frame import FrameWork
-from dfl.merging.journal import Journal, is_whole_png
+from dfl.merging.frame import FrameWork, read_content
+from dfl.merging.journal import Journal
+from dfl.merging.looks import changes, look_of, source_of
+from dfl.merging.open_models import Models, SavedModels
 from dfl.merging.options import MergeOptions
-from dfl.merging.pipeline import FrameOutcome, SwapModel, merge_frames
+from dfl.merging.output import FrameFiles, delete_leftovers, files_of
+from dfl.merging.pipeline import FrameOutcome, merge_frames
+from dfl.merging.plan import MergePlan, make_plan, with_answers
+from dfl.merging.session import NAME as SESSION_NAME
+from dfl.merging.session import write_session
+from dfl.merging.sheet import write_sheet
+from dfl.merging.tasks import FrameTask, with_neighbours
+from dfl.merging.tell import made_by, say_failures, say_how, tell_done
 from dfl.merging.to_video import VideoMerge
+from dfl.merging.tracks import read_in_threads
 from dfl.merging.video_source import VideoSource, open_video_source
-from dfl.merging.xseg_masks import XsegMasks
 from dfl.video.encoders import list_encoders
 from dfl.workspace import Workspace
 
 FACTS_NAME = "merge.json"
 JOURNAL_NAME = "merge.journal"
-# Of an uncompressed frame: what a PNG of footage takes, and its mask.
-_PNG_SHARE = 0.65
+# Of an uncompressed frame of 8 bits: what picture and mask take in each format.
+_SHARES = {"png": 0.65, "png16": 1.6, "exr": 1.8}
 _FAILURES_IN_A_ROW = 25
-_FAILURES_SHOWN = 5
 
 
 def run(workspace: Workspace, options: MergeOptions, report: Report) -> None:
@@ -37,161 +39,119 @@ def run(workspace: Workspace, options: MergeOptions, report: Report) -> None:
     if options.to_video and options.encoder == "list":
         list_encoders(report)
         return
-    source = open_video_source(workspace, options, report) if options.to_video else None
-    clip = source.frames if source else read_clip(workspace, report)
-    from dfl.models.open_model import open_model
-
-    xseg = _open_xseg(workspace, options, report) if options.needs_xseg else None
-    model = open_model(workspace.model, options.model, None, options.engine, report, options.morph_factor)
-    if source:
-        run_merge_to_video(workspace, options, model, report, source, xseg)
+    options = with_answers(workspace, options)
+    models = SavedModels(workspace, options, report)
+    if options.to_video:
+        run_merge_to_video(workspace, options, models, report, open_video_source(workspace, options, report))
     else:
-        run_merge(workspace, options, model, report, clip, xseg)
+        run_merge(workspace, options, models, report)
+
+
+def run_merge(workspace: Workspace, options: MergeOptions, models: Models, report: Report) -> None:
+    """Merge frames into pictures, with models from anywhere."""
+    clip = read_clip(workspace, report)
+    workers = worker_count(options.workers)
+    plan = make_plan(workspace, options, models, clip, read_in_threads(_read_frame, workers), report)
+    if options.contact_sheet:
+        write_sheet(workspace, plan, workers, report)
+        return
+    files = files_of(workspace, options.output_format, options.alpha, options.crops, options.mark)
+    for folder in files.folders:
+        folder.mkdir(parents=True, exist_ok=True)
+        remove_parts(folder)
+    stems = {task.stem for task in plan.tasks}
+    known = Journal(files.folder / JOURNAL_NAME)
+    known.forget_others(stems)
+    with known as journal:
+        sources = [source_of(plan.tasks, task.place) for task in plan.tasks]
+        looks = [look_of(task, plan.networks, files) for task in plan.tasks]
+        done = {
+            task.place
+            for task, source, look in zip(plan.tasks, sources, looks, strict=True)
+            if journal.has(task.stem, source, look) and files.is_written(task.stem)
+        }
+        todo = plan.asked_for - done
+        _say_start(plan, todo, journal, files, report)
+        need_space(files.folder, _space([plan.tasks[place] for place in sorted(todo)], files), "Merging")
+        if todo:  # it tells of finished runs only
+            (files.folder / FACTS_NAME).unlink(missing_ok=True)
+        work = FrameWork(plan.networks, plan.base.resolution, files)
+        failed: list[FrameOutcome] = []
+        try:
+            with report.progress("Merging", len(todo)) as progress:
+                tasks = with_neighbours(plan.tasks, todo)
+                for outcome in until_hopeless(merge_frames(tasks, work, plan.networks, workers)):
+                    progress.advance()
+                    place = outcome.frame.place
+                    if outcome.error is None:
+                        journal.add(outcome.frame.stem, sources[place], looks[place])
+                    else:
+                        failed.append(outcome)
+        finally:
+            plan.session.made = made_by(plan.tasks, journal)
+            write_session(workspace.frames("dst") / SESSION_NAME, plan.session)
+    left = delete_leftovers(files.folders, stems)
+    if left:
+        report.line(f"{left} merged pictures were deleted: their frames are no longer in data_dst.")
+    say_failures(workspace, failed, report)
+    whole = plan.asked_for - {outcome.frame.place for outcome in failed} | done
+    tell_done(plan, files.folder / FACTS_NAME, whole, failed, options.mark, report)
 
 
 def run_merge_to_video(
-    workspace: Workspace,
-    options: MergeOptions,
-    model: SwapModel,
-    report: Report,
-    source: VideoSource,
-    xseg: XsegMasks | None = None,
+    workspace: Workspace, options: MergeOptions, models: Models, report: Report, source: VideoSource
 ) -> None:
-    """Merge the frames of a clip with an open model, straight into result and result_mask."""
-    video = VideoMerge(workspace, options, source, _made_with(options, model, xseg), report)
-    _say_how(options, model, report)
+    """Merge the frames of a clip straight into result and result_mask."""
+    plan = make_plan(workspace, options, models, source.frames, source.pictures, report)
     workers = worker_count(options.workers)
+    if options.contact_sheet:
+        write_sheet(workspace, plan, workers, report, source.pictures)
+        return
+    video = VideoMerge(workspace, options, source, plan, report)
+    say_how(plan, report)
     failed = video.merge_missing(
-        _frame_work(workspace, options, model, xseg),
-        lambda frames, work: _until_hopeless(merge_frames(frames, work, model.predict, workers, xseg)),
+        plan.work, lambda tasks, work: until_hopeless(merge_frames(tasks, work, plan.networks, workers))
     )
-    _say_failures(workspace, failed, report)
+    say_failures(workspace, failed, report)
     video.finish()
 
 
-def _open_xseg(workspace: Workspace, options: MergeOptions, report: Report) -> XsegMasks:
-    from dfl.models.open_model import open_xseg
-
-    try:
-        model = open_xseg(workspace.model, options.engine, report)
-    except UserError as error:
-        todo = f"{error.todo} Or choose another mask mode."
-        raise UserError(f"The mask mode {options.mask_mode} needs an XSeg model. {error.what}", todo) from error
-    return XsegMasks.for_mode(model, options.mask_mode)
+def _read_frame(frame: ClipFrame) -> Picture:
+    return decode_picture(read_content(frame.path), str(frame.path))
 
 
-def run_merge(
-    workspace: Workspace,
-    options: MergeOptions,
-    model: SwapModel,
-    report: Report,
-    clip: Sequence[ClipFrame] | None = None,
-    xseg: XsegMasks | None = None,
-) -> None:
-    """Merge all frames with an open model. `clip`: as read_clip gives it; read now when left out.
-
-    xseg: for the mask modes that need it.
-    """
-    clip = read_clip(workspace, report) if clip is None else clip
-    if not options.motion_blur:  # else a frame would count as changed whenever its neighbours' faces do
-        clip = [replace(frame, motion=STILL) for frame in clip]
-    for folder in (workspace.merged, workspace.merged_mask):
-        folder.mkdir(parents=True, exist_ok=True)
-        remove_parts(folder)
-    with Journal(workspace.merged / JOURNAL_NAME, _made_with(options, model, xseg)) as journal:
-        todo = [frame for frame in clip if not (journal.has(frame) and _is_written(workspace, frame))]
-        _say_start(clip, todo, journal, options, model, xseg, report)
-        need_space(workspace.merged, _space(todo), "Merging")
-        if todo:  # it tells of finished runs only
-            (workspace.merged / FACTS_NAME).unlink(missing_ok=True)
-        work = _frame_work(workspace, options, model, xseg)
-        workers = worker_count(options.workers)
-        with report.progress("Merging", len(todo)) as progress:
-            failed = []
-            for outcome in _until_hopeless(merge_frames(todo, work, model.predict, workers, xseg)):
-                progress.advance()
-                if outcome.error is None:
-                    journal.add(outcome.frame)
-                else:
-                    failed.append(outcome)
-    _remove_leftovers(workspace, clip, report)
-    _say_failures(workspace, failed, report)
-    _write_facts(workspace, clip, failed, options, model, report)
-
-
-def _frame_work(workspace: Workspace, options: MergeOptions, model: SwapModel, xseg: XsegMasks | None) -> FrameWork:
-    return FrameWork(
-        options.settings(),
-        model.resolution,
-        FaceType(model.face_type),
-        workspace.merged,
-        workspace.merged_mask,
-        options.mark,
-        xseg,
-    )
-
-
-def _made_with(options: MergeOptions, model: SwapModel, xseg: XsegMasks | None) -> dict[str, Any]:
-    """What decides how the pictures look."""
-    return {
-        "model": model.name,
-        "iteration": model.iteration,
-        "resolution": model.resolution,
-        "face_type": FaceType(model.face_type).file_name,
-        "mark": options.mark,
-        **options.settings().model_dump(),
-        **model.settings,
-        **({"xseg_iteration": xseg.model.iteration} if xseg else {}),
-    }
-
-
-def _is_written(workspace: Workspace, frame: ClipFrame) -> bool:
-    name = f"{frame.stem}.png"
-    return is_whole_png(workspace.merged / name) and is_whole_png(workspace.merged_mask / name)
-
-
-def _space(todo: Sequence[ClipFrame]) -> int:
+def _space(todo: Sequence[FrameTask], files: FrameFiles) -> int:
     """Bytes that the missing pictures will take, guessed from the first that can be read."""
-    for frame in todo:
+    for task in todo:
         try:
-            return int(read_picture(frame.path).nbytes * _PNG_SHARE) * len(todo)
+            return int(read_picture(task.path).nbytes * _SHARES[files.form]) * len(todo)
         except UserError:
             continue
     return 0
 
 
-def _say_start(
-    clip: Sequence[ClipFrame],
-    todo: Sequence[ClipFrame],
-    journal: Journal,
-    options: MergeOptions,
-    model: SwapModel,
-    xseg: XsegMasks | None,
-    report: Report,
-) -> None:
-    now = _made_with(options, model, xseg)
-    if journal.earlier is not None:
-        earlier = journal.earlier
-        changes = [f"{key} {earlier[key]} → {now[key]}" for key in now if key in earlier and earlier[key] != now[key]]
-        report.line(f"The merged pictures were made otherwise ({', '.join(changes)}): all frames are merged again.")
-    elif len(todo) < len(clip):
-        report.line(f"{len(clip) - len(todo)} of {len(clip)} frames are merged already.")
-    if not options.mark:
+def _say_start(plan: MergePlan, todo: set[int], journal: Journal, files: FrameFiles, report: Report) -> None:
+    """What is done already, what is done again and why, and how."""
+    again: dict[str, None] = {}
+    count = 0
+    for place in sorted(todo):
+        task = plan.tasks[place]
+        before = journal.look_of(task.stem)
+        if before is not None:
+            changed = changes(before, look_of(task, plan.networks, files))
+            count += bool(changed)
+            again |= dict.fromkeys(changed)
+    if count:
+        report.line(f"{count} frames were made otherwise ({', '.join(list(again)[:6])}): they are merged again.")
+    kept = len(plan.asked_for) - len(todo)
+    if kept:
+        report.line(f"{kept} of {len(plan.asked_for)} frames are merged already.")
+    if not files.mark:
         report.line("The merged pictures will not be marked as made.")
-    _say_how(options, model, report)
+    say_how(plan, report)
 
 
-def _say_how(options: MergeOptions, model: SwapModel, report: Report) -> None:
-    face_type = FaceType(model.face_type).file_name
-    report.line(
-        f"Model {model.name}, iteration {model.iteration}, {model.resolution} px {face_type}: "
-        f"mode {options.mode}, mask {options.mask_mode}, colour transfer {options.colour_transfer}"
-        + "".join(f", {name.replace('_', ' ')} {value}" for name, value in model.settings.items())
-        + "."
-    )
-
-
-def _until_hopeless(outcomes: Iterable[FrameOutcome]) -> Iterable[FrameOutcome]:
+def until_hopeless(outcomes: Iterable[FrameOutcome]) -> Iterator[FrameOutcome]:
     """Hand outcomes on; when many frames in a row fail, raise the last one's error instead of trying them all."""
     in_a_row = 0
     for outcome in outcomes:
@@ -199,60 +159,3 @@ def _until_hopeless(outcomes: Iterable[FrameOutcome]) -> Iterable[FrameOutcome]:
         yield outcome
         if outcome.error and in_a_row == _FAILURES_IN_A_ROW:
             raise outcome.error
-
-
-def _remove_leftovers(workspace: Workspace, clip: Sequence[ClipFrame], report: Report) -> None:
-    """Delete merged pictures of frames that are no longer there: the video would show them."""
-    stems = {frame.stem for frame in clip}
-    left = [path for path in list_pictures(workspace.merged) if path.stem not in stems]
-    for path in left + [path for path in list_pictures(workspace.merged_mask) if path.stem not in stems]:
-        path.unlink()
-    if left:
-        report.line(f"{len(left)} merged pictures were deleted: their frames are no longer in data_dst.")
-
-
-def _say_failures(workspace: Workspace, failed: Sequence[FrameOutcome], report: Report) -> None:
-    for outcome in failed[:_FAILURES_SHOWN]:
-        report.warn(f"{outcome.frame.path.name} was not merged: {_reason(outcome.error)}")
-    bugs = [outcome for outcome in failed if not isinstance(outcome.error, UserError)]
-    if bugs:
-        log = workspace.logs / "merge_failures.log"
-        texts = [f"{bug.frame.path}\n{''.join(traceback.format_exception(bug.error))}" for bug in bugs]
-        write_text(log, "\n".join(texts))
-        report.warn(f"Details of {len(bugs)} failures that should not happen: {log}")
-
-
-def _reason(error: Exception | None) -> str:
-    return f"{error.what} {error.todo}" if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-
-
-def _write_facts(
-    workspace: Workspace,
-    clip: Sequence[ClipFrame],
-    failed: Sequence[FrameOutcome],
-    options: MergeOptions,
-    model: SwapModel,
-    report: Report,
-) -> None:
-    """Write merge.json, which the video stage reads, and say what was done."""
-    not_merged = {outcome.frame.stem: _reason(outcome.error) for outcome in failed}
-    without_face = [frame.stem for frame in clip if not frame.faces]
-    swapped = sum(1 for frame in clip if frame.faces and frame.stem not in not_merged)
-    path: Path = workspace.merged / FACTS_NAME
-    facts = {
-        "frames": len(clip),
-        "swapped": swapped,
-        "without_face": without_face,
-        "failed": not_merged,
-        "model": model.name,
-        "iteration": model.iteration,
-        "options": {**options.settings().model_dump(), **model.settings, "mark": options.mark},
-    }
-    write_json(path, facts)
-    text = f"{swapped} of {len(clip)} frames swapped"
-    if without_face:
-        text += f", {len(without_face)} without a face"
-    if not_merged:
-        text += f", {len(not_merged)} failed"
-    text += f": list in {path}" if without_face or not_merged else ""
-    report.done(text, frames=len(clip), swapped=swapped, without_face=len(without_face), failed=len(not_merged))

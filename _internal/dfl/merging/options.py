@@ -8,6 +8,8 @@ from dfl.merging.settings import MergeSettings
 from dfl.video.options import EncodingOptions
 from dfl.workspace import Workspace
 
+OutputFormat = Literal["png", "png16", "exr"]
+
 
 class MergeOptions(MergeSettings, EncodingOptions):
     """Put the trained face into every frame of data_dst."""
@@ -16,6 +18,21 @@ class MergeOptions(MergeSettings, EncodingOptions):
         False,
         "Make result and result_mask straight from data_dst's video, without pictures; with the options of make-video.",
     )
+    frames: str = option(
+        "",
+        "Merge these frames alone, such as 100-110,200 (the numbers in their names); settings that are given count for "
+        "them alone.",
+    )
+    contact_sheet: bool = option(
+        False,
+        "Write a sheet of the frames (twelve of them without --frames) to look at, and nothing else; keeps nothing.",
+    )
+    only: tuple[Path, ...] = option(
+        (),
+        "A picture of a person, or a folder of such pictures: this person's faces are swapped, with the model and the "
+        "settings given; those of people never named stay. Can be given several times.",
+    )
+    everyone: bool = option(False, "Forget whom earlier runs named with --only: swap every face again.")
     model: str | None = option(None, "Name of the saved model; the one that was saved last if not given.")
     engine: Literal["tensorflow", "torch"] | None = option(None, "Engine; chosen by what the machine has if not given.")
     morph_factor: float = option(
@@ -32,7 +49,20 @@ class MergeOptions(MergeSettings, EncodingOptions):
         minimum=0,
         maximum=64,
     )
+    output_format: OutputFormat = option(
+        "png",
+        "What is written: png for make-video; for compositors png16 (16 bits) or exr (half floats, linear light), in "
+        "merged_png16 or merged_exr.",
+    )
+    alpha: bool = option(
+        False,
+        "Put the mask into the alpha channel, not multiplied in: of the pictures, and with --to-video of the result "
+        "(prores, ffv1), which then has no result_mask.",
+    )
+    crops: bool = option(False, "Write each swapped face and where it belongs (JSON) into merged_crops.")
     mark: bool = option(True, "Mark merged pictures as made, in a form that programs read.")
+    yes: bool = option(False, "Ask nothing.")
+    ask: bool = option(False, "Ask for the settings, as a double-click does.")
 
     @classmethod
     def pointless_questions(cls, workspace: Path, known: dict[str, Any]) -> set[str]:
@@ -43,6 +73,6 @@ class MergeOptions(MergeSettings, EncodingOptions):
         pointless = set() if known.get("to_video") else set(EncodingOptions.model_fields)
         return pointless if chosen and chosen[1] == "AMP" else pointless | {"morph_factor"}
 
-    def settings(self) -> MergeSettings:
-        """The part that decides how the pictures look."""
-        return MergeSettings(**{name: getattr(self, name) for name in MergeSettings.model_fields})
+    def given_settings(self) -> dict[str, Any]:
+        """The settings that were given, by name; the others are as the session has them."""
+        return {name: getattr(self, name) for name in MergeSettings.model_fields if name in self.model_fields_set}

@@ -1,101 +1,160 @@
 """Frames through the model: cutting out, predicting, blending and writing overlap, in bounded memory.
 
-The model runs in the caller's thread, on batches of faces; everything else runs in threads. Threads and not processes:
-OpenCV, zlib and NumPy let go of Python's lock where the time is spent, and no frame is copied between processes.
+The networks run in the caller's thread, on batches of faces; everything else runs in threads. Threads and not
+processes: OpenCV, zlib and NumPy let go of Python's lock where the time is spent, and no frame is copied between
+processes. A frame whose masks or colours are smoothed over time waits until its neighbours were predicted.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from dfl.base.errors import UserError
-from dfl.faces.face_type import FaceType
-from dfl.merging.faces_of_clip import ClipFrame
-from dfl.merging.frame import CutFrame
+from dfl.merging.frame import CutFrame, FileFailed, SeenFaces, SeenFrame
 from dfl.merging.masks import FacePrediction
-from dfl.merging.xseg_masks import XsegMasks
-from dfl.models.prediction import Prediction
+from dfl.merging.networks import FACES_PER_BATCH, ShownFace
+from dfl.merging.settings import MOST_NEIGHBOURS
+from dfl.merging.tasks import FrameTask
 
-FACES_PER_BATCH = 8
 _MEMORY = 512 * 2**20  # bytes that the frames under way may take
 _COPIES = 4  # of a frame while it is worked on: read, merged, and both coded
 
-Predict = Callable[[NDArray[np.float32]], Prediction]
 
+class Predictor(Protocol):
+    """What answers for a batch of faces; called from one thread."""
 
-class SwapModel(Protocol):
-    """A trained model as merging sees it. predict: (N, R, R, 3) float32 BGR 0..1, any N; called from one thread.
-
-    settings: what else decides its pictures (AMP's morph factor), JSON values.
-    """
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def iteration(self) -> int: ...
-    @property
-    def resolution(self) -> int: ...
-    @property
-    def face_type(self) -> FaceType: ...
-    @property
-    def settings(self) -> dict[str, Any]: ...
-    def predict(self, faces: NDArray[np.float32], /) -> Prediction: ...
+    def predict(self, faces: Sequence[ShownFace], /) -> list[FacePrediction]: ...
 
 
 class Work(Protocol):
-    """What is done to a frame before and after the model; in any thread. `finish` may give something back."""
+    """What is done to a frame before and after the networks; in any thread. `finish` may give something back."""
 
-    def cut(self, frame: ClipFrame, /) -> CutFrame: ...
-    def finish(self, cut: CutFrame, predictions: Sequence[FacePrediction], /) -> Any: ...
+    def cut(self, task: FrameTask, /) -> CutFrame: ...
+    def look(self, cut: CutFrame, predictions: Sequence[FacePrediction], /) -> SeenFrame: ...
+    def finish(self, frame: SeenFrame, around: Sequence[SeenFaces], /) -> Any: ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FrameOutcome:
     """What became of one frame: what `finish` gave back, or in `error` why it could not be merged."""
 
-    frame: ClipFrame
+    frame: FrameTask
     error: Exception | None = None
     made: Any = None
 
 
-def merge_frames(
-    frames: Iterable[ClipFrame], work: Work, predict: Predict, workers: int, xseg: XsegMasks | None = None
-) -> Iterator[FrameOutcome]:
-    """Merge frames and finish them; outcomes come as they are known, not quite in the frames' order.
+@dataclass(frozen=True, eq=False)
+class _Predicted:
+    """A frame on its way from prediction to blending; both fail where it could not be cut.
 
-    xseg: the same that `work` has, if any.
-    A frame that cannot be read or blended is an outcome with its error. A file that cannot be written (a full disk) or
-    a failing model ends the run: the error is raised, and what was under way is dropped.
+    faces: what its neighbours need of it, without the picture.
     """
-    waiting = iter(frames)
-    cutting: deque[tuple[ClipFrame, Future[CutFrame]]] = deque()
-    finishing: deque[tuple[ClipFrame, Future[Any]]] = deque()
-    largest = 1
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="merge")
+
+    task: FrameTask
+    frame: "Future[SeenFrame]"
+    faces: "Future[SeenFaces]"
+
+
+def merge_frames(tasks: Iterable[FrameTask], work: Work, networks: Predictor, workers: int) -> Iterator[FrameOutcome]:
+    """Merge frames and finish them; outcomes come in the frames' order, those that are not wanted left out.
+
+    tasks: in the order of their places. A frame that cannot be read or blended is an outcome with its error. A file
+    that cannot be written (a full disk) or a failing network ends the run: the error is raised, and what was under way
+    is dropped.
+    """
+    run = _Run(iter(tasks), work, networks, workers)
     try:
+        yield from run.outcomes()
+    finally:
+        run.pool.shutdown(cancel_futures=True)
+
+
+class _Run:
+    """The frames under way, each in one of three queues: being cut, waiting for neighbours, being finished."""
+
+    def __init__(self, tasks: Iterator[FrameTask], work: Work, networks: Predictor, workers: int) -> None:
+        self.pool = ThreadPoolExecutor(workers, thread_name_prefix="merge")
+        self._tasks, self._work, self._networks, self._workers = tasks, work, networks, workers
+        self._cutting: deque[tuple[FrameTask, Future[CutFrame]]] = deque()
+        self._predicted: deque[_Predicted] = deque()
+        self._finishing: deque[tuple[FrameTask, Future[Any]]] = deque()
+        self._recent: deque[tuple[int, Future[SeenFaces]]] = deque()  # by place: all that may be neighbours
+        self._largest = 1
+
+    def outcomes(self) -> Iterator[FrameOutcome]:
         while True:
-            most = _frames_at_once(workers, largest)
-            for frame in islice(waiting, max(most - len(cutting) - len(finishing), 0)):
-                cutting.append((frame, pool.submit(work.cut, frame)))
-            if not cutting and not finishing:
+            most = _frames_at_once(self._workers, self._largest)
+            for task in islice(self._tasks, max(most - len(self._cutting) - len(self._finishing), 0)):
+                self._cutting.append((task, self.pool.submit(self._work.cut, task)))
+            if not self._cutting and not self._predicted and not self._finishing:
                 return
-            ready, failed = _next_batch(cutting)
-            yield from failed
-            for cut, predictions in zip(ready, _predicted(ready, predict, xseg), strict=True):
-                largest = max(largest, cut.size)
-                finishing.append((cut.frame, pool.submit(work.finish, cut, predictions)))
+            is_last = not self._cutting
+            self._predict_batch()
+            self._hand_on(is_last)
             # Make room for the next batch; with nothing left to predict, wait for everything.
             most_left = most - min(FACES_PER_BATCH, most // 2)
-            while finishing and (finishing[0][1].done() or len(cutting) + len(finishing) > most_left or not ready):
-                yield _outcome(*finishing.popleft())
-    finally:
-        pool.shutdown(cancel_futures=True)
+            while self._finishing and (
+                self._finishing[0][1].done() or len(self._cutting) + len(self._finishing) > most_left or is_last
+            ):
+                task, future = self._finishing.popleft()
+                outcome = _outcome(task, future)
+                if task.is_wanted:
+                    yield outcome
+
+    def _predict_batch(self) -> None:
+        """Wait for the next frames, as many as fill a batch, and let the networks answer for their faces."""
+        ready: list[CutFrame] = []
+        done: list[tuple[FrameTask, CutFrame | Exception]] = []
+        while self._cutting and sum(len(cut.faces) for cut in ready) < FACES_PER_BATCH:
+            task, future = self._cutting.popleft()
+            try:
+                cut = future.result()
+            except Exception as error:  # noqa: BLE001 - this frame's failure; the rest goes on
+                done.append((task, error))
+                continue
+            self._largest = max(self._largest, cut.size)
+            ready.append(cut)
+            done.append((task, cut))
+        answers = iter(self._networks.predict([face for cut in ready for face in cut.faces]) if ready else [])
+        for task, result in done:
+            faces: Future[SeenFaces] = Future()
+            if isinstance(result, Exception):
+                frame: Future[SeenFrame] = Future()
+                frame.set_exception(result)
+                faces.set_exception(result)
+            else:
+                predictions = list(islice(answers, len(result.faces)))
+                frame = self.pool.submit(self._look, result, predictions, faces)
+            self._predicted.append(_Predicted(task, frame, faces))
+            self._recent.append((task.place, faces))
+
+    def _hand_on(self, is_last: bool) -> None:
+        """Let those frames be finished whose neighbours are predicted, in order."""
+        while self._predicted:
+            task, frame = self._predicted[0].task, self._predicted[0].frame
+            if not is_last and task.reach and self._recent[-1][0] < task.place + task.reach:
+                return
+            self._predicted.popleft()
+            around = [faces for place, faces in self._recent if 0 < abs(place - task.place) <= task.reach]
+            if task.is_wanted:
+                self._finishing.append((task, self.pool.submit(self._finish, frame, around)))
+            while self._recent and self._recent[0][0] < task.place - MOST_NEIGHBOURS:
+                self._recent.popleft()
+
+    def _look(self, cut: CutFrame, predictions: Sequence[FacePrediction], faces: "Future[SeenFaces]") -> SeenFrame:
+        try:
+            frame = self._work.look(cut, predictions)
+        except BaseException as error:
+            faces.set_exception(error)
+            raise
+        faces.set_result(frame.seen)
+        return frame
+
+    def _finish(self, frame: "Future[SeenFrame]", around: list["Future[SeenFaces]"]) -> Any:
+        # The pool begins what it is given in order, so all of these have begun: waiting cannot last for ever.
+        return self._work.finish(frame.result(), [faces.result() for faces in around if faces.exception() is None])
 
 
 def _frames_at_once(workers: int, frame_bytes: int) -> int:
@@ -103,45 +162,11 @@ def _frames_at_once(workers: int, frame_bytes: int) -> int:
     return max(2, min(2 * (workers + FACES_PER_BATCH), _MEMORY // (frame_bytes * _COPIES)))
 
 
-def _next_batch(cutting: "deque[tuple[ClipFrame, Future[CutFrame]]]") -> tuple[list[CutFrame], list[FrameOutcome]]:
-    """Wait for the next frames, as many as fill a batch, and take them; and those among them that failed."""
-    ready: list[CutFrame] = []
-    failed: list[FrameOutcome] = []
-    while cutting and sum(len(cut.crops) for cut in ready) < FACES_PER_BATCH:
-        frame, future = cutting.popleft()
-        try:
-            ready.append(future.result())
-        except Exception as error:  # noqa: BLE001 - this frame's failure; the rest goes on
-            failed.append(FrameOutcome(frame, error))
-    return ready, failed
-
-
-def _predicted(cut_frames: Sequence[CutFrame], predict: Predict, xseg: XsegMasks | None) -> list[list[FacePrediction]]:
-    """Predictions of all faces, grouped by frame; never more than FACES_PER_BATCH faces at once."""
-    all_crops = [crop for cut in cut_frames for crop in cut.crops]
-    single: list[FacePrediction] = []
-    for start in range(0, len(all_crops), FACES_PER_BATCH):
-        crops = all_crops[start : start + FACES_PER_BATCH]
-        answer = predict(np.stack([crop.picture for crop in crops]))
-        if not all(np.isfinite(part).all() for part in (answer.face, answer.face_mask, answer.dst_mask)):
-            raise UserError(
-                "The model answers with values that are no numbers: its training has collapsed.",
-                "Put back an older save or a backup of the model, then merge again.",
-            )
-        predictions = [
-            FacePrediction(face, face_mask[:, :, 0], dst_mask[:, :, 0])
-            for face, face_mask, dst_mask in zip(answer.face, answer.face_mask, answer.dst_mask, strict=True)
-        ]
-        single += xseg.draw(crops, predictions) if xseg else predictions
-    rest = iter(single)
-    return [list(islice(rest, len(cut.crops))) for cut in cut_frames]
-
-
-def _outcome(frame: ClipFrame, future: "Future[Any]") -> FrameOutcome:
+def _outcome(task: FrameTask, future: "Future[Any]") -> FrameOutcome:
     try:
         made = future.result()
-    except UserError:
-        raise  # a file could not be written: the next ones cannot either
+    except FileFailed as failed:
+        raise failed.reason from failed
     except Exception as error:  # noqa: BLE001 - this frame's failure; the rest goes on
-        return FrameOutcome(frame, error)
-    return FrameOutcome(frame, made=made)
+        return FrameOutcome(task, error)
+    return FrameOutcome(task, made=made)

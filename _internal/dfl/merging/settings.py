@@ -23,6 +23,7 @@ SharpenMode = Literal["none", "box", "gaussian"]
 RAW_MODES = ("raw-rgb", "raw-predict")
 # Transfers that look at a picture's mean colours and their spread alone: what can be smoothed over time.
 STATISTICAL_TRANSFERS = ("rct", "lct", "mkl", "mkl-m")
+MOST_NEIGHBOURS = 12  # frames before and after one that may be looked at for its sake
 _BLENDED = {"mode": ("overlay", "hist-match", "seamless", "seamless-hist-match")}
 _BLENDING = ("motion_blur", "colour_transfer", "sharpen_mode", "sharpen_amount", "denoise", "bicubic", "colour_degrade")
 
@@ -138,13 +139,13 @@ class MergeSettings(Options):
         0,
         "Smooth the mask over so many frames before and after, within one shot.",
         minimum=0,
-        maximum=12,
+        maximum=MOST_NEIGHBOURS,
     )
     steady_colours: int = option(
         0,
         "Smooth what the transfers rct, lct and mkl measure over so many frames before and after, within one shot.",
         minimum=0,
-        maximum=12,
+        maximum=MOST_NEIGHBOURS,
     )
     steady_landmarks: bool = option(False, "Take the tremble out of landmarks that extraction did not smooth.")
     like_original: bool = option(
@@ -172,6 +173,11 @@ class MergeSettings(Options):
     @property
     def is_blended(self) -> bool:
         return self.mode in _BLENDED["mode"]
+
+    @property
+    def is_steadied(self) -> bool:
+        """Whether anything is smoothed over time."""
+        return bool(self.steady_mask or self.steady_colours or self.steady_landmarks)
 
     @property
     def transfers_first(self) -> bool:

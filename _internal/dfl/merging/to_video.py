@@ -7,7 +7,6 @@ stays until the new one is whole.
 """
 
 import hashlib
-import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,10 +24,13 @@ from dfl.base.errors import UserError
 from dfl.base.files import read_json, remove_parts, replacing, write_json
 from dfl.base.pictures import Picture
 from dfl.base.report import Report
-from dfl.merging.faces_of_clip import ClipFrame
 from dfl.merging.frame import FrameWork
+from dfl.merging.journal import name_of
+from dfl.merging.looks import look_of, source_of
 from dfl.merging.options import MergeOptions
 from dfl.merging.pipeline import FrameOutcome, Work
+from dfl.merging.plan import MergePlan
+from dfl.merging.tasks import FrameTask, with_neighbours
 from dfl.merging.video_source import Part, VideoSource, VideoWork
 from dfl.video.encoders import coding_of
 from dfl.video.facts import fingerprint
@@ -51,7 +53,7 @@ FOLDER = "merged_video"
 _ENCODED_BEHIND = 4  # pictures that wait for an encoder
 _PNG_SHARE = 0.65  # of an uncompressed frame: what a PNG of footage takes
 
-Merge = Callable[[Iterable[ClipFrame], Work], Iterable[FrameOutcome]]
+Merge = Callable[[Iterable[FrameTask], Work], Iterable[FrameOutcome]]
 
 
 @dataclass(frozen=True)
@@ -71,21 +73,20 @@ class VideoMerge:
         workspace: Workspace,
         options: MergeOptions,
         source: VideoSource,
-        made_with: dict[str, Any],
+        plan: MergePlan,
         report: Report,
     ) -> None:
-        """made_with: what decides how the pictures look. UserError when the encoder does not work here."""
+        """UserError when the encoder does not work here."""
         self._workspace, self._options, self._source, self._report = workspace, options, source, report
+        self._merge = plan
         self._suffix = f".{options.format}"
         coding = coding_of(options)
         self._signer = own_signer(options)
         self._form = form_of(source.plan, coding, options.mark)
         tell_aspect(source.plan, coding, self._suffix, report)
         self._folder = workspace.frames("dst") / FOLDER
-        still = options.motion_blur == 0  # else a part would count as changed whenever its neighbours' faces do
-        frames = [replace(frame, motion=type(frame.motion)()) for frame in source.frames] if still else source.frames
-        self._parts = source.parts(frames)
-        self._prints = self._print_parts(made_with)
+        self._parts = source.parts(plan.tasks)
+        self._prints = self._print_parts()
 
     def merge_missing(self, work: FrameWork, merge: Merge) -> list[FrameOutcome]:
         """Write the parts that are missing; returns the frames of this run that could not be merged.
@@ -108,13 +109,14 @@ class VideoMerge:
         with self._report.progress("Merging", sum(len(part.frames) for part in todo)) as progress:
 
             def outcomes() -> Iterator[FrameOutcome]:
-                for outcome in merge(video_work.feed(self._source, todo), video_work):
+                tasks = with_neighbours(self._merge.tasks, {task.place for part in todo for task in part.frames})
+                for outcome in merge(video_work.feed(self._source, tasks), video_work):
                     progress.advance()
                     if outcome.error:
                         failed.append(outcome)
                     yield outcome
 
-            pictures = _without_gaps(_in_order((frame for part in todo for frame in part.frames), outcomes()))
+            pictures = _without_gaps(outcomes())
             for part in todo:
                 self._write(part, pictures, failed)
         return failed
@@ -146,19 +148,17 @@ class VideoMerge:
         self._folder.rmdir()
         tell_result(root, made, plan, marks, self._report)
 
-    def _print_parts(self, made_with: dict[str, Any]) -> list[str]:
+    def _print_parts(self) -> list[str]:
         """For every part a text that changes when anything changes that it is made of."""
         options, form = self._options, replace(self._form, comment="")
         clip, libraries = fingerprint(self._source.clip.path), sorted(av.library_versions.items())
-        shared = json.dumps(made_with, sort_keys=True, default=str)
-        shared += repr((form, options.label, options.mask, self._suffix, clip, libraries))
+        shared = repr((form, options.label, options.mask, self._suffix, clip, libraries))
         prints = []
         for part in self._parts:
             digest = hashlib.sha256(shared.encode())
             for frame in part.frames:
-                digest.update(repr((frame.stem, frame.motion, part.shown[frame.stem])).encode())
-                for landmarks in frame.faces:
-                    digest.update(landmarks.tobytes())
+                made = name_of(look_of(frame, self._merge.networks)), source_of(self._merge.tasks, frame.place)
+                digest.update(repr((frame.stem, made, part.shown[frame.stem])).encode())
             prints.append(digest.hexdigest())
         return prints
 
@@ -226,16 +226,6 @@ def _encoding(path: Path, form: VideoForm) -> Iterator[Callable[[Shown], None]]:
         yield add
         while waiting:
             waiting.popleft().result()
-
-
-def _in_order(frames: Iterable[ClipFrame], outcomes: Iterator[FrameOutcome]) -> Iterator[FrameOutcome]:
-    """The outcome of every frame, in the frames' order; those that come early wait."""
-    early: dict[str, FrameOutcome] = {}
-    for frame in frames:
-        while frame.stem not in early:
-            outcome = next(outcomes)
-            early[outcome.frame.stem] = outcome
-        yield early.pop(frame.stem)
 
 
 def _without_gaps(outcomes: Iterable[FrameOutcome]) -> Iterator[tuple[Picture, NDArray[np.uint8]]]:

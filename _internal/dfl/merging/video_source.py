@@ -1,7 +1,7 @@
 """Frames of data_dst straight from its clip, with their faces: merged without pictures on disk."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,9 @@ from dfl.base.files import list_pictures
 from dfl.base.pictures import Picture
 from dfl.base.report import Report
 from dfl.merging.faces_of_clip import ClipFrame, add_faces
-from dfl.merging.frame import CutFrame, FrameWork
+from dfl.merging.frame import CutFrame, FrameWork, SeenFaces, SeenFrame
 from dfl.merging.masks import FacePrediction
+from dfl.merging.tasks import FrameTask
 from dfl.video.clip import Clip
 from dfl.video.encoders import coding_of, need_encoder
 from dfl.video.options import EncodingOptions
@@ -30,7 +31,7 @@ class Part:
     """Consecutive frames, and when each is shown; one that an avi repeats is shown several times."""
 
     number: int
-    frames: tuple[ClipFrame, ...]
+    frames: tuple[FrameTask, ...]
     shown: dict[str, tuple[Timed, ...]]  # by the frame's stem
 
     @property
@@ -51,8 +52,28 @@ class VideoSource:
     frames: list[ClipFrame]
     ticks: list[int]
 
-    def parts(self, frames: Sequence[ClipFrame]) -> list[Part]:
-        """The parts in which the result is written. frames: those of this clip, perhaps changed."""
+    def pictures(self, frames: Sequence[ClipFrame]) -> Iterator[Picture]:
+        """Pictures of frames of this clip, in order; UserError for one that cannot be decoded."""
+        maker = PictureMaker(self.clip)
+        for frame, coded in self.decoded([frame.stem for frame in frames]):
+            if coded is None:
+                raise _undecoded(frame)
+            yield maker.make(coded)
+
+    def decoded(self, stems: Sequence[str]) -> "Iterator[tuple[str, CodedFrame | None]]":
+        """Frames by stem, in order, None for one that is not there. What lies between is decoded, no more."""
+        coded = decode(self.clip, _stay_silent)
+        ticks = dict(zip((frame.stem for frame in self.frames), self.ticks, strict=True))
+        found: CodedFrame | None = None
+        for stem in stems:
+            while found is None or found.ticks < ticks[stem]:
+                found = next(coded, None)
+                if found is None:
+                    break
+            yield stem, found if found is not None and found.ticks == ticks[stem] else None
+
+    def parts(self, frames: Sequence[FrameTask]) -> list[Part]:
+        """The parts in which the result is written. frames: all of this clip."""
         shown: dict[str, list[Timed]] = defaultdict(list)
         for timed in self.plan.frames:
             shown[timed.stem].append(timed)
@@ -100,27 +121,28 @@ class VideoWork:
     pictures: PictureMaker
     _coded: dict[str, CodedFrame] = field(default_factory=dict)  # decoded, not yet a picture
 
-    def feed(self, source: VideoSource, parts: Iterable[Part]) -> Iterator[ClipFrame]:
-        """Decode the frames of `parts`, in order. What lies between is decoded too, but becomes no picture."""
-        coded = decode(source.clip, _stay_silent)
-        ticks = dict(zip((frame.stem for frame in source.frames), source.ticks, strict=True))
-        found: CodedFrame | None = None
-        for frame in (frame for part in parts for frame in part.frames):
-            while found is None or found.ticks < ticks[frame.stem]:
-                found = next(coded, None)
-                if found is None:
-                    break
-            if found is not None and found.ticks == ticks[frame.stem]:
-                self._coded[frame.stem] = found
-            yield frame
+    def feed(self, source: VideoSource, tasks: Sequence[FrameTask]) -> Iterator[FrameTask]:
+        """Decode the frames of `tasks`, in order."""
+        decoded = source.decoded([task.stem for task in tasks])
+        for task, (stem, coded) in zip(tasks, decoded, strict=True):
+            if coded is not None:
+                self._coded[stem] = coded
+            yield task
 
-    def cut(self, frame: ClipFrame) -> CutFrame:
+    def cut(self, task: FrameTask) -> CutFrame:
         """Make the picture and cut the faces out. UserError when a face's landmarks cannot be used."""
-        coded = self._coded.pop(frame.stem, None)
+        coded = self._coded.pop(task.stem, None)
         if coded is None:
-            raise UserError(f"Frame {frame.stem} of the clip cannot be decoded.", "The file may have changed.")
-        return self.work.cut_picture(frame, self.pictures.make(coded))
+            raise _undecoded(task.stem)
+        return self.work.cut_picture(task, self.pictures.make(coded))
 
-    def finish(self, cut: CutFrame, predictions: Sequence[FacePrediction]) -> tuple[Picture, NDArray[Any]]:
+    def look(self, cut: CutFrame, predictions: Sequence[FacePrediction]) -> SeenFrame:
+        return self.work.look(cut, predictions)
+
+    def finish(self, frame: SeenFrame, around: Sequence[SeenFaces]) -> tuple[Picture, NDArray[Any]]:
         """Blend the faces in: picture (H, W, 3) uint8 BGR and mask (H, W) uint8."""
-        return self.work.blend(cut, predictions)
+        return self.work.blend(frame, around).as_bytes()
+
+
+def _undecoded(stem: str) -> UserError:
+    return UserError(f"Frame {stem} of the clip cannot be decoded.", "The file may have changed.")

@@ -1,0 +1,88 @@
+"""Smooth masks and colours over the neighbouring frames of a face, and follow what really changes.
+
+A neighbour counts by how near in time it is, and by how little it differs: noise is averaged out, while a hand before
+the mouth or a lamp that is switched on is seen in its own frame, not before and not after.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dfl.merging.box import as_float
+from dfl.merging.colours import ColourPair
+from dfl.merging.face_in_frame import FaceMeasures
+from dfl.merging.settings import MergeSettings
+from dfl.samples.colour_transfer import Colours
+
+# Differences of a mask up to about this are noise, averaged over the pixels around.
+_MASK_NOISE = 0.12
+_MASK_AROUND = 5  # pixels of the predicted face
+# A change of a face's mean colour up to about this is noise: of the values 0..1, and in Lab of its 0..100.
+_COLOUR_NOISE = 0.012
+_LAB_SCALE = 100.0
+
+Neighbour = tuple[int, FaceMeasures]  # how many frames away, before or after
+
+
+def steadied(own: FaceMeasures, around: Sequence[Neighbour], settings: MergeSettings) -> FaceMeasures:
+    """`own` with its mask and colours smoothed over its neighbours, as widely as the settings say."""
+    result = own
+    masks = [(distance, face.mask) for distance, face in around if abs(distance) <= settings.steady_mask]
+    if masks:
+        result = replace(result, mask=_steady_mask(own.mask, masks, settings.steady_mask))
+    pairs = [
+        (distance, face.colours)
+        for distance, face in around
+        if abs(distance) <= settings.steady_colours and face.colours
+    ]
+    if pairs and own.colours:
+        is_lab = settings.colour_transfer == "rct"
+        result = replace(result, colours=_steady_colours(own.colours, pairs, settings.steady_colours, is_lab))
+    return result
+
+
+def _time_weight(distance: int, reach: int) -> float:
+    """Falls from 1 to nearly 0 just beyond `reach` frames."""
+    return 1 - (distance / (reach + 1)) ** 2
+
+
+def _steady_mask(
+    own: NDArray[np.float32], around: Sequence[tuple[int, NDArray[np.float32]]], reach: int
+) -> NDArray[np.float32]:
+    total, weights = own.copy(), np.ones_like(own)
+    for distance, mask in around:
+        if mask.shape != own.shape:
+            continue
+        difference = cv2.blur(cv2.absdiff(mask, own), (_MASK_AROUND, _MASK_AROUND))
+        weight = np.exp(-np.square(difference / _MASK_NOISE)) * np.float32(_time_weight(distance, reach))
+        total += weight * mask
+        weights += weight
+    return as_float(total / weights)
+
+
+def _steady_colours(own: ColourPair, around: Sequence[tuple[int, ColourPair]], reach: int, is_lab: bool) -> ColourPair:
+    noise = _COLOUR_NOISE * (_LAB_SCALE if is_lab else 1)
+    pairs, weights = [own], [1.0]
+    for distance, pair in around:
+        # What the covered face looks like decides: it is what the light falls on.
+        far = max(
+            float(np.abs(pair.wanted.mean - own.wanted.mean).max()), float(np.abs(pair.own.mean - own.own.mean).max())
+        )
+        pairs.append(pair)
+        weights.append(_time_weight(distance, reach) * float(np.exp(-((far / noise) ** 2))))
+    return ColourPair(
+        _mean_colours([pair.own for pair in pairs], weights), _mean_colours([pair.wanted for pair in pairs], weights)
+    )
+
+
+def _mean_colours(colours: Sequence[Colours], weights: Sequence[float]) -> Colours:
+    total = sum(weights)
+    mean = sum((weight / total * one.mean for one, weight in zip(colours, weights, strict=True)), np.zeros(3))
+    spread = sum(
+        (weight / total * one.spread for one, weight in zip(colours, weights, strict=True)),
+        np.zeros_like(colours[0].spread),
+    )
+    return Colours(mean, spread, colours[0].count)
