@@ -182,23 +182,46 @@ def test_the_sound_and_the_label_come_along(workspace: Workspace, video: Clip, t
     assert (pictures(workspace.result(".mp4")) != plain).any((2, 3))[:, 160:].any(1).all()
 
 
+def test_the_mask_as_alpha_channel(workspace: Workspace, video: Clip, to_video: Any) -> None:
+    video(5)
+    to_video(encoder="ffv1", format="mkv", mark=False)
+    wanted = [pictures(path) for path in (workspace.result(".mkv"), workspace.result_mask(".mkv"))]
+    workspace.result_mask(".mkv").unlink()
+    to_video(encoder="ffv1", format="mkv", mark=False, alpha=True)
+    with av.open(str(workspace.result(".mkv"))) as container:
+        found = np.stack([frame.to_ndarray(format="bgra") for frame in container.decode(video=0)])
+    assert np.array_equal(found[..., :3], wanted[0])
+    assert np.array_equal(found[..., 3], wanted[1][..., 0])
+    assert not workspace.result_mask(".mkv").exists()
+
+
+def test_what_is_for_pictures_alone_is_told(workspace: Workspace, video: Clip, to_video: Any) -> None:
+    video(4)
+    text = to_video(frames="2-3", crops=True, erode=20).text
+    assert "the result has all frames of the clip" in text
+    assert "--crops and --output-format are for pictures" in text
+    assert len(times(workspace.result(".mp4"))) == 4
+    assert not (workspace.frames("dst") / "merged_crops").exists()
+
+
 def test_killed_it_goes_on_and_the_old_result_stays(
     workspace: Workspace, video: Clip, to_video: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(video_source, "PART_FRAMES", 5)
     video(23, without_face=(7, 8))
-    to_video(**LOSSLESS)
+    options = LOSSLESS | {"steady_mask": 3}  # reaches over the ends of parts
+    to_video(**options)
     wanted, masks = pictures(workspace.result(".mp4")), pictures(workspace.result_mask(".mp4"))
     old = workspace.result(".mp4").read_bytes()
     folder = workspace.frames("dst") / "merged_video"
     killed = [sys.executable, "-c", KILLED, str(workspace.root)]
     for frames, finished in ((12, 2), (6, 3)):
-        rest = [str(frames), str(Path(__file__).parent), json.dumps(LOSSLESS)]
+        rest = [str(frames), str(Path(__file__).parent), json.dumps(options)]
         died = subprocess.run([*killed, *rest], capture_output=True, check=False)
         assert died.returncode != 0, died.stderr
         assert workspace.result(".mp4").read_bytes() == old
         assert len(list(folder.glob("*.json"))) == finished, died.stderr
-    report = to_video(**LOSSLESS)
+    report = to_video(**options)
     assert "15 of 23 frames are merged already" in report.text
     assert np.array_equal(pictures(workspace.result(".mp4")), wanted)
     assert np.array_equal(pictures(workspace.result_mask(".mp4")), masks)

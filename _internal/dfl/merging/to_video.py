@@ -45,6 +45,7 @@ from dfl.video.result import (
     tell_aspect,
     tell_padding,
     tell_result,
+    with_alpha,
 )
 from dfl.video.write import Shown, VideoForm, VideoWriter, mask_form
 from dfl.workspace import Workspace
@@ -76,14 +77,19 @@ class VideoMerge:
         plan: MergePlan,
         report: Report,
     ) -> None:
-        """UserError when the encoder does not work here."""
+        """plan: of all frames of the source. UserError when options do not go together."""
         self._workspace, self._options, self._source, self._report = workspace, options, source, report
         self._merge = plan
+        self._has_mask = options.mask and not options.alpha  # as a video of its own
         self._suffix = f".{options.format}"
         coding = coding_of(options)
         self._signer = own_signer(options)
         self._form = form_of(source.plan, coding, options.mark)
         tell_aspect(source.plan, coding, self._suffix, report)
+        if plan.spans is not None:
+            report.line("--frames: the settings count for these frames; the result has all frames of the clip.")
+        if options.crops or options.output_format != "png":
+            report.warn("--crops and --output-format are for pictures: nothing comes of them with --to-video.")
         self._folder = workspace.frames("dst") / FOLDER
         self._parts = source.parts(plan.tasks)
         self._prints = self._print_parts()
@@ -138,7 +144,7 @@ class VideoMerge:
                 self._report.warn(loss)
             marks = mark_result(part, plan.sound, self._signer) if self._options.mark else None
         made = [result.name]
-        if self._options.mask:
+        if self._has_mask:
             mask = self._workspace.result_mask(self._suffix)
             with replacing(mask) as part:
                 masks = [VideoPart(self._files(one).mask, one.times) for one in self._parts]
@@ -152,7 +158,7 @@ class VideoMerge:
         """For every part a text that changes when anything changes that it is made of."""
         options, form = self._options, replace(self._form, comment="")
         clip, libraries = fingerprint(self._source.clip.path), sorted(av.library_versions.items())
-        shared = repr((form, options.label, options.mask, self._suffix, clip, libraries))
+        shared = repr((form, options.label, self._has_mask, self._suffix, clip, libraries))
         prints = []
         for part in self._parts:
             digest = hashlib.sha256(shared.encode())
@@ -170,7 +176,7 @@ class VideoMerge:
     def _is_done(self, part: Part) -> bool:
         """Whether it was written, whole and as it would be written now."""
         files = self._files(part)
-        if not files.facts.is_file() or not files.video.is_file() or (self._options.mask and not files.mask.is_file()):
+        if not files.facts.is_file() or not files.video.is_file() or (self._has_mask and not files.mask.is_file()):
             return False
         try:
             told = read_json(files.facts)
@@ -190,19 +196,19 @@ class VideoMerge:
         self, part: Part, pictures: Iterator[tuple[Picture, NDArray[np.uint8]]], failed: list[FrameOutcome]
     ) -> None:
         """Encode one part; its facts are written last, so they tell that the rest is whole."""
-        files, options = self._files(part), self._options
+        files, options, time_base = self._files(part), self._options, self._source.plan.time_base
         with ExitStack() as stack:
             add = stack.enter_context(_encoding(files.video, self._form))
-            add_mask = stack.enter_context(_encoding(files.mask, mask_form(self._form))) if options.mask else None
+            add_mask = stack.enter_context(_encoding(files.mask, mask_form(self._form))) if self._has_mask else None
             start = part.times[0][0]
             for number, frame in enumerate(part.frames):
                 picture, mask = next(pictures)
                 if part.number == number == 0:
                     tell_padding(picture, self._form.coding, self._report)
+                if options.alpha:
+                    picture = with_alpha(picture, mask)
                 for timed in part.shown[frame.stem]:
-                    shown = labelled(
-                        Shown(picture, timed.ticks, timed.duration), options.label, self._source.plan.time_base
-                    )
+                    shown = labelled(Shown(picture, timed.ticks, timed.duration), options.label, time_base)
                     add(replace(shown, ticks=timed.ticks - start))
                     if add_mask:
                         bgr: Any = cv2.cvtColor(mask, cv2.COLOR_GRAY2BGR)
