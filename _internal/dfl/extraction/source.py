@@ -15,6 +15,7 @@ from dfl.base.pictures import Picture, decode_picture
 from dfl.base.report import Report
 from dfl.extraction.options import ExtractFacesOptions
 from dfl.video.clip import Clip, read_clip
+from dfl.video.facts import NAME_DIGITS
 from dfl.video.segments import Segment, read_segment, segments
 from dfl.workspace import Workspace
 
@@ -71,24 +72,32 @@ class PicturePart:
 
 @dataclass(frozen=True)
 class ClipPart:
-    """Consecutive frames of a clip. numbers: of the wanted ones, counted from 1 in the whole clip."""
+    """Consecutive frames of a clip. numbers: of the wanted ones, counted from 1 in the whole clip.
+
+    digits: of the numbers in the frames' names.
+    """
 
     clip: Clip
     segment: Segment
     first: int
     numbers: tuple[int, ...]
+    digits: int
 
     @property
     def names(self) -> list[str]:
         """The names that the frames would have as pictures."""
-        return [frame_name(number) for number in self.numbers]
+        return [self.name(number) for number in self.numbers]
+
+    def name(self, number: int) -> str:
+        """The file name that extract-frames gives to a frame, counted from 1."""
+        return f"{number:0{self.digits}d}.png"
 
     def read(self, wanted: frozenset[str] | None = None) -> Iterator[SourceFrame]:
         """The frames in order; only those of `wanted`, if given. Decoding stops behind the last one."""
         names = set(self.names) if wanted is None else wanted & set(self.names)
         facts = self.facts("")
         for number, frame in enumerate(read_segment(self.clip, self.segment, _stay_silent), self.first):
-            name = frame_name(number)
+            name = self.name(number)
             if name in names:
                 names = names - {name}
                 yield SourceFrame(name, facts, frame.picture)
@@ -113,12 +122,7 @@ def part_of(part: Part, names: set[str]) -> Part:
     """The frames of a part that have these names; frames in between are dropped too, so nothing is followed there."""
     if isinstance(part, PicturePart):
         return PicturePart(tuple(path for path in part.paths if path.name in names))
-    return replace(part, numbers=tuple(number for number in part.numbers if frame_name(number) in names))
-
-
-def frame_name(number: int) -> str:
-    """The file name that extract-frames gives to a frame, counted from 1."""
-    return f"{number:05d}.png"
+    return replace(part, numbers=tuple(number for number in part.numbers if part.name(number) in names))
 
 
 def open_source(workspace: Workspace, options: ExtractFacesOptions, report: Report) -> list[Part]:
@@ -171,10 +175,13 @@ def _clip_parts(clip: Clip, numbers: range) -> list[Part]:
     """The clip's segments that hold wanted frames; `numbers` count from 0."""
     parts: list[Part] = []
     first = 0
-    for segment in segments(clip):
+    found = segments(clip)
+    expected = clip.expected_frames or sum(segment.frames for segment in found)
+    digits = max(NAME_DIGITS, len(str(expected)))
+    for segment in found:
         inside = [number + 1 for number in range(first, first + segment.frames) if number in numbers]
         if inside:
-            parts.append(ClipPart(clip, segment, first + 1, tuple(inside)))
+            parts.append(ClipPart(clip, segment, first + 1, tuple(inside), digits))
         first += segment.frames
     return parts
 

@@ -26,13 +26,12 @@ from dfl.base.processes import worker_count
 from dfl.base.report import Progress, Report
 from dfl.video.clip import Clip, open_clip, read_clip, video_stream
 from dfl.video.colours import Colours
-from dfl.video.facts import ClipFacts, Source, fingerprint, read_facts, write_facts
+from dfl.video.facts import NAME_DIGITS, ClipFacts, Source, fingerprint, read_facts, write_facts
 from dfl.video.options import ExtractFramesOptions
 from dfl.video.read import CodedFrame, PictureMaker, clip_end, decode, step_ticks
 from dfl.workspace import Side, Workspace
 
 JPEG_QUALITY = 95  # near ffmpeg's -q:v 2, which the original uses
-NAME_DIGITS = 5
 _ENDS = {"png": b"IEND\xaeB`\x82", "jpg": b"\xff\xd9"}
 
 

@@ -13,6 +13,9 @@ from dfl.base.files import read_json, write_json
 _SAMPLE = 2**20
 
 
+NAME_DIGITS = 5  # of a frame's file name, more where a clip has more frames
+
+
 class Source(BaseModel):
     """Which file frames were taken from, and how. Equal sources give equal pictures."""
 
