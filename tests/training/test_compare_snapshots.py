@@ -1,5 +1,8 @@
 """Snapshots of a model compared, as a user does it."""
 
+import subprocess
+import sys
+
 import pytest
 from tests.training.drawn_faces import make_faceset
 from tests.training.tiny_training import Heard
@@ -35,7 +38,7 @@ def test_the_table_and_the_sheet(workspace, options):
     assert table[1][-3:] == table[2][-3:], "backup 01 is the newest set"
     early, late = (sum(map(float, row[-3:])) for row in table[:2])
     assert late < early
-    assert "4 faces of each side that it was trained on" in heard.lines[0]
+    assert "4 faces of each side that it was trained on" in heard.lines[1]
     assert read_picture(folder / SHEET).shape == (4 * 164 - 4, 4 * 164 - 4, 3)
     heard = Heard()
     run(workspace, CompareOptions(faces=4, snapshots="2"), heard)
@@ -47,3 +50,11 @@ def test_the_table_and_the_sheet(workspace, options):
 def test_no_model(workspace):
     with pytest.raises(UserError, match="no such model"):
         run(workspace, CompareOptions(), Heard())
+
+
+def test_the_stages_of_training_leave_the_engine_to_be_chosen():
+    """Keras reads its engine when it is imported: before that it must be known which."""
+    stages = "train, dfl.training.compare_snapshots, dfl.training.time_lapse, dfl.models.models_stage"
+    code = f"import sys, dfl.training.{stages}; print({{'keras', 'tensorflow', 'torch'}} & set(sys.modules))"
+    run_ = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run_.stdout.strip() == "set()"

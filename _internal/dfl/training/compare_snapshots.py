@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,10 @@ from dfl.models.options import AmpOptions, ModelOptions, Quick96Options, SaehdOp
 from dfl.models.saved_set import SavedSet, model_folder, read_set
 from dfl.samples.batches import load_training_faces
 from dfl.training.compare_options import CompareOptions
-from dfl.training.goal import Arrays
 from dfl.workspace import Side, Workspace
+
+if TYPE_CHECKING:
+    from dfl.training.goal import Arrays
 
 _OPTIONS: dict[str, type[ModelOptions]] = {"SAEHD": SaehdOptions, "AMP": AmpOptions, "Quick96": Quick96Options}
 _SHEET_FACES, _SHEET_HEIGHT = 6, 160
@@ -54,8 +56,8 @@ def run(workspace: Workspace, options: CompareOptions, report: Report) -> None:
     folder = model_folder(workspace.model, *chosen)
     snapshots = _snapshots(folder, options.snapshots)
     newest = read_set(folder, report.warn)
-    batches = _faces(workspace, newest, options.faces, report)
     report.line(str(start_engine(options.engine)))
+    batches = _faces(workspace, newest, options.faces, report)
     rows, lines = [_shown_faces(batches)], list[tuple[str, int, Quality]]()
     for snapshot in report.track(snapshots, "Snapshots", len(snapshots)):
         try:
@@ -84,7 +86,7 @@ def _snapshots(folder: Path, wanted: str) -> list[Snapshot]:
     return [*found, Snapshot("newest", folder)]
 
 
-def _faces(workspace: Workspace, saved: SavedSet, count: int, report: Report) -> list[Arrays]:
+def _faces(workspace: Workspace, saved: SavedSet, count: int, report: Report) -> "list[Arrays]":
     """Batches of the held-out faces of the model, or of faces that it was trained on, and says so."""
     from dfl.training.held_out import held_out_batches, split_sides
 
@@ -104,7 +106,7 @@ def _faces(workspace: Workspace, saved: SavedSet, count: int, report: Report) ->
     return list(held_out_batches(chosen, _OPTIONS[saved.class_name](**saved.options), _BATCH))
 
 
-def _measure(saved: SavedSet, batches: list[Arrays], name: str) -> tuple[Quality, list[Picture]]:
+def _measure(saved: SavedSet, batches: "list[Arrays]", name: str) -> tuple[Quality, list[Picture]]:
     """A state's figures, and its swaps of the first faces."""
     from dfl.models.compiled import compiled
     from dfl.models.open_model import build_network, set_weights
@@ -135,7 +137,7 @@ def _measure(saved: SavedSet, batches: list[Arrays], name: str) -> tuple[Quality
     return Quality(float(src.mean()), float(dst.mean()), float(masks.mean()) / 2), _pictures(swapped)
 
 
-def _shown_faces(batches: list[Arrays]) -> list[Picture]:
+def _shown_faces(batches: "list[Arrays]") -> list[Picture]:
     return _pictures(np.concatenate([batch["dst_target"] for batch in batches]))
 
 
