@@ -1,6 +1,6 @@
 """Time and memory of the faceset tools on many faces, beside the plain way of doing the same.
 
-    python scripts/measure_faceset.py FOLDER_OF_FACES [--count 20000] [--side 512] [--work /tmp/measure_faceset]
+    python scripts/measure_faceset.py FOLDER_OF_FACES [--count 20000] [--side 512] [--work FOLDER]
 
 The faces are made from those of the folder by small turns, shifts and brightness. Every tool runs as the user starts
 it; the plain way (one pair of pictures, one pixel after the other) runs on few faces and is extrapolated. Processor
@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -160,7 +161,7 @@ def plain_seconds(faces: list[FaceFile], count: int) -> dict[str, float]:
 @click.argument("faces", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--count", default=20000, show_default=True)
 @click.option("--side", default=512, show_default=True, help="Pixels of a face's side.")
-@click.option("--work", default="/tmp/measure_faceset", show_default=True, type=click.Path(path_type=Path))
+@click.option("--work", default=Path(tempfile.gettempdir()) / "measure_faceset", type=click.Path(path_type=Path))
 def main(faces: Path, count: int, side: int, work: Path) -> None:
     """Measure the faceset tools on COUNT faces made from those in the folder FACES."""
     lower_priority()
