@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from dfl.base.errors import UserError
+from dfl.base.report import Report
 from dfl.models.engine import start_engine
 
 start_engine("tensorflow")
@@ -16,11 +17,13 @@ from keras import ops  # noqa: E402
 from dfl.models.open_model import set_weights  # noqa: E402
 from dfl.models.options import SaehdOptions  # noqa: E402
 from dfl.models.saehd import Saehd  # noqa: E402
+from dfl.models.saved_set import read_set  # noqa: E402
 from dfl.nets.amp import Amp  # noqa: E402
 from dfl.nets.discriminators import CodeDiscriminator, UNetPatchDiscriminator  # noqa: E402
 from dfl.nets.layers import named_weights  # noqa: E402
 from dfl.nets.xseg import XSeg  # noqa: E402
-from dfl.original.import_model import OPTIONS, as_saved_set  # noqa: E402
+from dfl.original.import_model import OPTIONS, as_saved_set, run  # noqa: E402
+from dfl.original.options import ImportOptions  # noqa: E402
 from dfl.original.read_model import find_models, read_model  # noqa: E402
 from dfl.training.optimizers import Optimizer  # noqa: E402
 
@@ -164,3 +167,20 @@ def test_a_class_without_options_here_is_refused_and_named(installation, amp, mo
     model = read_model(installation.folder)
     with pytest.raises(UserError, match="class AMP, which cannot be imported yet"):
         as_saved_set(model)
+
+
+def test_xseg_becomes_ours_under_its_one_name(installation, workspace):
+    network = XSeg(2, 64)
+    installation.add_data("XSeg", {"face_type": "head", "batch_size": 4, "pretrain": False}, 1)
+    installation.add_network("XSeg_256", network)
+    run(workspace, ImportOptions(kind="model", folder=installation.folder), Report())
+    saved = read_set(workspace.model / "XSeg_XSeg")
+    assert (saved.class_name, saved.iteration, saved.history.shape) == ("XSeg", 7, (7, 1))
+    assert saved.options["face_type"] == "head"
+    set_weights(XSeg(2, 64), saved.weights, "XSeg")
+
+
+def test_amp_keeps_its_untrained_inters(installation, amp):
+    saved, left_out = as_saved_set(read_model(installation.folder))
+    assert saved.options["train_inter"] is False
+    assert "train_inter" not in left_out

@@ -24,9 +24,7 @@ from dfl.models.amp import build_amp  # noqa: E402
 from dfl.training.adversarial import GanSettings  # noqa: E402
 from dfl.training.amp_goal import AmpGoal, chosen_channels  # noqa: E402
 from dfl.training.losses import LossSettings, compare, side_terms, total_variation  # noqa: E402
-from dfl.training.optimizers import Optimizer  # noqa: E402
 from dfl.training.setup import set_up  # noqa: E402
-from dfl.training.step import make_step  # noqa: E402
 
 WIDTHS = {"resolution": 32, "ae_dims": 8, "inter_dims": 12, "e_dims": 4, "d_dims": 4, "d_mask_dims": 2}
 SMALL = WIDTHS | {"model": "AMP", "batch_size": 2, "engine": "tensorflow", "seed": 7}
@@ -103,18 +101,6 @@ def test_gan_adds_four_maps_to_the_model_and_eight_to_the_judge(plain, batch):
     assert np.allclose(opponent.losses(batch), np.log(2), rtol=1e-5), "an eighth of eight maps"
 
 
-def test_the_judge_learns_and_leaves_the_model_alone(batch):
-    against = goal(GanSettings(0.1))
-    (opponent,) = against.opponents
-    before = {name: ops.convert_to_numpy(weight).copy() for name, weight in against.network.weights().items()}
-    optimizer = Optimizer(opponent.weights, is_adabelief=True, rate=2e-3)
-    step = make_step(lambda one: (opponent.losses(one),), list(opponent.weights.values()), optimizer)
-    losses = [float(step(batch)[0].mean()) for _ in range(12)]
-    assert losses[-1] < losses[0]
-    for name, weight in against.network.weights().items():
-        assert np.array_equal(before[name], ops.convert_to_numpy(weight))
-
-
 def test_pages_show_the_first_sample_as_the_original_does(plain, batch):
     pages = plain.show({name: array for name, array in batch.items() if name != "chosen"})
     assert list(pages) == ["preview", "preview_morphs", "preview_morphs_masked"]
@@ -138,26 +124,30 @@ def train(workspace, **options):
     return read_set(model_folder(workspace.model, options.get("name", "new"), "AMP"))
 
 
-def test_a_stopped_training_learns_on_and_shows_it(faces):
-    first = train(faces, target_iter=1, learning_rate=5e-4, gan_power=0.01, gan_dims=4)
-    saved = train(faces, target_iter=40)
-    assert saved.history.shape == (40, 2)
-    assert np.array_equal(first.history, saved.history[:1])
-    assert saved.history[-8:].mean() < 0.75 * saved.history[:8].mean()
-    for name in ("inter_src/dense2/weight", "inter_dst/dense2/weight", "GAN/in_conv/weight"):
-        assert not np.array_equal(first.weights[name], saved.weights[name]), name
+def test_training_learns_and_shows_it(faces):
+    saved = train(faces, target_iter=60, learning_rate=1e-3, gan_power=0.01, gan_dims=4)
+    assert saved.history.shape == (60, 2)
+    assert saved.history[-20:].mean() < 0.8 * saved.history[:10].mean()
     assert "GAN_opt/m/GAN/in_conv/weight" in saved.optimizer
+    started = begin(faces, saved.options)
+    started.feeder.close()
+    start = started.goal.network.weights() | started.goal.opponents[0].weights
+    for name in ("encoder/dense1/weight", "inter_src/dense2/weight", "inter_dst/dense2/weight", "GAN/in_conv/weight"):
+        moved = np.abs(saved.weights[name] - ops.convert_to_numpy(start[name])).max()
+        assert 0 < moved < 0.3, name
     folder = model_folder(faces.model, "new", "AMP")
     for name in ("preview", "preview_morphs", "preview_morphs_masked"):
         assert read_picture(folder / f"{name}.png").shape == (100 + 2 * 32, 3 * 32, 3)
 
 
+def begin(workspace, options, iteration=0):
+    listed = {side: load_training_faces(workspace.aligned(side)) for side in ("src", "dst")}
+    return set_up(SavedSet("AMP", options, iteration, {}), listed, 7, has_symmetric_warp=True)
+
+
 def test_batches_are_the_same_wherever_training_goes_on(faces):
     options = AmpOptions(**WIDTHS, batch_size=2).model_dump()
-    listed = {side: load_training_faces(faces.aligned(side)) for side in ("src", "dst")}
-    whole, later = (
-        set_up(SavedSet("AMP", options, start, {}), listed, 7, has_symmetric_warp=True).feeder for start in (0, 2)
-    )
+    whole, later = (begin(faces, options, iteration).feeder for iteration in (0, 2))
     try:
         batches = [whole.next_batch(number) for number in range(3)]
         again = later.next_batch(2)
