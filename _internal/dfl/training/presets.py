@@ -11,8 +11,8 @@ from dfl.base.errors import UserError
 PresetName = Literal["quick", "balanced", "quality"]
 _GB = 2**30
 # Options by the least memory in GB; the last line that fits counts. (resolution, ae, e, d, d_mask, batch size).
-# Measured on a processor, a step in float32 takes 16 bytes for each weight and 11 KB for each pixel of a batch at 64 dims
-# (160 pixels, batch 6: 3.0 GB). The lines need 40 to 75 % of the memory by that; a card needs some for itself.
+# Measured on a processor, a step in float32 takes 16 bytes for each weight and 11 KB for each pixel of a batch at 64
+# dims (160 pixels, batch 6: 3.0 GB). The lines need 36 to 75 % of the memory by that; a card needs some for itself.
 _CARD: dict[PresetName, list[tuple[float, tuple[int, ...]]]] = {
     "quick": [(0, (96, 128, 48, 48, 16, 4)), (4, (128, 128, 48, 48, 16, 8)), (8, (128, 192, 64, 64, 22, 16))],
     "balanced": [
