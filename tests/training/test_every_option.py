@@ -209,3 +209,11 @@ def test_pretraining_forces_what_the_original_forces() -> None:
     assert recipe.extra.true_face_power == recipe.extra.face_style_power == 0
     assert recipe.optimizer["kept_share"] == 1
     assert recipe.optimizer["cosine_period"] == 0
+
+
+def test_judges_are_named_as_the_original_names_them() -> None:
+    """So that those of an imported model go on."""
+    goal = _goal(gan_power=0.1, true_face_power=0.1)
+    assert {opponent.name for opponent in goal.opponents} == {"dis", "D_src"}
+    for opponent in goal.opponents:
+        assert all(name.startswith(f"{opponent.name}/") for name in opponent.weights)

@@ -52,13 +52,13 @@ class SaehdGoal:
         self._extra = extra
         self._random = keras.random.SeedGenerator(seed)
         self._gan = self._code_judge = None
-        opponents = []
+        opponents = []  # named as in the original's files, so that imported ones go on
         if extra.true_face_power:
             self._code_judge = CodeDiscriminator(*network.code_shape)
-            opponents.append(Opponent("D_src", _named("D_src", self._code_judge), self._code_judge_losses))
+            opponents.append(Opponent("dis", _named("dis", self._code_judge), self._code_judge_losses))
         if extra.gan:
             self._gan = UNetPatchDiscriminator(extra.gan_patch_size, network.resolution, extra.gan_dims)
-            opponents.append(Opponent("GAN", _named("GAN", self._gan), self._gan_losses))
+            opponents.append(Opponent("D_src", _named("D_src", self._gan), self._gan_losses))
         self.opponents = tuple(opponents)
         self._predict = compiled(self._predictions)
 
