@@ -9,7 +9,7 @@ from dfl.models.engine import start_engine
 start_engine("tensorflow")
 
 from dfl.nets.deepfake import Architecture, Decoder, Encoder, Inter  # noqa: E402
-from dfl.nets.layers import named_weights  # noqa: E402
+from dfl.nets.layers import named_weights, set_computing  # noqa: E402
 
 
 def shapes(network):
@@ -71,3 +71,24 @@ def test_every_letter_gives_a_picture_of_the_right_size(text):
 def test_other_names_are_refused_with_the_rule(text):
     with pytest.raises(UserError, match="letters of u, d, t, c"):
         Architecture.parse(text)
+
+
+@pytest.mark.parametrize("text", ["df-ud", "liae-t"])
+def test_shorter_numbers_stay_inside(text):
+    """Code, face and mask are float32 and near those of float32; the weights are the same."""
+    archi = Architecture.parse(text)
+    parts = [Encoder(8, 64, archi)]
+    parts += [Inter(parts[0].length, 8, 8, 64, archi), Decoder(8, 8, 4, archi)]
+    picture = np.random.default_rng(0).random((2, 64, 64, 3), np.float32)
+
+    def outputs():
+        code = parts[0](picture)
+        return [np.array(array) for array in (code, *parts[2](parts[1](code)))]
+
+    wanted = outputs()
+    for part in parts:
+        set_computing(part, "bfloat16")
+    for got, exact in zip(outputs(), wanted, strict=True):
+        assert got.dtype == np.float32
+        assert not np.array_equal(got, exact)
+        assert np.abs(got - exact).max() < 0.02 * np.abs(exact).max()

@@ -9,16 +9,23 @@ from dfl.models.engine import start_engine
 
 start_engine("tensorflow")
 
+import keras  # noqa: E402
+
 from dfl.nets import layout  # noqa: E402
 from dfl.nets.layers import (  # noqa: E402
     BlurPool,
     Conv2D,
     Conv2DTranspose,
     Dense,
+    Downscale,
     FilterResponseNorm,
+    ResidualBlock,
     ThresholdedLinear,
+    Upscale,
+    leaky_relu,
     named_weights,
     pixel_norm,
+    set_computing,
 )
 
 DATA = Path(__file__).parents[1] / "data"
@@ -103,3 +110,38 @@ def test_blurpool_keeps_the_brightness_inside(size):
 def test_a_kernel_of_four_pads_two_on_every_side():
     for side, result in ((8, 5), (4, 3), (5, 3)):
         assert tuple(Conv2D(4, 1, 1, stride=2)(np.ones((1, side, side, 1), np.float32)).shape) == (1, result, result, 1)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Downscale(8, 6, leaky_relu),
+        lambda: Upscale(8, 6, leaky_relu),
+        lambda: ResidualBlock(8, leaky_relu),
+        lambda: Conv2DTranspose(8, 6),
+    ],
+)
+def test_shorter_numbers_give_nearly_the_same_maps_from_the_same_weights(make, precision):
+    layer = make()
+    wanted = np.array(keras.ops.convert_to_numpy(layer(X)))
+    set_computing(layer, precision)
+    got = layer(X)
+    assert keras.backend.standardize_dtype(got.dtype) == precision
+    assert {weight.dtype for weight in named_weights(layer).values()} == {"float32"}
+    difference = np.abs(keras.ops.convert_to_numpy(keras.ops.cast(got, "float32")) - wanted).max()
+    assert 0 < difference < 0.02 * np.abs(wanted).max()
+    set_computing(layer, "float32")
+    assert np.array_equal(keras.ops.convert_to_numpy(layer(X)), wanted), "nothing of it stays"
+
+
+def test_norms_and_dense_layers_compute_in_float32_whatever_comes():
+    short = keras.ops.cast(X, "bfloat16")
+    exact = keras.ops.cast(short, "float32")
+    dense = Dense(128, 10)
+    wanted = keras.ops.convert_to_numpy(dense(layout.flatten(exact)))
+    assert np.array_equal(keras.ops.convert_to_numpy(dense(layout.flatten(short))), wanted)
+    norm = FilterResponseNorm(8)
+    wanted = keras.ops.convert_to_numpy(norm(exact))
+    got = keras.ops.convert_to_numpy(keras.ops.cast(norm(short), "float32"))
+    assert np.allclose(got, wanted, rtol=0.02, atol=0.01)

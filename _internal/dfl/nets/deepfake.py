@@ -18,6 +18,7 @@ from dfl.nets.layers import (
     ResidualBlock,
     Tensor,
     Upscale,
+    as_float32,
     leaky_relu,
     pixel_norm,
     x_cos_x,
@@ -98,7 +99,7 @@ class Encoder:
             x = self.res1(x)
             x = self.down5(self.down4(self.down3(self.down2(x))))
             x = self.res5(x)
-        x = flatten(x)
+        x = as_float32(flatten(x))
         return pixel_norm(x) if self._has_pixel_norm else x
 
 
@@ -174,8 +175,8 @@ class Decoder:
             x = self.res3(self.upscale3(x))
         if self._has_four_outputs:
             outputs = [self.out_conv(x), self.out_conv1(x), self.out_conv2(x), self.out_conv3(x)]
-            return ops.sigmoid(depth_to_space(ops.concatenate(outputs, axis=-1)))
-        return ops.sigmoid(self.out_conv(x))
+            return ops.sigmoid(as_float32(depth_to_space(ops.concatenate(outputs, axis=-1))))
+        return ops.sigmoid(as_float32(self.out_conv(x)))
 
     def mask(self, z: Tensor) -> Tensor:
         """The mask branch alone."""
@@ -184,4 +185,4 @@ class Decoder:
             x = self.upscalem3(x)
         if self._is_deep and self._has_four_outputs:
             x = self.upscalem4(x)
-        return ops.sigmoid(self.out_convm(x))
+        return ops.sigmoid(as_float32(self.out_convm(x)))

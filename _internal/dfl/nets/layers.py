@@ -2,9 +2,13 @@
 
 Each layer is a plain object that holds its weights and is called with a map (N, H, W, C). Kernels are (k, k, in, out)
 and dense weights (in, out), as the original stores them, so its arrays go in unchanged.
+
+Weights are float32. `set_computing` may let convolutions, and what is done to their maps, go in shorter numbers;
+vectors, norms and everything that leaves a network stay float32.
 """
 
-from typing import Any, Protocol
+from collections.abc import Iterator
+from typing import Any, Literal, Protocol
 
 import keras
 import numpy as np
@@ -13,6 +17,7 @@ from keras import ops
 from dfl.nets.layout import depth_to_space
 
 Tensor = Any
+Precision = Literal["float32", "bfloat16", "float16"]
 
 
 class Activation(Protocol):
@@ -32,6 +37,11 @@ def x_cos_x(x: Tensor, slope: float) -> Tensor:
     return x * ops.cos(x)
 
 
+def as_float32(x: Tensor) -> Tensor:
+    """The same numbers as float32; nothing to do for those that are."""
+    return ops.cast(x, "float32")
+
+
 def pixel_norm(x: Tensor) -> Tensor:
     """Vectors (N, D) scaled to mean square 1: x * rsqrt(mean(x^2) + 1e-6)."""
     return x * ops.rsqrt(ops.mean(ops.square(x), axis=-1, keepdims=True) + 1e-6)
@@ -40,6 +50,13 @@ def pixel_norm(x: Tensor) -> Tensor:
 def glorot_uniform(shape: tuple[int, ...]) -> Tensor:
     """The original's start values: U(-L, L), L = sqrt(6 / (fan in + fan out))."""
     return keras.initializers.GlorotUniform()(shape)
+
+
+def _biased(maps: Tensor, bias: keras.Variable) -> Tensor:
+    """maps + bias, of the maps' type. A bias's gradient sums over all places, for which float16 is too short."""
+    if keras.backend.standardize_dtype(maps.dtype) == "float16":
+        return ops.cast(as_float32(maps) + bias, "float16")
+    return maps + ops.cast(bias, maps.dtype)
 
 
 class Conv2D:
@@ -63,17 +80,23 @@ class Conv2D:
         self._padding = kernel // 2 if padding is None else padding
         self._is_same = stride == 1 and padding is None
         self._has_bias = has_bias
+        self._precision: Precision = "float32"
         self.weight = keras.Variable(glorot_uniform((kernel, kernel, inputs, outputs)))
         if has_bias:
             self.bias = keras.Variable(ops.zeros((outputs,)))
 
+    def compute_in(self, precision: Precision) -> None:
+        """Take and give maps of this type; the weights stay float32."""
+        self._precision = precision
+
     def __call__(self, x: Tensor) -> Tensor:
+        x, weight = ops.cast(x, self._precision), ops.cast(self.weight, self._precision)
         if self._is_same:
-            x = ops.conv(x, self.weight, padding="same")
+            x = ops.conv(x, weight, padding="same")
         else:
             x = ops.pad(x, ((0, 0), self._pads(x.shape[1]), self._pads(x.shape[2]), (0, 0)))
-            x = ops.conv(x, self.weight, strides=self._stride, padding="valid")
-        return x + self.bias if self._has_bias else x
+            x = ops.conv(x, weight, strides=self._stride, padding="valid")
+        return _biased(x, self.bias) if self._has_bias else x
 
     def _pads(self, size: int | None) -> tuple[int, int]:
         """Zeros before and after a map of `size` rows or columns (None: not known before it runs).
@@ -93,14 +116,20 @@ class Conv2DTranspose:
 
     def __init__(self, inputs: int, outputs: int, stride: int = 2) -> None:
         self._stride = stride
+        self._precision: Precision = "float32"
         self.weight = keras.Variable(glorot_uniform((3, 3, outputs, inputs)))
         self.bias = keras.Variable(ops.zeros((outputs,)))
+
+    def compute_in(self, precision: Precision) -> None:
+        """As Conv2D's."""
+        self._precision = precision
 
     def __call__(self, x: Tensor) -> Tensor:
         side = x.shape[1] * self._stride
         cut = (3 - self._stride) // 2
-        full = ops.conv_transpose(x, self.weight, strides=self._stride, padding="valid")
-        return full[:, cut : cut + side, cut : cut + side] + self.bias
+        x, weight = ops.cast(x, self._precision), ops.cast(self.weight, self._precision)
+        full = ops.conv_transpose(x, weight, strides=self._stride, padding="valid")
+        return _biased(full[:, cut : cut + side, cut : cut + side], self.bias)
 
 
 BLUR_TAPS = {2: (1, 1), 3: (1, 2, 1), 4: (1, 3, 3, 1)}
@@ -119,7 +148,7 @@ class BlurPool:
 
     def __call__(self, x: Tensor) -> Tensor:
         x = ops.pad(x, ((0, 0), self._padding, self._padding, (0, 0)))
-        kernel = ops.convert_to_tensor(np.tile(self._kernel, (1, 1, x.shape[-1], 1)))
+        kernel = ops.cast(ops.convert_to_tensor(np.tile(self._kernel, (1, 1, x.shape[-1], 1))), x.dtype)
         return ops.depthwise_conv(x, kernel, strides=2, padding="valid", data_format="channels_last")
 
 
@@ -135,8 +164,9 @@ class FilterResponseNorm:
         self.eps = keras.Variable(ops.full((1,), 1e-6))
 
     def __call__(self, x: Tensor) -> Tensor:
-        power = ops.mean(ops.square(x), axis=(1, 2), keepdims=True)
-        return x * ops.rsqrt(power + ops.abs(self.eps)) * self.weight + self.bias
+        power = ops.mean(ops.square(as_float32(x)), axis=(1, 2), keepdims=True)
+        scale = ops.rsqrt(power + ops.abs(self.eps)) * self.weight
+        return x * ops.cast(scale, x.dtype) + ops.cast(self.bias, x.dtype)
 
 
 class ThresholdedLinear:
@@ -146,7 +176,7 @@ class ThresholdedLinear:
         self.tau = keras.Variable(ops.zeros((channels,)))
 
     def __call__(self, x: Tensor) -> Tensor:
-        return ops.maximum(x, self.tau)
+        return ops.maximum(x, ops.cast(self.tau, x.dtype))
 
 
 class Dense:
@@ -159,33 +189,49 @@ class Dense:
             self.bias = keras.Variable(ops.zeros((outputs,)))
 
     def __call__(self, x: Tensor) -> Tensor:
-        x = ops.matmul(x, self.weight)
+        x = ops.matmul(as_float32(x), self.weight)
         return x + self.bias if self._has_bias else x
 
 
-class Downscale:
+class Block:
+    """A few layers on a map, whose inner maps need not be kept until the backward pass."""
+
+    _keeps_input_only = False
+
+    def keep_input_only(self, is_on: bool) -> None:
+        """Keep the input alone until the backward pass, and compute the rest once more there."""
+        self._keeps_input_only = is_on
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return keras.remat(self._compute)(x) if self._keeps_input_only else self._compute(x)
+
+    def _compute(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+
+class Downscale(Block):
     """5x5 convolution of stride 2: half the size."""
 
     def __init__(self, inputs: int, outputs: int, activation: Activation) -> None:
         self._activation = activation
         self.conv1 = Conv2D(5, inputs, outputs, stride=2)
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def _compute(self, x: Tensor) -> Tensor:
         return self._activation(self.conv1(x), 0.1)
 
 
-class Upscale:
+class Upscale(Block):
     """3x3 convolution to four times the channels, then depth-to-space: twice the size."""
 
     def __init__(self, inputs: int, outputs: int, activation: Activation) -> None:
         self._activation = activation
         self.conv1 = Conv2D(3, inputs, 4 * outputs)
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def _compute(self, x: Tensor) -> Tensor:
         return depth_to_space(self._activation(self.conv1(x), 0.1))
 
 
-class ResidualBlock:
+class ResidualBlock(Block):
     """Two 3x3 convolutions around which the input is added."""
 
     def __init__(self, channels: int, activation: Activation) -> None:
@@ -193,9 +239,31 @@ class ResidualBlock:
         self.conv1 = Conv2D(3, channels, channels)
         self.conv2 = Conv2D(3, channels, channels)
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def _compute(self, x: Tensor) -> Tensor:
         inner = self.conv2(self._activation(self.conv1(x), 0.2))
         return self._activation(x + inner, 0.2)
+
+
+def set_computing(network: object, precision: Precision, *, recompute: bool = False) -> None:
+    """Let a network or layer compute in `precision` from now on, all that it is made of included.
+
+    recompute: see Block.keep_input_only.
+    """
+    for layer in _layers(network):
+        if isinstance(layer, Conv2D | Conv2DTranspose):
+            layer.compute_in(precision)
+        elif isinstance(layer, Block):
+            layer.keep_input_only(recompute)
+
+
+def _layers(network: object) -> Iterator[object]:
+    """A network and all layers that it is made of."""
+    yield network
+    for name, value in vars(network).items():
+        if not name.startswith("_"):
+            for part in value if isinstance(value, list) else [value]:
+                if not isinstance(part, keras.Variable):
+                    yield from _layers(part)
 
 
 def named_weights(network: object) -> dict[str, keras.Variable]:

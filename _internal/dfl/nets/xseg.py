@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from dfl.nets.layers import (
+    Block,
     BlurPool,
     Conv2D,
     Conv2DTranspose,
@@ -14,6 +15,7 @@ from dfl.nets.layers import (
     FilterResponseNorm,
     Tensor,
     ThresholdedLinear,
+    as_float32,
     named_weights,
 )
 from dfl.nets.layout import flatten, unflatten
@@ -23,7 +25,7 @@ BOTTLENECK = 512
 HALVINGS = 6
 
 
-class _Block:
+class _Block(Block):
     """A convolution to `outputs` channels, norm, thresholded activation."""
 
     def __init__(self, conv: Conv2D | Conv2DTranspose, outputs: int) -> None:
@@ -31,7 +33,7 @@ class _Block:
         self.frn = FilterResponseNorm(outputs)
         self.tlu = ThresholdedLinear(outputs)
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def _compute(self, x: Tensor) -> Tensor:
         return self.tlu(self.frn(self.conv(x)))
 
 
@@ -110,5 +112,5 @@ class XSeg:
         x = self.uconv21(self.uconv22(with_skip(self.up2, x2)))
         x = self.uconv11(self.uconv12(with_skip(self.up1, x1)))
         x = self.uconv01(self.uconv02(with_skip(self.up0, x0)))
-        logits = self.out_conv(x)
+        logits = as_float32(self.out_conv(x))
         return logits, ops.sigmoid(logits)
