@@ -200,7 +200,7 @@ def test_a_model_that_draws_one_picture_for_all_faces_goes_back_to_its_last_set(
         trainer.save()
         assert read_set(folder).iteration == 3
         trainer.iterate()
-        before = np.array(setup.goal.network.weights()["encoder/down1/downs_0/conv1/weight"])
+        before = np.array(setup.goal.network.weights()["encoder/down1/downs_0/conv1/weight"].numpy())
         trainer.save()
         assert "same picture for every face" in " ".join(trainer.messages)
         assert trainer.iteration == read_set(folder).iteration == 3
