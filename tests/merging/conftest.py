@@ -147,7 +147,8 @@ class _LinePerFrame(Report):
     def progress(self, label: str, total: int | None) -> Iterator[Any]:
         class Progress:
             def advance(self, count: int = 1) -> None:
-                print("frame", flush=True)
+                if label == "Merging":
+                    print("frame", flush=True)
 
         yield Progress()
 

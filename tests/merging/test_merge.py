@@ -115,26 +115,80 @@ def test_another_morph_factor_makes_all_frames_anew(
     assert "morph_factor 0.5 → 0.7" in merged(fake_model(settings={"morph_factor": 0.7})).text
 
 
-def test_only_what_is_missing_or_changed_is_done(
-    workspace: Workspace, clip: Clip, merged: Merged, face: Callable[..., Path], fake_model: Any
-) -> None:
-    clip(6)
-    merged()
-    (workspace.merged / "00002.png").unlink()
-    (workspace.merged_mask / "00003.png").write_bytes(b"cut off")
-    (workspace.aligned("dst") / "00004_0.jpg").unlink()
-    face("00004.png", 150, 80, 40)
-    shown = []
+def watching(fake_model: Any) -> tuple[Any, list[int]]:
+    """A model that counts the faces it is shown."""
+    shown: list[int] = []
 
     class Watching(fake_model):  # type: ignore[misc]
         def predict(self, faces: Any) -> Any:
             shown.append(len(faces))
             return super().predict(faces)
 
-    merged(Watching())
+    return Watching(), shown
+
+
+UNSMOOTHED = {"steady_mask": 0, "steady_landmarks": False}
+
+
+def test_only_what_is_missing_or_changed_is_done(
+    workspace: Workspace, clip: Clip, merged: Merged, face: Callable[..., Path], fake_model: Any
+) -> None:
+    clip(6)
+    merged(**UNSMOOTHED)
+    (workspace.merged / "00002.png").unlink()
+    (workspace.merged_mask / "00003.png").write_bytes(b"cut off")
+    (workspace.aligned("dst") / "00004_0.jpg").unlink()
+    face("00004.png", 150, 80, 40)
+    model, shown = watching(fake_model)
+    merged(model)
     # Without motion blur it does not matter that the neighbours of frame 4 now move otherwise.
     assert sum(shown) == 3
     assert read_picture(workspace.merged_mask / "00003.png").any()
+
+
+def test_a_changed_face_changes_the_frames_that_are_smoothed_with_it(
+    workspace: Workspace, clip: Clip, merged: Merged, face: Callable[..., Path], fake_model: Any
+) -> None:
+    clip(12)
+    merged(steady_mask=2, steady_landmarks=False)
+    before = results(workspace)
+    (workspace.aligned("dst") / "00006_0.jpg").unlink()
+    face("00006.png", 79, 91, 50)
+    model, shown = watching(fake_model)
+    report = merged(model)
+    assert "7 of 12 frames are merged already" in report.text
+    # The neighbours' neighbours are looked at, and not written again.
+    assert sum(shown) == 9
+    after = results(workspace)
+    changed = {name[7:12] for name in before if name.startswith("merged/") and before[name] != after[name]}
+    assert changed <= {f"{number:05d}" for number in range(4, 9)}
+    assert "00006" in changed
+
+
+def test_no_frame_is_smoothed_over_a_cut(workspace: Workspace, clip: Clip, merged: Merged, fake_model: Any) -> None:
+    """The second scene's face lies where the first one's does; its masks are smaller."""
+    clip(8)
+    lines = ['{"options": {}}']
+    for number in range(1, 9):
+        lines.append(json.dumps({"frame": f"{number:05d}.png", "facts": [1, 1, 1], "cut": number == 5, "faces": []}))
+    (workspace.frames("dst") / "found_faces.jsonl").write_text("\n".join(lines), encoding="utf-8")
+
+    class Shrinking(fake_model):  # type: ignore[misc]
+        """The mask is wider by a little in each frame before the cut, and narrow after it."""
+
+        count = 0
+
+        def predict(self, faces: Any) -> Any:
+            answer = super().predict(faces)
+            for row in range(len(faces)):
+                answer.face_mask[row] *= 0.8 if self.count < 4 else 0.75
+                self.count += 1
+            return answer
+
+    merged(Shrinking(), steady_mask=2, steady_landmarks=False, mask_mode="learned-prd")
+    masks = [read_picture(path).max() for path in list_pictures(workspace.merged_mask)]
+    # Over the cut the frames beside it would be 5 levels nearer to each other.
+    assert np.abs(np.array(masks, int) - ([204] * 4 + [191] * 4)).max() <= 3
 
 
 def test_pictures_of_deleted_frames_are_deleted(workspace: Workspace, clip: Clip, merged: Merged) -> None:

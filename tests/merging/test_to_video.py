@@ -106,6 +106,7 @@ def times(path: Path) -> list[Fraction]:
     return [frame.time for frame in read_frames(read_clip(path), pytest.fail)]
 
 
+UNSMOOTHED = {"steady_mask": 0, "steady_landmarks": False}
 LOSSLESS = {"lossless": True, "format": "mp4"}
 
 
@@ -248,7 +249,7 @@ def test_only_what_changed_is_made_again(
 
     with monkeypatch.context() as patch:
         patch.setattr("dfl.merging.to_video.join_parts", stop)
-        for options in ({}, {"erode": 5}, {"erode": 5}):
+        for options in (UNSMOOTHED, {"erode": 5}, {"erode": 5}):
             shown.clear()
             with pytest.raises(Interrupted):
                 to_video(Watching(), **options)

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dfl.base.pictures import Picture
+from dfl.base.pictures import FloatPicture, Picture
 from dfl.base.report import Report
 from dfl.merging.box import as_float
 from dfl.merging.face_in_frame import Patch, merge_face
@@ -22,8 +22,8 @@ CANDIDATES: tuple[ColourTransfer, ...] = tuple(name for name in get_args(ColourT
 # A transfer must be better than an earlier one of this order by so much: the simple ones flicker less.
 _ORDER: tuple[ColourTransfer, ...] = ("rct", "mkl-m", "lct", "mkl", "idt-m", "idt", "sot-m", "mix-m", "none")
 _CLEARLY_BETTER = 0.95
-# Of the mask's size: how far inside its edge the seam is looked at, and what is too fine to count as one.
-_RIM, _FINE = 0.06, 0.03
+_RIM = 0.06  # of the mask's size: how far inside its edge the seam is looked at
+_SECTORS = 24
 
 
 def spread(tasks: Sequence[FrameTask], count: int = LOOKS) -> list[FrameTask]:
@@ -34,15 +34,17 @@ def spread(tasks: Sequence[FrameTask], count: int = LOOKS) -> list[FrameTask]:
 
 
 def choose_transfer(
-    tasks: Sequence[FrameTask], pictures: Iterable[Picture], work: FrameWork, report: Report
+    tasks: Sequence[FrameTask], pictures: Iterable[Picture | None], work: FrameWork, report: Report
 ) -> tuple[ColourTransfer, dict[str, float]]:
     """The transfer with the weakest seam, and the mean seam of each.
 
-    tasks: frames with the faces to look at; pictures: theirs. A seam is the mean difference (CIE76, so in Lab) between
-    merged and untouched frame along the inner side of the mask's edge, both smoothed: where skin meets skin.
+    tasks: frames with the faces to look at; pictures: theirs. A seam is the difference in Lab (CIE76) between merged
+    and untouched frame along the inner side of the mask's edge, where skin should meet skin; see seam_of.
     """
     seams: dict[str, list[float]] = {name: [] for name in CANDIDATES}
     for task, picture in zip(report.track(tasks, "Choosing the colour transfer", len(tasks)), pictures, strict=True):
+        if picture is None:
+            continue
         cut = work.cut_picture(task, picture)
         predictions = work.networks.predict(cut.faces)
         for place in range(len(cut.faces)):
@@ -74,20 +76,25 @@ def _seams_of(cut: CutFrame, place: int, prediction: FacePrediction) -> dict[str
 
 
 def seam_of(frame: Picture, patch: Patch) -> float | None:
-    """How far the colours of a patch are from the frame's just inside its edge; None without an edge in the frame."""
+    """How far the colours of a patch are from the frame's just inside its edge; None without an edge in the frame.
+
+    The way around the face is cut into sectors, and the middle one of them counts: a beard, hair or a hand differs in a
+    few sectors, and no transfer should be chosen because it makes a beard paler.
+    """
     inside = (patch.cover[:, :, 0] > 0.5).astype(np.uint8)
     size = float(np.sqrt(inside.sum()))
     rim = max(int(_RIM * size), 1) * 2 + 1
     # What lies on the frame's border is no edge.
     core: Any = cv2.erode(inside, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (rim, rim)))
-    edge = (inside > 0) & (core == 0)
-    if size < 8 or not edge.any():
+    rows, columns = np.nonzero((inside > 0) & (core == 0))
+    if size < 8 or len(rows) < _SECTORS:
         return None
-    under = _smooth_lab(to_float(frame[patch.box.slices]), _FINE * size)
-    over = _smooth_lab(np.clip(patch.picture, 0, 1), _FINE * size)
-    difference: NDArray[np.float32] = np.linalg.norm(over[edge] - under[edge], axis=1)
-    return float(difference.mean())
+    angles = np.arctan2(rows - rows.mean(), columns - columns.mean())
+    sectors = ((angles + np.pi) * (_SECTORS / (2 * np.pi))).astype(int) % _SECTORS
+    difference = (_lab(patch.picture) - _lab(to_float(frame[patch.box.slices])))[rows, columns]  # (N, 3)
+    steps = [float(np.linalg.norm(difference[sectors == one].mean(axis=0))) for one in np.unique(sectors)]
+    return float(np.median(steps))
 
 
-def _smooth_lab(picture: Any, sigma: float) -> NDArray[np.float32]:
-    return as_float(cv2.cvtColor(cv2.GaussianBlur(picture, (0, 0), max(sigma, 0.5)), cv2.COLOR_BGR2LAB))
+def _lab(picture: FloatPicture) -> NDArray[np.float32]:
+    return as_float(cv2.cvtColor(np.clip(picture, 0, 1), cv2.COLOR_BGR2LAB))

@@ -1,22 +1,20 @@
 """Give a swapped face the colours of the face it covers, by the settings' names."""
 
 from dataclasses import dataclass
-from typing import Any, TypeGuard, get_args
+from typing import Any
 
+import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from dfl.base.pictures import FloatPicture
 from dfl.merging.settings import STATISTICAL_TRANSFERS, ColourTransfer
 from dfl.samples import colour_transfer as transfers
-from dfl.samples.colour_transfer import Colours, Formula, Random, hist_match, idt, mix, mkl, rct, sot
+from dfl.samples.colour_transfer import Colours, Formula, Random, hist_match, idt, lct, mix, mkl, rct, sot
 
 __all__ = ["ColourPair", "Random", "is_statistical", "match_histogram", "measure", "recolour"]
 
 _SOT_STEPS, _SOT_DIRECTIONS = 10, 30
-# Fewer pixels than these say nothing about a face's colours: then the whole square is measured.
-_FEWEST_PIXELS = 64
-_WITHIN_MASK = ("rct", "mkl-m")
+_FORMULAS: dict[ColourTransfer, Formula] = {"rct": "rct", "lct": "lct", "mkl": "mkl", "mkl-m": "mkl"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,100 +30,74 @@ def is_statistical(transfer: ColourTransfer) -> bool:
     return transfer in STATISTICAL_TRANSFERS
 
 
-def measure(transfer: ColourTransfer, face: FloatPicture, seen: FloatPicture, inside: NDArray[np.bool_]) -> ColourPair:
+def measure(transfer: ColourTransfer, face: FloatPicture, seen: FloatPicture, area: FloatPicture) -> ColourPair:
     """What a statistical transfer needs of `face` and `seen`, both (R, R, 3) float32 BGR 0..1.
 
-    inside: (R, R) where the mask shows the face; rct and mkl-m look at nothing else. The original counts what is
-    outside as black, which draws every face towards one brightness.
+    area: (R, R, 1), 1 inside the mask. What lies outside it counts as black in rct and mkl-m, as in the original: not
+    what one would expect of a mask, but it makes them scale a face by the light it is in. Without the black they press
+    dark brows and a beard into the spread of a smooth skin, and the face looks washed out (docs/decisions.md).
     """
-    formula = _formula(transfer)
-    if transfer in _WITHIN_MASK and np.count_nonzero(inside) >= _FEWEST_PIXELS:
-        face, seen = face[inside][:, None], seen[inside][:, None]  # (N, 1, 3)
+    if transfer == "rct":
+        face, seen = (_lab_black(picture, area) for picture in (face, seen))
+        return ColourPair(_lab_colours(face), _lab_colours(seen))
+    if transfer == "mkl-m":
+        face, seen = face * area, seen * area
+    formula = _FORMULAS[transfer]
     return ColourPair(transfers.colours_of(formula, face), transfers.colours_of(formula, seen))
 
 
-def _formula(transfer: ColourTransfer) -> Formula:
-    name = transfer.removesuffix("-m")
-    assert _is_formula(name), f"{transfer} needs more than mean and spread"
-    return name
+def _lab_black(picture: FloatPicture, area: FloatPicture) -> Any:
+    lab: Any = cv2.cvtColor(picture, cv2.COLOR_BGR2LAB)
+    return lab * (area >= 0.5)
 
 
-def _is_formula(name: str) -> TypeGuard[Formula]:
-    return name in get_args(Formula)
+def _lab_colours(lab: Any) -> Colours:
+    mean, spread = cv2.meanStdDev(lab)
+    return Colours(mean.ravel(), spread.ravel(), lab.shape[0] * lab.shape[1])
 
 
 def recolour(
     transfer: ColourTransfer,
     face: FloatPicture,
     seen: FloatPicture,
-    area: NDArray[np.bool_],
+    area: FloatPicture,
     random: Random,
     pair: ColourPair | None = None,
 ) -> FloatPicture:
     """Change `face` towards `seen`, both (R, R, 3) float32 BGR 0..1; the result may leave 0..1 a little in rct.
 
-    area: (R, R), where the mask shows anything; idt-m, sot-m and mix-m look at and change nothing else. pair: what the
-    statistical transfers go by, measured. idt, sot and mix draw from `random`.
+    area: (R, R, 1), 1 inside the mask. The transfers ending in -m look at what is inside it only; outside it their
+    result is black. pair: what a statistical transfer goes by; measured when left out. idt, sot and mix draw from
+    `random`.
     """
-    match transfer:
-        case "idt":
-            return idt(face, seen, random)
-        case "idt-m" | "sot-m" | "mix-m":
-            return _within(transfer, face, seen, area, random)
-        case "rct" | "lct" | "mkl" | "mkl-m":
-            assert pair is not None
-            return transfers.recolour(_formula(transfer), face, pair.wanted, pair.own)
-        case "none":
-            return face
-        case "auto":
-            raise AssertionError("auto is replaced by what was chosen before anything is merged")
-
-
-def _within(
-    transfer: ColourTransfer, face: FloatPicture, seen: FloatPicture, area: NDArray[np.bool_], random: Random
-) -> FloatPicture:
-    """idt-m, sot-m or mix-m of the pixels in `area`; the others stay."""
-    if not area.any():
-        return face
-    if transfer == "mix-m":  # smooths in the picture's own shape
-        held = area[:, :, None].astype(np.float32)
-        changed: FloatPicture = np.where(area[:, :, None], mix(face * held, seen * held, random), face)
-        return changed
-    inner, wanted = face[area][:, None], seen[area][:, None]  # (N, 1, 3)
-    result = face.copy()
-    if transfer == "idt-m":
-        result[area] = idt(inner, wanted, random)[:, 0]
-        return result
-    change = np.zeros_like(face)
-    change[area] = sot(inner, wanted, random, _SOT_STEPS, _SOT_DIRECTIONS, smooth=False)[:, 0] - inner[:, 0]
-    return np.clip(face + transfers.smoothed_change(change), 0, 1, out=result)
-
-
-def recolour_like_original(
-    transfer: ColourTransfer, face: FloatPicture, seen: FloatPicture, area: FloatPicture, random: Random
-) -> FloatPicture:
-    """`recolour` as the original does it: what lies outside `area` (R, R, 1) counts as black in rct and the -m kinds.
-
-    area: 1 inside; values slightly below 0, which cubic resizing leaves, are multiplied with as they are.
-    """
+    if pair is not None:
+        masked = face * area if transfer == "mkl-m" else face
+        return transfers.recolour(_FORMULAS[transfer], masked, pair.wanted, pair.own)
     match transfer:
         case "rct":
             return rct(face, seen, area, area)
+        case "lct":
+            return lct(face, seen)
+        case "mkl":
+            return mkl(face, seen)
         case "mkl-m":
             return mkl(face * area, seen * area)
+        case "idt":
+            return idt(face, seen, random)
         case "idt-m":
             return idt(face * area, seen * area, random)
         case "sot-m":
             return sot(face * area, seen * area, random, steps=_SOT_STEPS, batch=_SOT_DIRECTIONS)
         case "mix-m":
             return mix(face * area, seen * area, random)
-    everywhere = np.ones(face.shape[:2], bool)
-    pair = measure(transfer, face, seen, everywhere) if is_statistical(transfer) else None
-    return recolour(transfer, face, seen, everywhere, random, pair)
+        case "none":
+            return face
+        case "auto":
+            raise AssertionError("auto is replaced by what was chosen before anything is merged")
 
 
-def match_histogram(face: FloatPicture, seen: FloatPicture, area: Any, threshold: int) -> FloatPicture:
-    """`face` with the distribution of values of `seen`; `area` (R, R, 1) makes everything outside it white in both."""
+def match_histogram(face: FloatPicture, seen: FloatPicture, area: FloatPicture | None, threshold: int) -> FloatPicture:
+    """`face` with the distribution of values of `seen`; `area` makes everything outside it white in both."""
     if area is not None:
         face = np.minimum(face * area + (1 - area), 1)
         seen = seen * area + (1 - area)

@@ -7,6 +7,7 @@ All functions are pure, so threads and processes may share frames.
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,7 +19,6 @@ from dfl.faces.face_type import FaceType
 from dfl.faces.masks import hull_mask
 from dfl.merging.box import Box, as_float, box_in_frame, box_of, cut_face, put_back, whole
 from dfl.merging.colours import ColourPair, Random, is_statistical, match_histogram, measure, recolour
-from dfl.merging.colours import recolour_like_original as recolour_as_before
 from dfl.merging.masks import (
     SMALLEST_VALUE,
     FaceMask,
@@ -37,8 +37,6 @@ _FRAME_MARGIN = 8
 # A face whose mask is smaller than this many frame pixels is left alone.
 _SMALLEST_MASK_SIDE = 4
 _MOTION_KERNELS = (2, 50)
-# From this value on a pixel of the mask counts as face when colours are measured.
-_INSIDE = 0.5
 
 
 @dataclass(frozen=True)
@@ -90,11 +88,13 @@ class Patch:
 class FaceMeasures:
     """What is measured of a predicted face before it is blended, and smoothed over time where that is asked for.
 
-    mask: (R, R) float32 0..1, chosen but not shaped. colours: what a transfer before pasting goes by, None for none.
+    mask: (R, R) float32 0..1, chosen but not shaped. colours: what a transfer goes by whose colours are smoothed. grey:
+    (R, R) uint8, the frame's own face, where masks are smoothed: by it they are moved onto one another.
     """
 
     mask: NDArray[np.float32]
     colours: ColourPair | None = None
+    grey: NDArray[np.uint8] | None = None
 
 
 def cut_out(frame: Picture, landmarks: NDArray[np.floating], face_type: FaceType, side: int) -> FaceCrop:
@@ -116,7 +116,7 @@ def _aligned(frame: Picture, to_face: Matrix, side: int) -> FloatPicture:
 
 
 def measure_face(frame: Picture, crop: FaceCrop, prediction: FacePrediction, settings: MergeSettings) -> FaceMeasures:
-    """The chosen mask of a predicted face, and the colours that its transfer needs. frame: (H, W, 3) uint8 BGR."""
+    """The chosen mask of a predicted face, and the colours that are to be smoothed. frame: (H, W, 3) uint8 BGR."""
 
     def hull() -> NDArray[np.float32]:
         box = _square_in_frame(frame, crop.to_face, crop.side)
@@ -127,12 +127,20 @@ def measure_face(frame: Picture, crop: FaceCrop, prediction: FacePrediction, set
         return np.clip(cut_face(drawn, box, crop.to_face, crop.side), 0, 1)
 
     mask = choose_mask(settings.mask_mode, prediction, hull)
-    if settings.like_original or not settings.transfers_first or not is_statistical(settings.colour_transfer):
-        return FaceMeasures(mask)
+    grey = _to_grey(crop.picture) if settings.steady_mask else None
+    is_steady = settings.steady_colours and settings.transfers_first and is_statistical(settings.colour_transfer)
+    if not is_steady:
+        return FaceMeasures(mask, grey=grey)
     face = prediction.face
     if face.shape[0] != crop.side:
         face = as_float(cv2.resize(face, (crop.side, crop.side), interpolation=cv2.INTER_AREA))
-    return FaceMeasures(mask, measure(settings.colour_transfer, face, crop.picture, mask >= _INSIDE))
+    area = (mask > 0)[:, :, None].astype(np.float32)
+    return FaceMeasures(mask, measure(settings.colour_transfer, face, crop.picture, area), grey)
+
+
+def _to_grey(picture: FloatPicture) -> NDArray[np.uint8]:
+    grey: Any = cv2.cvtColor(cv2.convertScaleAbs(picture, alpha=255), cv2.COLOR_BGR2GRAY)
+    return np.asarray(grey, np.uint8)
 
 
 def merge_face(
@@ -240,7 +248,8 @@ class _Pasting:
         """The face in the frame's pixels, with everything that the settings add."""
         settings, face = self._settings, self._face
         if settings.transfers_first:
-            face = self._recoloured(face, self._measures.colours, random)
+            seen, colours = self._crop.picture, self._measures.colours
+            face = recolour(settings.colour_transfer, face, seen, self._area, random, colours)
         if settings.mode == "hist-match":
             within = self._area if settings.masked_hist_match else None
             face = match_histogram(face, self._crop.picture, within, settings.hist_match_threshold)
@@ -255,22 +264,12 @@ class _Pasting:
         small = self._mask.at_face_size(self._crop.side)
         return np.where(small > 0, np.float32(1), small)
 
-    def _recoloured(self, face: FloatPicture, colours: ColourPair | None, random: Random) -> FloatPicture:
-        transfer, seen = self._settings.colour_transfer, self._crop.picture
-        if self._settings.like_original:
-            return recolour_as_before(transfer, face, seen, self._area, random)
-        return recolour(transfer, face, seen, self._area[:, :, 0] > 0, random, colours)
-
     def _reworked(self, pasted: FloatPicture, motion: Motion, random: Random) -> FloatPicture:
         """Cut the pasted face out again, change it, and bring it back to where it was."""
         settings, crop = self._settings, self._crop
         face = cut_face(mixed(self.backdrop, pasted, self.frame_mask), self.box, crop.to_face, crop.side)
         if settings.is_seamless and settings.colour_transfer != "none":
-            colours = None
-            if is_statistical(settings.colour_transfer) and not settings.like_original:
-                inside = cv2.resize(self._measures.mask, (crop.side, crop.side)) >= _INSIDE
-                colours = measure(settings.colour_transfer, face, crop.picture, inside)
-            face = self._recoloured(face, colours, random)
+            face = recolour(settings.colour_transfer, face, crop.picture, self._area, random)
         if settings.mode == "seamless-hist-match":
             face = match_histogram(face, crop.picture, None, settings.hist_match_threshold)
         size, degrees = self._motion_kernel(motion)

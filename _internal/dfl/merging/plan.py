@@ -211,8 +211,8 @@ class _Tasks:
             settings = settings.model_copy(update={name: getattr(of_frame, name) for name in _OF_FRAME})
         if settings.colour_transfer == "auto" and key in self.session.chosen:
             settings = settings.model_copy(update={"colour_transfer": self.session.chosen[key]["colour_transfer"]})
-        is_calm = settings.steady_landmarks and face.calm_landmarks is not None
-        landmarks = face.calm_landmarks if is_calm and face.calm_landmarks is not None else face.landmarks
+        calm = face.calm_landmarks if settings.steady_landmarks and not settings.like_original else None
+        landmarks = face.landmarks if calm is None else calm
         return FaceTask(landmarks, face.file.name, model, settings, face.motion, face.track, key)
 
 
@@ -240,7 +240,7 @@ def _choose(
     tasks: Sequence[FrameTask],
     work: FrameWork,
     base: SwapModel,
-    pictures_of: Callable[[Sequence[FrameTask]], Iterator[Picture]],
+    pictures_of: Callable[[Sequence[FrameTask]], Iterator[Picture | None]],
     report: Report,
 ) -> None:
     """Replace every `auto` by what fits these faces best, and say what it is."""

@@ -136,18 +136,19 @@ class MergeSettings(Options):
 
     two_pass: bool = option(False, "Show the model its own merged face and take its second answer: nearer to src.")
     steady_mask: int = option(
-        0,
-        "Smooth the mask over so many frames before and after, within one shot.",
+        2,
+        "Smooth the mask over so many frames before and after, within one shot; 0: not.",
         minimum=0,
         maximum=MOST_NEIGHBOURS,
     )
     steady_colours: int = option(
         0,
-        "Smooth what the transfers rct, lct and mkl measure over so many frames before and after, within one shot.",
+        "Smooth what the transfers rct, lct and mkl measure over so many frames before and after, within one shot; 0: "
+        "not.",
         minimum=0,
         maximum=MOST_NEIGHBOURS,
     )
-    steady_landmarks: bool = option(False, "Take the tremble out of landmarks that extraction did not smooth.")
+    steady_landmarks: bool = option(True, "Take the tremble out of landmarks that extraction did not smooth.")
     like_original: bool = option(
         False, "Repeat what the original does wrong (see the manual), to go on with a clip that it began."
     )
@@ -176,8 +177,13 @@ class MergeSettings(Options):
 
     @property
     def is_steadied(self) -> bool:
-        """Whether anything is smoothed over time."""
-        return bool(self.steady_mask or self.steady_colours or self.steady_landmarks)
+        """Whether anything is smoothed over time; the original smooths nothing."""
+        return not self.like_original and bool(self.steady_mask or self.steady_colours or self.steady_landmarks)
+
+    @property
+    def neighbours(self) -> int:
+        """How many frames before and after one are looked at for its sake."""
+        return 0 if self.like_original else max(self.steady_mask, self.steady_colours)
 
     @property
     def transfers_first(self) -> bool:
@@ -228,9 +234,11 @@ class MergeSettings(Options):
                 return self.sharpen_amount <= 0
             case "sharpen_amount":
                 return self.sharpen_amount > 0 and self.sharpen_mode == "none"
+            case "steady_mask" | "steady_landmarks":
+                return self.like_original
             case "steady_colours":
                 is_measured = self.colour_transfer in STATISTICAL_TRANSFERS and not self.is_seamless
-                return not (self.is_blended and is_measured)
+                return self.like_original or not (self.is_blended and is_measured)
             case "super_resolution" | "two_pass":
                 # The mask of mode original is the model's own, first answer.
                 return self.mode == "original" and name == "super_resolution"

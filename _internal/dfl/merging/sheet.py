@@ -17,7 +17,7 @@ from dfl.merging.tasks import FrameTask, with_neighbours
 from dfl.merging.tracks import Reader
 from dfl.workspace import Workspace
 
-NAME = "merged_sheet.jpg"
+NAME = "merged_sheet.png"
 _MOST_FRAMES = 48
 _EVEN_FRAMES = 12
 _PIXELS = 240  # height of a frame

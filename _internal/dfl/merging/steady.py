@@ -20,6 +20,7 @@ from dfl.samples.colour_transfer import Colours
 # Differences of a mask up to about this are noise, averaged over the pixels around.
 _MASK_NOISE = 0.12
 _MASK_AROUND = 5  # pixels of the predicted face
+_FLOW_SMOOTH = 0.25  # of the square's side
 # A change of a face's mean colour up to about this is noise: of the values 0..1, and in Lab of its 0..100.
 _COLOUR_NOISE = 0.012
 _LAB_SCALE = 100.0
@@ -30,9 +31,11 @@ Neighbour = tuple[int, FaceMeasures]  # how many frames away, before or after
 def steadied(own: FaceMeasures, around: Sequence[Neighbour], settings: MergeSettings) -> FaceMeasures:
     """`own` with its mask and colours smoothed over its neighbours, as widely as the settings say."""
     result = own
-    masks = [(distance, face.mask) for distance, face in around if abs(distance) <= settings.steady_mask]
-    if masks:
-        result = replace(result, mask=_steady_mask(own.mask, masks, settings.steady_mask))
+    if settings.like_original:
+        return own
+    near = [(distance, face) for distance, face in around if abs(distance) <= settings.steady_mask]
+    if near:
+        result = replace(result, mask=_steady_mask(own, near, settings.steady_mask))
     pairs = [
         (distance, face.colours)
         for distance, face in around
@@ -49,18 +52,32 @@ def _time_weight(distance: int, reach: int) -> float:
     return 1 - (distance / (reach + 1)) ** 2
 
 
-def _steady_mask(
-    own: NDArray[np.float32], around: Sequence[tuple[int, NDArray[np.float32]]], reach: int
-) -> NDArray[np.float32]:
-    total, weights = own.copy(), np.ones_like(own)
-    for distance, mask in around:
-        if mask.shape != own.shape:
+def _steady_mask(own: FaceMeasures, around: Sequence[Neighbour], reach: int) -> NDArray[np.float32]:
+    total, weights = own.mask.copy(), np.ones_like(own.mask)
+    for distance, face in around:
+        if face.mask.shape != own.mask.shape or face.grey is None or own.grey is None:
             continue
-        difference = cv2.blur(cv2.absdiff(mask, own), (_MASK_AROUND, _MASK_AROUND))
+        mask = _moved(face.mask, face.grey, own.grey)
+        difference = cv2.blur(cv2.absdiff(mask, own.mask), (_MASK_AROUND, _MASK_AROUND))
         weight = np.exp(-np.square(difference / _MASK_NOISE)) * np.float32(_time_weight(distance, reach))
         total += weight * mask
         weights += weight
     return as_float(total / weights)
+
+
+def _moved(mask: NDArray[np.float32], grey: NDArray[np.uint8], onto: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """A neighbour's mask where its face lies in this frame's square, by optical flow.
+
+    Landmarks alone would not do: where they tremble, the predicted masks tremble against them, to lie still in the
+    frame; their mean would not.
+    """
+    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST).calc(onto, grey, None)  # type: ignore[call-overload]
+    height, width = mask.shape
+    columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    # Rough where skin is smooth; a face moves as a whole, or nearly so.
+    window = round(_FLOW_SMOOTH * width) | 1
+    flow = cv2.blur(flow, (window, window))
+    return as_float(cv2.remap(mask, columns + flow[:, :, 0], rows + flow[:, :, 1], cv2.INTER_LINEAR))
 
 
 def _steady_colours(own: ColourPair, around: Sequence[tuple[int, ColourPair]], reach: int, is_lab: bool) -> ColourPair:

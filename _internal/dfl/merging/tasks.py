@@ -51,7 +51,7 @@ class FrameTask:
     @property
     def reach(self) -> int:
         """How many frames before and after it are looked at for its faces' sake."""
-        return max((max(face.settings.steady_mask, face.settings.steady_colours) for face in self.faces), default=0)
+        return max((face.settings.neighbours for face in self.faces), default=0)
 
 
 def with_neighbours(tasks: list[FrameTask], todo: set[int]) -> list[FrameTask]:

@@ -32,7 +32,8 @@ _CUTS_NAME = "merge_cuts.json"
 _SAME_FACE_OVERLAP = 0.3
 _MOTION_SIDE = 256
 Place = tuple[int, int]  # of a frame in the clip, and of a face in it
-Reader = Callable[[Sequence[ClipFrame]], Iterator[Picture]]  # the frames' pictures, in order
+# Gives the pictures of frames, in order; None for one that cannot be read.
+Reader = Callable[[Sequence[ClipFrame]], Iterator[Picture | None]]
 
 
 def cuts_of(workspace: Workspace, clip: Sequence[ClipFrame], read: Reader, report: Report) -> set[str]:
@@ -49,8 +50,8 @@ def cuts_of(workspace: Workspace, clip: Sequence[ClipFrame], read: Reader, repor
     cuts = set()
     before: NDArray[np.uint8] | None = None
     for frame, picture in zip(clip, report.track(read(clip), "Looking for cuts", len(clip)), strict=True):
-        now = thumbnail(picture)
-        if before is not None and begins_scene(before, now):
+        now = None if picture is None else thumbnail(picture)
+        if now is not None and before is not None and begins_scene(before, now):
             cuts.add(frame.stem)
         before = now
     write_json(path, {"frames": stems, "cuts": sorted(cuts)})
@@ -160,9 +161,15 @@ def _motion(spots: Sequence[tuple[int, int] | None]) -> Motion:
 def read_in_threads(read: Callable[[ClipFrame], Picture], workers: int) -> Reader:
     """A reader of picture files that reads ahead."""
 
-    def pictures(frames: Sequence[ClipFrame]) -> Iterator[Picture]:
+    def picture(frame: ClipFrame) -> Picture | None:
+        try:
+            return read(frame)
+        except UserError:
+            return None  # named when it is merged
+
+    def pictures(frames: Sequence[ClipFrame]) -> Iterator[Picture | None]:
         with ThreadPoolExecutor(workers) as pool:
             for start in range(0, len(frames), 4 * workers):
-                yield from pool.map(read, frames[start : start + 4 * workers])
+                yield from pool.map(picture, frames[start : start + 4 * workers])
 
     return pictures

@@ -52,13 +52,11 @@ class VideoSource:
     frames: list[ClipFrame]
     ticks: list[int]
 
-    def pictures(self, frames: Sequence[ClipFrame]) -> Iterator[Picture]:
-        """Pictures of frames of this clip, in order; UserError for one that cannot be decoded."""
+    def pictures(self, frames: Sequence[ClipFrame]) -> Iterator[Picture | None]:
+        """Pictures of frames of this clip, in order; None for one that cannot be decoded."""
         maker = PictureMaker(self.clip)
-        for frame, coded in self.decoded([frame.stem for frame in frames]):
-            if coded is None:
-                raise _undecoded(frame)
-            yield maker.make(coded)
+        for _, coded in self.decoded([frame.stem for frame in frames]):
+            yield None if coded is None else maker.make(coded)
 
     def decoded(self, stems: Sequence[str]) -> "Iterator[tuple[str, CodedFrame | None]]":
         """Frames by stem, in order, None for one that is not there. What lies between is decoded, no more."""
