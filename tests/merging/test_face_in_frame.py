@@ -60,7 +60,7 @@ class Recorded:
         facts = self.facts["frames"][number]
         kind = FaceType.from_name(facts["face_type"])
         points = self.landmarks(number) if landmarks is None else landmarks
-        return cut_out(self.frame(number), points, kind, facts["resolution"])
+        return cut_out(self.frame(number), points, kind, facts["resolution"], black_from_edge=True)
 
     def prediction(self, number: int) -> FacePrediction:
         face, prd, dst = (

@@ -34,6 +34,7 @@ from dfl.samples.filters import motion_blur
 XSEG_SIDE = 256
 # Around the square: cubic interpolation reads 2 pixels further.
 _FRAME_MARGIN = 8
+_EDGE_GOES_ON = 4  # pixels of the model's square
 # A face whose mask is smaller than this many frame pixels is left alone.
 _SMALLEST_MASK_SIDE = 4
 _MOTION_KERNELS = (2, 50)
@@ -97,10 +98,17 @@ class FaceMeasures:
     grey: NDArray[np.uint8] | None = None
 
 
-def cut_out(frame: Picture, landmarks: NDArray[np.floating], face_type: FaceType, side: int) -> FaceCrop:
-    """Cut a face out of (H, W, 3) uint8 `frame` for a model of `side` pixels. UserError for unusable landmarks."""
+def cut_out(
+    frame: Picture, landmarks: NDArray[np.floating], face_type: FaceType, side: int, *, black_from_edge: bool = False
+) -> FaceCrop:
+    """Cut a face out of (H, W, 3) uint8 `frame` for a model of `side` pixels. UserError for unusable landmarks.
+
+    Where the square leaves the frame, the frame's edge goes on for a few pixels before all is black: else the black
+    would be mixed into the frame's own pixels there. The original has it so: black_from_edge.
+    """
     to_face = alignment_matrix(landmarks, side, face_type)
-    return FaceCrop(landmarks, face_type, np.clip(_aligned(frame, to_face, side), 0, 1), to_face)
+    picture = np.clip(_aligned(frame, to_face, side, 0 if black_from_edge else _EDGE_GOES_ON), 0, 1)
+    return FaceCrop(landmarks, face_type, picture, to_face)
 
 
 def xseg_input(frame: Picture, crop: FaceCrop, face_type: FaceType) -> FloatPicture:
@@ -108,11 +116,25 @@ def xseg_input(frame: Picture, crop: FaceCrop, face_type: FaceType) -> FloatPict
     return _aligned(frame, alignment_matrix(crop.landmarks, XSEG_SIDE, face_type), XSEG_SIDE)
 
 
-def _aligned(frame: Picture, to_face: Matrix, side: int) -> FloatPicture:
+def _aligned(frame: Picture, to_face: Matrix, side: int, edge_pixels: int = 0) -> FloatPicture:
+    """The face's square, (side, side, 3). edge_pixels: of the square, by which the frame's edge goes on."""
     box = _square_in_frame(frame, to_face, side)
     if box.is_empty:
         return np.zeros((side, side, 3), np.float32)
-    return cut_face(to_float(frame[box.slices]), box, to_face, side)
+    region = to_float(frame[box.slices])
+    margin = math.ceil(edge_pixels / math.sqrt(abs(np.linalg.det(to_face[:, :2]))))  # frame pixels
+    frame_box = whole(frame)
+    beyond = (
+        margin if box.top == frame_box.top else 0,
+        margin if box.bottom == frame_box.bottom else 0,
+        margin if box.left == frame_box.left else 0,
+        margin if box.right == frame_box.right else 0,
+    )
+    if any(beyond):
+        region = as_float(cv2.copyMakeBorder(region, *beyond, cv2.BORDER_REPLICATE))
+        top, bottom, left, right = beyond
+        box = Box(box.left - left, box.top - top, box.right + right, box.bottom + bottom)
+    return cut_face(region, box, to_face, side)
 
 
 def measure_face(frame: Picture, crop: FaceCrop, prediction: FacePrediction, settings: MergeSettings) -> FaceMeasures:
@@ -165,8 +187,8 @@ def merge_face(
     if settings.mode == "raw-predict":
         small = mask.at_face_size(prediction.face.shape[0])
         return Patch(whole(prediction.face), prediction.face, np.ones_like(small), small)
-    pasting = _Pasting(frame, crop, prediction.face, mask, measures, settings)
-    return pasting.patch(motion, random or np.random.default_rng(0))
+    pasting = _Pasting(frame, crop, prediction.face, mask, measures, settings, motion)
+    return pasting.patch(random or np.random.default_rng(0))
 
 
 def _square_in_frame(frame: Picture, to_face: Matrix, side: int) -> Box:
@@ -194,12 +216,15 @@ class _Pasting:
         mask: FaceMask,
         measures: FaceMeasures,
         settings: MergeSettings,
+        motion: Motion,
     ) -> None:
         self._frame, self._face, self._mask, self._measures = frame, face, mask, measures
         self._settings, self._enlarged = settings, face.shape[0] // crop.side
         if self._enlarged > 1:
-            crop = cut_out(frame, crop.landmarks, crop.face_type, face.shape[0])
-        self._crop = crop
+            black = settings.like_original
+            crop = cut_out(frame, crop.landmarks, crop.face_type, face.shape[0], black_from_edge=black)
+        self._crop, self._motion = crop, motion
+        self._is_reworked = settings.reworks_face and (self._motion_kernel()[0] > 0 or settings.reworks_without_motion)
         scale = 1 + 0.01 * settings.face_scale
         self._to_pasted = alignment_matrix(crop.landmarks, crop.side, crop.face_type, scale)
         self._to_mask = alignment_matrix(crop.landmarks, mask.size, crop.face_type, scale)
@@ -213,7 +238,7 @@ class _Pasting:
             box = box_in_frame(Box(0, 0, self._crop.side, self._crop.side).grown(2), self._to_pasted)
         else:
             box = box_in_frame(self._mask.box.grown(2), self._to_mask)
-        if self._settings.reworks_face:
+        if self._is_reworked:
             box = box.around(_square_in_frame(self._frame, self._crop.to_face, self._crop.side))
         box = box.within(whole(self._frame))
         return Box(0, 0, 0, 0) if box.is_empty else box
@@ -226,14 +251,14 @@ class _Pasting:
         laid[laid < SMALLEST_VALUE] = 0
         return laid[:, :, None]
 
-    def patch(self, motion: Motion, random: Random) -> Patch:
+    def patch(self, random: Random) -> Patch:
         """The face as the mode wants it."""
         if self._settings.mode == "raw-rgb":
             return self._square()
         if self._settings.mode == "original" or _is_too_small(self.frame_mask):
             picture = self.backdrop
         else:
-            picture = self._blended(motion, random)
+            picture = self._blended(random)
         return Patch(self.box, picture, self.frame_mask, self.frame_mask)
 
     def _square(self) -> Patch:
@@ -244,7 +269,7 @@ class _Pasting:
         cover = put_back(np.ones(self._face.shape[:2], np.float32), self.box, self._to_pasted)
         return Patch(self.box, pasted, cover[:, :, None], self.frame_mask)
 
-    def _blended(self, motion: Motion, random: Random) -> FloatPicture:
+    def _blended(self, random: Random) -> FloatPicture:
         """The face in the frame's pixels, with everything that the settings add."""
         settings, face = self._settings, self._face
         if settings.transfers_first:
@@ -256,7 +281,7 @@ class _Pasting:
         pasted = np.clip(put_back(face, self.box, self._to_pasted), 0, 1)
         if settings.is_seamless:
             pasted = _cloned(pasted, self._frame[self.box.slices], self.frame_mask)
-        return self._reworked(pasted, motion, random) if settings.reworks_face else pasted
+        return self._reworked(pasted, random) if self._is_reworked else pasted
 
     @cached_property
     def _area(self) -> FloatPicture:
@@ -264,7 +289,7 @@ class _Pasting:
         small = self._mask.at_face_size(self._crop.side)
         return np.where(small > 0, np.float32(1), small)
 
-    def _reworked(self, pasted: FloatPicture, motion: Motion, random: Random) -> FloatPicture:
+    def _reworked(self, pasted: FloatPicture, random: Random) -> FloatPicture:
         """Cut the pasted face out again, change it, and bring it back to where it was."""
         settings, crop = self._settings, self._crop
         face = cut_face(mixed(self.backdrop, pasted, self.frame_mask), self.box, crop.to_face, crop.side)
@@ -272,21 +297,21 @@ class _Pasting:
             face = recolour(settings.colour_transfer, face, crop.picture, self._area, random)
         if settings.mode == "seamless-hist-match":
             face = match_histogram(face, crop.picture, None, settings.hist_match_threshold)
-        size, degrees = self._motion_kernel(motion)
+        size, degrees = self._motion_kernel()
         if size:
             face = motion_blur(face, size, degrees)
         if settings.sharpen_amount:
             face = sharpen(face, settings.sharpen_mode, settings.sharpen_amount)
         return put_back(face, self.box, crop.to_face)
 
-    def _motion_kernel(self, motion: Motion) -> tuple[int, float]:
+    def _motion_kernel(self) -> tuple[int, float]:
         """Length in face pixels (0: none) and direction in degrees of the motion blur.
 
         The way of one frame step, as it is seen in the face's square. The original takes that of two steps and counts
         frame pixels as face pixels.
         """
         low, high = _MOTION_KERNELS
-        share = self._settings.motion_blur / 100
+        share, motion = self._settings.motion_blur / 100, self._motion
         if self._settings.like_original:
             length = int(motion.power * share)
             doubled = 2 if self._enlarged > 1 else 1

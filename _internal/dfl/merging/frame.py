@@ -88,7 +88,9 @@ class FrameWork:
         faces = []
         for face in task.faces:
             model = self.networks.models[face.model]
-            crop = cut_out(picture, face.landmarks, FaceType(model.face_type), model.resolution)
+            black = face.settings.like_original
+            kind = FaceType(model.face_type)
+            crop = cut_out(picture, face.landmarks, kind, model.resolution, black_from_edge=black)
             faces.append(self.networks.see(picture, ShownFace(crop, face.model, face.settings)))
         return CutFrame(task, content, picture, tuple(faces))
 

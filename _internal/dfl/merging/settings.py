@@ -192,16 +192,20 @@ class MergeSettings(Options):
 
     @property
     def reworks_face(self) -> bool:
-        """Whether the pasted face is cut out once more, changed and put back."""
+        """Whether the pasted face is to be cut out once more, changed and put back, which costs a little sharpness.
+
+        The original does so even where nothing is to be changed.
+        """
+        return self.is_blended and bool(self.motion_blur or self.reworks_without_motion)
+
+    @property
+    def reworks_without_motion(self) -> bool:
+        """Whether it is to be changed in other ways than by motion blur."""
+        if self.like_original and (self.motion_blur or self.sharpen_amount or self.denoise or self.bicubic):
+            return True
+        is_sharpened = self.sharpen_amount < 0 or (self.sharpen_amount > 0 and self.sharpen_mode != "none")
         recoloured_late = self.is_seamless and self.colour_transfer != "none"
-        return self.is_blended and bool(
-            recoloured_late
-            or self.mode == "seamless-hist-match"
-            or self.motion_blur
-            or self.sharpen_amount
-            or self.denoise
-            or self.bicubic
-        )
+        return is_sharpened or recoloured_late or self.mode == "seamless-hist-match"
 
     def deciding(self) -> dict[str, Any]:
         """The settings that decide how a frame with a face looks; those that do nothing beside the others left out."""
