@@ -12,18 +12,22 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dfl.base.errors import UserError
+from dfl.base.processor import BFLOAT16_FLAGS, processor_flags
 
 EngineName = Literal["tensorflow", "torch"]
+# Compute capabilities from which NVIDIA cards have these numbers.
+_BFLOAT16_CARD, _FLOAT16_CARD = (8, 0), (7, 0)
 
 
 @dataclass(frozen=True)
 class Engine:
-    """The engine in use."""
+    """The engine in use. short_numbers: bfloat16 or float16 if the device computes faster with them, else empty."""
 
     name: EngineName
     device: str
     is_gpu: bool
     why: str
+    short_numbers: Literal["", "bfloat16", "float16"] = ""
 
     def __str__(self) -> str:
         return f"Engine: {self.name} on {self.device} ({self.why})."
@@ -110,8 +114,10 @@ def _start_tensorflow(why: str) -> Engine:
         tf.constant(0)
     if cards:
         details = tf.config.experimental.get_device_details(cards[0])
-        return Engine("tensorflow", str(details.get("device_name", cards[0].name)), True, why)
-    return Engine("tensorflow", f"CPU, {os.cpu_count()} cores", False, f"{why}; {_no_gpu_reason('tensorflow')}")
+        name, capability = details.get("device_name", cards[0].name), details.get("compute_capability", (0, 0))
+        return Engine("tensorflow", str(name), True, why, _of_card(capability))
+    why = f"{why}; {_no_gpu_reason('tensorflow')}"
+    return Engine("tensorflow", f"CPU, {os.cpu_count()} cores", False, why, _of_processor())
 
 
 def _start_torch(why: str) -> Engine:
@@ -120,8 +126,19 @@ def _start_torch(why: str) -> Engine:
         import torch
 
     if torch.cuda.is_available():
-        return Engine("torch", torch.cuda.get_device_name(0), True, why)
-    return Engine("torch", f"CPU, {torch.get_num_threads()} threads", False, f"{why}; {_no_gpu_reason('torch')}")
+        return Engine("torch", torch.cuda.get_device_name(0), True, why, _of_card(torch.cuda.get_device_capability(0)))
+    why = f"{why}; {_no_gpu_reason('torch')}"
+    return Engine("torch", f"CPU, {torch.get_num_threads()} threads", False, why, _of_processor())
+
+
+def _of_card(capability: tuple[int, int]) -> Literal["", "bfloat16", "float16"]:
+    """Short numbers that a card of this compute capability is fast with."""
+    return "bfloat16" if capability >= _BFLOAT16_CARD else "float16" if capability >= _FLOAT16_CARD else ""
+
+
+def _of_processor() -> Literal["", "bfloat16"]:
+    """As _of_card; where the system does not tell (Windows), none."""
+    return "bfloat16" if BFLOAT16_FLAGS & set(processor_flags() or []) else ""
 
 
 def _no_gpu_reason(name: str) -> str:

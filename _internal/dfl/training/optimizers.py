@@ -10,6 +10,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from dfl.training.loss_scale import LossScale
+
 Tensor = Any
 EPSILON = 1e-6
 
@@ -19,7 +21,7 @@ class Optimizer:
 
     `clip` > 0 scales all gradients down together when their joint norm is larger. `kept_share` < 1 moves only a
     random part of the numbers in every step (the original's learning rate dropout). `cosine_period` > 0 lets the rate
-    swing between full and nothing, once in so many steps.
+    swing between full and nothing, once in so many steps. `scales_loss`: gradients come by way of float16.
     """
 
     def __init__(
@@ -31,6 +33,7 @@ class Optimizer:
         clip: float = 0.0,
         kept_share: float = 1.0,
         cosine_period: int = 0,
+        scales_loss: bool = False,
         seed: int = 0,
     ) -> None:
         self._weights = weights
@@ -40,6 +43,7 @@ class Optimizer:
         self._kept_share = kept_share
         self._cosine_period = cosine_period
         self._random = keras.random.SeedGenerator(seed)
+        self.loss_scale = LossScale() if scales_loss else None
         self.steps = keras.Variable(0, dtype="int64", trainable=False)
         self.slots: dict[str, keras.Variable] = {
             f"{slot}/{name}": keras.Variable(ops.zeros(weight.shape), trainable=False)
@@ -49,7 +53,8 @@ class Optimizer:
 
     def state(self) -> dict[str, keras.Variable]:
         """All that must be saved to go on exactly."""
-        return {"steps": self.steps, "random": self._random.state, **self.slots}
+        scale = self.loss_scale.state() if self.loss_scale else {}
+        return {"steps": self.steps, "random": self._random.state, **scale, **self.slots}
 
     def apply(self, gradients: list[Tensor]) -> None:
         """One step; gradients in the order of the weights."""

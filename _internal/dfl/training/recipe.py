@@ -40,7 +40,7 @@ class Recipe:
 def swap_recipe(options: ModelOptions, has_symmetric_warp: bool) -> Recipe:
     """The recipe for SAEHD's, Quick96's or AMP's options."""
     if isinstance(options, Quick96Options):
-        return _quick96(has_symmetric_warp)
+        return _quick96(options, has_symmetric_warp)
     if isinstance(options, SaehdOptions):
         plan = _saehd(options, has_symmetric_warp)
         return _pretraining(plan) if options.pretrain else plan
@@ -144,6 +144,7 @@ def _optimizer(options: TrainedSwapOptions, is_adabelief: bool) -> dict[str, Any
         "clip": 1.0 if options.clipgrad else 0.0,
         "kept_share": _KEPT_SHARE if has_dropout else 1.0,
         "cosine_period": options.lr_cos or (_DROPOUT_PERIOD if has_dropout else 0),
+        "scales_loss": options.precision == "float16",
     }
 
 
@@ -163,7 +164,7 @@ def _pretraining(plan: Recipe) -> Recipe:
     )
 
 
-def _quick96(has_symmetric_warp: bool) -> Recipe:
+def _quick96(options: Quick96Options, has_symmetric_warp: bool) -> Recipe:
     resolution = int(QUICK96["resolution"])
     samples = SampleSettings(
         resolution=resolution,
@@ -171,6 +172,11 @@ def _quick96(has_symmetric_warp: bool) -> Recipe:
         ranges=Ranges(scale=0.05),
         symmetric_warp=has_symmetric_warp,
     )
-    optimizer = {"is_adabelief": False, "rate": 2e-4, "kept_share": _KEPT_SHARE}
+    optimizer = {
+        "is_adabelief": False,
+        "rate": 2e-4,
+        "kept_share": _KEPT_SHARE,
+        "scales_loss": options.precision == "float16",
+    }
     losses = LossSettings(resolution, has_plain_mask=True)
     return Recipe(samples, samples, losses, ExtraTerms(), optimizer, reuses_every=3)

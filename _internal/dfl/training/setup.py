@@ -8,12 +8,15 @@ import keras
 from dfl.faces.face_type import FaceType
 from dfl.faceset.faceset import FaceFile
 from dfl.models.open_model import build_network
-from dfl.models.options import AmpOptions, Quick96Options, SaehdOptions, XsegOptions
+from dfl.models.options import AmpOptions, XsegOptions
 from dfl.models.saehd import Saehd
 from dfl.models.saved_set import SavedSet
 from dfl.nets.amp import Amp
+from dfl.nets.layers import set_computing
+from dfl.nets.xseg import XSeg
 from dfl.samples.xseg_sample import XsegSettings
 from dfl.training.amp_goal import AmpGoal, chosen_channels
+from dfl.training.choose_model import OPTION_CLASSES
 from dfl.training.feeding import Feeder, SwapFeeder
 from dfl.training.goal import Arrays, Goal
 from dfl.training.recipe import swap_recipe
@@ -41,24 +44,27 @@ def set_up(saved: SavedSet, faces: dict[Side, list[FaceFile]], seed: int, has_sy
     faces: of both sides; while pretraining, the pretraining set as both.
     """
     keras.utils.set_random_seed(seed)
-    network = build_network(saved.class_name, saved.options)
-    batch_size = int(saved.options["batch_size"])
+    network, options = build_network(saved.class_name, saved.options), OPTION_CLASSES[saved.class_name](**saved.options)
+    for part in [network] if isinstance(network, XSeg) else network.parts.values():
+        set_computing(part, options.precision, recompute=options.recompute)
+    batch_size = options.batch_size
     if isinstance(network, Saehd):
-        kind = Quick96Options if saved.class_name == "Quick96" else SaehdOptions
-        recipe = swap_recipe(kind(**saved.options), has_symmetric_warp)
+        recipe = swap_recipe(options, has_symmetric_warp)
         goal = SaehdGoal(network, recipe.losses, recipe.extra, seed)
         feeder = SwapFeeder(faces, recipe, batch_size, seed, saved.iteration, state=saved.optimizer)
         return Setup(goal, feeder, recipe.optimizer)
     if isinstance(network, Amp):
-        return _amp(network, AmpOptions(**saved.options), saved, faces, seed, has_symmetric_warp)
-    options = XsegOptions(**saved.options)
+        assert isinstance(options, AmpOptions)
+        return _amp(network, options, saved, faces, seed, has_symmetric_warp)
+    assert isinstance(options, XsegOptions)
     samples = XsegSettings(
         FaceType.from_name(options.face_type),
         "pretraining" if options.pretrain else "labelled",
         resolution=network.resolution,
     )
     xseg_feeder = XsegFeeder(faces, samples, batch_size, seed, saved.iteration)
-    return Setup(XsegGoal(network, options.pretrain), xseg_feeder, dict(XSEG_OPTIMIZER))
+    optimizer = XSEG_OPTIMIZER | {"scales_loss": options.precision == "float16"}
+    return Setup(XsegGoal(network, options.pretrain), xseg_feeder, optimizer)
 
 
 def _amp(

@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from dfl.training.loss_scale import all_finite
 from dfl.training.optimizers import Optimizer
 
 Tensor = Any
@@ -20,7 +21,8 @@ def make_step(losses: Losses, weights: list[keras.Variable], optimizer: Optimize
     """A function that takes a batch, moves the weights once and returns the losses, (N,) each.
 
     What is made smaller is the sum of all losses over the batch. All gradients are taken at the weights before the
-    step; the original wrote weights while others were still read. A batch whose loss is no finite number moves nothing.
+    step; the original wrote weights while others were still read. A batch whose loss is no finite number moves nothing;
+    one whose scaled gradients are not (in float16) moves nothing but the scale.
     """
     run = {"tensorflow": _tensorflow_step, "torch": _torch_step}[keras.backend.backend()](losses, weights, optimizer)
 
@@ -36,7 +38,7 @@ def _tensorflow_step(
 ) -> Callable[..., tuple[Tensor, ...]]:
     import tensorflow as tf
 
-    variables = [weight.value for weight in weights]
+    variables, scale = [weight.value for weight in weights], optimizer.loss_scale
 
     @tf.function  # type: ignore[untyped-decorator]
     def run(*batch: Tensor) -> tuple[Tensor, ...]:
@@ -44,8 +46,13 @@ def _tensorflow_step(
             tape.watch(variables)
             found = losses(*batch)
             total = sum(tf.reduce_sum(loss) for loss in found)
-        gradients = tape.gradient(total, variables)
-        tf.cond(tf.math.is_finite(total), lambda: _applied(optimizer, gradients), lambda: False)
+            scaled = scale.scaled(total) if scale else total
+        gradients = tape.gradient(scaled, variables)
+        is_finite = tf.math.is_finite(total)
+        if scale:
+            gradients, is_finite = scale.unscaled(gradients), all_finite(gradients)
+            scale.learn(is_finite)
+        tf.cond(is_finite, lambda: _applied(optimizer, gradients), lambda: False)
         return found
 
     return run  # type: ignore[no-any-return]
@@ -61,15 +68,20 @@ def _torch_step(
 ) -> Callable[..., tuple[Tensor, ...]]:
     import torch
 
-    variables = [weight.value for weight in weights]
+    variables, scale = [weight.value for weight in weights], optimizer.loss_scale
 
     def run(*batch: Tensor) -> tuple[Tensor, ...]:
         found = losses(*batch)
         total = sum(loss.sum() for loss in found)
-        if torch.isfinite(total):
-            gradients = torch.autograd.grad(total, variables)
+        is_finite = torch.isfinite(total)
+        if is_finite:
+            gradients = list(torch.autograd.grad(scale.scaled(total) if scale else total, variables))
             with torch.no_grad():
-                optimizer.apply(list(gradients))
+                if scale:
+                    is_finite, gradients = all_finite(gradients), scale.unscaled(gradients)
+                    scale.learn(is_finite)
+                if is_finite:
+                    optimizer.apply(gradients)
         return tuple(loss.detach() for loss in found)
 
     return run

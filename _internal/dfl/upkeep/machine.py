@@ -9,15 +9,12 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from dfl.base.processor import FLAGS, processor_facts, processor_flags
 from dfl.upkeep.findings import Finding
 
 PYTHONS = ((3, 11), (3, 13))  # oldest and newest that the engines have packages for
-# Flags that change what is computed how fast: TensorFlow needs the first, bfloat16 pays with one of the last two.
-FLAGS = ("avx", "avx2", "avx512f", "avx512_bf16", "amx_bf16")
 SMALL_MEMORY = 8 * 2**30
 SMALL_DISK = 5 * 2**30
-# Numbers of IsProcessorFeaturePresent; Windows knows no number for bfloat16.
-_WINDOWS_FLAGS = {"avx": 39, "avx2": 40, "avx512f": 41}
 
 
 def system() -> Iterator[Finding]:
@@ -36,7 +33,7 @@ def system() -> Iterator[Finding]:
 
 def processor() -> Iterator[Finding]:
     """Name, cores this process may use, and the flags that matter."""
-    flags = _flags()
+    flags = processor_flags()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     known = ", ".join(flags) if flags else "flags unknown" if flags is None else "none of " + ", ".join(FLAGS)
     text = f"{_processor_name()}, {cores} cores, {known}"
@@ -93,24 +90,4 @@ def _processor_name() -> str:
 
         with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, r"HARDWARE\DESCRIPTION\System\CentralProcessor\0") as key:
             return str(winreg.QueryValueEx(key, "ProcessorNameString")[0]).strip()
-    return _cpu_facts().get("model name") or platform.processor() or "unknown processor"
-
-
-def _flags() -> list[str] | None:
-    """Those of FLAGS that the processor has; None where the system does not tell."""
-    if sys.platform == "win32":
-        import ctypes
-
-        has = ctypes.windll.kernel32.IsProcessorFeaturePresent
-        return [flag for flag, number in _WINDOWS_FLAGS.items() if has(number)]
-    words = _cpu_facts().get("flags", "").split()
-    return [flag for flag in FLAGS if flag in words] if words else None
-
-
-def _cpu_facts() -> dict[str, str]:
-    """The first processor's lines of /proc/cpuinfo; empty on other systems."""
-    source = Path("/proc/cpuinfo")
-    if not source.is_file():
-        return {}
-    lines = source.read_text(encoding="utf-8", errors="replace").split("\n\n")[0].splitlines()
-    return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    return processor_facts().get("model name") or platform.processor() or "unknown processor"
