@@ -14,6 +14,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from dfl.nets.convolution import convolve
 from dfl.nets.layout import depth_to_space
 
 Tensor = Any
@@ -81,17 +82,21 @@ class Conv2D:
         self._is_same = stride == 1 and padding is None
         self._has_bias = has_bias
         self._precision: Precision = "float32"
+        self._multiplies = False
         self.weight = keras.Variable(glorot_uniform((kernel, kernel, inputs, outputs)))
         if has_bias:
             self.bias = keras.Variable(ops.zeros((outputs,)))
 
-    def compute_in(self, precision: Precision) -> None:
-        """Take and give maps of this type; the weights stay float32."""
+    def compute_in(self, precision: Precision, *, on_processor: bool) -> None:
+        """Take and give maps of this type; the weights stay float32. on_processor: see nets.convolution."""
         self._precision = precision
+        self._multiplies = on_processor and precision == "float32" and self._is_same and self.weight.shape[0] > 1
 
     def __call__(self, x: Tensor) -> Tensor:
         x, weight = ops.cast(x, self._precision), ops.cast(self.weight, self._precision)
-        if self._is_same:
+        if self._multiplies:
+            x = convolve(x, weight)
+        elif self._is_same:
             x = ops.conv(x, weight, padding="same")
         else:
             x = ops.pad(x, ((0, 0), self._pads(x.shape[1]), self._pads(x.shape[2]), (0, 0)))
@@ -120,7 +125,7 @@ class Conv2DTranspose:
         self.weight = keras.Variable(glorot_uniform((3, 3, outputs, inputs)))
         self.bias = keras.Variable(ops.zeros((outputs,)))
 
-    def compute_in(self, precision: Precision) -> None:
+    def compute_in(self, precision: Precision, **_: bool) -> None:
         """As Conv2D's."""
         self._precision = precision
 
@@ -244,14 +249,16 @@ class ResidualBlock(Block):
         return self._activation(x + inner, 0.2)
 
 
-def set_computing(network: object, precision: Precision, *, recompute: bool = False) -> None:
+def set_computing(
+    network: object, precision: Precision, *, recompute: bool = False, on_processor: bool = False
+) -> None:
     """Let a network or layer compute in `precision` from now on, all that it is made of included.
 
-    recompute: see Block.keep_input_only.
+    recompute: see Block.keep_input_only. on_processor: take gradients in the way that is fast without a graphics card.
     """
     for layer in _layers(network):
         if isinstance(layer, Conv2D | Conv2DTranspose):
-            layer.compute_in(precision)
+            layer.compute_in(precision, on_processor=on_processor)
         elif isinstance(layer, Block):
             layer.keep_input_only(recompute)
 

@@ -38,15 +38,22 @@ class Setup:
     optimizer: dict[str, Any]
 
 
-def set_up(saved: SavedSet, faces: dict[Side, list[FaceFile]], seed: int, has_symmetric_warp: bool) -> Setup:
+def set_up(
+    saved: SavedSet,
+    faces: dict[Side, list[FaceFile]],
+    seed: int,
+    has_symmetric_warp: bool,
+    *,
+    on_processor: bool = True,
+) -> Setup:
     """Networks with start values of `seed`, and batches from the saved iteration on. The engine must be started.
 
-    faces: of both sides; while pretraining, the pretraining set as both.
+    faces: of both sides; while pretraining, the pretraining set as both. on_processor: without a graphics card.
     """
     keras.utils.set_random_seed(seed)
     network, options = build_network(saved.class_name, saved.options), OPTION_CLASSES[saved.class_name](**saved.options)
     for part in [network] if isinstance(network, XSeg) else network.parts.values():
-        set_computing(part, options.precision, recompute=options.recompute)
+        set_computing(part, options.precision, recompute=options.recompute, on_processor=on_processor)
     batch_size = options.batch_size
     if isinstance(network, Saehd):
         recipe = swap_recipe(options, has_symmetric_warp)

@@ -47,7 +47,7 @@ def run(workspace: Workspace, options: TrainRunOptions, report: Report) -> None:
 
         saved, faces, held = _hold_out(saved, faces, options.held_out, seed, report)
         _say_start(name, options, saved, faces, report)
-        setup = set_up(saved, faces, seed, options.symmetric_warp)
+        setup = set_up(saved, faces, seed, options.symmetric_warp, on_processor=not engine.is_gpu)
         saved = begin(folder, saved, setup.goal.network, seed)
         trainer = Trainer(folder, saved, setup.goal, setup.feeder, setup.optimizer, seed)
         try:
