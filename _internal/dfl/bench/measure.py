@@ -2,7 +2,7 @@
 
 import resource
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 
@@ -14,10 +14,16 @@ def cpu_seconds() -> float:
 
 def median_cpu(work: Callable[[], Any], rounds: int) -> float:
     """Median CPU seconds of `rounds` calls, after one that does not count."""
-    work()
-    spent = []
-    for _ in range(rounds):
-        begin = cpu_seconds()
-        work()
-        spent.append(cpu_seconds() - begin)
-    return statistics.median(spent)
+    return median_cpu_in_turn([work], rounds)[0]
+
+
+def median_cpu_in_turn(works: Sequence[Callable[[], Any]], rounds: int) -> list[float]:
+    """Median CPU seconds of each work's `rounds` calls, made in turn: what else the machine does slows all alike."""
+    spent: list[list[float]] = [[] for _ in works]
+    for number in range(rounds + 1):
+        for work, seconds in zip(works, spent, strict=True):
+            begin = cpu_seconds()
+            work()
+            if number:  # the first call does not count
+                seconds.append(cpu_seconds() - begin)
+    return [statistics.median(seconds) for seconds in spent]
