@@ -3,6 +3,7 @@
 import resource
 import statistics
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 
@@ -12,18 +13,22 @@ def cpu_seconds() -> float:
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
+def cpu_of(work: Callable[[], Any]) -> float:
+    """CPU seconds of one call."""
+    begin = cpu_seconds()
+    work()
+    return cpu_seconds() - begin
+
+
 def median_cpu(work: Callable[[], Any], rounds: int) -> float:
     """Median CPU seconds of `rounds` calls, after one that does not count."""
-    return median_cpu_in_turn([work], rounds)[0]
+    return medians_in_turn([partial(cpu_of, work)], rounds)[0]
 
 
-def median_cpu_in_turn(works: Sequence[Callable[[], Any]], rounds: int) -> list[float]:
-    """Median CPU seconds of each work's `rounds` calls, made in turn: what else the machine does slows all alike."""
-    spent: list[list[float]] = [[] for _ in works]
-    for number in range(rounds + 1):
-        for work, seconds in zip(works, spent, strict=True):
-            begin = cpu_seconds()
-            work()
-            if number:  # the first call does not count
-                seconds.append(cpu_seconds() - begin)
-    return [statistics.median(seconds) for seconds in spent]
+def medians_in_turn(measurements: Sequence[Callable[[], float]], rounds: int) -> list[float]:
+    """The median of each measurement's `rounds` results, after one that does not count.
+
+    They are made in turn, so that what else the machine does slows all of them alike.
+    """
+    results = [[measure() for measure in measurements] for _ in range(rounds + 1)][1:]
+    return [statistics.median(column) for column in zip(*results, strict=True)]

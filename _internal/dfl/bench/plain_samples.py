@@ -5,6 +5,7 @@ float32, every output reads and draws all it needs for itself, masks are drawn o
 computed for the input and again for the target. For measuring alone.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.random import RandomState
 
 from dfl.base.pictures import FloatPicture
+from dfl.bench.measure import cpu_of
 from dfl.faces.align import alignment_matrix
 from dfl.faceset.faceset import FaceFile
 from dfl.samples.colour_transfer import Mode, random_rotation
@@ -55,6 +57,17 @@ def plain_sample(face: FaceFile, settings: SampleSettings, seed: int, partner: F
     eyes_mouth = mask(np.clip(parts, 0, 1) * (_face_mask(face, size) != 0))
     largest = eyes_mouth.max()
     return Sample(warped, target, full, eyes_mouth / largest if largest else eyes_mouth)
+
+
+def plain_cpu(faces: Sequence[FaceFile], settings: SampleSettings) -> float:
+    """CPU seconds of one sample of every face, the next face being its partner."""
+
+    def work() -> None:
+        for number, face in enumerate(faces):
+            partner = None if settings.transfer == "none" else faces[(number + 1) % len(faces)]
+            plain_sample(face, settings, number, partner)
+
+    return cpu_of(work)
 
 
 def _read(face: FaceFile) -> FloatPicture:

@@ -2,8 +2,10 @@
 
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,8 @@ import cv2
 import numpy as np
 
 from dfl.base.report import Report
-from dfl.bench.measure import median_cpu_in_turn
-from dfl.bench.plain_samples import PLAIN_MODES, plain_sample
+from dfl.bench.measure import cpu_of, medians_in_turn
+from dfl.bench.plain_samples import PLAIN_MODES, plain_cpu
 from dfl.faces.face_type import FaceType
 from dfl.faces.masks import hull_mask
 from dfl.faceset.aligned_face import AlignedFace, write_face
@@ -44,7 +46,8 @@ def bench_samples(workspace: Workspace, resolution: int, rounds: int, report: Re
 
     Kept: the face is in memory at the model's size. Read: it is decoded for this sample, as is the partner's picture
     of idt and sot; the other transfers need no more than a partner's mean and spread, which are kept for all faces.
-    Plain: plain_sample, which reads everything, and how many times as long as "read" it takes.
+    Plain: plain_sample, which reads everything, in a process of its own as the original's workers are (its large blocks
+    of memory are asked from the system again and again), and how many times as long as "read" it takes.
     """
     plain = SampleSettings(resolution, FaceType.FULL, flip=True)
     kinds = {"plain": plain, "eyes and mouth": replace(plain, eyes_mouth="joint")}
@@ -74,10 +77,13 @@ def _milliseconds(faces: list[FaceFile], settings: SampleSettings, rounds: int) 
     """CPU time of a sample with faces kept and faces read, and the plain way where it knows the transfer."""
     mode = settings.transfer
     used = faces if mode == "none" or is_formula(mode) else faces[:_FACES_OF_SLOW_KINDS]
-    works = [_work(used, settings, is_kept=True), _work(used, settings, is_kept=False)]
-    if mode in PLAIN_MODES:
-        works.append(partial(_plain_work, used, settings))
-    return [1000 * seconds / len(used) for seconds in median_cpu_in_turn(works, rounds)]
+    measurements: list[Callable[[], float]] = [
+        partial(cpu_of, _work(used, settings, is_kept)) for is_kept in (True, False)
+    ]
+    with ProcessPoolExecutor(1, get_context("spawn"), cv2.setNumThreads, (1,)) as process:
+        if mode in PLAIN_MODES:
+            measurements.append(lambda: process.submit(plain_cpu, used, settings).result())
+        return [1000 * seconds / len(used) for seconds in medians_in_turn(measurements, rounds)]
 
 
 def _faces_of_one_size(faces: list[FaceFile], folder: Path) -> list[FaceFile]:
@@ -108,13 +114,6 @@ def _work(faces: list[FaceFile], settings: SampleSettings, is_kept: bool) -> Cal
             fill_sample(base, settings, dice, partner, batch.sample(number))
 
     return work
-
-
-def _plain_work(faces: list[FaceFile], settings: SampleSettings) -> None:
-    """Makes one sample of every face, plainly."""
-    for number, face in enumerate(faces):
-        partner = None if settings.transfer == "none" else faces[(number + 1) % len(faces)]
-        plain_sample(face, settings, number, partner)
 
 
 def _base(face: FaceFile, settings: SampleSettings) -> Base:
