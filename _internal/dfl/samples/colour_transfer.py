@@ -197,24 +197,28 @@ def _match_rows(values: NDArray[np.float32], wanted: NDArray[np.float32]) -> NDA
             matched[row] = value
             continue
         place = (value - low) / step  # in bins
-        share = _cumulated(place)
+        bins = _bins(place)
+        index = bins.astype(np.intp)
         upper_edges = low + step * np.arange(1, _IDT_BINS + 1)
-        goal = np.interp(share, _cumulated((other - low) / step), upper_edges)
-        goal = np.append(goal, goal[-1]).astype(np.float32)
-        # Between two upper edges the goal is linear; below the first one the original answers 0.
-        place -= 1
-        below = place < 0
-        np.maximum(place, 0, out=place)
-        index = np.minimum(place.astype(np.int32), _IDT_BINS - 1)
-        start = goal[index]
-        matched[row] = start + (goal[index + 1] - start) * (place - index)
-        matched[row][below] = 0
+        goal = np.interp(
+            _cumulated(index), _cumulated(_bins((other - low) / step).astype(np.intp)), upper_edges
+        ).astype(np.float32)
+        # Between two upper edges the goal is linear; below the first one, in the first bin, the original answers 0.
+        start, slope = np.zeros(_IDT_BINS, np.float32), np.zeros(_IDT_BINS, np.float32)
+        start[1:], slope[1:] = goal[:-1], np.diff(goal)
+        place -= bins
+        place *= slope.take(index)
+        np.add(place, start.take(index), out=matched[row])
     return matched
 
 
-def _cumulated(place: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Share (256,) of the values at or below each bin; `place` is the value counted in bins."""
-    index = np.minimum(place.astype(np.int32), _IDT_BINS - 1)
+def _bins(place: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The bin of each value, a whole number; `place` is the value counted in bins."""
+    return np.minimum(np.floor(place), np.float32(_IDT_BINS - 1))
+
+
+def _cumulated(index: NDArray[np.intp]) -> NDArray[np.float32]:
+    """Share (256,) of the values at or below each bin."""
     total = np.bincount(index, minlength=_IDT_BINS).cumsum().astype(np.float32)
     return total / total[-1]  # type: ignore[no-any-return]
 
