@@ -2,7 +2,8 @@
 
 import resource
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 
@@ -12,12 +13,22 @@ def cpu_seconds() -> float:
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
+def cpu_of(work: Callable[[], Any]) -> float:
+    """CPU seconds of one call."""
+    begin = cpu_seconds()
+    work()
+    return cpu_seconds() - begin
+
+
 def median_cpu(work: Callable[[], Any], rounds: int) -> float:
     """Median CPU seconds of `rounds` calls, after one that does not count."""
-    work()
-    spent = []
-    for _ in range(rounds):
-        begin = cpu_seconds()
-        work()
-        spent.append(cpu_seconds() - begin)
-    return statistics.median(spent)
+    return medians_in_turn([partial(cpu_of, work)], rounds)[0]
+
+
+def medians_in_turn(measurements: Sequence[Callable[[], float]], rounds: int) -> list[float]:
+    """The median of each measurement's `rounds` results, after one that does not count.
+
+    They are made in turn, so that what else the machine does slows all of them alike.
+    """
+    results = [[measure() for measure in measurements] for _ in range(rounds + 1)][1:]
+    return [statistics.median(column) for column in zip(*results, strict=True)]

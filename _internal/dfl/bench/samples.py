@@ -2,7 +2,10 @@
 
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,8 @@ import cv2
 import numpy as np
 
 from dfl.base.report import Report
-from dfl.bench.measure import median_cpu
+from dfl.bench.measure import cpu_of, medians_in_turn
+from dfl.bench.plain_samples import PLAIN_MODES, plain_cpu
 from dfl.faces.face_type import FaceType
 from dfl.faces.masks import hull_mask
 from dfl.faceset.aligned_face import AlignedFace, write_face
@@ -32,6 +36,7 @@ from dfl.samples.sample import (
 from dfl.workspace import Workspace
 
 FACES = 8
+_FACES_OF_SLOW_KINDS = 2
 _LARGE_BYTES = 24 * 2**20
 _FACE_SIDE, _MASK_SIDE, _MASK_BLUR = 512, 256, (9, 9)
 
@@ -41,6 +46,8 @@ def bench_samples(workspace: Workspace, resolution: int, rounds: int, report: Re
 
     Kept: the face is in memory at the model's size. Read: it is decoded for this sample, as is the partner's picture
     of idt and sot; the other transfers need no more than a partner's mean and spread, which are kept for all faces.
+    Plain: plain_sample, which reads everything, in a process of its own as the original's workers are (its large blocks
+    of memory are asked from the system again and again), and how many times as long as "read" it takes.
     """
     plain = SampleSettings(resolution, FaceType.FULL, flip=True)
     kinds = {"plain": plain, "eyes and mouth": replace(plain, eyes_mouth="joint")}
@@ -53,17 +60,30 @@ def bench_samples(workspace: Workspace, resolution: int, rounds: int, report: Re
     try:
         with tempfile.TemporaryDirectory() as folder:
             faces = _faces_of_one_size(load_training_faces(workspace.aligned("dst")), Path(folder))
-            report.line(f"| ms CPU a sample of {resolution} pixels | faces kept | faces read |")
-            report.line("|---|---|---|")
+            report.line(f"| ms CPU a sample of {resolution} pixels | faces kept | faces read | in float32, plainly |")
+            report.line("|---|---|---|---|")
             figures = {}
             for name, settings in kinds.items():
-                works = [_work(faces, settings, is_kept) for is_kept in (True, False)]
-                kept, read = (1000 * median_cpu(work, rounds) / FACES for work in works)
-                report.line(f"| {name} | {kept:.2f} | {read:.2f} |")
+                kept, read, *peer = _milliseconds(faces, settings, rounds)
+                compared = f"{peer[0]:.2f} = {peer[0] / read:.2f} times" if peer else ""
+                report.line(f"| {name} | {kept:.2f} | {read:.2f} | {compared} |")
                 figures[name] = round(kept, 3)
     finally:
         cv2.setNumThreads(threads)
     report.done(f"Medians of {rounds} times {FACES} samples, one thread.", **figures)
+
+
+def _milliseconds(faces: list[FaceFile], settings: SampleSettings, rounds: int) -> list[float]:
+    """CPU time of a sample with faces kept and faces read, and the plain way where it knows the transfer."""
+    mode = settings.transfer
+    used = faces if mode == "none" or is_formula(mode) else faces[:_FACES_OF_SLOW_KINDS]
+    measurements: list[Callable[[], float]] = [
+        partial(cpu_of, _work(used, settings, is_kept)) for is_kept in (True, False)
+    ]
+    with ProcessPoolExecutor(1, get_context("spawn"), cv2.setNumThreads, (1,)) as process:
+        if mode in PLAIN_MODES:
+            measurements.append(lambda: process.submit(plain_cpu, used, settings).result())
+        return [1000 * seconds / len(used) for seconds in medians_in_turn(measurements, rounds)]
 
 
 def _faces_of_one_size(faces: list[FaceFile], folder: Path) -> list[FaceFile]:

@@ -104,7 +104,7 @@ def similarity(source: NDArray[Any], target: NDArray[Any]) -> Matrix:
     source_off, target_off = source - source_mean, target - target_mean
     covariance = target_off.T @ source_off / len(source)
     left, strengths, right = np.linalg.svd(covariance)
-    rank = np.linalg.matrix_rank(covariance)
+    rank = int((strengths > strengths.max() * 2 * np.finfo(strengths.dtype).eps).sum())
     if rank == 0:
         return np.full((2, 3), np.nan)
     signs = np.ones(2)

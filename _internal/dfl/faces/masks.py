@@ -108,8 +108,12 @@ def _drawn_part(
     Gives the rows and columns outside of which all is 0, and what is within.
     """
     hulls = [cv2.convexHull(points[list(part)].astype(np.int32)) for part in parts]
-    # Twice the blur's reach, so that what OpenCV reflects at the box's own edges is empty.
-    left, top, right, bottom = _box(hulls, dilate + 2 * (blur // 2), shape_hw)
+    border = cv2.BORDER_CONSTANT
+    left, top, right, bottom = _box(hulls, dilate // 2 + blur // 2, shape_hw)
+    if blur and (min(left, top) == 0 or right == shape_hw[1] or bottom == shape_hw[0]):
+        # At the picture's edge the blur reflects; twice its reach, so that at the box's other edges this is 0.
+        border = cv2.BORDER_REFLECT_101
+        left, top, right, bottom = _box(hulls, dilate + 2 * (blur // 2), shape_hw)
     spot = slice(top, max(bottom, top)), slice(left, max(right, left))
     filled: Any = np.zeros((spot[0].stop - top, spot[1].stop - left), np.uint8)
     if not filled.size:
@@ -120,7 +124,7 @@ def _drawn_part(
         # In 8 bits: the same result in a fraction of the time.
         filled = cv2.dilate(filled, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (dilate, dilate)))
     part_mask: Any = filled.astype(np.float32)
-    return spot, cv2.GaussianBlur(part_mask, (blur, blur), 0) if blur else part_mask
+    return spot, cv2.GaussianBlur(part_mask, (blur, blur), 0, borderType=border) if blur else part_mask
 
 
 def _box(hulls: list[Any], margin: int, shape_hw: tuple[int, int]) -> _Box:

@@ -48,15 +48,18 @@ def _as_jpeg(grey: NDArray[np.uint8], quality: int) -> bytes:
 
 def decode_mask(content: bytes, name: str) -> FloatPicture:
     """The mask of encode_mask's bytes: (H, W, 1) float32, 0..1. UserError names the file when it is damaged."""
+    return decode_mask_bytes(content, name)[:, :, None].astype(np.float32) / np.float32(255)
+
+
+def decode_mask_bytes(content: bytes, name: str) -> NDArray[np.uint8]:
+    """The mask of encode_mask's bytes as it is stored: (H, W) uint8. UserError names the file when it is damaged."""
     if 0 < max(announced_size(content)) <= MAX_MASK_SIDE:
         try:
             picture: Any = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
         except cv2.error:
             picture = None
         if picture is not None and picture.dtype == np.uint8:
-            grey = picture.reshape(*picture.shape[:2], -1)[:, :, :1]
-            mask: FloatPicture = grey.astype(np.float32) / np.float32(255)
-            return mask
+            return np.ascontiguousarray(picture.reshape(*picture.shape[:2], -1)[:, :, 0])
     raise UserError(f"The XSeg mask in {name} is damaged.", "Apply XSeg to the faceset again, or remove its masks.")
 
 

@@ -24,6 +24,8 @@ Formula = Literal["rct", "lct", "mkl"]
 _LAB_LOW = np.array([0.0, -127.0, -127.0, 0.0])  # OpenCV's scalars have four numbers
 _LAB_HIGH = np.array([100.0, 127.0, 127.0, 0.0])
 _IDT_ROUNDS = 20
+# Multiplications of a matrix product that OpenBLAS computes without its threads (2**18), with some room.
+_ONE_THREAD_PRODUCT = 2**17
 _IDT_BINS = 256
 # The original smooths the change of sot by a bilateral filter with these widths, in picture values and in pixels.
 _SOT_SIGMA_COLOUR = 5.0
@@ -178,10 +180,10 @@ def idt(target: FloatPicture, reference: FloatPicture, random: Random) -> FloatP
     wanted = np.ascontiguousarray(reference.reshape(-1, 3).T)
     for _ in range(_IDT_ROUNDS):
         rotation = random_rotation(random).astype(np.float32)
-        turned = rotation @ colours
-        move = _match_rows(turned, rotation @ wanted)
+        turned = _product(rotation, colours)
+        move = _match_rows(turned, _product(rotation, wanted))
         move -= turned
-        colours += (rotation.T @ move) / np.float32(_IDT_ROUNDS)
+        colours += _product(rotation.T / np.float32(_IDT_ROUNDS), move)
     return _clipped(np.ascontiguousarray(colours.T).reshape(target.shape))
 
 
@@ -195,24 +197,28 @@ def _match_rows(values: NDArray[np.float32], wanted: NDArray[np.float32]) -> NDA
             matched[row] = value
             continue
         place = (value - low) / step  # in bins
-        share = _cumulated(place)
+        bins = _bins(place)
+        index = bins.astype(np.intp)
         upper_edges = low + step * np.arange(1, _IDT_BINS + 1)
-        goal = np.interp(share, _cumulated((other - low) / step), upper_edges)
-        goal = np.append(goal, goal[-1]).astype(np.float32)
-        # Between two upper edges the goal is linear; below the first one the original answers 0.
-        place -= 1
-        below = place < 0
-        np.maximum(place, 0, out=place)
-        index = np.minimum(place.astype(np.int32), _IDT_BINS - 1)
-        start = goal[index]
-        matched[row] = start + (goal[index + 1] - start) * (place - index)
-        matched[row][below] = 0
+        goal = np.interp(
+            _cumulated(index), _cumulated(_bins((other - low) / step).astype(np.intp)), upper_edges
+        ).astype(np.float32)
+        # Between two upper edges the goal is linear; below the first one, in the first bin, the original answers 0.
+        start, slope = np.zeros(_IDT_BINS, np.float32), np.zeros(_IDT_BINS, np.float32)
+        start[1:], slope[1:] = goal[:-1], np.diff(goal)
+        place -= bins
+        place *= slope.take(index)
+        np.add(place, start.take(index), out=matched[row])
     return matched
 
 
-def _cumulated(place: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Share (256,) of the values at or below each bin; `place` is the value counted in bins."""
-    index = np.minimum(place.astype(np.int32), _IDT_BINS - 1)
+def _bins(place: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The bin of each value, a whole number; `place` is the value counted in bins."""
+    return np.minimum(np.floor(place), np.float32(_IDT_BINS - 1))
+
+
+def _cumulated(index: NDArray[np.intp]) -> NDArray[np.float32]:
+    """Share (256,) of the values at or below each bin."""
     total = np.bincount(index, minlength=_IDT_BINS).cumsum().astype(np.float32)
     return total / total[-1]  # type: ignore[no-any-return]
 
@@ -255,11 +261,25 @@ def _transported(
         directions = random.normal(size=(batch, 3)).astype(np.float32)
         directions /= np.linalg.norm(directions, axis=1, keepdims=True)
         way = np.empty((batch, moved.shape[1]), np.float32)
-        for row, (place, goal) in enumerate(zip(directions @ moved, directions @ wanted, strict=True)):
-            way[row, _order(place)] = goal[_order(goal)]
-            way[row] -= place
-        moved += (directions.T @ way) / np.float32(batch)
+        places, goals = _product(directions, moved), np.sort(_product(directions, wanted), axis=1)
+        for row, (place, goal) in enumerate(zip(places, goals, strict=True)):
+            way[row, _order(place)] = goal
+        way -= places
+        moved += _product(directions.T / np.float32(batch), way)
     return np.ascontiguousarray(moved.T).reshape(target.shape)
+
+
+def _product(matrix: NDArray[np.float32], values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """matrix @ values, (M, K) and (K, N), in blocks of columns.
+
+    OpenBLAS gives larger products to all processors, whose threads then spin for more CPU time than the product needs:
+    idt of 256 pixels took seven times as much.
+    """
+    result = np.empty((matrix.shape[0], values.shape[1]), np.float32)
+    block = _ONE_THREAD_PRODUCT // matrix.size
+    for start in range(0, values.shape[1], block):
+        np.matmul(matrix, values[:, start : start + block], out=result[:, start : start + block])
+    return result
 
 
 def _order(values: NDArray[np.float32]) -> NDArray[np.intp]:

@@ -4,6 +4,7 @@ In two steps. The base is what stays the same each time a face is used: its pict
 8 bits, so that many bases fit into memory. The sample is drawn from the base with a seed: colours, geometry, float32.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -18,10 +19,10 @@ from dfl.faces.align import alignment_matrix
 from dfl.faces.face_type import FaceType
 from dfl.faces.masks import eyes_and_mouth, hull_mask
 from dfl.faceset.aligned_face import FaceMetadata
-from dfl.faceset.segmentation import decode_mask
+from dfl.faceset.segmentation import decode_mask_bytes
 from dfl.samples.colour_transfer import Colours, Mode, colours_of, is_formula, recolour, transfer
 from dfl.samples.degrade import Degradations, degrade
-from dfl.samples.warp import Geometry, Ranges, apply_geometry, random_geometry
+from dfl.samples.warp import Geometry, Ranges, apply_geometry, apply_to_planes, random_geometry
 
 _TO_UNIT = np.float32(1 / 255)
 Mask8 = NDArray[np.uint8]  # (R, R) or (R, R, 2), 0..255
@@ -168,7 +169,7 @@ def _face_mask(size: int, metadata: FaceMetadata, name: str) -> Mask8:
     """The face's area at the picture's size, (S, S) uint8: the XSeg mask if there is one, else the landmarks' hull."""
     if metadata.xseg_mask is None:
         return _to_bytes(hull_mask((size, size), metadata.landmarks, metadata.eyebrows_expand_mod))
-    mask = _to_bytes(decode_mask(metadata.xseg_mask, name))
+    mask = decode_mask_bytes(metadata.xseg_mask, name)
     return np.asarray(cv2.resize(mask, (size, size), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
@@ -229,13 +230,16 @@ def fill_sample(base: Base, settings: SampleSettings, dice: Dice, partner: Partn
         side, dice.geometry, dice.grid, settings.ranges, may_flip, is_symmetric=settings.symmetric_warp
     )
     shown, target = _recoloured(base, settings, dice, partner)
+    target_planes = _float_planes(target)
+    shown_planes = target_planes if shown is target else _float_planes(shown)
     if settings.hsv_power > 0:
-        shown = _shifted_colour(shown, settings.hsv_power, dice.geometry)
-    np.clip(apply_geometry(target, geometry, warp=False), 0, 1, out=into.target)
-    if shown is target and not settings.warp:
+        shifted = _shifted_colour(cv2.merge(shown_planes), settings.hsv_power, dice.geometry)
+        shown_planes = cv2.split(shifted)
+    _fill_picture(target_planes, geometry, False, into.target)
+    if shown_planes is target_planes and not settings.warp:
         into.warped[...] = into.target
     else:
-        np.clip(apply_geometry(shown, geometry, warp=settings.warp), 0, 1, out=into.warped)
+        _fill_picture(shown_planes, geometry, settings.warp, into.warped)
     if settings.degrade:
         seen = np.asarray(cv2.convertScaleAbs(into.warped, alpha=255), np.uint8)
         spoilt = degrade(seen, settings.degrade, dice.faults())
@@ -250,12 +254,12 @@ def fill_sample(base: Base, settings: SampleSettings, dice: Dice, partner: Partn
 
 def _recoloured(
     base: Base, settings: SampleSettings, dice: Dice, partner: Partner | None
-) -> tuple[FloatPicture, FloatPicture]:
-    """Input and target in the partner's colours; one picture where they are the same."""
-    plain: FloatPicture = base.picture * _TO_UNIT
+) -> tuple[Picture | FloatPicture, Picture | FloatPicture]:
+    """Input and target in the partner's colours; one picture where they are the same, the base's without transfer."""
     mode = settings.transfer
     if mode == "none":
-        return plain, plain
+        return base.picture, base.picture
+    plain: FloatPicture = base.picture * _TO_UNIT
     if partner is None:
         raise ValueError("a colour transfer needs a partner's picture")
     if is_formula(mode):
@@ -266,6 +270,17 @@ def _recoloured(
     reference = partner * _TO_UNIT
     # The original draws again for the target, so that input and target differ a little in colour.
     return transfer(mode, plain, reference, dice.colours), transfer(mode, plain, reference, dice.colours)
+
+
+def _float_planes(picture: Picture | FloatPicture) -> Sequence[Any]:
+    """The channels of a picture, float32 0..1. Plane by plane, as geometry treats them, all stays in the cache."""
+    planes = cv2.split(picture)
+    return [plane * _TO_UNIT for plane in planes] if picture.dtype == np.uint8 else planes
+
+
+def _fill_picture(planes: Sequence[Any], geometry: Geometry, warp: bool, into: FloatPicture) -> None:
+    moved = apply_to_planes(planes, geometry, warp=warp)
+    np.clip(cv2.merge(moved, into), 0, 1, out=into)
 
 
 def _fill_mask(mask: Mask8, geometry: Geometry, into: FloatPicture) -> None:

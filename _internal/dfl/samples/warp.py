@@ -3,6 +3,7 @@
 The random numbers are drawn in the original's order, so that a `numpy.random.RandomState(s)` gives its parameters.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -90,7 +91,7 @@ def _bent_grid(
     if is_symmetric:
         grid_x[1:-1, 1:-1] += _NOISE_CELLS * cell * (noise[0] + noise[1].T)
         map_x = _enlarged(grid_x, side, cell)
-        return map_x, np.ascontiguousarray(map_x.T)
+        return map_x, np.asarray(cv2.transpose(map_x), np.float32)
     grid_x[1:-1, 1:-1] += _NOISE_CELLS * np.sqrt(2) * cell * noise[0]
     grid_y[1:-1, 1:-1] += _NOISE_CELLS * np.sqrt(2) * cell * noise[1]
     return _enlarged(grid_x, side, cell), _enlarged(grid_y, side, cell)
@@ -127,12 +128,25 @@ def apply_geometry(
     outside the picture is 0 when bending, and by `border` (OpenCV's constant) when transforming. Cubic results of
     float32 may leave 0..1 a little.
     """
-    maps = cv2.convertMaps(geometry.map_x, geometry.map_y, cv2.CV_16SC2) if warp else None
     # OpenCV has vector code for cubic interpolation of one float channel only: planes take half the time.
     is_split = picture.ndim == 3 and picture.dtype == np.float32 and interpolation == cv2.INTER_CUBIC
     parts = cv2.split(picture) if is_split else [picture]
-    done = [_applied(part, geometry, maps, transform, interpolation, border) for part in parts]
+    done = apply_to_planes(parts, geometry, warp=warp, transform=transform, interpolation=interpolation, border=border)
     return (cv2.merge(done) if is_split else done[0]).reshape(picture.shape)  # type: ignore[no-any-return]
+
+
+def apply_to_planes(
+    planes: Sequence[Any],
+    geometry: Geometry,
+    *,
+    warp: bool = True,
+    transform: bool = True,
+    interpolation: int = cv2.INTER_CUBIC,
+    border: int = cv2.BORDER_REPLICATE,
+) -> list[Any]:
+    """What apply_geometry does, for the channels of a picture apart, (S, S) each."""
+    maps = cv2.convertMaps(geometry.map_x, geometry.map_y, cv2.CV_16SC2) if warp else None
+    return [_applied(plane, geometry, maps, transform, interpolation, border) for plane in planes]
 
 
 def _applied(picture: Any, geometry: Geometry, maps: Any, transform: bool, interpolation: int, border: int) -> Any:
