@@ -1,6 +1,7 @@
 """The benchmarks measure what they say: the step's products are all there, stages run on copies."""
 
 import numpy as np
+from tests.training.tiny_training import Heard
 
 from dfl.bench.stages import MirrorModel
 from dfl.models.engine import start_engine
@@ -8,14 +9,15 @@ from dfl.models.options import SaehdOptions
 
 start_engine("tensorflow")
 
-from dfl.bench.train_step import build_step, product_seconds, products_of  # noqa: E402
+from dfl.bench.options import BenchOptions  # noqa: E402
+from dfl.bench.products import product_seconds, products_of  # noqa: E402
+from dfl.bench.train_step import Example, bench_train  # noqa: E402
 
 
 def test_products_of_a_step_are_its_convolutions_forward_and_backward():
     options = SaehdOptions(resolution=32, archi="df", ae_dims=8, e_dims=4, d_dims=4, d_mask_dims=2, batch_size=1)
-    step, losses, variables = build_step(options)
-    step()
-    products = products_of(losses, variables, options)
+    example = Example(options, on_processor=False)
+    products = products_of(example.losses, [weight.value for weight in example.weights.values()], options)
     # Encoder 4, inter 1, two decoders of 3 upscales, 6 in residual blocks, 3 mask upscales and 2 outputs.
     layers = 4 + 1 + 2 * (3 + 6 + 3 + 2)
     kinds = {kind: sum(n for product, n in products.items() if product.kind == kind) for kind in ("Conv2D", "MatMul")}
@@ -25,6 +27,14 @@ def test_products_of_a_step_are_its_convolutions_forward_and_backward():
     assert backward == 2 * layers - 1, "nobody asks for the gradient of the input picture"
     assert all(product.flops() > 0 for product in products)
     assert product_seconds(next(iter(products)), 1) >= 0
+
+
+def test_the_step_is_measured_beside_a_plain_one_and_the_limit(workspace):
+    heard = Heard()
+    bench_train(BenchOptions(what="train", resolution=32, batch_size=1, rounds=1), heard)
+    assert [line.split("|")[1].strip() for line in heard.lines if line.startswith("| ")] == [
+        "", "step", "plain step of float32", "its products alone", "limit",
+    ]  # fmt: skip
 
 
 def test_the_mirror_gives_faces_back_under_a_round_mask():

@@ -9,7 +9,7 @@ class BenchOptions(Options):
     """What to measure, and how large."""
 
     what: Literal["train", "samples", "extract", "merge"] = option(..., "What to measure.", argument=True)
-    engine: Literal["tensorflow", "torch"] | None = option(None, "Engine of the training step.")
     resolution: int = option(128, "Side of the model in pixels.", minimum=32, maximum=1024)
+    precision: Literal["float32", "bfloat16"] = option("float32", "Numbers of the training step's convolutions.")
     batch_size: int = option(4, "Faces of each side a step.", minimum=1, maximum=64)
     rounds: int = option(5, "Measurements of each thing; the median counts.", minimum=1, maximum=100)

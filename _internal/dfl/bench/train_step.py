@@ -1,175 +1,110 @@
-"""A training step beside its own convolutions and matrix products, each alone at the best rate of this machine.
+"""A training step beside the same mathematics written plainly, and beside the limit of this machine.
 
-The products are read from the step's TensorFlow graph, gradients included, with their exact shapes. Each is timed in
-TensorFlow and, where it is installed, in torch; the faster one counts. No implementation of the step can be faster
-than their sum by more than its own convolutions are better than both libraries'.
+The limit is what the step's products would take at the best rate that any of its convolutions reaches here.
 """
 
-import importlib.util
-from collections import Counter
+import statistics
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from dfl.bench.measure import median_cpu
+from dfl.base.report import Report
+from dfl.bench.measure import cpu_seconds
+from dfl.bench.options import BenchOptions
+from dfl.bench.products import product_seconds, products_of
 from dfl.models.options import SaehdOptions
 from dfl.models.saehd import Saehd
+from dfl.nets.layers import set_computing
 from dfl.training.losses import LossSettings, Tensor, side_loss
 from dfl.training.optimizers import Optimizer
-from dfl.training.step import make_step
+from dfl.training.step import Losses, make_step
 
-PRODUCTS = ("Conv2D", "Conv2DBackpropInput", "Conv2DBackpropFilter", "MatMul")
-
-
-@dataclass(frozen=True)
-class Product:
-    """One convolution or matrix product of the graph.
-
-    kind: its TensorFlow name. inputs: shapes of its two tensors. size: the shape that a backward product makes.
-    """
-
-    kind: str
-    inputs: tuple[tuple[int, ...], tuple[int, ...]]
-    size: tuple[int, ...]
-    stride: int
-    padding: str
-    transposed: tuple[bool, bool]
-
-    def flops(self) -> float:
-        """Twice the multiply-adds."""
-        first, second = self.inputs
-        if self.kind == "MatMul":
-            return 2.0 * np.prod(first) * (second[0] if self.transposed[1] else second[1])
-        kernel = {"Conv2D": second, "Conv2DBackpropInput": first, "Conv2DBackpropFilter": self.size}[self.kind]
-        output = self.size if self.kind == "Conv2D" else second
-        return 2.0 * np.prod(kernel) * output[0] * output[1] * output[2]
+# Convolutions that do less than this share of the largest one's work say nothing of a machine's rate.
+_LARGE = 0.25
 
 
-def build_step(options: SaehdOptions) -> tuple[Callable[[], Any], Callable[..., tuple[Tensor, Tensor]], list[Any]]:
-    """A step on random faces, the function of its losses, and its batch."""
-    network = Saehd(options)
-    settings = LossSettings(options.resolution)
+class Example:
+    """A df-ud model with one batch of random faces."""
 
-    def losses(*batch: Tensor) -> tuple[Tensor, Tensor]:
-        src_face, src_mask, dst_face, dst_mask = network.reconstruct(batch[0], batch[3])
+    def __init__(self, options: SaehdOptions, *, on_processor: bool) -> None:
+        self.network = Saehd(options)
+        for part in self.network.parts.values():
+            set_computing(part, options.precision, recompute=options.recompute, on_processor=on_processor)
+        self.weights = self.network.trained_weights()
+        self.optimizer = Optimizer(self.weights, is_adabelief=True, rate=5e-5)
+        self._settings = LossSettings(options.resolution)
+        random, side = np.random.default_rng(0), options.resolution
+        shapes = [(options.batch_size, side, side, channels) for channels in (3, 3, 1, 3, 3, 1)]
+        self.batch = [random.random(shape, np.float32) for shape in shapes]
+
+    def losses(self, *batch: Tensor) -> tuple[Tensor, Tensor]:
+        """Of src's warped faces, targets and masks, and dst's."""
+        src_face, src_mask, dst_face, dst_mask = self.network.reconstruct(batch[0], batch[3])
         return (
-            side_loss(batch[1], batch[2], None, src_face, src_mask, settings),
-            side_loss(batch[4], batch[5], None, dst_face, dst_mask, settings),
+            side_loss(batch[1], batch[2], None, src_face, src_mask, self._settings),
+            side_loss(batch[4], batch[5], None, dst_face, dst_mask, self._settings),
         )
 
-    weights = network.trained_weights()
-    step = make_step(losses, list(weights.values()), Optimizer(weights, is_adabelief=True, rate=5e-5))
-    random = np.random.default_rng(0)
-    side = options.resolution
-    batch = [random.random((options.batch_size, side, side, channels), np.float32) for channels in (3, 3, 1, 3, 3, 1)]
-    return lambda: step(*batch), losses, [weight.value for weight in weights.values()]
+
+def bench_train(options: BenchOptions, report: Report) -> None:
+    """The step, a plain one of float32, and the limit. The engine must be started, and be TensorFlow for the limit."""
+    model = SaehdOptions(
+        resolution=options.resolution, archi="df-ud", batch_size=options.batch_size, precision=options.precision
+    )
+    ours = Example(model, on_processor=True)
+    plain = Example(model.model_copy(update={"precision": "float32"}), on_processor=False)
+    our_step = make_step(ours.losses, list(ours.weights.values()), ours.optimizer)
+    plain_step = _plain_step(plain.losses, plain)
+    ways = {"step": lambda: our_step(*ours.batch), "plain": lambda: plain_step(*plain.batch)}
+    spent = _in_turn(ways, options.rounds)
+    products = products_of(plain.losses, [weight.value for weight in plain.weights.values()], model)
+    largest = max(product.flops() for product in products if product.kind != "MatMul")
+    alone, best = 0.0, 0.0
+    for product, count in products.items():
+        seconds = product_seconds(product, options.rounds, options.precision)
+        alone += count * seconds
+        if product.kind != "MatMul" and product.flops() >= _LARGE * largest:
+            best = max(best, product.flops() / seconds)
+    work = sum(count * product.flops() for product, count in products.items())
+    limit = work / best
+    report.line(f"df-ud {options.resolution}, batch {options.batch_size}, {options.precision}: {work / 1e9:.0f} GFLOP")
+    report.line("| | CPU s | GFLOP/s |\n|---|---|---|")
+    rows = {"step": spent["step"], "plain step of float32": spent["plain"], "its products alone": alone, "limit": limit}
+    for name, seconds in rows.items():
+        report.line(f"| {name} | {seconds:.2f} | {work / seconds / 1e9:.0f} |")
+    share, ratio = limit / spent["step"], spent["step"] / spent["plain"]
+    report.done(
+        f"The step reaches {share:.0%} of the limit and takes {ratio:.2f} times as long as the plain one.",
+        share=round(share, 3),
+        ratio=round(ratio, 3),
+    )
 
 
-def products_of(losses: Callable[..., Any], variables: list[Any], options: SaehdOptions) -> Counter[Product]:
-    """Every convolution and matrix product of losses and gradients, with how often it occurs."""
+def _plain_step(losses: Losses, example: Example) -> Callable[..., Any]:
+    """Losses, gradients and update as one writes them down, in TensorFlow."""
     import tensorflow as tf
 
-    def gradients(*batch: Tensor) -> Any:
+    variables = [weight.value for weight in example.weights.values()]
+
+    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
+    def step(*batch: Tensor) -> tuple[Tensor, ...]:
         with tf.GradientTape() as tape:
-            src, dst = losses(*batch)
-            total = tf.reduce_sum(src + dst)
-        return tape.gradient(total, variables)
+            found = losses(*batch)
+            total = tf.reduce_sum(found)
+        example.optimizer.apply(tape.gradient(total, variables))
+        return found
 
-    side = options.resolution
-    shapes = [tf.TensorSpec((options.batch_size, side, side, channels)) for channels in (3, 3, 1, 3, 3, 1)]
-    graph = tf.function(gradients).get_concrete_function(*shapes).graph
-    found: Counter[Product] = Counter()
-    for node in _needed(graph):
-        if node.type in PRODUCTS:
-            found[_product(node)] += 1
-    return found
+    return lambda *batch: [loss.numpy() for loss in step(*map(tf.constant, batch))]
 
 
-def _needed(graph: Any) -> list[Any]:
-    """The graph's nodes that its outputs need; the others (the input picture's gradient) are never computed."""
-    waiting = [tensor.op for tensor in graph.outputs]
-    seen = {id(node) for node in waiting}
-    needed = []
-    while waiting:
-        node = waiting.pop()
-        needed.append(node)
-        for tensor in node.inputs:
-            if id(tensor.op) not in seen:
-                seen.add(id(tensor.op))
-                waiting.append(tensor.op)
-    return needed
-
-
-def _product(node: Any) -> Product:
-    is_matrix = node.type == "MatMul"
-    # The two backward products list (sizes, kernel or input, gradient).
-    tensors = list(node.inputs)
-    pair = {"Conv2DBackpropInput": tensors[1:], "Conv2DBackpropFilter": [tensors[0], tensors[-1]]}.get(
-        node.type, tensors
-    )
-    return Product(
-        node.type,
-        (tuple(pair[0].shape), tuple(pair[1].shape)),
-        tuple(node.outputs[0].shape),
-        1 if is_matrix else int(node.get_attr("strides")[1]),
-        "" if is_matrix else node.get_attr("padding").decode(),
-        (node.get_attr("transpose_a"), node.get_attr("transpose_b")) if is_matrix else (False, False),
-    )
-
-
-def product_seconds(product: Product, rounds: int) -> float:
-    """CPU seconds of one product in the faster library."""
-    times = [median_cpu(_in_tensorflow(product), rounds)]
-    if importlib.util.find_spec("torch"):
-        times.append(median_cpu(_in_torch(product), rounds))
-    return min(times)
-
-
-def _in_tensorflow(product: Product) -> Callable[[], Any]:
-    import tensorflow as tf
-
-    random = np.random.default_rng(0)
-    first, second = (tf.constant(random.standard_normal(shape, np.float32)) for shape in product.inputs)
-    strides = [1, product.stride, product.stride, 1]
-
-    @tf.function  # type: ignore[untyped-decorator]
-    def run(a: Tensor, b: Tensor) -> Tensor:
-        if product.kind == "MatMul":
-            return tf.matmul(a, b, transpose_a=product.transposed[0], transpose_b=product.transposed[1])
-        if product.kind == "Conv2D":
-            return tf.nn.conv2d(a, b, strides, product.padding)
-        raw = getattr(tf.raw_ops, product.kind)
-        if product.kind == "Conv2DBackpropInput":
-            return raw(input_sizes=product.size, filter=a, out_backprop=b, strides=strides, padding=product.padding)
-        return raw(input=a, filter_sizes=product.size, out_backprop=b, strides=strides, padding=product.padding)
-
-    return lambda: run(first, second)
-
-
-def _in_torch(product: Product) -> Callable[[], Any]:
-    import torch
-
-    def maps(shape: tuple[int, ...]) -> Any:
-        """A map (N, H, W, C) as torch has it: channels first in name, last in memory."""
-        return torch.randn(shape).permute(0, 3, 1, 2)
-
-    def kernel(shape: tuple[int, ...]) -> Any:
-        return torch.randn(shape[3], shape[2], shape[0], shape[1]).contiguous(memory_format=torch.channels_last)
-
-    first, second = product.inputs
-    if product.kind == "MatMul":
-        a, b = torch.randn(first), torch.randn(second)
-        a, b = (a.T if product.transposed[0] else a), (b.T if product.transposed[1] else b)
-        return lambda: a @ b
-    kernel_shape = {"Conv2D": second, "Conv2DBackpropInput": first, "Conv2DBackpropFilter": product.size}[product.kind]
-    half = kernel_shape[0] // 2 if product.padding == "SAME" else 0
-    if product.kind == "Conv2D":
-        x, w = maps(first), kernel(second)
-        return lambda: torch.nn.functional.conv2d(x, w, None, product.stride, half)
-    is_input = product.kind == "Conv2DBackpropInput"
-    x, w, gradient = maps(product.size if is_input else first), kernel(kernel_shape), maps(second)
-    mask = [is_input, not is_input, False]
-    arguments = (None, [product.stride] * 2, [half] * 2, [1, 1], False, [0, 0], 1, mask)
-    return lambda: torch.ops.aten.convolution_backward(gradient, x, w, *arguments)
+def _in_turn(ways: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
+    """Median CPU seconds of each, after two calls that do not count; one after the other in each round."""
+    spent: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(rounds + 2):
+        for name, work in ways.items():
+            begin = cpu_seconds()
+            work()
+            if number > 1:
+                spent[name].append(cpu_seconds() - begin)
+    return {name: statistics.median(values) for name, values in spent.items()}
