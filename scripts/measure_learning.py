@@ -5,8 +5,8 @@
 
 WORKSPACE has both facesets. Every tenth stretch of 20 faces is held back. The precisions train side by side, each on a
 core of its own (with fewer cores one after another). At each mark the held-back faces, unwarped, are reconstructed:
-DSSIM inside the blurred mask, in the mean over the faces of each person. OUTPUT gets the losses (csv), a graph and the
-preview of every mark. With --iterations the marks are iterations instead of minutes.
+DSSIM inside the blurred mask, in the mean over the faces of each person. OUTPUT gets the losses (csv), the preview of
+every mark, and the models. With --iterations the marks are iterations instead of minutes.
 """
 
 import argparse
@@ -69,7 +69,7 @@ def train(given: argparse.Namespace) -> None:
     )  # fmt: skip
     saved = SavedSet("SAEHD", options.model_dump(), 0, {})
     setup = set_up(saved, faces, 1, True)
-    folder = given.output / given.one
+    folder = given.output / f"{given.one}_SAEHD"
     folder.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(folder, saved, setup.goal, setup.feeder, setup.optimizer, 1)
     measure = held_back_error(swap_recipe(options, True), setup.goal.network, held)
@@ -92,6 +92,7 @@ def train(given: argparse.Namespace) -> None:
             row |= {"waited": round(trainer.waited_seconds / max(time.monotonic() - start, 1e-9), 4)}
             print(json.dumps(row), flush=True)
             start += time.monotonic() - begin
+    trainer.save()
     trainer.close()
 
 

@@ -30,7 +30,7 @@ class Example:
     def __init__(self, options: SaehdOptions, *, on_processor: bool) -> None:
         self.network = Saehd(options)
         for part in self.network.parts.values():
-            set_computing(part, options.precision, recompute=options.recompute, on_processor=on_processor)
+            set_computing(part, options.precision, on_processor=on_processor)
         self.weights = self.network.trained_weights()
         self.optimizer = Optimizer(self.weights, is_adabelief=True, rate=5e-5)
         self._settings = LossSettings(options.resolution)

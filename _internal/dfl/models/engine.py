@@ -29,6 +29,10 @@ class Engine:
     why: str
     short_numbers: Literal["", "bfloat16", "float16"] = ""
 
+    def imitates(self, precision: str) -> bool:
+        """Whether convolutions had better be computed in float32 and rounded to this precision."""
+        return not self.is_gpu and precision not in ("float32", self.short_numbers)
+
     def __str__(self) -> str:
         return f"Engine: {self.name} on {self.device} ({self.why})."
 

@@ -31,13 +31,17 @@ def _of_input(change: Tensor, weight: Tensor) -> Tensor:
 
 
 def _of_weight(x: Tensor, change: Tensor, kernel: int) -> Tensor:
-    """Sums over all pixels of input times gradient, a matrix (k * in, out) for each row of the kernel."""
-    (_, height, width, inputs), outputs, half = x.shape, change.shape[-1], kernel // 2
+    """Sums over all pixels of input times gradient, a matrix (out, k * in) for each row of the kernel.
+
+    All pictures lie below each other in one list of pixels, with rows of zeros between them: there, going up a row is
+    going on by a width, and an engine need copy nothing for it.
+    """
+    (_, _, width, inputs), outputs, half = x.shape, change.shape[-1], kernel // 2
     padded = ops.pad(x, ((0, 0), (half, half), (half, half), (0, 0)))
     columns = ops.concatenate([padded[:, :, left : left + width] for left in range(kernel)], axis=-1)
-    flat = ops.reshape(change, (-1, outputs))  # (N H W, out)
-    rows = [
-        ops.matmul(ops.transpose(ops.reshape(columns[:, top : top + height], (-1, kernel * inputs))), flat)
-        for top in range(kernel)
-    ]
-    return ops.reshape(ops.stack(rows), (kernel, kernel, inputs, outputs))
+    columns = ops.reshape(columns, (-1, kernel * inputs))  # (N (H + k - 1) W, k in)
+    change = ops.pad(change, ((0, 0), (0, kernel - 1), (0, 0), (0, 0)))
+    change = ops.reshape(change, (-1, outputs))  # (N (H + k - 1) W, out)
+    rows = [ops.matmul(ops.transpose(change[: -top * width or None]), columns[top * width :]) for top in range(kernel)]
+    taps = ops.reshape(ops.stack(rows), (kernel, outputs, kernel, inputs))
+    return ops.transpose(taps, (0, 2, 3, 1))

@@ -82,26 +82,32 @@ class Conv2D:
         self._is_same = stride == 1 and padding is None
         self._has_bias = has_bias
         self._precision: Precision = "float32"
-        self._multiplies = False
+        self._multiplies = self._imitates = False
         self.weight = keras.Variable(glorot_uniform((kernel, kernel, inputs, outputs)))
         if has_bias:
             self.bias = keras.Variable(ops.zeros((outputs,)))
 
-    def compute_in(self, precision: Precision, *, on_processor: bool) -> None:
-        """Take and give maps of this type; the weights stay float32. on_processor: see nets.convolution."""
-        self._precision = precision
-        self._multiplies = on_processor and precision == "float32" and self._is_same and self.weight.shape[0] > 1
+    def compute_in(self, precision: Precision, *, on_processor: bool, imitates: bool) -> None:
+        """Take and give maps of this type; the weights stay float32. See set_computing."""
+        self._precision, self._imitates = precision, imitates
+        is_float32 = precision == "float32" or imitates
+        self._multiplies = on_processor and is_float32 and self._is_same and self.weight.shape[0] > 1
 
     def __call__(self, x: Tensor) -> Tensor:
         x, weight = ops.cast(x, self._precision), ops.cast(self.weight, self._precision)
-        if self._multiplies:
-            x = convolve(x, weight)
-        elif self._is_same:
-            x = ops.conv(x, weight, padding="same")
+        if self._imitates:  # what a processor sums up exactly and rounds at the end, it does the same way
+            x = ops.cast(self._convolved(as_float32(x), as_float32(weight)), self._precision)
         else:
-            x = ops.pad(x, ((0, 0), self._pads(x.shape[1]), self._pads(x.shape[2]), (0, 0)))
-            x = ops.conv(x, weight, strides=self._stride, padding="valid")
+            x = self._convolved(x, weight)
         return _biased(x, self.bias) if self._has_bias else x
+
+    def _convolved(self, x: Tensor, weight: Tensor) -> Tensor:
+        if self._multiplies:
+            return convolve(x, weight)
+        if self._is_same:
+            return ops.conv(x, weight, padding="same")
+        x = ops.pad(x, ((0, 0), self._pads(x.shape[1]), self._pads(x.shape[2]), (0, 0)))
+        return ops.conv(x, weight, strides=self._stride, padding="valid")
 
     def _pads(self, size: int | None) -> tuple[int, int]:
         """Zeros before and after a map of `size` rows or columns (None: not known before it runs).
@@ -250,15 +256,22 @@ class ResidualBlock(Block):
 
 
 def set_computing(
-    network: object, precision: Precision, *, recompute: bool = False, on_processor: bool = False
+    network: object,
+    precision: Precision,
+    *,
+    recompute: bool = False,
+    on_processor: bool = False,
+    imitates: bool = False,
 ) -> None:
     """Let a network or layer compute in `precision` from now on, all that it is made of included.
 
     recompute: see Block.keep_input_only. on_processor: take gradients in the way that is fast without a graphics card.
+    imitates: the device has no such numbers, for which libraries may need 17 times as long: sum up in float32 and round
+    the results.
     """
     for layer in _layers(network):
         if isinstance(layer, Conv2D | Conv2DTranspose):
-            layer.compute_in(precision, on_processor=on_processor)
+            layer.compute_in(precision, on_processor=on_processor, imitates=imitates)
         elif isinstance(layer, Block):
             layer.keep_input_only(recompute)
 

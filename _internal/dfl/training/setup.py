@@ -7,6 +7,7 @@ import keras
 
 from dfl.faces.face_type import FaceType
 from dfl.faceset.faceset import FaceFile
+from dfl.models.engine import start_engine
 from dfl.models.open_model import build_network
 from dfl.models.options import AmpOptions, XsegOptions
 from dfl.models.saehd import Saehd
@@ -38,22 +39,22 @@ class Setup:
     optimizer: dict[str, Any]
 
 
-def set_up(
-    saved: SavedSet,
-    faces: dict[Side, list[FaceFile]],
-    seed: int,
-    has_symmetric_warp: bool,
-    *,
-    on_processor: bool = True,
-) -> Setup:
+def set_up(saved: SavedSet, faces: dict[Side, list[FaceFile]], seed: int, has_symmetric_warp: bool) -> Setup:
     """Networks with start values of `seed`, and batches from the saved iteration on. The engine must be started.
 
-    faces: of both sides; while pretraining, the pretraining set as both. on_processor: without a graphics card.
+    faces: of both sides; while pretraining, the pretraining set as both.
     """
     keras.utils.set_random_seed(seed)
     network, options = build_network(saved.class_name, saved.options), OPTION_CLASSES[saved.class_name](**saved.options)
+    engine = start_engine()
     for part in [network] if isinstance(network, XSeg) else network.parts.values():
-        set_computing(part, options.precision, recompute=options.recompute, on_processor=on_processor)
+        set_computing(
+            part,
+            options.precision,
+            recompute=options.recompute,
+            on_processor=not engine.is_gpu,
+            imitates=engine.imitates(options.precision),
+        )
     batch_size = options.batch_size
     if isinstance(network, Saehd):
         recipe = swap_recipe(options, has_symmetric_warp)

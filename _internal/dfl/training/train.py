@@ -47,7 +47,7 @@ def run(workspace: Workspace, options: TrainRunOptions, report: Report) -> None:
 
         saved, faces, held = _hold_out(saved, faces, options.held_out, seed, report)
         _say_start(name, options, saved, faces, report)
-        setup = set_up(saved, faces, seed, options.symmetric_warp, on_processor=not engine.is_gpu)
+        setup = set_up(saved, faces, seed, options.symmetric_warp)
         saved = begin(folder, saved, setup.goal.network, seed)
         trainer = Trainer(folder, saved, setup.goal, setup.feeder, setup.optimizer, seed)
         try:
@@ -93,15 +93,12 @@ def _say_start(name: str, options: TrainRunOptions, saved: SavedSet, faces: Side
 
 
 def _say_precision(engine: Engine, saved: SavedSet, report: Report) -> None:
-    """Offer the numbers that the device is fast with; warn of those it has to imitate."""
+    """Offer the numbers that the device is fast with; tell of those it has to imitate."""
     chosen, fast = str(saved.options["precision"]), engine.short_numbers
     if chosen == "float32" and fast:
         report.line(f"This device computes {fast} faster, about twice: --precision {fast}. Weights stay float32.")
-    elif chosen != "float32" and not fast:
-        report.warn(
-            f"{engine.device} is not known to compute {chosen} by itself: imitated, it takes up to 17 times as long. "
-            "--precision float32 is safe."
-        )
+    elif engine.imitates(chosen):
+        report.line(f"This device has no {chosen}: it computes in float32 and rounds, which saves memory but no time.")
 
 
 def _fresh_seed() -> int:
