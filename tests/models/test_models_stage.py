@@ -68,6 +68,13 @@ def test_delete_asks_and_moves_to_the_trash(two, monkeypatch):
     assert read_set(two.model_trash / "new_SAEHD").iteration == 2
 
 
+def test_a_backup_is_listed_with_its_sessions_name(workspace):
+    folder = model_folder(workspace.model, "new", "SAEHD")
+    write_set(folder, SavedSet("SAEHD", {"session_name": "finer mouth"}, 7, {"w": np.zeros(3, np.float32)}))
+    make_backup(folder)
+    assert models(workspace)[1].endswith(", finer mouth")
+
+
 def test_a_backup_is_put_back(two):
     lines = models(two, action="restore", model="SAEHD", backup=2, yes=True)
     assert "is at iteration 1 again" in lines[-1]

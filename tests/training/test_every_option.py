@@ -91,7 +91,7 @@ ON_NETWORKS: list[dict[str, Any]] = [
 # Tested elsewhere: the run's course, precision and memory, and what needs a run of its own.
 ELSEWHERE = {
     "target_iter", "batch_size", "autobackup_hour", "write_preview_history", "precision", "recompute", "pretrain",
-    "retrain_high_loss", "gan_smoothing", "gan_noise",
+    "retrain_high_loss", "gan_smoothing", "gan_noise", "session_name",
 }  # fmt: skip
 
 

@@ -24,12 +24,16 @@ _PART, _OLD = "part-", "old-"
 
 @dataclass(frozen=True)
 class Backup:
-    """One backup: its number (1 is the newest), what iteration it is of, and when that was saved (seconds, Unix)."""
+    """One backup: its number (1 is the newest), what iteration it is of, and when that was saved (seconds, Unix).
+
+    session_name: the user's word for the stretch of training that it is of, or empty.
+    """
 
     number: int
     folder: Path
     iteration: int
     saved_at: float
+    session_name: str
 
 
 def backups_folder(folder: Path) -> Path:
@@ -46,7 +50,8 @@ def list_backups(folder: Path) -> list[Backup]:
             saved_at = (finished_sets(path)[-1] / MANIFEST).stat().st_mtime
         except (UserError, OSError, IndexError):
             continue
-        found.append(Backup(int(path.name), path, int(facts["iteration"]), saved_at))
+        session = str(facts["options"].get("session_name", ""))
+        found.append(Backup(int(path.name), path, int(facts["iteration"]), saved_at, session))
     return found
 
 

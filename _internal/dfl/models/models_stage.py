@@ -52,7 +52,8 @@ def _tell(found: list[ModelFacts], report: Report) -> None:
     for facts in found:
         report.line(facts.line())
         for backup in facts.backups:
-            report.line(f"    {backup.number:02d}: iteration {backup.iteration}, saved {when(backup.saved_at)}")
+            told = [f"iteration {backup.iteration}", f"saved {when(backup.saved_at)}", backup.session_name]
+            report.line(f"    {backup.number:02d}: {', '.join(filter(None, told))}")
 
 
 def _choose(found: list[ModelFacts], options: ModelsOptions, workspace: Workspace) -> ModelFacts:

@@ -49,6 +49,7 @@ class ModelOptions(Options):
     recompute: bool = option(
         False, "Compute activations again in the backward pass instead of keeping them: less memory, a third slower."
     )
+    session_name: str = option("", "Your word for this stretch of training; backups are listed with it.")
 
 
 class SwapOptions(ModelOptions):
