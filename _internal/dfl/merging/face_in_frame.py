@@ -18,6 +18,7 @@ from dfl.faces.align import alignment_matrix
 from dfl.faces.face_type import FaceType
 from dfl.faces.masks import hull_mask
 from dfl.merging.box import Box, as_float, box_in_frame, box_of, cut_face, put_back, whole
+from dfl.merging.cloning import cloned
 from dfl.merging.colours import ColourPair, Random, is_statistical, match_histogram, measure, recolour
 from dfl.merging.masks import (
     SMALLEST_VALUE,
@@ -183,7 +184,7 @@ def merge_face(
     if settings.is_raw:
         mask = unshaped_mask(measures.mask)
     else:
-        mask = shape_mask(measures.mask, settings.erode, settings.blur, lopsided=settings.like_original)
+        mask = shape_mask(measures.mask, settings.erode, settings.blur, like_original=settings.like_original)
     if settings.mode == "raw-predict":
         small = mask.at_face_size(prediction.face.shape[0])
         return Patch(whole(prediction.face), prediction.face, np.ones_like(small), small)
@@ -265,7 +266,7 @@ class _Pasting:
         """The whole predicted square."""
         if self.box.is_empty:
             return Patch(self.box, self.backdrop, self.frame_mask, self.frame_mask)
-        pasted = put_back(self._face, self.box, self._to_pasted)
+        pasted = self._pasted(self._face)
         cover = put_back(np.ones(self._face.shape[:2], np.float32), self.box, self._to_pasted)
         return Patch(self.box, pasted, cover[:, :, None], self.frame_mask)
 
@@ -278,10 +279,24 @@ class _Pasting:
         if settings.mode == "hist-match":
             within = self._area if settings.masked_hist_match else None
             face = match_histogram(face, self._crop.picture, within, settings.hist_match_threshold)
-        pasted = np.clip(put_back(face, self.box, self._to_pasted), 0, 1)
+        pasted = np.clip(self._pasted(face), 0, 1)
         if settings.is_seamless:
-            pasted = _cloned(pasted, self._frame[self.box.slices], self.frame_mask)
+            pasted = self._cloned(pasted)
         return self._reworked(pasted, random) if self._is_reworked else pasted
+
+    def _pasted(self, face: FloatPicture) -> FloatPicture:
+        """The face where it belongs. Its edge goes on, for black would be mixed into the face's outermost pixels."""
+        return put_back(face, self.box, self._to_pasted, edge_goes_on=not self._settings.like_original)
+
+    def _cloned(self, pasted: FloatPicture) -> FloatPicture:
+        """With the light of the frame; as it is where the mask is next to nothing."""
+        levels = [level / 10 for level in range(1, 10) if (self.frame_mask > level / 10).any()]
+        if not levels:
+            return pasted
+        inside = self.frame_mask[:, :, 0] > levels[0]
+        if self._settings.like_original:
+            return _cloned_in_bytes(pasted, self._frame[self.box.slices], inside)
+        return cloned(pasted, self.backdrop, inside)
 
     @cached_property
     def _area(self) -> FloatPicture:
@@ -302,7 +317,14 @@ class _Pasting:
             face = motion_blur(face, size, degrees)
         if settings.sharpen_amount:
             face = sharpen(face, settings.sharpen_mode, settings.sharpen_amount)
-        return put_back(face, self.box, crop.to_face)
+        if settings.like_original:
+            return put_back(face, self.box, crop.to_face)
+        reworked = put_back(face, self.box, crop.to_face, edge_goes_on=True)
+        if settings.face_scale >= 0:
+            return reworked
+        # A face that was made larger reaches out of the square that was cut out.
+        cover = np.clip(put_back(np.ones(face.shape[:2], np.float32), self.box, crop.to_face), 0, 1)
+        return mixed(pasted, reworked, cover[:, :, None])
 
     def _motion_kernel(self) -> tuple[int, float]:
         """Length in face pixels (0: none) and direction in degrees of the motion blur.
@@ -323,22 +345,19 @@ class _Pasting:
         return size, -math.degrees(math.atan2(way[1], way[0]))
 
 
-def _cloned(pasted: FloatPicture, frame: Picture, mask: FloatPicture) -> FloatPicture:
-    """`pasted` with the light of `frame` at the mask's edge (Poisson cloning); as it is where that is impossible."""
-    levels = [level / 10 for level in range(1, 10) if (mask > level / 10).any()]
-    if not levels:
-        return pasted
-    inside = (mask[:, :, 0] > levels[0]).astype(np.uint8) * 255
-    seen = box_of(inside > 0)
+def _cloned_in_bytes(pasted: FloatPicture, frame: Picture, inside: NDArray[np.bool_]) -> FloatPicture:
+    """As the original does it, by OpenCV; as it is where that is impossible."""
+    mask = inside.astype(np.uint8) * 255
+    seen = box_of(inside)
     # One pixel around the mask's box gives what the whole frame would give, to the bit.
-    near = seen.grown(1).within(whole(inside))
+    near = seen.grown(1).within(whole(mask))
     centre = (math.floor(seen.left + seen.width / 2) - near.left, math.floor(seen.top + seen.height / 2) - near.top)
     part = (pasted[near.slices] * np.float32(255)).astype(np.uint8)
     try:
         # seamlessClone writes into its mask: give it a copy.
-        cloned = cv2.seamlessClone(part, frame[near.slices], inside[near.slices].copy(), centre, cv2.NORMAL_CLONE)
+        made = cv2.seamlessClone(part, frame[near.slices], mask[near.slices].copy(), centre, cv2.NORMAL_CLONE)
     except cv2.error:
         return pasted
     result = to_float(frame)
-    result[near.slices] = to_float(cloned)
+    result[near.slices] = to_float(made)
     return result
