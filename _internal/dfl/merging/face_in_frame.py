@@ -28,7 +28,7 @@ from dfl.merging.masks import (
     shape_mask,
     unshaped_mask,
 )
-from dfl.merging.operations import mixed, sharpen, to_float
+from dfl.merging.operations import blur_along, mixed, sharpen, to_float
 from dfl.merging.settings import MergeSettings
 from dfl.samples.filters import motion_blur
 
@@ -39,6 +39,7 @@ _EDGE_GOES_ON = 4  # pixels of the model's square
 # A face whose mask is smaller than this many frame pixels is left alone.
 _SMALLEST_MASK_SIDE = 4
 _MOTION_KERNELS = (2, 50)
+_SHORTEST_WAY = 0.5  # face pixels; below it nobody sees a blur
 
 
 @dataclass(frozen=True)
@@ -225,7 +226,7 @@ class _Pasting:
             black = settings.like_original
             crop = cut_out(frame, crop.landmarks, crop.face_type, face.shape[0], black_from_edge=black)
         self._crop, self._motion = crop, motion
-        self._is_reworked = settings.reworks_face and (self._motion_kernel()[0] > 0 or settings.reworks_without_motion)
+        self._is_reworked = settings.reworks_face and (self._motion_seen()[0] > 0 or settings.reworks_without_motion)
         scale = 1 + 0.01 * settings.face_scale
         self._to_pasted = alignment_matrix(crop.landmarks, crop.side, crop.face_type, scale)
         self._to_mask = alignment_matrix(crop.landmarks, mask.size, crop.face_type, scale)
@@ -312,9 +313,10 @@ class _Pasting:
             face = recolour(settings.colour_transfer, face, crop.picture, self._area, random)
         if settings.mode == "seamless-hist-match":
             face = match_histogram(face, crop.picture, None, settings.hist_match_threshold)
-        size, degrees = self._motion_kernel()
-        if size:
-            face = motion_blur(face, size, degrees)
+        length, degrees = self._motion_seen()
+        if length:
+            is_side = settings.like_original
+            face = motion_blur(face, int(length), degrees) if is_side else blur_along(face, length, degrees)
         if settings.sharpen_amount:
             face = sharpen(face, settings.sharpen_mode, settings.sharpen_amount)
         if settings.like_original:
@@ -326,11 +328,11 @@ class _Pasting:
         cover = np.clip(put_back(np.ones(face.shape[:2], np.float32), self.box, crop.to_face), 0, 1)
         return mixed(pasted, reworked, cover[:, :, None])
 
-    def _motion_kernel(self) -> tuple[int, float]:
+    def _motion_seen(self) -> tuple[float, float]:
         """Length in face pixels (0: none) and direction in degrees of the motion blur.
 
-        The way of one frame step, as it is seen in the face's square. The original takes that of two steps and counts
-        frame pixels as face pixels.
+        The way of one frame step, as it is seen in the face's square. The original takes that of two steps, counts
+        frame pixels as face pixels, and makes its even lines lie beside their middle; its length is a kernel's side.
         """
         low, high = _MOTION_KERNELS
         share, motion = self._settings.motion_blur / 100, self._motion
@@ -340,9 +342,8 @@ class _Pasting:
             return doubled * min(max(length + 1, low), high) if length >= 1 else 0, motion.degrees
         angle = math.radians(motion.degrees)
         way = self._crop.to_face[:, :2] @ (math.cos(angle), -math.sin(angle)) * (motion.power / 2 * share)
-        length = int(math.hypot(*way))
-        size = min(length + 1, high * self._enlarged) if length >= 1 else 0
-        return size, -math.degrees(math.atan2(way[1], way[0]))
+        seen = min(math.hypot(*way), high * self._enlarged)
+        return seen if seen >= _SHORTEST_WAY else 0, -math.degrees(math.atan2(way[1], way[0]))
 
 
 def _cloned_in_bytes(pasted: FloatPicture, frame: Picture, inside: NDArray[np.bool_]) -> FloatPicture:
