@@ -90,7 +90,7 @@ def run_merge(workspace: Workspace, options: MergeOptions, models: Models, repor
         finally:
             plan.session.made = made_by(plan.tasks, journal)
             write_session(workspace.frames("dst") / SESSION_NAME, plan.session)
-    left = delete_leftovers(files.folders, stems)
+    left = delete_leftovers(files, stems)
     if left:
         report.line(f"{left} merged pictures were deleted: their frames are no longer in data_dst.")
     say_failures(workspace, failed, report)
