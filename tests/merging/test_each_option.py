@@ -333,3 +333,12 @@ def test_colours_that_tremble_are_smoothed_the_more_the_more_neighbours_count() 
     assert measured == sorted(measured, reverse=True)
     assert measured[-1] < 0.5 * measured[0]
     assert all(outside_is_kept(one) for one in steady_clip(colour_transfer="rct", steady_colours=8))
+
+
+def test_a_trace_of_a_neighbours_mask_is_none() -> None:
+    """Else the colours of rct, which look at all that lies under any mask, would tremble with the smoothed mask."""
+    settings = MergeSettings(colour_transfer="none", steady_mask=4)
+    own = measure_face(FRAME, CROP, prediction(), settings)
+    wider = replace(own, mask=np.clip(own.mask + 0.02, 0, 1))
+    mask = steadied(own, [(distance, wider) for distance in (-4, 4)], settings).mask
+    assert not ((mask > 0) & (mask < 1 / 255)).any()

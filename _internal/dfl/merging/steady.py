@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from dfl.merging.box import as_float
 from dfl.merging.colours import ColourPair
 from dfl.merging.face_in_frame import FaceMeasures
+from dfl.merging.masks import SMALLEST_VALUE
 from dfl.merging.settings import MergeSettings
 from dfl.samples.colour_transfer import Colours
 
@@ -62,7 +63,10 @@ def _steady_mask(own: FaceMeasures, around: Sequence[Neighbour], reach: int) -> 
         weight = np.exp(-np.square(difference / _MASK_NOISE)) * np.float32(_time_weight(distance, reach))
         total += weight * mask
         weights += weight
-    return as_float(total / weights)
+    total /= weights
+    # A trace of a neighbour's mask is none: what lies under any mask counts for the colours.
+    total[total < SMALLEST_VALUE] = 0
+    return total
 
 
 def _moved(mask: NDArray[np.float32], grey: NDArray[np.uint8], onto: NDArray[np.uint8]) -> NDArray[np.float32]:
