@@ -39,6 +39,9 @@ _EDGE_GOES_ON = 4  # pixels of the model's square
 # A face whose mask is smaller than this many frame pixels is left alone.
 _SMALLEST_MASK_SIDE = 4
 _MOTION_KERNELS = (2, 50)
+# Pixels: enough for the movement of a whole face. DIS then works on a quarter of it, in 0.35 ms; at 64, where it would
+# take all of it, in 1.4.
+_GREY_SIDE = 128
 _SHORTEST_WAY = 0.5  # face pixels; below it nobody sees a blur
 
 
@@ -92,7 +95,7 @@ class FaceMeasures:
     """What is measured of a predicted face before it is blended, and smoothed over time where that is asked for.
 
     mask: (R, R) float32 0..1, chosen but not shaped. colours: what a transfer goes by whose colours are smoothed. grey:
-    (R, R) uint8, the frame's own face, where masks are smoothed: by it they are moved onto one another.
+    uint8, the frame's own face at _GREY_SIDE, where masks are smoothed: by it they are moved onto one another.
     """
 
     mask: NDArray[np.float32]
@@ -164,6 +167,9 @@ def measure_face(frame: Picture, crop: FaceCrop, prediction: FacePrediction, set
 
 def _to_grey(picture: FloatPicture) -> NDArray[np.uint8]:
     grey: Any = cv2.cvtColor(cv2.convertScaleAbs(picture, alpha=255), cv2.COLOR_BGR2GRAY)
+    if grey.shape[0] != _GREY_SIDE:
+        way = cv2.INTER_AREA if grey.shape[0] > _GREY_SIDE else cv2.INTER_LINEAR
+        grey = cv2.resize(grey, (_GREY_SIDE, _GREY_SIDE), interpolation=way)
     return np.asarray(grey, np.uint8)
 
 
