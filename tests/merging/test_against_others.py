@@ -32,6 +32,7 @@ def transferred(name: Any, face: Picture, seen: Picture) -> Picture:
     return recolour(name, face, seen, area, np.random.default_rng(0))
 
 
+@pytest.mark.filterwarnings("ignore:Conversion from CIE-LAB")
 @settings(max_examples=20)
 @given(SEEDS)
 def test_rct_is_reinhards_formula_in_scikit_images_lab(seed: int) -> None:

@@ -116,9 +116,14 @@ def cut_out(
     return FaceCrop(landmarks, face_type, picture, to_face)
 
 
-def xseg_input(frame: Picture, crop: FaceCrop, face_type: FaceType) -> FloatPicture:
-    """What XSeg is shown of the frame's own face: (256, 256, 3) float32; cubic, so it may leave 0..1 a little."""
-    return _aligned(frame, alignment_matrix(crop.landmarks, XSEG_SIDE, face_type), XSEG_SIDE)
+def xseg_input(frame: Picture, crop: FaceCrop, face_type: FaceType, shift: float = 0.0) -> FloatPicture:
+    """What XSeg is shown of the frame's own face: (256, 256, 3) float32; cubic, so it may leave 0..1 a little.
+
+    shift: by so many of its pixels the square begins further left and up.
+    """
+    matrix = alignment_matrix(crop.landmarks, XSEG_SIDE, face_type)
+    matrix[:, 2] += shift
+    return _aligned(frame, matrix, XSEG_SIDE)
 
 
 def _aligned(frame: Picture, to_face: Matrix, side: int, edge_pixels: int = 0) -> FloatPicture:
