@@ -36,11 +36,13 @@ from dfl.merging.tasks import with_neighbours
 from dfl.merging.tracks import read_in_threads
 from dfl.workspace import Workspace
 
+NONE: dict[str, Any] = {"steady_mask": 0, "steady_colours": 0, "steady_landmarks": False}
 WAYS: tuple[dict[str, Any], ...] = (
     {},
     *({"steady_mask": reach} for reach in (2, 4)),
-    *({"steady_colours": reach} for reach in (5,)),
+    {"steady_colours": 5},
     {"steady_landmarks": True},
+    {"steady_mask": 2, "steady_landmarks": True},
     {"steady_mask": 2, "steady_colours": 5, "steady_landmarks": True},
 )
 
@@ -130,7 +132,7 @@ def main() -> None:
         clip = still_clip(workspace, folder, arguments.still) if arguments.still else workspace
         print("| settings | source | face | mask | source trembles | face | mask |\n|---|---|---|---|---|---|---|")
         for way in WAYS:
-            frames = merged(clip, models, arguments.frames, arguments.settings | way)
+            frames = merged(clip, models, arguments.frames, arguments.settings | NONE | way)
             found = flicker(frames, 4.0 if arguments.still else 0.0)
             name = ", ".join(f"{key} {value}" for key, value in way.items()) or "no smoothing"
             order = [f"{part}{what}" for what in ("", " trembles") for part in ("source", "face", "mask")]

@@ -152,7 +152,8 @@ class MadeUpXseg:
 def test_xseg_masks_equal_the_recorded_ones(recorded: Recorded, index: int, agrees: Any) -> None:
     case = recorded.facts["xseg"][index]
     crop = recorded.crop(case["frame"])
-    xseg = XsegMasks.for_mode(MadeUpXseg(crop.face_type), settings_of(case["config"]).mask_mode)
+    mode = settings_of(case["config"]).mask_mode
+    xseg = XsegMasks.for_mode(MadeUpXseg(crop.face_type), mode, like_original=True)
     crop = xseg.see(recorded.frame(case["frame"]), crop)
     (prediction,) = xseg.draw([crop], [recorded.prediction(case["frame"])])
     picture, mask = recorded.merged(case, prediction)

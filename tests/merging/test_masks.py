@@ -41,7 +41,9 @@ def test_shaping_equals_the_record(shared: Path, erode: int, blur: int, agrees: 
     wanted = ops[f"merge_mask_e{erode}_b{blur}"]
     mask = ops["mask"][:, :, 0].astype(np.float32) / 255
     # Recorded in whole grey levels.
-    agrees("ops merge masks (grey levels)", spread_out(shape_mask(mask, erode, blur, lopsided=True)) * 255, wanted, 1)
+    agrees(
+        "ops merge masks (grey levels)", spread_out(shape_mask(mask, erode, blur, like_original=True)) * 255, wanted, 1
+    )
 
 
 @settings(max_examples=60, deadline=None)
@@ -58,7 +60,7 @@ def test_working_on_the_part_that_is_not_zero_changes_nothing(side: int, seed: i
     part = mask[top : top + random.integers(1, side), left : left + random.integers(1, side)]
     part[:] = random.random(part.shape)
     wanted = shaped_as_a_whole(mask, erode, min(blur, 2 * side - 2))
-    made = spread_out(shape_mask(mask, erode, min(blur, 2 * side - 2), lopsided=True))
+    made = spread_out(shape_mask(mask, erode, min(blur, 2 * side - 2), like_original=True))
     assert np.abs(made - wanted).max() < 1e-5
 
 

@@ -15,6 +15,7 @@ from dfl.base.errors import UserError
 from dfl.base.files import list_pictures
 from dfl.base.pictures import read_picture
 from dfl.base.report import Report
+from dfl.merging.frame import FrameWork
 from dfl.merging.merge import run
 from dfl.merging.options import MergeOptions
 from dfl.video.marking import read_marks
@@ -265,12 +266,38 @@ def test_a_picture_that_cannot_be_written_ends_the_run(workspace: Workspace, cli
         merged()
 
 
-def test_many_failures_in_a_row_end_the_run(workspace: Workspace, clip: Clip, merged: Merged) -> None:
+def test_frames_behind_many_that_cannot_be_read_are_merged(workspace: Workspace, clip: Clip, merged: Merged) -> None:
     clip(70)
-    for path in list_pictures(workspace.frames("dst"))[5:]:
+    for path in list_pictures(workspace.frames("dst"))[5:65]:
         path.write_bytes(b"")
-    with pytest.raises(UserError, match="is not a picture"):
+    report = merged()
+    assert report.counts == {"frames": 70, "swapped": 10, "without_face": 0, "failed": 60}
+    assert "merged/00070.png" in results(workspace)
+
+
+def test_frames_that_can_none_be_read_are_an_error(workspace: Workspace, clip: Clip, merged: Merged) -> None:
+    clip(3)
+    for path in list_pictures(workspace.frames("dst")):
+        path.write_bytes(b"")
+    with pytest.raises(UserError, match=r"00001\.png is not a picture"):
         merged()
+
+
+def test_many_failures_in_a_row_that_should_not_be_end_the_run(
+    workspace: Workspace, clip: Clip, merged: Merged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip(70)
+    blend = FrameWork.blend
+
+    def failing(self: Any, frame: Any, around: Any) -> Any:
+        if frame.cut.task.place > 4:
+            raise ValueError("no")
+        return blend(self, frame, around)
+
+    monkeypatch.setattr(FrameWork, "blend", failing)
+    with pytest.raises(ValueError, match="no"):
+        merged()
+    assert "merged/00005.png" in results(workspace)
 
 
 @pytest.mark.parametrize(

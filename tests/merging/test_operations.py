@@ -27,8 +27,11 @@ def as_picture(stored: Any) -> Any:
     [
         ("blursharpen_m1_k3_a2", "box", 2, 3),
         ("blursharpen_m1_k3_a10", "box", 10, 3),
+        ("blursharpen_m1_k5_a2", "box", 2, 5),
         ("blursharpen_m1_k5_a10", "box", 10, 5),
         ("blursharpen_m2_k3_a2", "gaussian", 2, 3),
+        ("blursharpen_m2_k3_a10", "gaussian", 10, 3),
+        ("blursharpen_m2_k5_a2", "gaussian", 2, 5),
         ("blursharpen_m2_k5_a10", "gaussian", 10, 5),
         ("blursharpen_neg_-3", "none", -3, 3),
         ("blursharpen_neg_-10", "none", -10, 3),

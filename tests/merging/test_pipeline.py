@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Barrier, Lock
 from typing import Any
 
 import numpy as np
@@ -120,3 +121,25 @@ def test_frames_are_not_read_long_before_they_are_needed(pixels: int, reach: int
         if done > 40:
             ahead = max(ahead, read - done)
     assert ahead <= most
+
+
+@pytest.mark.parametrize(("pixels", "most"), [(1, 8), (8_000_000, 2), (40_000_000, 1)])
+def test_few_large_frames_are_blended_at_once(pixels: int, most: int) -> None:
+    """Blending takes many times a frame's size: at 3840x2160 eight at once would take four gigabytes."""
+    blending, highest, lock = 0, 0, Lock()
+    meet = Barrier(most)
+
+    class Counting(Work):
+        def finish(self, frame: SeenFrame, around: Sequence[SeenFaces]) -> list[int]:
+            nonlocal blending, highest
+            with lock:
+                blending += 1
+                highest = max(highest, blending)
+            meet.wait(60)  # so many are let in, else this fails
+            with lock:
+                blending -= 1
+            return super().finish(frame, around)
+
+    tasks = [task(place, faces=0) for place in range(8)]
+    assert len(list(merge_frames(tasks, Counting(set(), set(), set(), pixels), Network(), 8))) == 8
+    assert highest == most

@@ -101,14 +101,15 @@ def slow_waves(side: float) -> NDArray[np.uint8]:
 
 @pytest.mark.parametrize("face_type", FACE_TYPES, ids=lambda kind: str(kind.file_name))
 @pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("blur", [0, 40])
-def test_giving_back_what_was_shown_leaves_the_frame_as_it_was(face_type: FaceType, place: str, blur: int) -> None:
+@pytest.mark.parametrize("shape", [{}, {"erode": 24, "blur": 40}, {"mode": "seamless"}], ids=str)
+def test_giving_back_what_was_shown_leaves_the_frame_as_it_was(
+    face_type: FaceType, place: str, shape: dict[str, Any]
+) -> None:
     frame, resolution = slow_waves(PLACES[place][0]), 128
     crop = cut_out(frame, placed(*PLACES[place]), face_type, resolution)
     ones = np.ones((resolution, resolution), np.float32)
     prediction = FacePrediction(crop.picture, ones, ones)
-    # 12 mask pixels each side are 3 face pixels: where the square ends, black is mixed in too.
-    settings = MergeSettings(colour_transfer="none", blur=blur, erode=24)
+    settings = MergeSettings(colour_transfer="none", **shape)
     picture, mask = compose(frame, [merge_face(frame, crop, prediction, settings)], settings).as_bytes()
     apart = np.abs(picture.astype(int) - frame)
     assert not apart[mask == 0].any()

@@ -68,6 +68,29 @@ def test_masks_lie_where_the_face_is_whatever_the_model_was_shown(kind: FaceType
         assert ((small > 0.5) != (wanted[:, :, 1] > 0.5)).sum() < 50
 
 
+def middle(mask: NDArray[np.float32]) -> NDArray[np.float64]:
+    rows, columns = np.mgrid[: mask.shape[0], : mask.shape[1]]
+    return np.array([(mask * columns).sum(), (mask * rows).sum()]) / mask.sum()
+
+
+@pytest.mark.parametrize("kind", [FaceType.FULL, FaceType.WHOLE, FaceType.HEAD])
+def test_masks_lie_on_the_face_to_a_tenth_of_a_pixel_unless_the_originals_place_is_asked_for(kind: FaceType) -> None:
+    frame, crop = a_face()
+    face = np.zeros((SIDE, SIDE, 3), np.float32)
+    face[10:30, 24:40, 1] = 1
+    apart = {}
+    for like_original in (False, True):
+        xseg = XsegMasks.for_mode(GreenIsFace(kind), "xseg-prd*xseg-dst", like_original=like_original)
+        (got,) = xseg.draw([xseg.see(frame, crop)], [predicted(face)])
+        for name, mask, wanted in (("dst", got.xseg_dst, crop.picture), ("prd", got.xseg_face, face)):
+            assert mask is not None
+            small = np.asarray(cv2.resize(mask, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.float32)
+            apart[name, like_original] = float(np.abs(middle(small) - middle(wanted[:, :, 1])).max())
+    assert apart["dst", False] < 0.1
+    assert apart["prd", False] < 0.1
+    assert apart["dst", True] == pytest.approx(0.375, abs=0.1)
+
+
 def test_only_masks_that_the_mode_needs_are_drawn() -> None:
     frame, crop = a_face()
     for mode, has_face, has_dst in (

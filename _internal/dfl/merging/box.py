@@ -99,13 +99,17 @@ def cut_face(region: NDArray[np.float32], box: Box, matrix: Matrix, size: int) -
     return as_float(cv2.warpAffine(region, shifted(matrix, box), (size, size), flags=cv2.INTER_CUBIC))
 
 
-def put_back(face: NDArray[np.float32], box: Box, matrix: Matrix, x: int = 0, y: int = 0) -> NDArray[np.float32]:
+def put_back(
+    face: NDArray[np.float32], box: Box, matrix: Matrix, x: int = 0, y: int = 0, *, edge_goes_on: bool = False
+) -> NDArray[np.float32]:
     """The frame's part at `box` with a face's picture laid in by `matrix` (frame to face); cubic, black outside.
 
-    x, y: where `face` starts in the picture that the matrix maps to.
+    x, y: where `face` starts in the picture that the matrix maps to. edge_goes_on: outside it is as at its edge.
     """
     flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-    return as_float(cv2.warpAffine(face, shifted(matrix, box, x, y), (box.width, box.height), flags=flags))
+    border = cv2.BORDER_REPLICATE if edge_goes_on else cv2.BORDER_CONSTANT
+    shift = shifted(matrix, box, x, y)
+    return as_float(cv2.warpAffine(face, shift, (box.width, box.height), flags=flags, borderMode=border))
 
 
 def as_float(array: NDArray[Any]) -> NDArray[np.float32]:

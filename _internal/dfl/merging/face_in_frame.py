@@ -5,7 +5,7 @@ All functions are pure, so threads and processes may share frames.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -18,6 +18,7 @@ from dfl.faces.align import alignment_matrix
 from dfl.faces.face_type import FaceType
 from dfl.faces.masks import hull_mask
 from dfl.merging.box import Box, as_float, box_in_frame, box_of, cut_face, put_back, whole
+from dfl.merging.cloning import cloned
 from dfl.merging.colours import ColourPair, Random, is_statistical, match_histogram, measure, recolour
 from dfl.merging.masks import (
     SMALLEST_VALUE,
@@ -27,7 +28,7 @@ from dfl.merging.masks import (
     shape_mask,
     unshaped_mask,
 )
-from dfl.merging.operations import mixed, sharpen, to_float
+from dfl.merging.operations import blur_along, mixed, sharpen, to_float
 from dfl.merging.settings import MergeSettings
 from dfl.samples.filters import motion_blur
 
@@ -38,6 +39,10 @@ _EDGE_GOES_ON = 4  # pixels of the model's square
 # A face whose mask is smaller than this many frame pixels is left alone.
 _SMALLEST_MASK_SIDE = 4
 _MOTION_KERNELS = (2, 50)
+# Pixels: enough for the movement of a whole face. DIS then works on a quarter of it, in 0.35 ms; at 64, where it would
+# take all of it, in 1.4.
+_GREY_SIDE = 128
+_SHORTEST_WAY = 0.5  # face pixels; below it nobody sees a blur
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,7 @@ class FaceMeasures:
     """What is measured of a predicted face before it is blended, and smoothed over time where that is asked for.
 
     mask: (R, R) float32 0..1, chosen but not shaped. colours: what a transfer goes by whose colours are smoothed. grey:
-    (R, R) uint8, the frame's own face, where masks are smoothed: by it they are moved onto one another.
+    uint8, the frame's own face at _GREY_SIDE, where masks are smoothed: by it they are moved onto one another.
     """
 
     mask: NDArray[np.float32]
@@ -111,9 +116,14 @@ def cut_out(
     return FaceCrop(landmarks, face_type, picture, to_face)
 
 
-def xseg_input(frame: Picture, crop: FaceCrop, face_type: FaceType) -> FloatPicture:
-    """What XSeg is shown of the frame's own face: (256, 256, 3) float32; cubic, so it may leave 0..1 a little."""
-    return _aligned(frame, alignment_matrix(crop.landmarks, XSEG_SIDE, face_type), XSEG_SIDE)
+def xseg_input(frame: Picture, crop: FaceCrop, face_type: FaceType, shift: float = 0.0) -> FloatPicture:
+    """What XSeg is shown of the frame's own face: (256, 256, 3) float32; cubic, so it may leave 0..1 a little.
+
+    shift: by so many of its pixels the square begins further left and up.
+    """
+    matrix = alignment_matrix(crop.landmarks, XSEG_SIDE, face_type)
+    matrix[:, 2] += shift
+    return _aligned(frame, matrix, XSEG_SIDE)
 
 
 def _aligned(frame: Picture, to_face: Matrix, side: int, edge_pixels: int = 0) -> FloatPicture:
@@ -162,6 +172,9 @@ def measure_face(frame: Picture, crop: FaceCrop, prediction: FacePrediction, set
 
 def _to_grey(picture: FloatPicture) -> NDArray[np.uint8]:
     grey: Any = cv2.cvtColor(cv2.convertScaleAbs(picture, alpha=255), cv2.COLOR_BGR2GRAY)
+    if grey.shape[0] != _GREY_SIDE:
+        way = cv2.INTER_AREA if grey.shape[0] > _GREY_SIDE else cv2.INTER_LINEAR
+        grey = cv2.resize(grey, (_GREY_SIDE, _GREY_SIDE), interpolation=way)
     return np.asarray(grey, np.uint8)
 
 
@@ -183,7 +196,7 @@ def merge_face(
     if settings.is_raw:
         mask = unshaped_mask(measures.mask)
     else:
-        mask = shape_mask(measures.mask, settings.erode, settings.blur, lopsided=settings.like_original)
+        mask = shape_mask(measures.mask, settings.erode, settings.blur, like_original=settings.like_original)
     if settings.mode == "raw-predict":
         small = mask.at_face_size(prediction.face.shape[0])
         return Patch(whole(prediction.face), prediction.face, np.ones_like(small), small)
@@ -220,17 +233,35 @@ class _Pasting:
     ) -> None:
         self._frame, self._face, self._mask, self._measures = frame, face, mask, measures
         self._settings, self._enlarged = settings, face.shape[0] // crop.side
+        side = crop.side
         if self._enlarged > 1:
-            black = settings.like_original
-            crop = cut_out(frame, crop.landmarks, crop.face_type, face.shape[0], black_from_edge=black)
+            crop = self._cut_larger(crop)
         self._crop, self._motion = crop, motion
-        self._is_reworked = settings.reworks_face and (self._motion_kernel()[0] > 0 or settings.reworks_without_motion)
+        self._is_reworked = settings.reworks_face and (self._motion_seen()[0] > 0 or settings.reworks_without_motion)
         scale = 1 + 0.01 * settings.face_scale
-        self._to_pasted = alignment_matrix(crop.landmarks, crop.side, crop.face_type, scale)
-        self._to_mask = alignment_matrix(crop.landmarks, mask.size, crop.face_type, scale)
+        self._to_pasted = self._to_square(crop, side, self._enlarged, scale)
+        self._to_mask = self._to_square(crop, side, mask.size // side, scale)
         self.box = self._work_box()
         self.backdrop = to_float(frame[self.box.slices])
         self.frame_mask = self._mask_in_frame()
+
+    def _cut_larger(self, crop: FaceCrop) -> FaceCrop:
+        """The frame's own face in the pixels of an enlarged one."""
+        matrix = self._to_square(crop, crop.side, self._enlarged)
+        edge = 0 if self._settings.like_original else _EDGE_GOES_ON * self._enlarged
+        picture = np.clip(_aligned(self._frame, matrix, crop.side * self._enlarged, edge), 0, 1)
+        return replace(crop, picture=picture, to_face=matrix)
+
+    def _to_square(self, crop: FaceCrop, side: int, enlarged: int, scale: float = 1.0) -> Matrix:
+        """The map from the frame to the face's square at `enlarged` times the model's side.
+
+        Enlarging a picture lays the middle of its first pixel to (enlarged - 1) / 2. The original does not follow, so
+        that its masks, and with super resolution its faces, lie 3/8 of a predicted pixel beside where they belong.
+        """
+        matrix = alignment_matrix(crop.landmarks, side * enlarged, crop.face_type, scale)
+        if not self._settings.like_original:
+            matrix[:, 2] += (enlarged - 1) / 2
+        return matrix
 
     def _work_box(self) -> Box:
         if self._settings.mode == "raw-rgb":
@@ -265,7 +296,7 @@ class _Pasting:
         """The whole predicted square."""
         if self.box.is_empty:
             return Patch(self.box, self.backdrop, self.frame_mask, self.frame_mask)
-        pasted = put_back(self._face, self.box, self._to_pasted)
+        pasted = self._pasted(self._face)
         cover = put_back(np.ones(self._face.shape[:2], np.float32), self.box, self._to_pasted)
         return Patch(self.box, pasted, cover[:, :, None], self.frame_mask)
 
@@ -278,10 +309,24 @@ class _Pasting:
         if settings.mode == "hist-match":
             within = self._area if settings.masked_hist_match else None
             face = match_histogram(face, self._crop.picture, within, settings.hist_match_threshold)
-        pasted = np.clip(put_back(face, self.box, self._to_pasted), 0, 1)
+        pasted = np.clip(self._pasted(face), 0, 1)
         if settings.is_seamless:
-            pasted = _cloned(pasted, self._frame[self.box.slices], self.frame_mask)
+            pasted = self._cloned(pasted)
         return self._reworked(pasted, random) if self._is_reworked else pasted
+
+    def _pasted(self, face: FloatPicture) -> FloatPicture:
+        """The face where it belongs. Its edge goes on, for black would be mixed into the face's outermost pixels."""
+        return put_back(face, self.box, self._to_pasted, edge_goes_on=not self._settings.like_original)
+
+    def _cloned(self, pasted: FloatPicture) -> FloatPicture:
+        """With the light of the frame; as it is where the mask is next to nothing."""
+        levels = [level / 10 for level in range(1, 10) if (self.frame_mask > level / 10).any()]
+        if not levels:
+            return pasted
+        inside = self.frame_mask[:, :, 0] > levels[0]
+        if self._settings.like_original:
+            return _cloned_in_bytes(pasted, self._frame[self.box.slices], inside)
+        return cloned(pasted, self.backdrop, inside)
 
     @cached_property
     def _area(self) -> FloatPicture:
@@ -297,18 +342,26 @@ class _Pasting:
             face = recolour(settings.colour_transfer, face, crop.picture, self._area, random)
         if settings.mode == "seamless-hist-match":
             face = match_histogram(face, crop.picture, None, settings.hist_match_threshold)
-        size, degrees = self._motion_kernel()
-        if size:
-            face = motion_blur(face, size, degrees)
+        length, degrees = self._motion_seen()
+        if length:
+            is_side = settings.like_original
+            face = motion_blur(face, int(length), degrees) if is_side else blur_along(face, length, degrees)
         if settings.sharpen_amount:
             face = sharpen(face, settings.sharpen_mode, settings.sharpen_amount)
-        return put_back(face, self.box, crop.to_face)
+        if settings.like_original:
+            return put_back(face, self.box, crop.to_face)
+        reworked = put_back(face, self.box, crop.to_face, edge_goes_on=True)
+        if settings.face_scale >= 0:
+            return reworked
+        # A face that was made larger reaches out of the square that was cut out.
+        cover = np.clip(put_back(np.ones(face.shape[:2], np.float32), self.box, crop.to_face), 0, 1)
+        return mixed(pasted, reworked, cover[:, :, None])
 
-    def _motion_kernel(self) -> tuple[int, float]:
+    def _motion_seen(self) -> tuple[float, float]:
         """Length in face pixels (0: none) and direction in degrees of the motion blur.
 
-        The way of one frame step, as it is seen in the face's square. The original takes that of two steps and counts
-        frame pixels as face pixels.
+        The way of one frame step, as it is seen in the face's square. The original takes that of two steps, counts
+        frame pixels as face pixels, and makes its even lines lie beside their middle; its length is a kernel's side.
         """
         low, high = _MOTION_KERNELS
         share, motion = self._settings.motion_blur / 100, self._motion
@@ -318,27 +371,23 @@ class _Pasting:
             return doubled * min(max(length + 1, low), high) if length >= 1 else 0, motion.degrees
         angle = math.radians(motion.degrees)
         way = self._crop.to_face[:, :2] @ (math.cos(angle), -math.sin(angle)) * (motion.power / 2 * share)
-        length = int(math.hypot(*way))
-        size = min(length + 1, high * self._enlarged) if length >= 1 else 0
-        return size, -math.degrees(math.atan2(way[1], way[0]))
+        seen = min(math.hypot(*way), high * self._enlarged)
+        return seen if seen >= _SHORTEST_WAY else 0, -math.degrees(math.atan2(way[1], way[0]))
 
 
-def _cloned(pasted: FloatPicture, frame: Picture, mask: FloatPicture) -> FloatPicture:
-    """`pasted` with the light of `frame` at the mask's edge (Poisson cloning); as it is where that is impossible."""
-    levels = [level / 10 for level in range(1, 10) if (mask > level / 10).any()]
-    if not levels:
-        return pasted
-    inside = (mask[:, :, 0] > levels[0]).astype(np.uint8) * 255
-    seen = box_of(inside > 0)
+def _cloned_in_bytes(pasted: FloatPicture, frame: Picture, inside: NDArray[np.bool_]) -> FloatPicture:
+    """As the original does it, by OpenCV; as it is where that is impossible."""
+    mask = inside.astype(np.uint8) * 255
+    seen = box_of(inside)
     # One pixel around the mask's box gives what the whole frame would give, to the bit.
-    near = seen.grown(1).within(whole(inside))
+    near = seen.grown(1).within(whole(mask))
     centre = (math.floor(seen.left + seen.width / 2) - near.left, math.floor(seen.top + seen.height / 2) - near.top)
     part = (pasted[near.slices] * np.float32(255)).astype(np.uint8)
     try:
         # seamlessClone writes into its mask: give it a copy.
-        cloned = cv2.seamlessClone(part, frame[near.slices], inside[near.slices].copy(), centre, cv2.NORMAL_CLONE)
+        made = cv2.seamlessClone(part, frame[near.slices], mask[near.slices].copy(), centre, cv2.NORMAL_CLONE)
     except cv2.error:
         return pasted
     result = to_float(frame)
-    result[near.slices] = to_float(cloned)
+    result[near.slices] = to_float(made)
     return result

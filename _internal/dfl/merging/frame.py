@@ -73,7 +73,7 @@ class FrameWork:
     """
 
     networks: Networks
-    raw_side: int  # of the black square that a frame without a face becomes in mode raw-predict
+    raw_side: int  # of the black square that a frame without a face becomes in mode raw-predict, at the model's size
     output: Output | None = None
 
     def cut(self, task: FrameTask) -> CutFrame:
@@ -119,7 +119,8 @@ class FrameWork:
             return compose(picture, patches, settings)
         if patches:
             return compose_raw(patches[-1], settings)
-        empty = np.zeros((self.raw_side, self.raw_side, 3), np.uint8)
+        side = self.raw_side * (4 if settings.super_resolution and not settings.like_original else 1)
+        empty = np.zeros((side, side, 3), np.uint8)
         return MergedFrame(empty, Box(0, 0, 0, 0), np.zeros((0, 0, 3), np.float32), np.zeros((0, 0, 1), np.float32))
 
     def finish(self, frame: SeenFrame, around: Sequence[SeenFaces]) -> MergedFrame | None:

@@ -8,6 +8,7 @@ they were made from and the way. A line that was cut off by a crash does not cou
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -39,7 +40,8 @@ class Journal:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
-        self._file.close()
+        with suppress(OSError):  # of a full disk, met and told of before: the line that is lost is a frame done again
+            self._file.close()
 
     def has(self, stem: str, source: str, look: Look) -> bool:
         """Whether a frame was made from this source in this way."""

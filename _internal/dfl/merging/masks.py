@@ -114,12 +114,13 @@ def _xseg(mask: NDArray[np.float32] | None, side: int) -> NDArray[np.float32]:
     return as_float(cv2.resize(mask, (side, side), interpolation=cv2.INTER_CUBIC))
 
 
-def shape_mask(mask: NDArray[np.float32], erode: int, blur: int, *, lopsided: bool = False) -> FaceMask:
+def shape_mask(mask: NDArray[np.float32], erode: int, blur: int, *, like_original: bool = False) -> FaceMask:
     """Enlarge a mask (R, R) to 4R, shrink (erode > 0) or widen it, then blur its edge; clipped to 0..1.
 
     erode, blur: sides of an elliptic and a Gaussian kernel in mask pixels, made odd. With blur the square's own rim is
-    cleared first, so that the edge fades out inside the square. lopsided: take an even `erode` as it is, which moves
-    the mask by half a mask pixel, as the original does.
+    cleared first, so that the edge fades out inside the square; without it the outermost pixels of the predicted face,
+    which cannot be laid into the frame exactly. like_original: do not clear these, and take an even `erode` as it is,
+    which moves the mask by half a mask pixel.
     """
     side = mask.shape[0]
     enlarged = _enlarged(mask, side)
@@ -127,8 +128,8 @@ def shape_mask(mask: NDArray[np.float32], erode: int, blur: int, *, lopsided: bo
         return enlarged
     square = Box(0, 0, enlarged.size, enlarged.size)
     if erode:
-        enlarged = _eroded(enlarged, abs(erode) if lopsided else abs(erode) | 1, is_wider=erode < 0)
-    rim = blur // 2
+        enlarged = _eroded(enlarged, abs(erode) if like_original else abs(erode) | 1, is_wider=erode < 0)
+    rim = max(blur // 2, 0 if like_original else MASK_SCALE)
     kept = _cut(enlarged, square.grown(-rim))
     if blur > 0 and kept.values.size:
         kept = _cut(_blurred(kept, blur | 1), square)

@@ -90,11 +90,13 @@ def run_merge(workspace: Workspace, options: MergeOptions, models: Models, repor
         finally:
             plan.session.made = made_by(plan.tasks, journal)
             write_session(workspace.frames("dst") / SESSION_NAME, plan.session)
-    left = delete_leftovers(files.folders, stems)
+    left = delete_leftovers(files, stems)
     if left:
         report.line(f"{left} merged pictures were deleted: their frames are no longer in data_dst.")
     say_failures(workspace, failed, report)
     whole = plan.asked_for - {outcome.frame.place for outcome in failed} | done
+    if not whole and failed[0].error:
+        raise failed[0].error
     tell_done(plan, files.folder / FACTS_NAME, whole, failed, options.mark, report)
 
 
@@ -152,10 +154,13 @@ def _say_start(plan: MergePlan, todo: set[int], journal: Journal, files: FrameFi
 
 
 def until_hopeless(outcomes: Iterable[FrameOutcome]) -> Iterator[FrameOutcome]:
-    """Hand outcomes on; when many frames in a row fail, raise the last one's error instead of trying them all."""
+    """Hand outcomes on; when many frames in a row fail that should not, raise the last one's error.
+
+    Frames that cannot be read do not count: behind them may be good ones.
+    """
     in_a_row = 0
     for outcome in outcomes:
-        in_a_row = in_a_row + 1 if outcome.error else 0
+        in_a_row = in_a_row + 1 if outcome.error and not isinstance(outcome.error, UserError) else 0
         yield outcome
         if outcome.error and in_a_row == _FAILURES_IN_A_ROW:
             raise outcome.error

@@ -67,7 +67,7 @@ class Networks:
         """The face with what XSeg will be shown of the frame; in any thread."""
         if self.xseg is None or not shown.settings.needs_xseg:
             return shown
-        masks = XsegMasks.for_mode(self.xseg, shown.settings.mask_mode)
+        masks = self._masks(self.xseg, shown.settings)
         return replace(shown, crop=masks.see(frame, shown.crop))
 
     def predict(self, faces: Sequence[ShownFace]) -> list[FacePrediction]:
@@ -78,7 +78,7 @@ class Networks:
                 batch = places[start : start + FACES_PER_BATCH]
                 for place, answer in zip(batch, self._swapped([faces[place] for place in batch]), strict=True):
                     answers[place] = answer
-        for places in _alike(faces, lambda face: face.settings.mask_mode):
+        for places in _alike(faces, lambda face: (face.settings.mask_mode, face.settings.like_original)):
             self._draw_masks(faces, places, answers)
         return [self._enhanced(answer, face.settings) for answer, face in zip(answers, faces, strict=True) if answer]
 
@@ -98,13 +98,16 @@ class Networks:
         settings = faces[places[0]].settings
         if self.xseg is None or not settings.needs_xseg:
             return
-        masks = XsegMasks.for_mode(self.xseg, settings.mask_mode)
+        masks = self._masks(self.xseg, settings)
         for start in range(0, len(places), FACES_PER_BATCH):
             batch = places[start : start + FACES_PER_BATCH]
             predictions = [answer for place in batch if (answer := answers[place])]
             drawn = masks.draw([faces[place].crop for place in batch], predictions)
             for place, prediction in zip(batch, drawn, strict=True):
                 answers[place] = prediction
+
+    def _masks(self, xseg: MaskModel, settings: MergeSettings) -> XsegMasks:
+        return XsegMasks.for_mode(xseg, settings.mask_mode, like_original=settings.like_original)
 
     def _enhanced(self, prediction: FacePrediction, settings: MergeSettings) -> FacePrediction:
         """With super resolution the face at four times its size, as much of it from the enhancer as asked for."""

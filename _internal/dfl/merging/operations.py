@@ -46,6 +46,19 @@ def _smoothed(picture: FloatPicture, power: int, full_step: int) -> FloatPicture
     return picture
 
 
+def blur_along(picture: FloatPicture, length: float, degrees: float) -> FloatPicture:
+    """Blur along a way of `length` pixels, `degrees` counter-clockwise from the horizontal; any length from 0 on.
+
+    Between the lines of odd lengths, which lie evenly about their middle pixel, the weights are mixed: a way that
+    varies a little from frame to frame does not make the blur jump, and the picture stays where it is.
+    """
+    steps = int(length / 2)
+    share = np.float32(length / 2 - steps)
+    kernel = share * filters.line_kernel(2 * steps + 3, degrees)
+    kernel[1:-1, 1:-1] += (1 - share) * filters.line_kernel(2 * steps + 1, degrees)
+    return as_float(cv2.filter2D(picture, -1, kernel))
+
+
 def coarsen(picture: FloatPicture, power: int) -> FloatPicture:
     """Shrink and enlarge again, cubic; `power` 0..100, where 100 leaves a hundredth of the size. May leave 0..1."""
     height, width = picture.shape[:2]

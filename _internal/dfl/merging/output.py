@@ -1,7 +1,6 @@
 """What a merge writes of each frame: picture and mask in the wanted format, and face crops for compositors."""
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -167,12 +166,15 @@ def _empty_mask(height: int, width: int) -> bytes:
     return encode_picture(np.zeros((height, width), np.uint8), ".png")
 
 
-def delete_leftovers(folders: Iterable[Path], stems: set[str]) -> int:
-    """Delete merged pictures of frames that are no longer there, and say of how many of the first folder."""
-    counts = []
-    for folder in folders:
-        left = [path for path in folder.iterdir() if path.suffix in (".png", ".exr") and path.stem not in stems]
-        for path in left:
-            path.unlink()
-        counts.append(len(left))
-    return counts[0] if counts else 0
+def delete_leftovers(files: FrameFiles, stems: set[str]) -> int:
+    """Delete what was merged of frames that are no longer there; of how many frames."""
+    left = [path for path in files.folder.iterdir() if path.suffix in (".png", ".exr") and path.stem not in stems]
+    count = len(left)
+    if files.masks:
+        left += [path for path in files.masks.glob("*.png") if path.stem not in stems]
+    if files.crops:
+        left += [path for path in files.crops.glob("*.json") if path.stem not in stems]
+        left += [path for path in files.crops.glob("*_*.png") if path.stem.rpartition("_")[0] not in stems]
+    for path in left:
+        path.unlink()
+    return count

@@ -10,7 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
+from threading import Condition
 from typing import Any, Protocol
+
+import cv2
 
 from dfl.merging.frame import CutFrame, FileFailed, SeenFaces, SeenFrame
 from dfl.merging.masks import FacePrediction
@@ -20,6 +23,9 @@ from dfl.merging.tasks import FrameTask
 
 _MEMORY = 512 * 2**20  # bytes that the frames under way may take
 _COPIES = 4  # of a frame while it is worked on: read, merged, and both coded
+# What frames that are blended at this moment may take, and one of them at most: in floats, as a whole, several times.
+_BLENDING_MEMORY = 2**30
+_FLOATS = 20
 
 
 class Predictor(Protocol):
@@ -65,10 +71,14 @@ def merge_frames(tasks: Iterable[FrameTask], work: Work, networks: Predictor, wo
     is dropped.
     """
     run = _Run(iter(tasks), work, networks, workers)
+    # Threads of OpenCV's own beside these would only wait for one another: a tenth more CPU time, and no faster.
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
     try:
         yield from run.outcomes()
     finally:
         run.pool.shutdown(cancel_futures=True)
+        cv2.setNumThreads(threads)
 
 
 class _Run:
@@ -82,6 +92,7 @@ class _Run:
         self._finishing: deque[tuple[FrameTask, Future[Any]]] = deque()
         self._recent: deque[tuple[int, Future[SeenFaces]]] = deque()  # by place: all that may be neighbours
         self._largest = 1
+        self._room, self._blending = Condition(), 0  # frames that are being blended, and who waits to be
 
     def outcomes(self) -> Iterator[FrameOutcome]:
         while True:
@@ -154,7 +165,17 @@ class _Run:
 
     def _finish(self, frame: "Future[SeenFrame]", around: list["Future[SeenFaces]"]) -> Any:
         # The pool begins what it is given in order, so all of these have begun: waiting cannot last for ever.
-        return self._work.finish(frame.result(), [faces.result() for faces in around if faces.exception() is None])
+        seen, near = frame.result(), [faces.result() for faces in around if faces.exception() is None]
+        most = max(1, _BLENDING_MEMORY // (seen.cut.size * _FLOATS))
+        with self._room:
+            self._room.wait_for(lambda: self._blending < most)
+            self._blending += 1
+        try:
+            return self._work.finish(seen, near)
+        finally:
+            with self._room:
+                self._blending -= 1
+                self._room.notify()
 
 
 def _frames_at_once(workers: int, frame_bytes: int) -> int:

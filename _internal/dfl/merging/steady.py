@@ -6,6 +6,7 @@ the mouth or a lamp that is switched on is seen in its own frame, not before and
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from dfl.merging.box import as_float
 from dfl.merging.colours import ColourPair
 from dfl.merging.face_in_frame import FaceMeasures
+from dfl.merging.masks import SMALLEST_VALUE
 from dfl.merging.settings import MergeSettings
 from dfl.samples.colour_transfer import Colours
 
@@ -62,7 +64,10 @@ def _steady_mask(own: FaceMeasures, around: Sequence[Neighbour], reach: int) -> 
         weight = np.exp(-np.square(difference / _MASK_NOISE)) * np.float32(_time_weight(distance, reach))
         total += weight * mask
         weights += weight
-    return as_float(total / weights)
+    total /= weights
+    # A trace of a neighbour's mask is none: what lies under any mask counts for the colours.
+    total[total < SMALLEST_VALUE] = 0
+    return total
 
 
 def _moved(mask: NDArray[np.float32], grey: NDArray[np.uint8], onto: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -72,12 +77,19 @@ def _moved(mask: NDArray[np.float32], grey: NDArray[np.uint8], onto: NDArray[np.
     frame; their mean would not.
     """
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST).calc(onto, grey, None)  # type: ignore[call-overload]
-    height, width = mask.shape
-    columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    side, shown = mask.shape[0], grey.shape[0]
     # Rough where skin is smooth; a face moves as a whole, or nearly so.
-    window = round(_FLOW_SMOOTH * width) | 1
-    flow = cv2.blur(flow, (window, window))
-    return as_float(cv2.remap(mask, columns + flow[:, :, 0], rows + flow[:, :, 1], cv2.INTER_LINEAR))
+    window = round(_FLOW_SMOOTH * shown) | 1
+    flow = cv2.resize(cv2.blur(flow, (window, window)), (side, side), interpolation=cv2.INTER_LINEAR)
+    places = _places(side) + flow * np.float32(side / shown)
+    return as_float(cv2.remap(mask, places[:, :, 0], places[:, :, 1], cv2.INTER_LINEAR))
+
+
+@lru_cache(maxsize=4)
+def _places(side: int) -> NDArray[np.float32]:
+    """Where each pixel of a square is: (side, side, 2) of x and y."""
+    along = np.arange(side, dtype=np.float32)
+    return np.stack(np.meshgrid(along, along), axis=2)
 
 
 def _steady_colours(own: ColourPair, around: Sequence[tuple[int, ColourPair]], reach: int, is_lab: bool) -> ColourPair:

@@ -31,21 +31,29 @@ class MaskModel(Protocol):
 
 @dataclass(frozen=True)
 class XsegMasks:
-    """Which masks a run needs, and the model that draws them."""
+    """Which masks a run needs, and the model that draws them.
+
+    like_original: take the square of 256 pixels for the swap model's without the part of a pixel that resizing moves:
+    the frame's own mask then lies up to half a predicted pixel beside the face.
+    """
 
     model: MaskModel
     of_face: bool
     of_dst: bool
+    like_original: bool = False
 
     @classmethod
-    def for_mode(cls, model: MaskModel, mode: MaskMode) -> "XsegMasks":
+    def for_mode(cls, model: MaskModel, mode: MaskMode, *, like_original: bool = False) -> "XsegMasks":
         """What a mask mode needs."""
-        return cls(model, of_face="xseg-prd" in mode, of_dst="xseg-dst" in mode)
+        return cls(model, "xseg-prd" in mode, "xseg-dst" in mode, like_original)
 
     def see(self, frame: Picture, crop: FaceCrop) -> FaceCrop:
         """The crop with what XSeg will be shown of the frame; in any thread."""
         is_needed = self.of_dst or (self.of_face and self.model.face_type is not crop.face_type)
-        return replace(crop, xseg_seen=xseg_input(frame, crop, self.model.face_type)) if is_needed else crop
+        if not is_needed:
+            return crop
+        shift = self._shift(crop) if self.model.face_type is crop.face_type else 0.0
+        return replace(crop, xseg_seen=xseg_input(frame, crop, self.model.face_type, shift))
 
     def draw(self, crops: Sequence[FaceCrop], predictions: Sequence[FacePrediction]) -> list[FacePrediction]:
         """The predictions with their masks; in the one thread that computes.
@@ -53,11 +61,14 @@ class XsegMasks:
         As in the original the masks are of the swap model's square. A model of another face type is shown its own: the
         frame's, with the predicted face laid over it; and its masks are brought into the square.
         """
-        maps = [_to_xseg(crop, self.model.face_type) for crop in crops]
+        maps = [_to_xseg(crop, self.model.face_type, self._shift(crop)) for crop in crops]
         of_face: list[Mask | None] = [None] * len(crops)
         of_dst: list[Mask | None] = [None] * len(crops)
         if self.of_face:
-            shown = [_shown(crop, one.face, matrix) for crop, one, matrix in zip(crops, predictions, maps, strict=True)]
+            shown = [
+                _shown(crop, one.face, matrix, self._shift(crop))
+                for crop, one, matrix in zip(crops, predictions, maps, strict=True)
+            ]
             of_face = [_brought_back(mask, m) for mask, m in zip(self._masks(shown), maps, strict=True)]
         if self.of_dst:
             seen = [_seen(crop) for crop in crops]
@@ -67,15 +78,20 @@ class XsegMasks:
             for one, face, dst in zip(predictions, of_face, of_dst, strict=True)
         ]
 
+    def _shift(self, crop: FaceCrop) -> float:
+        """Where the middle of the predicted square's first pixel lies in the square of 256 pixels."""
+        return 0.0 if self.like_original else (XSEG_SIDE / crop.side - 1) / 2
+
     def _masks(self, shown: Sequence[FloatPicture]) -> list[Mask]:
         return [mask[:, :, 0] for mask in self.model.predict(np.stack(shown))]
 
 
-def _to_xseg(crop: FaceCrop, face_type: FaceType) -> Matrix | None:
+def _to_xseg(crop: FaceCrop, face_type: FaceType, shift: float) -> Matrix | None:
     """(3, 3) map from the swap model's square, at 256 pixels, to the XSeg model's; None where they are the same."""
     if face_type is crop.face_type:
         return None
     to_swap, to_xseg = (_square(crop, kind) for kind in (crop.face_type, face_type))
+    to_swap[:2, 2] += shift
     return np.asarray(to_xseg @ np.linalg.inv(to_swap), np.float64)
 
 
@@ -88,12 +104,12 @@ def _seen(crop: FaceCrop) -> FloatPicture:
     return crop.xseg_seen
 
 
-def _shown(crop: FaceCrop, face: FloatPicture, to_xseg: Matrix | None) -> FloatPicture:
+def _shown(crop: FaceCrop, face: FloatPicture, to_xseg: Matrix | None, shift: float) -> FloatPicture:
     """What XSeg is shown of a predicted face (R, R, 3)."""
     if to_xseg is None:
         return as_float(cv2.resize(face, (XSEG_SIDE, XSEG_SIDE), interpolation=cv2.INTER_CUBIC))
     scale = XSEG_SIDE / crop.side
-    matrix = (to_xseg @ np.diag([scale, scale, 1.0]))[:2]
+    matrix = (to_xseg @ np.array([[scale, 0, shift], [0, scale, shift], [0, 0, 1]]))[:2]
     laid, cover = (_warped(part, matrix, cv2.INTER_CUBIC) for part in (face, np.ones(face.shape[:2], np.float32)))
     cover = np.clip(cover, 0, 1)[:, :, None]
     return _seen(crop) * (1 - cover) + laid * cover

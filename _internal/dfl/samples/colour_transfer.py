@@ -190,36 +190,35 @@ def idt(target: FloatPicture, reference: FloatPicture, random: Random) -> FloatP
 def _match_rows(values: NDArray[np.float32], wanted: NDArray[np.float32]) -> NDArray[np.float32]:
     """Each row of `values` (3, N) with the distribution of that row of `wanted`, over 256 equal bins."""
     matched = np.empty_like(values)
-    for row, (value, other) in enumerate(zip(values, wanted, strict=True)):
-        low, high = min(value.min(), other.min()), max(value.max(), other.max())
-        step = np.float32((high - low) / _IDT_BINS)
+    for row in range(len(values)):
+        value, other = values[row : row + 1], wanted[row : row + 1]
+        extremes = *cv2.minMaxLoc(value)[:2], *cv2.minMaxLoc(other)[:2]
+        low, high = min(extremes), max(extremes)
+        step = (high - low) / _IDT_BINS
         if step <= 0:
             matched[row] = value
             continue
-        place = (value - low) / step  # in bins
-        bins = _bins(place)
-        index = bins.astype(np.intp)
+        bins, other_bins = _bins(value, low, step), _bins(other, low, step)
         upper_edges = low + step * np.arange(1, _IDT_BINS + 1)
-        goal = np.interp(
-            _cumulated(index), _cumulated(_bins((other - low) / step).astype(np.intp)), upper_edges
-        ).astype(np.float32)
-        # Between two upper edges the goal is linear; below the first one, in the first bin, the original answers 0.
-        start, slope = np.zeros(_IDT_BINS, np.float32), np.zeros(_IDT_BINS, np.float32)
-        start[1:], slope[1:] = goal[:-1], np.diff(goal)
-        place -= bins
-        place *= slope.take(index)
-        np.add(place, start.take(index), out=matched[row])
+        goal = np.interp(_cumulated(bins), _cumulated(other_bins), upper_edges)
+        # Between two upper edges the goal is linear; in the lowest bin the original answers 0.
+        slope = np.diff(goal, prepend=goal[0]) / step
+        start = np.concatenate([[0.0], goal[:-1] - slope[1:] * upper_edges[:-1]])
+        place = matched[row : row + 1]
+        cv2.multiply(value, cv2.LUT(bins, slope.astype(np.float32)[None]), dst=place)
+        cv2.add(place, cv2.LUT(bins, start.astype(np.float32)[None]), dst=place)
     return matched
 
 
-def _bins(place: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The bin of each value, a whole number; `place` is the value counted in bins."""
-    return np.minimum(np.floor(place), np.float32(_IDT_BINS - 1))
+def _bins(values: NDArray[np.float32], low: float, step: float) -> NDArray[np.uint8]:
+    """The bin of each value (1, N); OpenCV rounds and keeps within 0..255."""
+    # The lowest value first, exactly: all that a mask has blackened is one value, and must not change its bin by rounding.
+    return cv2.convertScaleAbs(values - np.float32(low), alpha=1 / step, beta=-0.5)  # type: ignore[return-value]
 
 
-def _cumulated(index: NDArray[np.intp]) -> NDArray[np.float32]:
+def _cumulated(bins: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Share (256,) of the values at or below each bin."""
-    total = np.bincount(index, minlength=_IDT_BINS).cumsum().astype(np.float32)
+    total = cv2.calcHist([bins], [0], None, [_IDT_BINS], [0, _IDT_BINS]).ravel().cumsum()
     return total / total[-1]  # type: ignore[no-any-return]
 
 
