@@ -131,7 +131,8 @@ def _parameter(name: str, field: FieldInfo) -> click.Parameter:
 
     kind = field.annotation
     if get_origin(kind) is not Literal and type(None) in get_args(kind):
-        kind = next(part for part in get_args(kind) if part is not type(None))
+        parts = [part for part in get_args(kind) if part is not type(None)]
+        kind = parts[0] if len(parts) == 1 else str  # of several kinds pydantic finds the right one
     click_type: Any = click.Choice([str(choice) for choice in get_args(kind)]) if get_origin(kind) is Literal else kind
     if kind is Path:
         click_type = click.Path(path_type=Path)

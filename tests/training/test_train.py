@@ -18,7 +18,7 @@ from dfl.training.train import run
 
 start_engine("tensorflow")
 
-from dfl.models.saehd import QUICK96  # noqa: E402
+from dfl.models.options import QUICK96  # noqa: E402
 
 SMALL = {
     "resolution": 32,

@@ -299,6 +299,19 @@ class Quick96Options(SwapOptions):
     """Quick96 asks nothing: 96 pixels, full face, df-ud, made for a first look."""
 
 
+# What Quick96 is: fixed in the original.
+QUICK96: dict[str, Any] = {
+    "resolution": 96,
+    "face_type": "f",
+    "archi": "df-ud",
+    "ae_dims": 128,
+    "e_dims": 64,
+    "d_dims": 64,
+    "d_mask_dims": 16,
+    "adabelief": False,
+}
+
+
 def _check_gan(power: float, patch_size: int, resolution: int) -> None:
     if not power:
         return

@@ -10,22 +10,10 @@ from numpy.typing import NDArray
 
 from dfl.faces.face_type import FaceType
 from dfl.models.compiled import compiled
-from dfl.models.options import Quick96Options, SaehdOptions
+from dfl.models.options import QUICK96, Quick96Options, SaehdOptions
 from dfl.models.prediction import Prediction
 from dfl.nets.deepfake import Architecture, Decoder, Encoder, Inter
 from dfl.nets.layers import Tensor, named_weights
-
-# What Quick96 is: fixed in the original.
-QUICK96: dict[str, Any] = {
-    "resolution": 96,
-    "face_type": "f",
-    "archi": "df-ud",
-    "ae_dims": 128,
-    "e_dims": 64,
-    "d_dims": 64,
-    "d_mask_dims": 16,
-    "adabelief": False,
-}
 
 
 @dataclass(frozen=True, eq=False)

@@ -212,7 +212,7 @@ def _match_rows(values: NDArray[np.float32], wanted: NDArray[np.float32]) -> NDA
 
 def _bins(values: NDArray[np.float32], low: float, step: float) -> NDArray[np.uint8]:
     """The bin of each value (1, N); OpenCV rounds and keeps within 0..255."""
-    # The lowest value first, exactly: all that a mask has blackened is one value, and must not change its bin by rounding.
+    # The lowest value first, exactly: all that a mask has blackened is one value, and rounding must not move its bin.
     return cv2.convertScaleAbs(values - np.float32(low), alpha=1 / step, beta=-0.5)  # type: ignore[return-value]
 
 

@@ -1,9 +1,9 @@
 """Options of the stage `train`: how to run it, and what may be said about the model."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import create_model
+from pydantic import Field, create_model
 from pydantic.fields import FieldInfo
 
 from dfl.base.options import Options, bounds, option
@@ -56,9 +56,12 @@ class TrainRunOptions(Options):
 MODEL_FIELDS = XsegOptions.model_fields | AmpOptions.model_fields | SaehdOptions.model_fields
 
 
+AUTO = "auto"
+
+
 def _may_be_given(fields: dict[str, FieldInfo]) -> dict[str, Any]:
-    """Options of a model once more, empty unless the user gives them."""
-    return {
+    """Options of a model once more, empty unless the user gives them; the batch size may be left to the memory too."""
+    given = {
         name: (
             field.annotation | None if field.annotation is not None else Any,
             option(
@@ -70,6 +73,10 @@ def _may_be_given(fields: dict[str, FieldInfo]) -> dict[str, Any]:
         )
         for name, field in fields.items()
     }
+    low, high = bounds(fields["batch_size"])
+    number = Annotated[int, Field(ge=low, le=high)]
+    help = f"{fields['batch_size'].description} auto: as many as the memory holds. [{fields['batch_size'].default}]"
+    return given | {"batch_size": (number | Literal["auto"] | None, option(None, help))}
 
 
 TrainOptions = create_model("TrainOptions", __base__=TrainRunOptions, **_may_be_given(MODEL_FIELDS))

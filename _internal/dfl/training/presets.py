@@ -62,6 +62,9 @@ class Device:
         return f"{self.name} with {self.card_bytes / _GB:.0f} GB" if self.card_bytes else self.name
 
 
+PROCESSOR = Device(f"{psutil.cpu_count() or 1} processors", 0)
+
+
 def preset_options(preset: PresetName, class_name: str, device: Device) -> dict[str, Any]:
     """The options that a preset sets, for a new model. UserError for classes other than SAEHD."""
     if class_name != "SAEHD":
@@ -84,7 +87,7 @@ def find_device() -> Device:
     except (OSError, subprocess.SubprocessError):
         answer = ""
     found = [read for line in answer.splitlines() if (read := _card(line))]
-    return max(found, key=lambda device: device.card_bytes, default=Device(f"{psutil.cpu_count() or 1} processors", 0))
+    return max(found, key=lambda device: device.card_bytes, default=PROCESSOR)
 
 
 def _card(line: str) -> Device | None:

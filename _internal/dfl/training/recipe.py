@@ -4,8 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dfl.faces.face_type import FaceType
-from dfl.models.options import AmpOptions, ModelOptions, Quick96Options, SaehdOptions, TrainedSwapOptions
-from dfl.models.saehd import QUICK96
+from dfl.models.options import QUICK96, AmpOptions, ModelOptions, Quick96Options, SaehdOptions, TrainedSwapOptions
 from dfl.samples.degrade import Degradations
 from dfl.samples.sample import SampleSettings
 from dfl.samples.warp import Ranges

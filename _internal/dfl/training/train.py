@@ -2,21 +2,25 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
 from dfl.base.asking import ask_text
+from dfl.base.errors import UserError
 from dfl.base.report import Report
 from dfl.models.engine import Engine, start_engine
 from dfl.models.lock import hold_model
 from dfl.models.open_model import SWAP_CLASSES
-from dfl.models.saved_set import SavedSet, model_folder
+from dfl.models.saved_set import SavedSet, finished_sets, model_folder, read_set
 from dfl.training.choose_model import OPTION_CLASSES, choose_name, load_or_new, silent_start
+from dfl.training.memory import is_out_of_memory, told, way_out
 from dfl.training.new_start import begin
-from dfl.training.options import TrainRunOptions
+from dfl.training.options import AUTO, TrainRunOptions, given_model_options
+from dfl.training.presets import PROCESSOR, find_device
 from dfl.training.training_faces import SideFaces, check_faces, faces_to_train_on
-from dfl.training.window import open_window
+from dfl.training.window import PreviewWindow, open_window
 from dfl.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -36,24 +40,59 @@ def run(workspace: Workspace, options: TrainRunOptions, report: Report) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with hold_model(folder), open_window(options.preview) as window:
         saved = load_or_new(folder, name, options, report)
-        seed = int(saved.state.get("seed", options.seed if options.seed is not None else _fresh_seed()))
-        faces = faces_to_train_on(workspace, options.model, saved.options, options.pretraining_faces, report)
         engine = start_engine(options.engine)
         report.line(str(engine))
         _say_precision(engine, saved, report)
-        from dfl.training.loop import TrainingLoop
-        from dfl.training.setup import set_up
-        from dfl.training.trainer import Trainer
+        device = find_device() if engine.is_gpu else PROCESSOR
+        while True:
+            report.line(told(OPTION_CLASSES[saved.class_name](**saved.options), device))
+            try:
+                _train(workspace, folder, saved, options, window, report)
+                return
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                saved = _with_smaller_batch(folder, saved, options, error, report)
 
-        saved, faces, held = _hold_out(saved, faces, options.held_out, seed, report)
-        _say_start(name, options, saved, faces, report)
-        setup = set_up(saved, faces, seed, options.symmetric_warp)
-        saved = begin(folder, saved, setup.goal.network, seed)
-        trainer = Trainer(folder, saved, setup.goal, setup.feeder, setup.optimizer, seed)
-        try:
-            TrainingLoop(trainer, options, saved.options, report, window, _test_of(setup.goal, saved, held)).run()
-        finally:
-            trainer.close()
+
+def _train(
+    workspace: Workspace,
+    folder: Path,
+    saved: SavedSet,
+    options: TrainRunOptions,
+    window: PreviewWindow | None,
+    report: Report,
+) -> None:
+    """Build what the set describes, and train it. The engine must be started."""
+    from dfl.training.loop import TrainingLoop
+    from dfl.training.setup import set_up
+    from dfl.training.trainer import Trainer
+
+    seed = int(saved.state.get("seed", options.seed if options.seed is not None else _fresh_seed()))
+    faces = faces_to_train_on(workspace, options.model, saved.options, options.pretraining_faces, report)
+    saved, faces, held = _hold_out(saved, faces, options.held_out, seed, report)
+    _say_start(folder.name.removesuffix(f"_{options.model}"), options, saved, faces, report)
+    setup = set_up(saved, faces, seed, options.symmetric_warp)
+    saved = begin(folder, saved, setup.goal.network, seed)
+    trainer = Trainer(folder, saved, setup.goal, setup.feeder, setup.optimizer, seed)
+    try:
+        TrainingLoop(trainer, options, saved.options, report, window, _test_of(setup.goal, saved, held)).run()
+    finally:
+        trainer.close()
+
+
+def _with_smaller_batch(
+    folder: Path, saved: SavedSet, options: TrainRunOptions, error: Exception, report: Report
+) -> SavedSet:
+    """The newest saved set, or the new model, with a smaller batch; UserError unless the batch size was left to us."""
+    chosen = OPTION_CLASSES[saved.class_name](**saved.options)
+    smaller = chosen.batch_size * 3 // 4
+    if given_model_options(options).get("batch_size") != AUTO or not smaller:
+        what = f"The memory does not suffice for {folder.name} with batch size {chosen.batch_size}."
+        raise UserError(f"{what} What was saved of it is whole.", way_out(chosen, max(smaller, 1))) from error
+    newest = read_set(folder, report.warn) if finished_sets(folder) else saved
+    report.warn(f"Out of memory: going on from iteration {newest.iteration} with batch size {smaller}.")
+    return replace(newest, options=saved.options | {"batch_size": smaller})
 
 
 def _hold_out(
@@ -98,7 +137,7 @@ def _say_precision(engine: Engine, saved: SavedSet, report: Report) -> None:
     if chosen == "float32" and fast:
         report.line(f"This device computes {fast} faster, about twice: --precision {fast}. Weights stay float32.")
     elif engine.imitates(chosen):
-        report.line(f"This device has no {chosen}: it computes in float32 and rounds, which saves memory but no time.")
+        report.line(f"This device has no {chosen}: float32 is rounded instead, which saves neither time nor memory.")
 
 
 def _fresh_seed() -> int:
