@@ -24,7 +24,7 @@ import cv2
 import numpy as np
 
 from dfl.base.pictures import Picture, read_picture, write_picture
-from dfl.base.report import Report
+from dfl.base.report import Unheard
 from dfl.extraction.extract_faces import run as extract_faces
 from dfl.extraction.options import ExtractFacesOptions
 from dfl.merging.faces_of_clip import read_clip
@@ -47,17 +47,12 @@ WAYS: tuple[dict[str, Any], ...] = (
 )
 
 
-class Silent(Report):
-    def line(self, text: str) -> None:
-        pass
-
-
 def merged(
     workspace: Workspace, models: GivenModels, frames: str, settings: dict[str, Any]
 ) -> Iterator[tuple[Picture, Picture, Picture]]:
     """Every frame: untouched, merged, mask."""
     options = MergeOptions(frames=frames, contact_sheet=True, **settings)
-    report = Silent()
+    report = Unheard()
     read = read_in_threads(lambda frame: read_picture(frame.path), 2)
     plan = make_plan(workspace, options, models, read_clip(workspace, report), read, report)
     tasks = with_neighbours(plan.tasks, {task.place for task in plan.tasks if task.place in plan.asked_for})
@@ -114,7 +109,7 @@ def still_clip(workspace: Workspace, folder: Path, count: int) -> Workspace:
     for number in range(1, count + 1):
         noisy = first + random.normal(0, 3, first.shape)
         write_picture(still.frames("dst") / f"{number:05d}.png", np.clip(noisy + 0.5, 0, 255).astype(np.uint8))
-    extract_faces(still, ExtractFacesOptions(side="dst", smooth=False, look_every=1), Silent())
+    extract_faces(still, ExtractFacesOptions(side="dst", smooth=False, look_every=1), Unheard())
     return still
 
 
@@ -126,7 +121,7 @@ def main() -> None:
     parser.add_argument("--settings", type=json.loads, default={"erode": 5, "blur": 40})
     arguments = parser.parse_args()
     workspace = Workspace(arguments.workspace.absolute())
-    models = GivenModels(SavedModels(workspace, MergeOptions(), Silent()).swap(None, 1.0))
+    models = GivenModels(SavedModels(workspace, MergeOptions(), Unheard()).swap(None, 1.0))
     folder = Path(tempfile.mkdtemp())
     try:
         clip = still_clip(workspace, folder, arguments.still) if arguments.still else workspace

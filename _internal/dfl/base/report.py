@@ -63,6 +63,13 @@ class Report:
                 progress.advance()
 
 
+class Unheard(Report):
+    """For what another process, or another run, has said already."""
+
+    def line(self, text: str) -> None:
+        """Nothing is said."""
+
+
 class _PlainProgress:
     """A line every few seconds, for logs and pipes."""
 

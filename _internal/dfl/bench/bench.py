@@ -10,10 +10,14 @@ def run(workspace: Workspace, options: BenchOptions, report: Report) -> None:
     if options.what == "train":
         from dfl.models.engine import start_engine
 
-        report.line(str(start_engine("tensorflow")))
-        from dfl.bench.train_step import bench_train
+        engine = start_engine("tensorflow", options.devices)
+        report.line(str(engine))
+        from dfl.bench.train_step import bench_devices, bench_train
 
-        bench_train(options, report)
+        if engine.devices:
+            bench_devices(options, engine, report)
+        else:
+            bench_train(options, report)
         return
     if options.what == "samples":
         from dfl.bench.samples import bench_samples

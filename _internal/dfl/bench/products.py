@@ -56,7 +56,7 @@ def products_of(losses: Callable[..., Any], variables: list[Any], options: Saehd
 
     side = options.resolution
     shapes = [tf.TensorSpec((options.batch_size, side, side, channels)) for channels in (3, 3, 1, 3, 3, 1)]
-    graph = tf.function(gradients).get_concrete_function(*shapes).graph
+    graph = tf.function(gradients, autograph=False).get_concrete_function(*shapes).graph
     found: Counter[Product] = Counter()
     for node in _needed(graph):
         if node.type in PRODUCTS:

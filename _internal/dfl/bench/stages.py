@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from dfl.base.errors import UserError
 from dfl.base.files import list_pictures
 from dfl.base.pictures import read_picture
-from dfl.base.report import Report
+from dfl.base.report import Report, Unheard
 from dfl.bench.measure import cpu_seconds
 from dfl.extraction.extract_faces import run as extract_faces
 from dfl.extraction.options import ExtractFacesOptions
@@ -93,13 +93,13 @@ def bench_merge(workspace: Workspace, resolution: int, report: Report) -> None:
     """
     head = "| settings | frames a second | CPU ms a frame | the original's | the same on this machine |"
     with _copy(workspace, with_faces=True) as (copied, _):  # what the first run alone takes: imports, and the like
-        run_merge(copied, MergeOptions(contact_sheet=True), GivenModels(MirrorModel(resolution)), _Silent())
+        run_merge(copied, MergeOptions(contact_sheet=True), GivenModels(MirrorModel(resolution)), Unheard())
     report.line(f"{head}\n|---|---|---|---|---|")
     for settings, original in MERGES:
         with _copy(workspace, with_faces=True) as (copied, frames):
             models, options = GivenModels(MirrorModel(resolution)), MergeOptions(**settings)
             files = [_opencv_files(copied)] if original else []
-            wall, cpu = _spent(partial(run_merge, copied, options, models, _Silent()))
+            wall, cpu = _spent(partial(run_merge, copied, options, models, Unheard()))
             files += [_opencv_files(copied)] if original else []
         told = ", ".join(f"{name} {value}" for name, value in settings.items())
         each = 1000 * cpu / frames
@@ -124,11 +124,6 @@ def _opencv_files(workspace: Workspace) -> float:
         cv2.imencode(".png", np.asarray(cv2.imdecode(content, cv2.IMREAD_UNCHANGED)))
         cv2.imencode(".png", mask)
     return 1000 * (cpu_seconds() - before) / len(coded)
-
-
-class _Silent(Report):
-    def line(self, text: str) -> None:
-        """Nothing is said while it is measured."""
 
 
 def _spent(work: Callable[[], Any]) -> tuple[float, float]:

@@ -4,7 +4,9 @@ The limit is what the step's products would take at the best rate that any of it
 """
 
 import statistics
+import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -13,15 +15,19 @@ from dfl.base.report import Report
 from dfl.bench.measure import cpu_seconds
 from dfl.bench.options import BenchOptions
 from dfl.bench.products import product_seconds, products_of
+from dfl.models.engine import Engine, scope_of
 from dfl.models.options import SaehdOptions
 from dfl.models.saehd import Saehd
 from dfl.nets.layers import set_computing
 from dfl.training.losses import LossSettings, Tensor, side_loss
 from dfl.training.optimizers import Optimizer
+from dfl.training.peers import check_shares
 from dfl.training.step import Losses, make_step
 
 # Convolutions that do less than this share of the largest one's work say nothing of a machine's rate.
 _LARGE = 0.25
+# Devices that gain less than this are better left to other work.
+_PAYS = 1.2
 
 
 class Example:
@@ -78,6 +84,30 @@ def bench_train(options: BenchOptions, report: Report) -> None:
         f"The step reaches {share:.0%} of the limit and takes {ratio:.2f} times as long as the plain one.",
         share=round(share, 3),
         ratio=round(ratio, 3),
+    )
+
+
+def bench_devices(options: BenchOptions, engine: Engine, report: Report) -> None:
+    """Time by the clock of a step on one device, and on all that share it."""
+    check_shares(options.batch_size, len(engine.devices))
+    seconds = []
+    for scope in (nullcontext(), scope_of(engine)):
+        with scope:
+            model = SaehdOptions(resolution=options.resolution, archi="df-ud", batch_size=options.batch_size)
+            example = Example(model, on_processor=not engine.is_gpu)
+            step = make_step(example.losses, list(example.weights.values()), example.optimizer)
+            spent = []
+            for _ in range(options.rounds + 2):
+                begin = time.perf_counter()
+                step(*example.batch)
+                spent.append(time.perf_counter() - begin)
+            seconds.append(statistics.median(spent[2:]))
+    gain = seconds[0] / seconds[1]
+    verdict = "" if gain >= _PAYS else " It does not pay."
+    report.done(
+        f"One device: {seconds[0]:.3f} s a step, {len(engine.devices)} devices: {seconds[1]:.3f} s; "
+        f"{gain:.2f} times as fast.{verdict}",
+        gain=round(gain, 3),
     )
 
 

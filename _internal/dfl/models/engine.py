@@ -28,6 +28,7 @@ class Engine:
     is_gpu: bool
     why: str
     short_numbers: Literal["", "bfloat16", "float16"] = ""
+    devices: tuple[str, ...] = ()  # TensorFlow's names of those that share the work, empty for one
 
     def imitates(self, precision: str) -> bool:
         """Whether convolutions had better be computed in float32 and rounded to this precision."""
@@ -70,10 +71,11 @@ def choose_engine(wanted: str | None) -> tuple[EngineName, str]:
     return "torch", "TensorFlow is not installed"
 
 
-def start_engine(wanted: str | None = None) -> Engine:
+def start_engine(wanted: str | None = None, devices: int = 1) -> Engine:
     """Choose, load and set up the engine for this process; a second call must want the same one.
 
-    Must run before anything imports keras: Keras reads its engine once.
+    devices: how many of this machine share the work (`scope_of`); without graphics cards the processor is split.
+    Must run before anything imports keras: Keras reads its engine once. UserError for more devices than there are.
     """
     name, why = choose_engine(wanted)
     running = sys.modules["keras"].config.backend() if "keras" in sys.modules else None
@@ -83,7 +85,26 @@ def start_engine(wanted: str | None = None) -> Engine:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     # By itself TensorFlow uses it on the newest processors only; older ones gain more (1.27 times on AVX2).
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    return _start_torch(why) if (running or name) == "torch" else _start_tensorflow(why)
+    if (running or name) == "tensorflow":
+        return _start_tensorflow(why, devices)
+    if devices > 1:
+        raise UserError(
+            "With torch, several devices are several processes.",
+            f"Start them with torchrun: torchrun --nproc-per-node {devices} -m dfl train --engine torch ...",
+        )
+    return _start_torch(why)
+
+
+@contextmanager
+def scope_of(engine: Engine) -> Iterator[None]:
+    """Where networks and optimizers must be made, and used, so that an engine's devices share the work."""
+    if not engine.devices:
+        yield
+        return
+    import tensorflow as tf
+
+    with tf.distribute.MirroredStrategy(list(engine.devices)).scope():
+        yield
 
 
 @contextmanager
@@ -105,25 +126,37 @@ def _quiet() -> Iterator[None]:
             os.close(original)
 
 
-def _start_tensorflow(why: str) -> Engine:
+def _start_tensorflow(why: str, devices: int) -> Engine:
     with _quiet():
         import tensorflow as tf
 
         cards = tf.config.list_physical_devices("GPU")
         for card in cards:
             tf.config.experimental.set_memory_growth(card, True)
+        if not cards and devices > 1:
+            whole = tf.config.list_physical_devices("CPU")[0]
+            parts = [tf.config.LogicalDeviceConfiguration()] * devices
+            tf.config.set_logical_device_configuration(whole, parts)
         if not cards:
             # Training that goes on must give the same numbers. On a CPU this costs nothing that could be measured.
             tf.config.experimental.enable_op_determinism()
         # This rewrite of graphs fails on our gradients, says so in red, and gains nothing (measured).
         tf.config.optimizer.set_experimental_options({"remapping": False})
         tf.constant(0)
+    kind = "GPU" if cards else "CPU"
+    there = [device.name for device in tf.config.list_logical_devices(kind)]
+    if devices > len(there):
+        raise UserError(f"There are {len(there)} graphics cards here, not {devices}.", f"Use --devices {len(there)}.")
+    shared = tuple(there[:devices]) if devices > 1 else ()
     if cards:
         details = tf.config.experimental.get_device_details(cards[0])
         name, capability = details.get("device_name", cards[0].name), details.get("compute_capability", (0, 0))
-        return Engine("tensorflow", str(name), True, why, _of_card(capability))
+        name = f"{devices} of {name}" if shared else str(name)
+        return Engine("tensorflow", name, True, why, _of_card(capability), shared)
     why = f"{why}; {_no_gpu_reason('tensorflow')}"
-    return Engine("tensorflow", f"CPU, {os.cpu_count()} cores", False, why, _of_processor())
+    split = f", split in {devices}, which does not pay" if shared else ""
+    name = f"CPU, {os.cpu_count()} cores{split}"
+    return Engine("tensorflow", name, False, why, _of_processor(), shared)
 
 
 def _start_torch(why: str) -> Engine:

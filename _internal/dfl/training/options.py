@@ -16,6 +16,9 @@ class TrainRunOptions(Options):
     model: Literal["SAEHD", "AMP", "Quick96", "XSeg"] = option("SAEHD", "Class of the model.", ask="Model")
     name: str | None = option(None, "Name of the model; the one that was saved last, or `new`.")
     engine: Literal["tensorflow", "torch"] | None = option(None, "Engine; chosen by what the machine has if not given.")
+    devices: int = option(
+        1, "Graphics cards of this machine that share each batch (TensorFlow; for torch see torchrun).", minimum=1
+    )
     seed: int | None = option(None, "Start of all random numbers of a new model; the same seed gives the same run.")
     minutes: float = option(0.0, "Stop after so many minutes; 0 trains until you stop.", minimum=0)
     save_minutes: float = option(25.0, "Save every so many minutes.", minimum=0.01)

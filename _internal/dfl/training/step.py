@@ -26,12 +26,14 @@ def make_step(losses: Losses, weights: list[keras.Variable], optimizer: Optimize
     What is made smaller is the sum of all losses over the batch. All gradients are taken at the weights before the
     step; the original wrote weights while others were still read. A batch whose loss is no finite number moves nothing;
     one whose scaled gradients are not (in float16) moves nothing but the scale.
+
+    Several devices, or processes, share the batch out and take the step of the joint batch: in TensorFlow those of the
+    strategy in whose scope this is called, in torch those that have joined (training.peers).
     """
     run = {"tensorflow": _tensorflow_step, "torch": _torch_step}[keras.backend.backend()](losses, weights, optimizer)
 
     def step(*batch: Any) -> tuple[NDArray[np.float32], ...]:
-        tensors = keras.tree.map_structure(ops.convert_to_tensor, batch)
-        return tuple(np.asarray(ops.convert_to_numpy(loss), np.float32) for loss in run(*tensors))
+        return tuple(np.asarray(ops.convert_to_numpy(loss), np.float32) for loss in run(*batch))
 
     return step
 
@@ -42,19 +44,27 @@ def _tensorflow_step(
     import tensorflow as tf
 
     variables, scale = [weight.value for weight in weights], optimizer.loss_scale
-    numbers = sum(math.prod(weight.shape) for weight in weights)
+    strategy = tf.distribute.get_strategy()
+    devices = strategy.num_replicas_in_sync
     # As one loop over memory, and not one for each operation, the update takes a fifth of the time.
-    apply = tf.function(optimizer.apply, autograph=False, jit_compile=numbers >= _WORTH_FUSING and _can_fuse())
+    is_worth_it = devices == 1 and sum(math.prod(weight.shape) for weight in weights) >= _WORTH_FUSING
+    apply = tf.function(optimizer.apply, autograph=False, jit_compile=is_worth_it and _can_fuse())
+
+    def gradients_of(*share: Tensor) -> tuple[tuple[Tensor, ...], Tensor, list[Tensor]]:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(variables)
+            found = losses(*share)
+            total = sum(tf.reduce_sum(loss) for loss in found)
+            scaled = scale.scaled(total) if scale else total
+        return found, total, tape.gradient(scaled, variables)
 
     # No Python branches on tensors, so none must be translated: that took half of the time of the first step.
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]
-    def run(*batch: Tensor) -> tuple[Tensor, ...]:
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(variables)
-            found = losses(*batch)
-            total = sum(tf.reduce_sum(loss) for loss in found)
-            scaled = scale.scaled(total) if scale else total
-        gradients = tape.gradient(scaled, variables)
+    def step(*shares: Tensor) -> Any:
+        found, total, gradients = strategy.run(gradients_of, args=shares)
+        if devices > 1:  # the update is made once, and what it makes goes to every device
+            found = tuple(tf.concat(strategy.experimental_local_results(loss), 0) for loss in found)
+            total, *gradients = (strategy.reduce("SUM", part, axis=None) for part in (total, *gradients))
         is_finite = tf.math.is_finite(total)
         if scale:
             gradients, is_finite = scale.unscaled(gradients), all_finite(gradients)
@@ -62,7 +72,23 @@ def _tensorflow_step(
         tf.cond(is_finite, lambda: _true_after(apply(gradients)), lambda: False)
         return found
 
-    return run  # type: ignore[no-any-return]
+    def shared_out(array: NDArray[np.float32]) -> Tensor:
+        return strategy.experimental_distribute_values_from_function(
+            lambda device: tf.constant(_share(array, device.replica_id_in_sync_group, devices))
+        )
+
+    def run(*batch: Any) -> tuple[Tensor, ...]:
+        shares = keras.tree.map_structure(shared_out if devices > 1 else tf.constant, batch)
+        found: tuple[Tensor, ...] = step(*shares)
+        return found
+
+    return run
+
+
+def _share(array: NDArray[np.float32], number: int, count: int) -> NDArray[np.float32]:
+    """The part of a batch, (N, ...), that one of `count` devices takes; N is a multiple of their number."""
+    size = len(array) // count
+    return array[number * size : (number + 1) * size]
 
 
 def _true_after(_: None) -> bool:
@@ -84,21 +110,34 @@ def _torch_step(
     losses: Losses, weights: list[keras.Variable], optimizer: Optimizer
 ) -> Callable[..., tuple[Tensor, ...]]:
     import torch
+    import torch.distributed as dist
 
     variables, scale = [weight.value for weight in weights], optimizer.loss_scale
+    processes = dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
-    def run(*batch: Tensor) -> tuple[Tensor, ...]:
-        found = losses(*batch)
+    def own_share(array: NDArray[np.float32]) -> Tensor:
+        return ops.convert_to_tensor(_share(array, dist.get_rank(), processes) if processes > 1 else array)
+
+    def joint(loss: Tensor) -> Tensor:
+        parts = [torch.empty_like(loss) for _ in range(processes)]
+        dist.all_gather(parts, loss.detach().contiguous())
+        return torch.cat(parts)
+
+    def run(*batch: Any) -> tuple[Tensor, ...]:
+        found = losses(*keras.tree.map_structure(own_share, batch))
         total = sum(loss.sum() for loss in found)
-        is_finite = torch.isfinite(total)
+        shown = tuple(joint(loss) if processes > 1 else loss.detach() for loss in found)
+        is_finite = all(torch.isfinite(loss).all() for loss in shown)
         if is_finite:
             gradients = list(torch.autograd.grad(scale.scaled(total) if scale else total, variables))
             with torch.no_grad():
+                for gradient in gradients if processes > 1 else []:
+                    dist.all_reduce(gradient)
                 if scale:
                     is_finite, gradients = all_finite(gradients), scale.unscaled(gradients)
                     scale.learn(is_finite)
                 if is_finite:
                     optimizer.apply(gradients)
-        return tuple(loss.detach() for loss in found)
+        return shown
 
     return run

@@ -1,5 +1,6 @@
 """Stage `train`: choose the model, check the facesets, train until stopped, keep everything that was reached."""
 
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,8 +10,8 @@ import numpy as np
 
 from dfl.base.asking import ask_text
 from dfl.base.errors import UserError
-from dfl.base.report import Report
-from dfl.models.engine import Engine, start_engine
+from dfl.base.report import Report, Unheard
+from dfl.models.engine import Engine, scope_of, start_engine
 from dfl.models.lock import hold_model
 from dfl.models.open_model import SWAP_CLASSES
 from dfl.models.saved_set import SavedSet, finished_sets, model_folder, read_set
@@ -18,6 +19,7 @@ from dfl.training.choose_model import OPTION_CLASSES, choose_name, load_or_new, 
 from dfl.training.memory import is_out_of_memory, told, way_out
 from dfl.training.new_start import begin
 from dfl.training.options import AUTO, TrainRunOptions, given_model_options
+from dfl.training.peers import Peers, check_shares, peers_of
 from dfl.training.presets import PROCESSOR, find_device
 from dfl.training.training_faces import SideFaces, check_faces, faces_to_train_on
 from dfl.training.window import PreviewWindow, open_window
@@ -35,24 +37,55 @@ def run(workspace: Workspace, options: TrainRunOptions, report: Report) -> None:
     if options.ask and len(classes) > 1:
         options = options.model_copy(update={"model": ask_text("Model", options.model, choices=classes)})
     check_faces(workspace, options.model, options.pretraining_faces)
+    with peers_of(options.engine) as peers:
+        if peers and not peers.is_leader:
+            _follow(workspace, options, peers, report)
+        else:
+            _lead(workspace, options, peers, report)
+
+
+def _lead(workspace: Workspace, options: TrainRunOptions, peers: Peers | None, report: Report) -> None:
+    """Choose the model and train it, with what it takes to keep it."""
     name = choose_name(workspace, options)
     folder = model_folder(workspace.model, name, options.model)
     folder.mkdir(parents=True, exist_ok=True)
     with hold_model(folder), open_window(options.preview) as window:
         saved = load_or_new(folder, name, options, report)
-        engine = start_engine(options.engine)
-        report.line(str(engine))
+        check_shares(int(saved.options["batch_size"]), peers.count if peers else options.devices)
+        engine = start_engine(options.engine, options.devices)
+        report.line(f"{engine}{f' {peers.count} processes.' if peers else ''}")
         _say_precision(engine, saved, report)
         device = find_device() if engine.is_gpu else PROCESSOR
         while True:
             report.line(told(OPTION_CLASSES[saved.class_name](**saved.options), device))
             try:
-                _train(workspace, folder, saved, options, window, report)
+                with scope_of(engine):
+                    _train(workspace, folder, saved, options, window, peers, report)
                 return
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
-                saved = _with_smaller_batch(folder, saved, options, error, report)
+                saved = _with_smaller_batch(folder, saved, options, peers, error, report)
+
+
+def _follow(workspace: Workspace, options: TrainRunOptions, peers: Peers, report: Report) -> None:
+    """Take the steps that the leader takes, on the faces of this process's workspace."""
+    from dfl.training.setup import set_up
+    from dfl.training.trainer import Trainer
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # the leader stops, and says so
+    saved = SavedSet(**peers.hear(), weights={})
+    seed = int(saved.state["seed"])
+    faces = faces_to_train_on(workspace, saved.class_name, saved.options, options.pretraining_faces, report)
+    saved, faces, _ = _hold_out(saved, faces, None, seed, Unheard())
+    setup = set_up(saved, faces, seed, options.symmetric_warp)
+    folder = model_folder(workspace.model, "follower", saved.class_name)
+    trainer = Trainer(folder, saved, setup.goal, setup.feeder, setup.optimizer, seed, peers)
+    try:
+        trainer.follow(peers)
+    finally:
+        trainer.close()
 
 
 def _train(
@@ -61,6 +94,7 @@ def _train(
     saved: SavedSet,
     options: TrainRunOptions,
     window: PreviewWindow | None,
+    peers: Peers | None,
     report: Report,
 ) -> None:
     """Build what the set describes, and train it. The engine must be started."""
@@ -74,20 +108,37 @@ def _train(
     _say_start(folder.name.removesuffix(f"_{options.model}"), options, saved, faces, report)
     setup = set_up(saved, faces, seed, options.symmetric_warp)
     saved = begin(folder, saved, setup.goal.network, seed)
-    trainer = Trainer(folder, saved, setup.goal, setup.feeder, setup.optimizer, seed)
+    if peers:
+        state = saved.state | {"seed": seed}
+        peers.say(
+            {
+                "class_name": saved.class_name,
+                "options": saved.options,
+                "iteration": saved.iteration,
+                "state": state,
+            }
+        )
+    trainer = Trainer(folder, saved, setup.goal, setup.feeder, setup.optimizer, seed, peers)
     try:
         TrainingLoop(trainer, options, saved.options, report, window, _test_of(setup.goal, saved, held)).run()
+        if peers:
+            peers.say("stop")
     finally:
         trainer.close()
 
 
 def _with_smaller_batch(
-    folder: Path, saved: SavedSet, options: TrainRunOptions, error: Exception, report: Report
+    folder: Path,
+    saved: SavedSet,
+    options: TrainRunOptions,
+    peers: Peers | None,
+    error: Exception,
+    report: Report,
 ) -> SavedSet:
     """The newest saved set, or the new model, with a smaller batch; UserError unless the batch size was left to us."""
     chosen = OPTION_CLASSES[saved.class_name](**saved.options)
-    smaller = chosen.batch_size * 3 // 4
-    if given_model_options(options).get("batch_size") != AUTO or not smaller:
+    smaller = chosen.batch_size * 3 // 4 // options.devices * options.devices
+    if given_model_options(options).get("batch_size") != AUTO or not smaller or peers:
         what = f"The memory does not suffice for {folder.name} with batch size {chosen.batch_size}."
         raise UserError(f"{what} What was saved of it is whole.", way_out(chosen, max(smaller, 1))) from error
     newest = read_set(folder, report.warn) if finished_sets(folder) else saved

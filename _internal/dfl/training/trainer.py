@@ -19,6 +19,7 @@ from dfl.training.guard import Guard
 from dfl.training.loss_graph import with_graph
 from dfl.training.loss_history import LossHistory
 from dfl.training.optimizers import Optimizer
+from dfl.training.peers import Peers
 from dfl.training.step import Step, make_step
 
 # By then a model tells one face from another.
@@ -31,9 +32,19 @@ class Trainer:
     """One model in memory, with its optimizers, its batches and its history."""
 
     def __init__(
-        self, folder: Path, saved: SavedSet, goal: Goal, feeder: Feeder, optimizer: dict[str, Any], seed: int
+        self,
+        folder: Path,
+        saved: SavedSet,
+        goal: Goal,
+        feeder: Feeder,
+        optimizer: dict[str, Any],
+        seed: int,
+        peers: Peers | None = None,
     ) -> None:
-        """`saved` without weights is a new model. optimizer: settings of optimizers.Optimizer, also for opponents."""
+        """`saved` without weights is a new model. optimizer: settings of optimizers.Optimizer, also for opponents.
+
+        peers: who trains the model too; all start with what the leader has.
+        """
         self.folder = folder
         self.iteration = saved.iteration
         self.messages: list[str] = []  # to be told to the user, and taken away, by whoever calls iterate
@@ -49,8 +60,34 @@ class Trainer:
         self._was_seeing = False  # whether the last saved model told faces apart
         self._shown: dict[int, Arrays] = {}  # the latest faces that were shown, by the number of their draw
         self._pages: tuple[tuple[int, int], dict[str, Picture]] = (-1, -1), {}
+        self._peers = peers
         self._prepare()
         self._load(saved)
+        if peers:
+            self._share(peers)
+
+    def follow(self, peers: Peers) -> None:
+        """Train as the leader says, until it says stop."""
+        while (told := peers.hear()) != "stop":
+            if told == "step":
+                self.iterate()
+                continue
+            self.iteration, self._optimizer_settings = told["iteration"], told["optimizer"]
+            self._prepare()
+            self._share(peers)
+            self._guard.forget()
+
+    def _share(self, peers: Peers) -> None:
+        """Take over all that the leader has."""
+        shared = peers.share(_to_numpy(self._variables()))
+        _take(self._variables(), shared)
+
+    def _variables(self) -> dict[str, keras.Variable]:
+        """All that training changes: weights and optimizers, of the opponents too."""
+        found = self._goal.network.weights() | _prefixed("optimizer", self._optimizer.state())
+        for opponent, own, _ in self._opponents:
+            found |= opponent.weights | _prefixed(f"{opponent.name}_opt", own.state())
+        return found
 
     def _prepare(self) -> None:
         """Make the optimizers and steps, from the settings as they are now."""
@@ -84,10 +121,14 @@ class Trainer:
         A batch without a finite loss moves nothing. When training breaks down, the model goes back to its last saved
         set, with clipped gradients and half the rate; `messages` says so. UserError when that does not help.
         """
+        if self._peers and self._peers.is_leader:
+            self._peers.say("step")
         batch = self._feeder.next_batch(self.iteration)
         found = self._step(batch)[: len(self._goal.loss_names)]
         means = np.array([loss.mean() for loss in found], np.float32)
         trouble = self._guard.judge(means)
+        if trouble and self._peers and not self._peers.is_leader:
+            return tuple(float(mean) for mean in means)  # the leader will say how it goes on
         if trouble:
             self._go_back(trouble)
             return tuple(float(mean) for mean in means)
@@ -124,6 +165,9 @@ class Trainer:
         )
         self.iteration = saved.iteration
         self._losses.cut(len(saved.history))
+        if self._peers:
+            self._peers.say({"iteration": self.iteration, "optimizer": self._optimizer_settings})
+            self._share(self._peers)
 
     @property
     def problems(self) -> list[str]:
@@ -206,6 +250,10 @@ class Trainer:
     def close(self) -> None:
         """Stop making batches."""
         self._feeder.close()
+
+
+def _prefixed(name: str, variables: dict[str, keras.Variable]) -> dict[str, keras.Variable]:
+    return {f"{name}/{key}": variable for key, variable in variables.items()}
 
 
 def _fits(variables: dict[str, keras.Variable], arrays: dict[str, NDArray[Any]]) -> bool:

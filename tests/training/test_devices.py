@@ -1,0 +1,140 @@
+"""Several devices or processes that share a batch make the step of one on the joint batch."""
+
+import importlib.util
+import os
+import signal
+import socket
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.training.drawn_faces import make_faceset
+
+from dfl.base.errors import UserError
+from dfl.models.engine import start_engine
+from dfl.models.saved_set import model_folder, read_set
+from dfl.training.peers import check_shares
+from dfl.workspace import Workspace
+
+SIZES = {"resolution": 32, "archi": "df-u", "ae_dims": 8, "e_dims": 8, "d_dims": 8, "d_mask_dims": 4}
+TRAINED = SIZES | {
+    "batch_size": 4,
+    "clipgrad": True,
+    "gan_power": 0.1,
+    "gan_patch_size": 4,
+    "lr_dropout": "y",
+    "seed": 3,
+}
+needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is not installed")
+
+
+@pytest.fixture
+def faces(workspace: Workspace) -> Workspace:
+    for side, colour in (("src", (90, 140, 220)), ("dst", (200, 180, 120))):
+        make_faceset(workspace.aligned(side), colour, count=6)
+    return workspace
+
+
+def _command(workspace: Workspace, name: str, engine: str, **more: Any) -> list[str]:
+    given = TRAINED | {"engine": engine, "name": name, "preview": "none", "progress": "plain"} | more
+    flags = []
+    for key, value in given.items():
+        flag = f"--{key.replace('_', '-')}"
+        flags.append(flag if value is True else f"{flag}={value}")
+    return [sys.executable, "-m", "dfl", "train", *flags, "--workspace", str(workspace.root), "--yes"]
+
+
+def _environment(rank: int, port: int) -> dict[str, str]:
+    """What torchrun tells each of two processes."""
+    own = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    return os.environ | {name: str(value) for name, value in own.items()} | {"OMP_NUM_THREADS": "1"}
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _assert_equal(workspace: Workspace, first: str, second: str) -> None:
+    """Weights within 1e-4, losses within a thousandth."""
+    ours, theirs = (read_set(model_folder(workspace.model, name, "SAEHD")) for name in (first, second))
+    assert ours.iteration == theirs.iteration == 4
+    np.testing.assert_allclose(ours.history, theirs.history, rtol=1e-3)
+    for name, weight in theirs.weights.items():
+        np.testing.assert_allclose(ours.weights[name], weight, atol=1e-4, err_msg=name)
+
+
+def test_two_devices_of_tensorflow_train_as_one(faces: Workspace) -> None:
+    for name, devices in (("one", 1), ("two", 2)):
+        _run(_command(faces, name, "tensorflow", devices=devices, target_iter=4))
+    _assert_equal(faces, "one", "two")
+
+
+@needs_torch
+def test_two_processes_of_torch_train_as_one(faces: Workspace) -> None:
+    _run(_command(faces, "one", "torch", target_iter=4))
+    port = _free_port()
+    command = _command(faces, "two", "torch", target_iter=4)
+    other = subprocess.Popen(command, env=_environment(1, port), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    leader = subprocess.run(command, env=_environment(0, port), capture_output=True, text=True, check=False)
+    said, _ = other.communicate()
+    assert (leader.returncode, other.returncode) == (0, 0), leader.stdout + leader.stderr + said.decode()
+    assert "2 processes." in leader.stdout
+    _assert_equal(faces, "one", "two")
+
+
+@needs_torch
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of Linux")
+@pytest.mark.parametrize("victim", [0, 1], ids=["leader", "follower"])
+def test_a_killed_process_ends_the_other_with_a_message(faces: Workspace, victim: int) -> None:
+    port, command = _free_port(), _command(faces, "two", "torch")
+    processes = [
+        subprocess.Popen(
+            command, env=_environment(rank, port), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        for rank in (0, 1)
+    ]
+    assert processes[0].stdout
+    for line in processes[0].stdout:
+        if line.rstrip().endswith(" saved"):
+            break
+    processes[victim].send_signal(signal.SIGKILL)
+    survivor = processes[1 - victim]
+    said, _ = survivor.communicate()
+    processes[victim].communicate()
+    assert survivor.returncode == 2, said
+    assert "Another training process ended, or cannot be reached." in said
+    assert read_set(model_folder(faces.model, "two", "SAEHD")).iteration >= 1
+
+
+def test_the_bench_says_that_a_split_processor_does_not_pay() -> None:
+    command = [sys.executable, "-m", "dfl", "bench", "train", "--devices=2", "--resolution=32", "--batch-size=2"]
+    run = subprocess.run([*command, "--rounds=1"], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "One device: " in run.stdout
+    assert "2 devices: " in run.stdout
+
+
+def test_a_batch_must_be_shared_out_evenly() -> None:
+    check_shares(8, 4)
+    with pytest.raises(UserError, match="A batch of 10 cannot be shared out evenly among 4") as error:
+        check_shares(10, 4)
+    assert "--batch-size 8 or 12" in error.value.todo
+    with pytest.raises(UserError) as error:
+        check_shares(2, 4)
+    assert "--batch-size 4." in error.value.todo
+
+
+@needs_torch
+def test_devices_of_torch_are_processes() -> None:
+    with pytest.raises(UserError, match="several devices are several processes") as error:
+        start_engine("torch", 2)
+    assert "torchrun --nproc-per-node 2" in error.value.todo
