@@ -3,11 +3,13 @@
 import json
 import subprocess
 import sys
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from dfl.base.errors import UserError
 from dfl.models.saved_set import MANIFEST, SavedSet, list_models, model_folder, peek, read_set, write_set
@@ -54,6 +56,37 @@ def test_round_trip(tmp_path):
     assert np.array_equal(back.history, a_set(3).history)
     assert list_models(tmp_path / "model") == [("née 顔", "SAEHD")]
     assert peek(folder)["iteration"] == 3
+
+
+def test_files_are_those_of_the_library(tmp_path):
+    draw = np.random.default_rng(1)
+    arrays = {
+        "z/steps": np.array(7, np.int64),
+        "a/näme": draw.random((3, 5, 2), np.float32),
+        "random": np.arange(2, dtype=np.uint32),
+        "short": draw.random(3).astype(np.float16),
+        "none": np.zeros((0, 3), np.float32),
+        "bytes": np.arange(5, dtype=np.uint8),
+    }
+    for optimizer in (arrays, {}):
+        place = write_set(tmp_path, replace(a_set(1), optimizer=optimizer))
+        assert (place / "optimizer.safetensors").read_bytes() == save(optimizer)
+
+
+def test_an_array_that_lies_otherwise_in_memory_comes_back(tmp_path):
+    turned = np.arange(24, dtype=np.float32).reshape(4, 6).T
+    write_set(tmp_path, replace(a_set(1), weights={"turned": turned}))
+    assert np.array_equal(read_set(tmp_path).weights["turned"], turned)
+
+
+def test_saving_holds_no_second_copy_of_the_arrays(tmp_path):
+    large = {str(number): np.full((256, 1024), number, np.float32) for number in range(32)}
+    saved = replace(a_set(1), weights=large, optimizer=large)
+    tracemalloc.start()
+    write_set(tmp_path, saved)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 4 * large["0"].nbytes, "arrays are written one by one"
 
 
 def test_a_history_of_one_loss_comes_back_and_an_older_sets_has_two(tmp_path):

@@ -10,9 +10,10 @@ removed only when two newer valid ones are there.
 """
 
 import hashlib
+import json
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from safetensors.numpy import load
 
 from dfl.base.errors import UserError
-from dfl.base.files import need_space, read_json, sync_folder, write_bytes, write_json
+from dfl.base.files import need_space, read_json, replacing, sync_folder, write_json
 
 Arrays = dict[str, NDArray[Any]]
 FORMAT = 1
@@ -92,17 +93,19 @@ def write_set(folder: Path, saved: SavedSet) -> Path:
 
 def _fill(target: Path, saved: SavedSet) -> None:
     """Write a set's files, the manifest last."""
-    contents: dict[str, Callable[[], bytes]] = {
-        "weights.safetensors": lambda: save(saved.weights),
-        "optimizer.safetensors": lambda: save(saved.optimizer),
-        "history.f32": lambda: saved.history.astype("<f4").tobytes(),
+    contents: dict[str, Iterable[memoryview | bytes]] = {
+        "weights.safetensors": _safetensors(saved.weights),
+        "optimizer.safetensors": _safetensors(saved.optimizer),
+        "history.f32": [saved.history.astype("<f4").tobytes()],
     }
     files: dict[str, dict[str, Any]] = {}
-    for name, make in contents.items():
-        content = make()
-        write_bytes(target / name, content)
-        files[name] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-        del content
+    for name, pieces in contents.items():
+        size, digest = 0, hashlib.sha256()
+        with replacing(target / name) as part, part.open("wb") as handle:
+            for piece in pieces:
+                size += handle.write(piece)
+                digest.update(piece)
+        files[name] = {"bytes": size, "sha256": digest.hexdigest()}
     manifest = {
         "format": FORMAT,
         "class": saved.class_name,
@@ -113,6 +116,28 @@ def _fill(target: Path, saved: SavedSet) -> None:
         "files": files,
     }
     write_json(target / MANIFEST, manifest)
+
+
+def _safetensors(arrays: Arrays) -> Iterator[memoryview | bytes]:
+    """A safetensors file piece by piece: the library's own `save` holds all arrays twice more while it works.
+
+    Byte for byte what the library makes: 8 bytes with the header's length, the header in JSON, filled up to a multiple
+    of 8, then the arrays, those of wide numbers first, then by name (https://github.com/huggingface/safetensors).
+    """
+    names = sorted(arrays, key=lambda name: (-arrays[name].dtype.itemsize, name))
+    header, end = {}, 0
+    for name in names:
+        array, begin = arrays[name], end
+        end += array.nbytes
+        kind = {"f": "F", "i": "I", "u": "U"}[array.dtype.kind] + str(8 * array.dtype.itemsize)
+        header[name] = {"dtype": kind, "shape": list(array.shape), "data_offsets": [begin, end]}
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    yield len(text).to_bytes(8, "little") + text
+    for name in names:
+        array = arrays[name]
+        plain = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+        yield plain.reshape(-1).view(np.uint8).data
 
 
 def read_set(folder: Path, warn: Callable[[str], None] = lambda _: None, *, set_aside: bool = False) -> SavedSet:
@@ -166,7 +191,8 @@ def _read_one(path: Path) -> SavedSet:
             raise UserError(f"{path / name} is damaged (its checksum does not match).", "Put back a copy of it.")
         contents[name] = content
     try:
-        weights, optimizer = load(contents["weights.safetensors"]), load(contents["optimizer.safetensors"])
+        # Each file's bytes go as soon as its arrays are made.
+        weights, optimizer = load(contents.pop("weights.safetensors")), load(contents.pop("optimizer.safetensors"))
         history = np.frombuffer(contents["history.f32"], "<f4").reshape(-1, manifest.get("losses", 2))
     except (KeyError, ValueError, TypeError, SafetensorError) as error:
         raise UserError(f"{path} cannot be read: {error}.", "Put back a copy of it.") from error

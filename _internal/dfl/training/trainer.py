@@ -48,7 +48,7 @@ class Trainer:
         self.folder = folder
         self.iteration = saved.iteration
         self.messages: list[str] = []  # to be told to the user, and taken away, by whoever calls iterate
-        self._saved = saved
+        self._saved = replace(saved, weights={}, optimizer={})  # the networks have the arrays from now on
         self._goal = goal
         self._feeder = feeder
         self._optimizer_settings = optimizer
