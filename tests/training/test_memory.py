@@ -79,6 +79,15 @@ def test_what_was_measured_is_reckoned(given: dict[str, Any], seen: int) -> None
     assert need(options, PROCESSOR).of(options.batch_size) / MB == pytest.approx(seen, rel=0.2)
 
 
+@pytest.mark.parametrize(
+    ("options", "seen"),
+    [(XsegOptions(batch_size=2), 2637), (XsegOptions(batch_size=6), 4623), (Quick96Options(batch_size=4), 1397)],
+    ids=["XSeg 2", "XSeg 6", "Quick96 4"],
+)
+def test_other_classes_are_reckoned_too(options: ModelOptions, seen: int) -> None:
+    assert need(options, PROCESSOR).of(options.batch_size) / MB == pytest.approx(seen, rel=0.2)
+
+
 def test_the_largest_batch_fits_and_the_next_one_does_not() -> None:
     needed = Need(fixed=1000, each=100)
     assert needed.largest_batch(2000) == 8  # a tenth stays free

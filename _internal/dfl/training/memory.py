@@ -10,7 +10,15 @@ from dataclasses import dataclass
 import psutil
 
 from dfl.base.errors import UserError
-from dfl.models.options import QUICK96, AmpOptions, ModelOptions, Quick96Options, SaehdOptions, XsegOptions
+from dfl.models.options import (
+    QUICK96,
+    AmpOptions,
+    ModelOptions,
+    Quick96Options,
+    SaehdOptions,
+    TrainedSwapOptions,
+    XsegOptions,
+)
 from dfl.nets.patch_size import patch_strides
 from dfl.training.presets import Device
 
@@ -27,11 +35,11 @@ _COPIES_IF_RECOMPUTED = 2.3
 _SHORT = 0.6
 # Weight, gradient, and one or two arrays of the optimizer, of 4 bytes each, and some of the update's own.
 _BYTES_A_WEIGHT = {"RMSprop": 13.5, "AdaBelief": 17.5}
+_BYTES_OF_DROPOUT = 11  # a weight, for the draw that decides which ones move
+# XSeg's norms and thresholds keep as much again as its convolutions; what else it takes was not found.
+_XSEG_COPIES, _XSEG_PROGRAM = 6.3, 1230 * _MB
 # What engines say of it where the kind of error says nothing.
 _SIGNS = ("out of memory", "Out of memory", "not enough memory", "OOM when allocating", "bad_alloc", "can't allocate")
-# What takes more than the memory of a machine is refused at once: the system, or a library, would end the program
-# without a word. The reckoning may be so much too high.
-_TOO_MUCH = 1.15
 _PROGRAM = 360 * _MB  # graphs, compiled code and samples, above an engine that has just started
 
 
@@ -76,13 +84,18 @@ def need(options: ModelOptions, device: Device) -> Need:
     values = sum(times * layer.values for layers, times in parts for layer in layers)
     is_adabelief = isinstance(options, AmpOptions) or (isinstance(options, SaehdOptions) and options.adabelief)
     bytes_a_weight = _BYTES_A_WEIGHT["AdaBelief" if is_adabelief else "RMSprop"]
+    if not isinstance(options, TrainedSwapOptions) or options.lr_dropout != "n":
+        bytes_a_weight += _BYTES_OF_DROPOUT
     short = _SHORT if options.precision != "float32" and device.card_bytes else 1.0
     copies = (_COPIES_IF_RECOMPUTED if options.recompute else _COPIES) * short
+    program = _PROGRAM
+    if isinstance(options, XsegOptions):
+        copies, program = _XSEG_COPIES * short, _XSEG_PROGRAM
     each = 4 * copies * values
     judge = _judge(options)
     each += 4 * _COPIES * sum(layer.values for layer in judge)
     weights += sum(layer.weights for layer in judge)
-    return Need(_PROGRAM + int(weights * bytes_a_weight), int(each))
+    return Need(program + int(weights * bytes_a_weight), int(each))
 
 
 def available_bytes(device: Device) -> int:
@@ -107,13 +120,14 @@ def fitting_batch(options: ModelOptions, device: Device) -> int:
 def told(options: ModelOptions, device: Device) -> str:
     """One line: what is needed, what there is, and the largest batch that fits.
 
-    UserError for what a processor's memory is much too small for; a card says so by itself.
+    UserError for what a processor's memory is too small for; a card says so by itself.
     """
     needed, available = need(options, device), available_bytes(device)
     largest = needed.largest_batch(available)
     fits = f"Largest batch that fits: {largest}." if largest else "No batch fits."
     have = f"about {needed.of(options.batch_size) / _GB:.1f} GB of memory, {max(available, 0) / _GB:.1f} GB are there"
-    if not device.card_bytes and needed.of(options.batch_size) > _TOO_MUCH * available:
+    # There the system, or a library, would end the program without a word.
+    if not device.card_bytes and needed.of(options.batch_size) > available:
         raise UserError(f"Training these options needs {have}. {fits}", way_out(options, max(largest, 1)))
     return f"Needs {have}. {fits}"
 

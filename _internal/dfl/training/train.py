@@ -16,11 +16,11 @@ from dfl.models.lock import hold_model
 from dfl.models.open_model import SWAP_CLASSES
 from dfl.models.saved_set import SavedSet, finished_sets, model_folder, read_set
 from dfl.training.choose_model import OPTION_CLASSES, choose_name, load_or_new, silent_start
-from dfl.training.memory import is_out_of_memory, told, way_out
+from dfl.training.memory import available_bytes, is_out_of_memory, need, told, way_out
 from dfl.training.new_start import begin
 from dfl.training.options import AUTO, TrainRunOptions, given_model_options
 from dfl.training.peers import Peers, check_shares, peers_of
-from dfl.training.presets import PROCESSOR, find_device
+from dfl.training.presets import PROCESSOR, Device, find_device
 from dfl.training.training_faces import SideFaces, check_faces, faces_to_train_on
 from dfl.training.window import PreviewWindow, open_window
 from dfl.workspace import Workspace
@@ -56,6 +56,7 @@ def _lead(workspace: Workspace, options: TrainRunOptions, peers: Peers | None, r
         report.line(f"{engine}{f' {peers.count} processes.' if peers else ''}")
         _say_precision(engine, saved, report)
         device = find_device() if engine.is_gpu else PROCESSOR
+        known = finished_sets(folder)
         while True:
             report.line(told(OPTION_CLASSES[saved.class_name](**saved.options), device))
             try:
@@ -65,7 +66,11 @@ def _lead(workspace: Workspace, options: TrainRunOptions, peers: Peers | None, r
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
-                saved = _with_smaller_batch(folder, saved, options, peers, error, report)
+                if finished_sets(folder) != known:  # else what is there may be what this run begins anew
+                    saved = replace(read_set(folder, report.warn), options=saved.options)
+                saved = _with_smaller_batch(saved, folder.name, options, peers, device, error)
+                shown = f"iteration {saved.iteration} with batch size {saved.options['batch_size']}"
+                report.warn(f"Out of memory: going on from {shown}.")
 
 
 def _follow(workspace: Workspace, options: TrainRunOptions, peers: Peers, report: Report) -> None:
@@ -128,22 +133,16 @@ def _train(
 
 
 def _with_smaller_batch(
-    folder: Path,
-    saved: SavedSet,
-    options: TrainRunOptions,
-    peers: Peers | None,
-    error: Exception,
-    report: Report,
+    saved: SavedSet, name: str, options: TrainRunOptions, peers: Peers | None, device: Device, error: Exception
 ) -> SavedSet:
-    """The newest saved set, or the new model, with a smaller batch; UserError unless the batch size was left to us."""
+    """The set with a smaller batch; UserError unless the batch size was left to us."""
     chosen = OPTION_CLASSES[saved.class_name](**saved.options)
-    smaller = chosen.batch_size * 3 // 4 // options.devices * options.devices
+    largest = need(chosen, device).largest_batch(available_bytes(device))
+    smaller = min(chosen.batch_size * 3 // 4, max(largest, 1)) // options.devices * options.devices
     if given_model_options(options).get("batch_size") != AUTO or not smaller or peers:
-        what = f"The memory does not suffice for {folder.name} with batch size {chosen.batch_size}."
+        what = f"The memory does not suffice for {name} with batch size {chosen.batch_size}."
         raise UserError(f"{what} What was saved of it is whole.", way_out(chosen, max(smaller, 1))) from error
-    newest = read_set(folder, report.warn) if finished_sets(folder) else saved
-    report.warn(f"Out of memory: going on from iteration {newest.iteration} with batch size {smaller}.")
-    return replace(newest, options=saved.options | {"batch_size": smaller})
+    return replace(saved, options=saved.options | {"batch_size": smaller})
 
 
 def _hold_out(
