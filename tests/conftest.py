@@ -53,8 +53,7 @@ class Agreement:
         assert got.shape == wanted.shape, f"{record}: shape {got.shape}, recorded {wanted.shape}"
         differences = np.abs(got - wanted)
         difference = float(differences.mean() if how == "mean" else differences.max()) if differences.size else 0.0
-        before = self.largest.get(record, (0.0, tolerance))[0]
-        self.largest[record] = max(before, difference), tolerance
+        self.largest[record] = max(self.largest.get(record, (-1.0, 0.0)), (difference, tolerance))
         assert difference <= tolerance, f"{record}: {how} difference {difference:g}, allowed {tolerance:g}"
 
 
