@@ -80,7 +80,10 @@ def _follow(workspace: Workspace, options: TrainRunOptions, peers: Peers, report
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the leader stops, and says so
-    saved = SavedSet(**peers.hear(), weights={})
+    heard = peers.hear()
+    # Which faces come next may depend on losses of earlier runs: without them this would be a share of other batches.
+    feeding = {name: np.array(values, np.float32) for name, values in heard.pop("feeding").items()}
+    saved = SavedSet(**heard, weights={}, optimizer=feeding)
     seed = int(saved.state["seed"])
     faces = faces_to_train_on(workspace, saved.class_name, saved.options, options.pretraining_faces, report)
     saved, faces, _ = _hold_out(saved, faces, None, seed, Unheard())
@@ -121,6 +124,7 @@ def _train(
                 "options": saved.options,
                 "iteration": saved.iteration,
                 "state": state,
+                "feeding": {name: array.tolist() for name, array in setup.feeder.state().items()},
             }
         )
     trainer = Trainer(folder, saved, setup.goal, setup.feeder, setup.optimizer, seed, peers)
