@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,21 @@ def test_one_failing_item_and_one_killed_worker_do_not_end_the_run() -> None:
     assert "two is not wanted" in failed[2]
     assert "died" in failed[5]
     assert all(outcome.result == outcome.item**2 for outcome in outcomes if not outcome.error)
+
+
+def _count_or_die(number: int, folder: Path) -> int:
+    with (folder / str(number)).open("a") as tries:
+        tries.write("x")
+    if number % 4 == 1:
+        os.kill(os.getpid(), signal.SIGTERM)
+    return number
+
+
+def test_a_killed_worker_costs_the_others_nothing(tmp_path: Path) -> None:
+    outcomes = list(in_processes(partial(_count_or_die, folder=tmp_path), range(12), workers=3))
+    assert [outcome.item for outcome in outcomes if outcome.error] == [1, 5, 9]
+    tries = {number: (tmp_path / str(number)).read_text() for number in range(12)}
+    assert tries == {number: "xx" if number % 4 == 1 else "x" for number in range(12)}
 
 
 def test_workers_of_a_killed_program_end_too(tmp_path: Path) -> None:

@@ -1,24 +1,27 @@
-"""Work spread over processes, started by spawn everywhere, in bounded memory, surviving a killed worker."""
+"""Work spread over processes, started by spawn everywhere, in bounded memory, surviving a killed worker.
+
+Every worker has a pipe and a thread of its own here, and shares no queue or lock with another: a worker that is killed
+can leave nothing half done for the others to wait for, as it can in the standard library's pool.
+"""
 
 import multiprocessing
 import os
 import pickle
 import signal
 import threading
-from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures import wait as futures_wait
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
+from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Any, Generic, TypeVar
 
 from dfl.base.errors import Stopped, UserError
 
 _CTRL_C_SECONDS = 0.2
+_END_SECONDS = 20  # an idle worker that has not ended by then is killed
 _Handler = Callable[[int, FrameType | None], Any]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -31,18 +34,6 @@ class Outcome(Generic[Item, Result]):
     item: Item
     result: Result | None
     error: Exception | None
-
-
-class _StartFailed(Exception):
-    """A worker could not begin."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(error)
-        self.error = error
-
-
-# In a worker: why it could not begin.
-_start_errors: list[Exception] = []
 
 
 def worker_count(wanted: int = 0, most: int = 16) -> int:
@@ -80,43 +71,162 @@ def in_processes(
     closing the generator waits for the items under way, so a `function` that takes long should call `stop_if_asked`
     now and then.
     """
-    waiting = iter(items)
-    window: deque[tuple[Item, Future[Result] | None]] = deque()
-
-    def new_pool() -> ProcessPoolExecutor:
-        context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(start, start_arguments))
-
     # numpy's BLAS would start a thread for each core in each process, and they would wait for one another.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    waiting = enumerate(items)
+    todo: SimpleQueue[tuple[int, Item] | None] = SimpleQueue()
+    heard: SimpleQueue[tuple[int, Outcome[Item, Result]] | Exception] = SimpleQueue()
+    done: dict[int, Outcome[Item, Result]] = {}
+    ended = threading.Event()
+    threads: list[threading.Thread] = []
+    given = told = 0
+
+    def lead_a_worker() -> None:
+        worker = None
+        try:
+            while (task := todo.get()) and not ended.is_set():
+                number, item = task
+                for _ in range(2):
+                    worker = worker or _Worker(function, start, start_arguments)
+                    if outcome := worker.outcome(item):
+                        break
+                    worker.end()
+                    worker = None
+                heard.put((number, outcome or Outcome(item, None, _died(item))))
+        except Exception as error:  # noqa: BLE001 - raised again where the outcomes are asked for
+            heard.put(error)
+        finally:
+            if worker:
+                worker.end()
+
     before = _note_ctrl_c()
-    pool = new_pool()
     try:
         while True:
-            for item in islice(waiting, 3 * workers - len(window)):
-                window.append((item, _submit(pool, function, item)))
+            for task in islice(waiting, 3 * workers - (given - told)):
+                todo.put(task)
+                given += 1
+                if len(threads) < workers:
+                    threads.append(threading.Thread(target=lead_a_worker, daemon=True))
+                    threads[-1].start()
+            if told == given:
+                return
+            while told not in done and not _asked_to_stop.is_set():
+                try:
+                    said = heard.get(timeout=_CTRL_C_SECONDS)
+                except Empty:
+                    continue
+                if isinstance(said, Exception):
+                    raise said
+                number, outcome = said
+                done[number] = outcome
             if _asked_to_stop.is_set():
                 raise KeyboardInterrupt
-            if not window:
-                return
-            item, future = window.popleft()
-            outcome = _finished(item, future)
-            if outcome is None:
-                # Everything under way is lost with the pool. The first item is the suspect: it runs alone once more.
-                pool.shutdown(cancel_futures=True)
-                pool = new_pool()
-                outcome = _finished(item, _submit(pool, function, item))
-                if outcome is None:
-                    pool.shutdown(cancel_futures=True)
-                    pool = new_pool()
-                    outcome = Outcome(item, None, _died(item))
-                window = deque((other, _again(pool, function, other, old)) for other, old in window)
-            yield outcome
+            yield done.pop(told)
+            told += 1
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        ended.set()
+        for _ in threads:
+            todo.put(None)
+        for thread in threads:
+            thread.join()
         if before:
             signal.signal(signal.SIGINT, before)
             _asked_to_stop.clear()
+
+
+class _Worker:
+    """A process that works on one item at a time, seen from here."""
+
+    def __init__(
+        self, function: Callable[..., Any], start: Callable[..., None] | None, arguments: tuple[Any, ...]
+    ) -> None:
+        """Start it, and wait until it has begun; what prevents it is raised."""
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_work, args=(theirs, function, start, arguments))
+        self._process.start()
+        theirs.close()
+        greeting = self._hear()
+        self._has_begun = greeting is not None
+        if greeting and (error := pickle.loads(greeting)):
+            self.end()
+            raise error
+
+    def outcome(self, item: Item) -> Outcome[Item, Any] | None:
+        """Let it work on an item; None when the process died of it."""
+        task = pickle.dumps(item)
+        if not self._has_begun:
+            return None
+        try:
+            self._pipe.send_bytes(task)
+        except OSError:
+            return None
+        answer = self._hear()
+        return Outcome(item, *pickle.loads(answer)) if answer else None
+
+    def _hear(self) -> bytes | None:
+        """What it says next; None when it has died.
+
+        On Windows its death alone does not end the pipe before it has begun: its end is still held here.
+        """
+        wait([self._pipe, self._process.sentinel])
+        try:
+            return self._pipe.recv_bytes() if self._pipe.poll() else None
+        except (EOFError, OSError):
+            return None
+
+    def end(self) -> None:
+        """Let it end, if it has not; it must not be working."""
+        self._pipe.close()
+        self._process.join(_END_SECONDS)
+        self._process.kill()
+        self._process.join()
+
+
+def _work(
+    pipe: "Connection[bytes, bytes]",
+    function: Callable[[Any], Any],
+    start: Callable[..., None] | None,
+    arguments: tuple[Any, ...],
+) -> None:
+    """What a worker does: say that it has begun, or why not, then item by item until the pipe ends."""
+    signal.signal(signal.SIGINT, lambda *_: _asked_to_stop.set())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    problem = None
+    if start:
+        try:
+            start(*arguments)
+        except Exception as error:  # noqa: BLE001 - raised again in the program
+            problem = _sendable(error)
+    with suppress(EOFError, OSError):  # nobody waits any more
+        pipe.send_bytes(pickle.dumps(problem))
+        while True:
+            pipe.send_bytes(_answer(function, pipe.recv_bytes()))
+
+
+def _answer(function: Callable[[Any], Any], task: bytes) -> bytes:
+    """Result and error of one item, pickled; an error too where the result cannot be."""
+    try:
+        return pickle.dumps((function(pickle.loads(task)), None))
+    except Exception as error:  # noqa: BLE001 - the item's own failure, handed to the caller
+        return pickle.dumps((None, _sendable(error)))
+
+
+def _sendable(error: Exception) -> Exception:
+    """The error itself, or its text where it cannot be pickled."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # noqa: BLE001 - whatever is wrong with it
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
+
+
+def _end_with_parent() -> None:
+    """A killed parent cannot stop its workers, and they would go on with what nobody waits for."""
+    parent = multiprocessing.parent_process()
+    if parent:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 _asked_to_stop = threading.Event()  # Ctrl-C was pressed
@@ -125,7 +235,7 @@ _asked_to_stop = threading.Event()  # Ctrl-C was pressed
 def _note_ctrl_c() -> _Handler | None:
     """Only note Ctrl-C from now on; returns the handler that did something else until now.
 
-    An exception in the middle of the pool's own work can leave a lock taken, and the end would wait for it for ever.
+    An exception in the middle of what is done here would leave workers behind.
     """
     before = signal.getsignal(signal.SIGINT)
     if before is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
@@ -139,79 +249,6 @@ def stop_if_asked() -> None:
     """In a worker: raise Stopped when the user pressed Ctrl-C, so that the program need not wait for a long item."""
     if _asked_to_stop.is_set():
         raise Stopped
-
-
-def _begin(start: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
-    """The first thing in every worker."""
-    signal.signal(signal.SIGINT, lambda *_: _asked_to_stop.set())
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    if start:
-        try:
-            start(*arguments)
-        except Exception as error:  # noqa: BLE001 - told to the parent with the first item
-            _start_errors.append(_sendable(error))
-
-
-def _work(function: Callable[[Item], Result], item: Item) -> Result:
-    """One item's work, in the worker."""
-    if _start_errors:
-        raise _StartFailed(_start_errors[0])
-    try:
-        return function(item)
-    except Exception as error:
-        raise _sendable(error) from error
-
-
-def _sendable(error: Exception) -> Exception:
-    """The error itself, or its text where it cannot be pickled: the parent would take that for a dead worker."""
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:  # noqa: BLE001 - whatever is wrong with it
-        return RuntimeError(f"{type(error).__name__}: {error}")
-    return error
-
-
-def _end_with_parent() -> None:
-    """A killed parent cannot stop its workers, and they would wait for work for ever."""
-    parent = multiprocessing.parent_process()
-    if parent:
-        wait([parent.sentinel])
-        os._exit(1)
-
-
-def _submit(pool: ProcessPoolExecutor, function: Callable[[Item], Result], item: Item) -> Future[Result] | None:
-    """Hand an item to the pool; None when the pool has just broken."""
-    try:
-        return pool.submit(_work, function, item)
-    except BrokenProcessPool:
-        return None
-
-
-def _again(
-    pool: ProcessPoolExecutor, function: Callable[[Item], Result], item: Item, before: Future[Result] | None
-) -> Future[Result] | None:
-    """Hand an item to a new pool unless the broken one has finished it."""
-    if before and before.done() and not isinstance(before.exception(), BrokenProcessPool):
-        return before
-    return _submit(pool, function, item)
-
-
-def _finished(item: Item, future: Future[Result] | None) -> Outcome[Item, Result] | None:
-    """Wait for an item; None when its process died."""
-    if future is None:
-        return None
-    while not future.done():
-        if _asked_to_stop.is_set():
-            raise KeyboardInterrupt
-        futures_wait([future], timeout=_CTRL_C_SECONDS)
-    try:
-        return Outcome(item, future.result(), None)
-    except BrokenProcessPool:
-        return None
-    except _StartFailed as failed:
-        raise failed.error from None
-    except Exception as error:  # noqa: BLE001 - the item's own failure, handed to the caller
-        return Outcome(item, None, error)
 
 
 def _died(item: object) -> UserError:
