@@ -18,7 +18,7 @@ from dfl.samples.colour_transfer import (
     lct,
     mix,
     mkl,
-    random_rotation,
+    random_rotations,
     rct,
     sot,
     transfer,
@@ -118,8 +118,8 @@ def test_rotations_are_scipy_s_from_the_same_stream() -> None:
     from scipy.stats import special_ortho_group
 
     ours, theirs = RandomState(3), RandomState(3)
-    for _ in range(5):
-        np.testing.assert_allclose(random_rotation(ours), special_ortho_group.rvs(3, random_state=theirs), atol=1e-12)
+    wanted = [special_ortho_group.rvs(3, random_state=theirs) for _ in range(5)]
+    np.testing.assert_allclose(random_rotations(ours, 5), wanted, atol=1e-12)
 
 
 @pytest.mark.parametrize("mode", MODES)

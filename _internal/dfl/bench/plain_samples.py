@@ -16,7 +16,7 @@ from dfl.base.pictures import FloatPicture
 from dfl.bench.measure import cpu_of
 from dfl.faces.align import alignment_matrix
 from dfl.faceset.faceset import FaceFile
-from dfl.samples.colour_transfer import Mode, random_rotation
+from dfl.samples.colour_transfer import Mode, random_rotations
 from dfl.samples.sample import Sample, SampleSettings
 
 PLAIN_MODES: tuple[Mode, ...] = ("none", "rct", "idt", "sot")
@@ -156,8 +156,7 @@ def _rct(target: Any, reference: Any) -> Any:
 
 def _idt(target: Any, reference: Any, random: RandomState) -> Any:
     colours, rounds, bins = target.copy(), 20, 256
-    for _ in range(rounds):
-        rotation = random_rotation(random).astype(np.float32)
+    for rotation in random_rotations(random, rounds).astype(np.float32):
         turned, wanted = colours @ rotation.T, reference @ rotation.T
         matched = np.empty_like(turned)
         for axis in range(3):

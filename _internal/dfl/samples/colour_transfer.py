@@ -176,38 +176,38 @@ def idt(target: FloatPicture, reference: FloatPicture, random: Random) -> FloatP
 
     Pitié et al. 2005, iterative distribution transfer. As in the original, values in the lowest of 256 bins go to 0.
     """
-    colours = np.ascontiguousarray(target.reshape(-1, 3).T)  # (3, N)
-    wanted = np.ascontiguousarray(reference.reshape(-1, 3).T)
-    for _ in range(_IDT_ROUNDS):
-        rotation = random_rotation(random).astype(np.float32)
-        turned = _product(rotation, colours)
-        move = _match_rows(turned, _product(rotation, wanted))
-        move -= turned
-        colours += _product(rotation.T / np.float32(_IDT_ROUNDS), move)
-    return _clipped(np.ascontiguousarray(colours.T).reshape(target.shape))
+    # Both in one list of pixels: they share every step but the histograms. Products by OpenCV, since OpenBLAS gives
+    # even these small ones to threads on some processors, which spin for more CPU time than the product needs.
+    count = target.shape[0] * target.shape[1]
+    colours = np.concatenate([target.reshape(1, -1, 3), reference.reshape(1, -1, 3)], axis=1)
+    for rotation in random_rotations(random, _IDT_ROUNDS).astype(np.float32):
+        moves = [_moves(cv2.transform(colours, axis[None]), count) for axis in rotation]
+        colours[:, :count] += cv2.transform(cv2.merge(moves), rotation.T / np.float32(_IDT_ROUNDS))
+    changed: FloatPicture = colours[:, :count].reshape(target.shape)
+    return np.clip(changed, 0, 1)
 
 
-def _match_rows(values: NDArray[np.float32], wanted: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Each row of `values` (3, N) with the distribution of that row of `wanted`, over 256 equal bins."""
-    matched = np.empty_like(values)
-    for row in range(len(values)):
-        value, other = values[row : row + 1], wanted[row : row + 1]
-        extremes = *cv2.minMaxLoc(value)[:2], *cv2.minMaxLoc(other)[:2]
-        low, high = min(extremes), max(extremes)
-        step = (high - low) / _IDT_BINS
-        if step <= 0:
-            matched[row] = value
-            continue
-        bins, other_bins = _bins(value, low, step), _bins(other, low, step)
-        upper_edges = low + step * np.arange(1, _IDT_BINS + 1)
-        goal = np.interp(_cumulated(bins), _cumulated(other_bins), upper_edges)
-        # Between two upper edges the goal is linear; in the lowest bin the original answers 0.
-        slope = np.diff(goal, prepend=goal[0]) / step
-        start = np.concatenate([[0.0], goal[:-1] - slope[1:] * upper_edges[:-1]])
-        place = matched[row : row + 1]
-        cv2.multiply(value, cv2.LUT(bins, slope.astype(np.float32)[None]), dst=place)
-        cv2.add(place, cv2.LUT(bins, start.astype(np.float32)[None]), dst=place)
-    return matched
+def _moves(values: Any, count: int) -> Any:
+    """How far each of the first `count` of `values` (1, N) must move for them to be spread as the others are.
+
+    Both are put into 256 equal bins. The result is (1, count).
+    """
+    own = values[:, :count]
+    low, high, _, _ = cv2.minMaxLoc(values)
+    step = (high - low) / _IDT_BINS
+    if step <= 0:
+        return np.zeros_like(own)
+    bins = _bins(values, low, step)
+    places, upper_edges = bins[:, :count], low + step * np.arange(1, _IDT_BINS + 1)
+    goal = np.interp(_cumulated(places), _cumulated(bins[:, count:]), upper_edges)
+    # Between two upper edges the goal is linear; in the lowest bin the original answers 0.
+    tables = np.zeros((2, _IDT_BINS))
+    tables[0, 1:] = slope = (goal[1:] - goal[:-1]) / step
+    tables[1, 1:] = goal[:-1] - slope * upper_edges[:-1]
+    tables[0] -= 1
+    gain, shift = tables.astype(np.float32)
+    move = cv2.multiply(own, cv2.LUT(places, gain[None]))
+    return cv2.add(move, cv2.LUT(places, shift[None]), dst=move)
 
 
 def _bins(values: NDArray[np.float32], low: float, step: float) -> NDArray[np.uint8]:
@@ -222,15 +222,15 @@ def _cumulated(bins: NDArray[np.uint8]) -> NDArray[np.float32]:
     return total / total[-1]  # type: ignore[no-any-return]
 
 
-def random_rotation(random: Random) -> NDArray[np.float64]:
-    """A uniformly random rotation (3, 3), float64, from nine normal draws (Mezzadri 2007).
+def random_rotations(random: Random, count: int) -> NDArray[np.float64]:
+    """Uniformly random rotations (count, 3, 3), float64, from nine normal draws each (Mezzadri 2007).
 
     Gives what scipy's `special_ortho_group` gives from the same stream since its version 1.15, without that import.
     """
-    rotation, triangle = np.linalg.qr(random.normal(size=(3, 3)))
-    rotation *= np.sign(triangle.diagonal())
-    rotation[0] /= np.linalg.det(rotation)
-    return rotation
+    rotations, triangles = np.linalg.qr(random.normal(size=(count, 3, 3)))
+    rotations *= np.sign(np.diagonal(triangles, axis1=1, axis2=2))[:, None]
+    rotations[:, 0] /= np.linalg.det(rotations)[:, None]
+    return rotations
 
 
 def sot(
@@ -271,8 +271,7 @@ def _transported(
 def _product(matrix: NDArray[np.float32], values: NDArray[np.float32]) -> NDArray[np.float32]:
     """matrix @ values, (M, K) and (K, N), in blocks of columns.
 
-    OpenBLAS gives larger products to all processors, whose threads then spin for more CPU time than the product needs:
-    idt of 256 pixels took seven times as much.
+    OpenBLAS gives larger products to all processors, whose threads then spin for more CPU time than the product needs.
     """
     result = np.empty((matrix.shape[0], values.shape[1]), np.float32)
     block = _ONE_THREAD_PRODUCT // matrix.size
