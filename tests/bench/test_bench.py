@@ -16,7 +16,7 @@ from dfl.bench.train_step import Example, bench_train  # noqa: E402
 
 def test_products_of_a_step_are_its_convolutions_forward_and_backward():
     options = SaehdOptions(resolution=32, archi="df", ae_dims=8, e_dims=4, d_dims=4, d_mask_dims=2, batch_size=1)
-    example = Example(options, on_processor=False)
+    example = Example(options)
     products = products_of(example.losses, [weight.value for weight in example.weights.values()], options)
     # Encoder 4, inter 1, two decoders of 3 upscales, 6 in residual blocks, 3 mask upscales and 2 outputs.
     layers = 4 + 1 + 2 * (3 + 6 + 3 + 2)

@@ -40,12 +40,12 @@ def test_gradients_are_those_of_the_engine(kernel: int, height: int, width: int,
 
 
 def test_only_plain_convolutions_of_float32_take_it() -> None:
-    def multiplies(layer: Conv2D, precision: str = "float32", on_processor: bool = True) -> bool:
-        set_computing(layer, precision, on_processor=on_processor)  # type: ignore[arg-type]
+    def multiplies(layer: Conv2D, precision: str = "float32", wanted: bool = True) -> bool:
+        set_computing(layer, precision, multiplies=wanted)  # type: ignore[arg-type]
         return layer._multiplies
 
     assert multiplies(Conv2D(3, 4, 4))
-    assert not multiplies(Conv2D(3, 4, 4), on_processor=False)
+    assert not multiplies(Conv2D(3, 4, 4), wanted=False)
     assert not multiplies(Conv2D(3, 4, 4), "bfloat16")
     assert not multiplies(Conv2D(5, 4, 4, stride=2))
     assert not multiplies(Conv2D(1, 4, 4))

@@ -15,7 +15,7 @@ from dfl.base.report import Report
 from dfl.bench.measure import cpu_seconds
 from dfl.bench.options import BenchOptions
 from dfl.bench.products import product_seconds, products_of
-from dfl.models.engine import Engine, scope_of
+from dfl.models.engine import Engine, scope_of, start_engine
 from dfl.models.options import SaehdOptions
 from dfl.models.saehd import Saehd
 from dfl.nets.layers import set_computing
@@ -33,10 +33,10 @@ _PAYS = 1.2
 class Example:
     """A df-ud model with one batch of random faces."""
 
-    def __init__(self, options: SaehdOptions, *, on_processor: bool) -> None:
+    def __init__(self, options: SaehdOptions, *, multiplies: bool = False) -> None:
         self.network = Saehd(options)
         for part in self.network.parts.values():
-            set_computing(part, options.precision, on_processor=on_processor)
+            set_computing(part, options.precision, multiplies=multiplies)
         self.weights = self.network.trained_weights()
         self.optimizer = Optimizer(self.weights, is_adabelief=True, rate=5e-5)
         self._settings = LossSettings(options.resolution)
@@ -58,8 +58,8 @@ def bench_train(options: BenchOptions, report: Report) -> None:
     model = SaehdOptions(
         resolution=options.resolution, archi="df-ud", batch_size=options.batch_size, precision=options.precision
     )
-    ours = Example(model, on_processor=True)
-    plain = Example(model.model_copy(update={"precision": "float32"}), on_processor=False)
+    ours = Example(model, multiplies=start_engine().multiplies)
+    plain = Example(model.model_copy(update={"precision": "float32"}))
     our_step = make_step(ours.losses, list(ours.weights.values()), ours.optimizer)
     plain_step = _plain_step(plain.losses, plain)
     ways = {"step": lambda: our_step(*ours.batch), "plain": lambda: plain_step(*plain.batch)}
@@ -94,7 +94,7 @@ def bench_devices(options: BenchOptions, engine: Engine, report: Report) -> None
     for scope in (nullcontext(), scope_of(engine)):
         with scope:
             model = SaehdOptions(resolution=options.resolution, archi="df-ud", batch_size=options.batch_size)
-            example = Example(model, on_processor=not engine.is_gpu)
+            example = Example(model, multiplies=engine.multiplies)
             step = make_step(example.losses, list(example.weights.values()), example.optimizer)
             spent = []
             for _ in range(options.rounds + 2):

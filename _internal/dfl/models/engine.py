@@ -29,6 +29,7 @@ class Engine:
     why: str
     short_numbers: Literal["", "bfloat16", "float16"] = ""
     devices: tuple[str, ...] = ()  # TensorFlow's names of those that share the work, empty for one
+    multiplies: bool = False  # whether products of matrices beat the library's own gradients of convolutions
 
     def imitates(self, precision: str) -> bool:
         """Whether convolutions had better be computed in float32 and rounded to this precision."""
@@ -156,7 +157,7 @@ def _start_tensorflow(why: str, devices: int) -> Engine:
     why = f"{why}; {_no_gpu_reason('tensorflow')}"
     split = f", split in {devices}, which does not pay" if shared else ""
     name = f"CPU, {os.cpu_count()} cores{split}"
-    return Engine("tensorflow", name, False, why, _of_processor(), shared)
+    return Engine("tensorflow", name, False, why, _of_processor(), shared, _gains_by_products())
 
 
 def _start_torch(why: str) -> Engine:
@@ -167,7 +168,9 @@ def _start_torch(why: str) -> Engine:
     if torch.cuda.is_available():
         return Engine("torch", torch.cuda.get_device_name(0), True, why, _of_card(torch.cuda.get_device_capability(0)))
     why = f"{why}; {_no_gpu_reason('torch')}"
-    return Engine("torch", f"CPU, {torch.get_num_threads()} threads", False, why, _of_processor())
+    return Engine(
+        "torch", f"CPU, {torch.get_num_threads()} threads", False, why, _of_processor(), (), _gains_by_products()
+    )
 
 
 def _of_card(capability: tuple[int, int]) -> Literal["", "bfloat16", "float16"]:
@@ -178,6 +181,11 @@ def _of_card(capability: tuple[int, int]) -> Literal["", "bfloat16", "float16"]:
 def _of_processor() -> Literal["", "bfloat16"]:
     """As _of_card; where the system does not tell (Windows), none."""
     return "bfloat16" if BFLOAT16_FLAGS & set(processor_flags() or []) else ""
+
+
+def _gains_by_products() -> bool:
+    """With AVX-512 the libraries' gradients run at the rate of their forward convolutions; with AVX2 they do not."""
+    return "avx512f" not in (processor_flags() or [])
 
 
 def _no_gpu_reason(name: str) -> str:

@@ -1,8 +1,8 @@
-"""A convolution whose gradients are products of large matrices, for processors.
+"""A convolution whose gradients are products of large matrices, for processors without AVX-512.
 
-The libraries' own gradients run at 30 to 70 % of the rate of their forward convolution there: that of the weights most
+There the libraries' own gradients run at 30 to 70 % of the rate of their forward convolution: that of the weights most
 slowly. Here the gradient of the input is a forward convolution, and that of the weights a product of matrices for every
-row of the kernel. On graphics cards the libraries know better.
+row of the kernel. Elsewhere the libraries know better.
 """
 
 from typing import Any

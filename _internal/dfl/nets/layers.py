@@ -87,11 +87,11 @@ class Conv2D:
         if has_bias:
             self.bias = keras.Variable(ops.zeros((outputs,)))
 
-    def compute_in(self, precision: Precision, *, on_processor: bool, imitates: bool) -> None:
+    def compute_in(self, precision: Precision, *, multiplies: bool, imitates: bool) -> None:
         """Take and give maps of this type; the weights stay float32. See set_computing."""
         self._precision, self._imitates = precision, imitates
         is_float32 = precision == "float32" or imitates
-        self._multiplies = on_processor and is_float32 and self._is_same and self.weight.shape[0] > 1
+        self._multiplies = multiplies and is_float32 and self._is_same and self.weight.shape[0] > 1
 
     def __call__(self, x: Tensor) -> Tensor:
         x, weight = ops.cast(x, self._precision), ops.cast(self.weight, self._precision)
@@ -260,18 +260,18 @@ def set_computing(
     precision: Precision,
     *,
     recompute: bool = False,
-    on_processor: bool = False,
+    multiplies: bool = False,
     imitates: bool = False,
 ) -> None:
     """Let a network or layer compute in `precision` from now on, all that it is made of included.
 
-    recompute: see Block.keep_input_only. on_processor: take gradients in the way that is fast without a graphics card.
-    imitates: the device has no such numbers, for which libraries may need 17 times as long: sum up in float32 and round
-    the results.
+    recompute: see Block.keep_input_only. multiplies: take the gradients of convolutions as products
+    of matrices (nets.convolution). imitates: the device has no such numbers, for which libraries may need 17 times as
+    long: sum up in float32 and round the results.
     """
     for layer in _layers(network):
         if isinstance(layer, Conv2D | Conv2DTranspose):
-            layer.compute_in(precision, on_processor=on_processor, imitates=imitates)
+            layer.compute_in(precision, multiplies=multiplies, imitates=imitates)
         elif isinstance(layer, Block):
             layer.keep_input_only(recompute)
 

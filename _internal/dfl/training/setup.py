@@ -52,7 +52,7 @@ def set_up(saved: SavedSet, faces: dict[Side, list[FaceFile]], seed: int, has_sy
             part,
             options.precision,
             recompute=options.recompute,
-            on_processor=not engine.is_gpu,
+            multiplies=engine.multiplies,
             imitates=engine.imitates(options.precision),
         )
     batch_size = options.batch_size
