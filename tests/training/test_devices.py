@@ -77,16 +77,29 @@ def test_two_devices_of_tensorflow_train_as_one(faces: Workspace) -> None:
     _assert_equal(faces, "one", "two")
 
 
-@needs_torch
-def test_two_processes_of_torch_train_as_one(faces: Workspace) -> None:
-    _run(_command(faces, "one", "torch", target_iter=4))
+def _run_in_two(command: list[str]) -> None:
     port = _free_port()
-    command = _command(faces, "two", "torch", target_iter=4)
     other = subprocess.Popen(command, env=_environment(1, port), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     leader = subprocess.run(command, env=_environment(0, port), capture_output=True, text=True, check=False)
     said, _ = other.communicate()
     assert (leader.returncode, other.returncode) == (0, 0), leader.stdout + leader.stderr + said.decode()
     assert "2 processes." in leader.stdout
+
+
+@needs_torch
+def test_two_processes_of_torch_train_as_one(faces: Workspace) -> None:
+    _run(_command(faces, "one", "torch", target_iter=4))
+    _run_in_two(_command(faces, "two", "torch", target_iter=4))
+    _assert_equal(faces, "one", "two")
+
+
+@needs_torch
+def test_faces_that_losses_of_earlier_runs_choose_are_the_same_in_all_processes(faces: Workspace) -> None:
+    """Six faces of each side, so the third iteration draws from the losses of the first two."""
+    for target in (2, 4):
+        _run(_command(faces, "one", "torch", target_iter=target, retrain_high_loss=True))
+    _run(_command(faces, "two", "torch", target_iter=2, retrain_high_loss=True))
+    _run_in_two(_command(faces, "two", "torch", target_iter=4, retrain_high_loss=True))
     _assert_equal(faces, "one", "two")
 
 

@@ -1,7 +1,9 @@
 """What training needs is reckoned right, told beforehand, and survived when it is not there."""
 
+import math
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -14,7 +16,16 @@ from dfl.models.engine import start_engine
 from dfl.models.options import AmpOptions, ModelOptions, Quick96Options, SaehdOptions, XsegOptions
 from dfl.models.saved_set import model_folder, read_set
 from dfl.training import memory
-from dfl.training.memory import Need, available_bytes, fitting_batch, is_out_of_memory, need, told, way_out
+from dfl.training.memory import (
+    Need,
+    available_bytes,
+    container_bytes,
+    fitting_batch,
+    is_out_of_memory,
+    need,
+    told,
+    way_out,
+)
 from dfl.training.options import TrainOptions
 from dfl.training.presets import Device
 from dfl.workspace import Workspace
@@ -93,6 +104,15 @@ def test_the_largest_batch_fits_and_the_next_one_does_not() -> None:
     assert needed.largest_batch(2000) == 8  # a tenth stays free
     assert needed.of(8) <= 0.9 * 2000 < needed.of(9)
     assert needed.largest_batch(1000) == 0
+
+
+def test_a_containers_limit_counts(tmp_path: Path) -> None:
+    assert container_bytes(tmp_path) == math.inf
+    for name, text in (("memory.current", "900"), ("memory.stat", "anon 600\ninactive_file 250\nactive_file 1\n")):
+        (tmp_path / name).write_text(text, encoding="ascii")
+    for limit, free in (("max\n", math.inf), ("1000\n", 350)):
+        (tmp_path / "memory.max").write_text(limit, encoding="ascii")
+        assert container_bytes(tmp_path) == free
 
 
 def test_auto_is_within_reason() -> None:

@@ -1,6 +1,5 @@
 """Which model is trained: its name, and its saved set with what is changed now, or a new one."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from dfl.models.keep import check_name, rename_model, trash_model
 from dfl.models.open_model import XSEG
 from dfl.models.options import AmpOptions, ModelOptions, Quick96Options, SaehdOptions, XsegOptions
 from dfl.models.saved_set import SavedSet, list_models, model_folder, read_set
-from dfl.training.memory import fitting_batch
 from dfl.training.new_start import after_pretraining, started_from
 from dfl.training.options import AUTO, TrainRunOptions, given_model_options
 from dfl.training.presets import find_device, preset_options
@@ -82,18 +80,12 @@ def _rename_or_delete(workspace: Workspace, class_name: str, names: list[str], a
 
 
 def load_or_new(folder: Path, name: str, options: TrainRunOptions, report: Report) -> SavedSet:
-    """The saved model with the changes that were asked for, or a new one without weights."""
-    if given_model_options(options).get("batch_size") != AUTO:
-        return _load_or_new(folder, name, options, report)
-    saved = _load_or_new(folder, name, options.model_copy(update={"batch_size": None}), report)
-    size = fitting_batch(OPTION_CLASSES[options.model](**saved.options), find_device())
-    report.line(f"Batch size {size} fits this machine.")
-    return replace(saved, options=saved.options | {"batch_size": size})
+    """The saved model with the changes that were asked for, or a new one without weights.
 
-
-def _load_or_new(folder: Path, name: str, options: TrainRunOptions, report: Report) -> SavedSet:
+    A batch size of `auto` changes nothing: it is found when the device is known.
+    """
     kind = OPTION_CLASSES[options.model]
-    given = given_model_options(options)
+    given = {key: value for key, value in given_model_options(options).items() if value != AUTO}
     foreign = sorted(set(given) - set(kind.model_fields))
     if foreign:
         raise UserError(f"{options.model} has no option {', '.join(foreign)}.", "Leave it out, or use --model SAEHD.")

@@ -66,6 +66,7 @@ class TrainingLoop:
                         self._keep(asked)
                 if self._trainer.iteration > self._since:
                     self._save()
+                self._trainer.dismiss_peers()
                 if not reason and self._options.ask:
                     self._stay_open(stop)
         finally:

@@ -4,8 +4,12 @@ Needed whatever the batch: weights, their gradients, and the optimizer's arrays.
 all layers, kept until the backward pass. Both are counted from the layers' shapes; what an engine adds was measured.
 """
 
+import math
+import re
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -22,6 +26,7 @@ from dfl.models.options import (
 from dfl.nets.patch_size import patch_strides
 from dfl.training.presets import Device
 
+_CGROUP = Path("/sys/fs/cgroup")
 _GB = 2**30
 _MB = 2**20
 # What stays free for the system and for what else runs.
@@ -72,7 +77,7 @@ class Need:
         """Bytes with that batch."""
         return self.fixed + batch_size * self.each
 
-    def largest_batch(self, available: int) -> int:
+    def largest_batch(self, available: float) -> int:
         """The largest batch that fits, 0 if none does."""
         return max(0, int((available * (1 - _RESERVE) - self.fixed) // self.each))
 
@@ -98,7 +103,7 @@ def need(options: ModelOptions, device: Device) -> Need:
     return Need(program + int(weights * bytes_a_weight), int(each))
 
 
-def available_bytes(device: Device) -> int:
+def available_bytes(device: Device) -> float:
     """Memory for training: the card's, else what this process may still take."""
     if device.card_bytes:
         return device.card_bytes
@@ -108,7 +113,21 @@ def available_bytes(device: Device) -> int:
     import resource
 
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    return free if limit == resource.RLIM_INFINITY else min(free, limit - psutil.Process().memory_info().vms)
+    if limit != resource.RLIM_INFINITY:
+        free = min(free, limit - psutil.Process().memory_info().vms)
+    return min(free, container_bytes(_CGROUP))
+
+
+def container_bytes(root: Path) -> float:
+    """What a container, or a cluster's job, may still take by its control group; infinite without a limit.
+
+    root: /sys/fs/cgroup. Cached files, which the system gives up when asked, count as free.
+    """
+    with suppress(OSError, ValueError):
+        limit, used = (int((root / name).read_text()) for name in ("memory.max", "memory.current"))
+        cached = re.search(r"^inactive_file (\d+)$", (root / "memory.stat").read_text(), re.MULTILINE)
+        return limit - used + (int(cached[1]) if cached else 0)
+    return math.inf
 
 
 def fitting_batch(options: ModelOptions, device: Device) -> int:

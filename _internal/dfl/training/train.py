@@ -1,5 +1,6 @@
 """Stage `train`: choose the model, check the facesets, train until stopped, keep everything that was reached."""
 
+import gc
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,7 +17,7 @@ from dfl.models.lock import hold_model
 from dfl.models.open_model import SWAP_CLASSES
 from dfl.models.saved_set import SavedSet, finished_sets, model_folder, read_set
 from dfl.training.choose_model import OPTION_CLASSES, choose_name, load_or_new, silent_start
-from dfl.training.memory import available_bytes, is_out_of_memory, need, told, way_out
+from dfl.training.memory import available_bytes, fitting_batch, is_out_of_memory, need, told, way_out
 from dfl.training.new_start import begin
 from dfl.training.options import AUTO, TrainRunOptions, given_model_options
 from dfl.training.peers import Peers, check_shares, peers_of
@@ -51,13 +52,18 @@ def _lead(workspace: Workspace, options: TrainRunOptions, peers: Peers | None, r
     folder.mkdir(parents=True, exist_ok=True)
     with hold_model(folder), open_window(options.preview) as window:
         saved = load_or_new(folder, name, options, report)
-        check_shares(int(saved.options["batch_size"]), peers.count if peers else options.devices)
+        shares = peers.count if peers else options.devices
+        if not _is_auto(options):
+            check_shares(int(saved.options["batch_size"]), shares)
         engine = start_engine(options.engine, options.devices)
         report.line(f"{engine}{f' {peers.count} processes.' if peers else ''}")
         _say_precision(engine, saved, report)
         device = find_device() if engine.is_gpu else PROCESSOR
+        if _is_auto(options):
+            saved = _with_fitting_batch(saved, shares, device, report)
         known = finished_sets(folder)
         while True:
+            gc.collect()  # what a batch that was too large needed is still held, by references in circles
             report.line(told(OPTION_CLASSES[saved.class_name](**saved.options), device))
             try:
                 with scope_of(engine):
@@ -130,10 +136,21 @@ def _train(
     trainer = Trainer(folder, saved, setup.goal, setup.feeder, setup.optimizer, seed, peers)
     try:
         TrainingLoop(trainer, options, saved.options, report, window, _test_of(setup.goal, saved, held)).run()
-        if peers:
-            peers.say("stop")
     finally:
         trainer.close()
+
+
+def _is_auto(options: TrainRunOptions) -> bool:
+    """Whether the batch size was left to us."""
+    return given_model_options(options).get("batch_size") == AUTO
+
+
+def _with_fitting_batch(saved: SavedSet, shares: int, device: Device, report: Report) -> SavedSet:
+    """The set with the largest batch that fits and can be shared out evenly."""
+    fitting = fitting_batch(OPTION_CLASSES[saved.class_name](**saved.options), device)
+    size = max(fitting // shares, 1) * shares
+    report.line(f"Batch size {size} fits this machine.")
+    return replace(saved, options=saved.options | {"batch_size": size})
 
 
 def _with_smaller_batch(
@@ -143,7 +160,7 @@ def _with_smaller_batch(
     chosen = OPTION_CLASSES[saved.class_name](**saved.options)
     largest = need(chosen, device).largest_batch(available_bytes(device))
     smaller = min(chosen.batch_size * 3 // 4, max(largest, 1)) // options.devices * options.devices
-    if given_model_options(options).get("batch_size") != AUTO or not smaller or peers:
+    if not _is_auto(options) or not smaller or peers:
         what = f"The memory does not suffice for {name} with batch size {chosen.batch_size}."
         raise UserError(f"{what} What was saved of it is whole.", way_out(chosen, max(smaller, 1))) from error
     return replace(saved, options=saved.options | {"batch_size": smaller})

@@ -77,6 +77,11 @@ class Trainer:
             self._share(peers)
             self._guard.forget()
 
+    def dismiss_peers(self) -> None:
+        """Tell them that the last step is taken: they need not wait until the user has seen enough."""
+        if self._peers:
+            self._peers.say("stop")
+
     def _share(self, peers: Peers) -> None:
         """Take over all that the leader has."""
         shared = peers.share(_to_numpy(self._variables()))
