@@ -29,7 +29,8 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--iterations", type=int, nargs="+", default=[])
     parser.add_argument("--resolution", type=int, default=96)
     parser.add_argument("--dims", type=int, default=64)
-    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--learning-rate", type=float, default=5e-5)
     parser.add_argument("--precision", nargs="+", default=["float32", "bfloat16"])
     parser.add_argument("--one", default="", help="used by the script itself")
     parser.add_argument("--core", type=int, default=-1, help="used by the script itself")
@@ -65,7 +66,7 @@ def train(given: argparse.Namespace) -> None:
     options = SaehdOptions(
         resolution=given.resolution, archi="df-ud", face_type="f", batch_size=given.batch, precision=given.one,
         ae_dims=4 * given.dims, e_dims=given.dims, d_dims=given.dims, d_mask_dims=max(given.dims // 3 // 2 * 2, 4),
-        learning_rate=2e-4,
+        learning_rate=given.learning_rate,
     )  # fmt: skip
     saved = SavedSet("SAEHD", options.model_dump(), 0, {})
     setup = set_up(saved, faces, 1, True)
