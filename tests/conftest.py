@@ -69,4 +69,6 @@ def agrees(request: pytest.FixtureRequest) -> Iterator[Agreement]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--agreement-table", help="write a table of the differences from recorded numbers to this file")
+    parser.addoption(
+        "--agreement-table", help="write a table of the differences from recorded numbers to this file; with -n 0"
+    )
