@@ -75,7 +75,7 @@ def test_its_own_files_are_read_without_opencv() -> None:
 
 
 @settings(deadline=None)
-@given(st.integers(1, 20), st.integers(1, 20), st.integers(0, 99), st.booleans())
+@given(st.integers(1, 60), st.integers(1, 20), st.integers(0, 99), st.booleans())
 def test_what_is_read_is_what_was_written(height: int, width: int, seed: int, is_smooth: bool) -> None:
     picture = np.random.default_rng(seed).integers(0, 256, (1 if is_smooth else height, width, 3), np.uint8)
     picture = np.repeat(picture, height, axis=0) if is_smooth else picture

@@ -30,6 +30,7 @@ _START = b"\x89PNG\r\n\x1a\n"
 _GREY, _RGB, _RGBA = 0, 2, 6  # colour types
 _SUB, _UP = 1, 2  # filters: a byte is stored as its difference from the pixel to the left, or from the one above
 _LEVEL = 1
+_STRETCH = 24  # lines that are summed up with those of other stretches
 _HEADER_END = 33  # signature and IHDR
 
 
@@ -66,13 +67,29 @@ def decode_png(content: bytes) -> NDArray[np.uint8] | None:
     lines = np.frombuffer(data, np.uint8).reshape(height, 1 + 3 * width)
     if not (lines[:, 0] == _UP).all():
         return None
-    picture = np.empty((height, 3 * width), np.uint8)
-    picture[0] = lines[0, 1:]
-    for row in range(1, height):
-        np.add(picture[row - 1], lines[row, 1:], out=picture[row])
-    rgb = picture.reshape(height, width, 3)
+    rgb = _summed_downwards(lines[:, 1:]).reshape(height, width, 3)
     cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR, dst=rgb)
     return rgb
+
+
+def _summed_downwards(changes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Each line plus all lines above it, modulo 256. changes: (H, W).
+
+    In stretches of lines, the first lines of all stretches at once, then the second ones: fewer and larger additions
+    than line by line take a third of the time, and threads that read at once do not wait for Python at every line.
+    """
+    height, width = changes.shape
+    lines = np.empty((height, width), np.uint8)
+    whole = height - height % _STRETCH
+    given, summed = (array[:whole].reshape(-1, _STRETCH, width) for array in (changes, lines))
+    summed[:, 0] = given[:, 0]
+    for row in range(1, _STRETCH):
+        np.add(summed[:, row - 1], given[:, row], out=summed[:, row])
+    for stretch in range(1, len(summed)):
+        summed[stretch] += summed[stretch - 1, -1]
+    for row in range(whole, height):
+        np.add(changes[row], lines[row - 1] if row else np.uint8(0), out=lines[row])
+    return lines
 
 
 def _picture_data(content: bytes) -> bytes:
