@@ -25,6 +25,7 @@ from dfl.samples.degrade import Degradations, degrade
 from dfl.samples.warp import Geometry, Ranges, apply_geometry, apply_to_planes, random_geometry
 
 _TO_UNIT = np.float32(1 / 255)
+_FEW_PIXELS = 3  # where a picture is this many times as wide as what is made of it
 Mask8 = NDArray[np.uint8]  # (R, R) or (R, R, 2), 0..255
 EyesMouth = Literal["none", "joint", "separate"]
 Partner = Picture | Colours
@@ -197,9 +198,10 @@ def _fitted(picture: Any, matrix: Any, resolution: int, interpolation: int, bord
 
 
 def _fitted_picture(picture: Picture, matrix: Any, resolution: int) -> Picture:
-    if matrix is None:
-        return _fitted(picture, None, resolution, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
-    # OpenCV has vector code for cubic interpolation of one channel of 16 bits: planes take half the time.
+    if matrix is None or len(picture) >= _FEW_PIXELS * resolution:
+        return _fitted(picture, matrix, resolution, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
+    # OpenCV has vector code for cubic interpolation of one channel of 16 bits: planes take less time, unless most of
+    # it goes into splitting a picture of which few pixels are made.
     planes = [
         cv2.warpAffine(
             plane.astype(np.uint16),
