@@ -1,8 +1,12 @@
 """What several tests need: the reference data beside the checkout, and a workspace of one's own."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+# As in the program: before numpy is loaded.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 import pytest

@@ -45,9 +45,11 @@ def worker_count(wanted: int = 0, most: int = 16) -> int:
 
 
 def lower_priority() -> None:
-    """Let other programs of the user go first, as the original does for its workers."""
+    """In a worker: let other programs of the user go first, as in the original. The program itself stays as it is."""
     import psutil
 
+    if multiprocessing.parent_process() is None:
+        return
     try:
         psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS if os.name == "nt" else 10)
     except psutil.Error:
