@@ -128,7 +128,12 @@ def _batch(faces: list[FaceFile], **given: Any) -> dict[str, np.ndarray]:
         feeder.close()
 
 
-@pytest.mark.parametrize(("given", "sides", "parts"), ON_BATCH, ids=str)
+def _name(value: object) -> str:
+    """The same in every process: sets have no order."""
+    return str(sorted(value)) if isinstance(value, set) else str(value)
+
+
+@pytest.mark.parametrize(("given", "sides", "parts"), ON_BATCH, ids=_name)
 def test_options_that_change_the_batch(
     faces: list[FaceFile], given: dict[str, Any], sides: str, parts: set[str]
 ) -> None:
@@ -145,7 +150,7 @@ def _goal(**given: Any) -> SaehdGoal:
     return SaehdGoal(Saehd(options), recipe.losses, recipe.extra)
 
 
-@pytest.mark.parametrize(("given", "places"), ON_LOSSES, ids=str)
+@pytest.mark.parametrize(("given", "places"), ON_LOSSES, ids=_name)
 def test_options_that_change_the_losses(faces: list[FaceFile], given: dict[str, Any], places: set[int]) -> None:
     batch = {name: ops.convert_to_tensor(array[:2]) for name, array in _batch(faces, **given).items()}
     plain, changed = (
