@@ -73,6 +73,4 @@ def agrees(request: pytest.FixtureRequest) -> Iterator[Agreement]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--agreement-table", help="write a table of the differences from recorded numbers to this file; with -n 0"
-    )
+    parser.addoption("--agreement-table", help="write a table of the differences from recorded numbers to this file")
