@@ -46,10 +46,10 @@ def worker_count(wanted: int = 0, most: int = 16) -> int:
 
 def lower_priority() -> None:
     """In a worker: let other programs of the user go first, as in the original. The program itself stays as it is."""
-    import psutil
-
     if multiprocessing.parent_process() is None:
         return
+    import psutil
+
     try:
         psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS if os.name == "nt" else 10)
     except psutil.Error:

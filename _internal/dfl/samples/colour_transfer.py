@@ -176,15 +176,16 @@ def idt(target: FloatPicture, reference: FloatPicture, random: Random) -> FloatP
 
     Pitié et al. 2005, iterative distribution transfer. As in the original, values in the lowest of 256 bins go to 0.
     """
-    # Both in one list of pixels: they share every step but the histograms. Products by OpenCV, since OpenBLAS gives
-    # even these small ones to threads on some processors, which spin for more CPU time than the product needs.
     count = target.shape[0] * target.shape[1]
-    colours = np.concatenate([target.reshape(1, -1, 3), reference.reshape(1, -1, 3)], axis=1)
+    # Both in one list of pixels, (3, N): they share every step but the histograms.
+    colours = np.ascontiguousarray(np.concatenate([target.reshape(-1, 3), reference.reshape(-1, 3)]).T)
+    moves = np.empty((3, count), np.float32)
     for rotation in random_rotations(random, _IDT_ROUNDS).astype(np.float32):
-        moves = [_moves(cv2.transform(colours, axis[None]), count) for axis in rotation]
-        colours[:, :count] += cv2.transform(cv2.merge(moves), rotation.T / np.float32(_IDT_ROUNDS))
-    changed: FloatPicture = colours[:, :count].reshape(target.shape)
-    return np.clip(changed, 0, 1)
+        turned = _product(rotation, colours)
+        for row in range(3):
+            moves[row : row + 1] = _moves(turned[row : row + 1], count)
+        colours[:, :count] += _product(rotation.T / np.float32(_IDT_ROUNDS), moves)
+    return _clipped(np.ascontiguousarray(colours[:, :count].T).reshape(target.shape))
 
 
 def _moves(values: Any, count: int) -> Any:
