@@ -1,10 +1,10 @@
 """CPU time of a call: what a shared machine can be measured by."""
 
 import resource
-import statistics
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
+
+_LONG_ENOUGH = 0.2  # seconds of CPU that a measurement lasts at least
 
 
 def cpu_seconds() -> float:
@@ -13,22 +13,21 @@ def cpu_seconds() -> float:
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
-def cpu_of(work: Callable[[], Any]) -> float:
-    """CPU seconds of one call."""
-    begin = cpu_seconds()
-    work()
-    return cpu_seconds() - begin
+def cpu_of(work: Callable[[], Any], at_least: float = _LONG_ENOUGH) -> float:
+    """CPU seconds of one call: the mean of as many as take `at_least` seconds, since a process that has just been
+    waiting for another one begins slowly."""
+    begin, calls, spent = cpu_seconds(), 0, 0.0
+    while spent < at_least or not calls:
+        work()
+        calls, spent = calls + 1, cpu_seconds() - begin
+    return spent / calls
 
 
-def median_cpu(work: Callable[[], Any], rounds: int) -> float:
-    """Median CPU seconds of `rounds` calls, after one that does not count."""
-    return medians_in_turn([partial(cpu_of, work)], rounds)[0]
+def least_in_turn(measurements: Sequence[Callable[[], float]], rounds: int) -> list[float]:
+    """The least of each measurement's `rounds` results, after one that does not count.
 
-
-def medians_in_turn(measurements: Sequence[Callable[[], float]], rounds: int) -> list[float]:
-    """The median of each measurement's `rounds` results, after one that does not count.
-
-    They are made in turn, so that what else the machine does slows all of them alike.
+    Other work on the machine (a neighbour on the same core, say, for half a second) only ever makes a measurement
+    larger, by up to twice; the least one met none of it. They are made in turn, so that all have the same chance.
     """
     results = [[measure() for measure in measurements] for _ in range(rounds + 1)][1:]
-    return [statistics.median(column) for column in zip(*results, strict=True)]
+    return [min(column) for column in zip(*results, strict=True)]

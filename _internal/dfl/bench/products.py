@@ -6,18 +6,20 @@ TensorFlow and, where it is installed, in torch; the faster one counts.
 
 import importlib.util
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from dfl.bench.measure import median_cpu
+from dfl.bench.measure import cpu_of, least_in_turn
 from dfl.models.options import SaehdOptions
 from dfl.nets.layers import Precision
 from dfl.training.losses import Tensor
 
 PRODUCTS = ("Conv2D", "Conv2DBackpropInput", "Conv2DBackpropFilter", "MatMul")
+_BRIEF = 0.02  # CPU seconds that a measurement of one of the many products lasts at least
 
 
 @dataclass(frozen=True)
@@ -96,13 +98,31 @@ def _product(node: Any) -> Product:
     )
 
 
-def product_seconds(product: Product, rounds: int, precision: Precision = "float32") -> float:
-    """CPU seconds of one product in the faster library; matrix products are float32 in any precision."""
-    precision = "float32" if product.kind == "MatMul" else precision
-    times = [median_cpu(_in_tensorflow(product, precision), rounds)]
-    if importlib.util.find_spec("torch"):
-        times.append(median_cpu(_in_torch(product, precision), rounds))
-    return min(times)
+@dataclass(frozen=True)
+class Timed:
+    """A product alone: CPU seconds in the faster library, and the call."""
+
+    product: Product
+    seconds: float
+    call: Callable[[], Any]
+
+    def rate(self) -> float:
+        """FLOPs a second."""
+        return self.product.flops() / self.seconds
+
+
+def timed_alone(products: Iterable[Product], rounds: int, precision: Precision) -> list[Timed]:
+    """Each product in the faster library; all of them in turn. Matrix products are float32 in any precision."""
+    libraries = [_in_tensorflow] + ([_in_torch] if importlib.util.find_spec("torch") else [])
+    calls = [
+        (product, library(product, "float32" if product.kind == "MatMul" else precision))
+        for product in products
+        for library in libraries
+    ]
+    least = least_in_turn([partial(cpu_of, call, _BRIEF) for _, call in calls], rounds)
+    timed = [Timed(product, seconds, call) for (product, call), seconds in zip(calls, least, strict=True)]
+    count = len(libraries)
+    return [min(timed[at : at + count], key=lambda one: one.seconds) for at in range(0, len(timed), count)]
 
 
 def _in_tensorflow(product: Product, precision: Precision) -> Callable[[], Any]:

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from dfl.base.report import Report
-from dfl.bench.measure import cpu_of, medians_in_turn
+from dfl.bench.measure import cpu_of, least_in_turn
 from dfl.bench.plain_samples import PLAIN_MODES, plain_cpu
 from dfl.faces.face_type import FaceType
 from dfl.faces.masks import hull_mask
@@ -70,7 +70,7 @@ def bench_samples(workspace: Workspace, resolution: int, rounds: int, report: Re
                 figures[name] = round(kept, 3)
     finally:
         cv2.setNumThreads(threads)
-    report.done(f"Medians of {rounds} times {FACES} samples, one thread.", **figures)
+    report.done(f"The least of {rounds} measurements of {FACES} samples or more, one thread.", **figures)
 
 
 def _milliseconds(faces: list[FaceFile], settings: SampleSettings, rounds: int) -> list[float]:
@@ -83,7 +83,7 @@ def _milliseconds(faces: list[FaceFile], settings: SampleSettings, rounds: int) 
     with ProcessPoolExecutor(1, get_context("spawn"), cv2.setNumThreads, (1,)) as process:
         if mode in PLAIN_MODES:
             measurements.append(lambda: process.submit(plain_cpu, used, settings).result())
-        return [1000 * seconds / len(used) for seconds in medians_in_turn(measurements, rounds)]
+        return [1000 * seconds / len(used) for seconds in least_in_turn(measurements, rounds)]
 
 
 def _faces_of_one_size(faces: list[FaceFile], folder: Path) -> list[FaceFile]:

@@ -3,10 +3,12 @@
 The limit is what the step's products would take at the best rate that any of its convolutions reaches here.
 """
 
+import math
 import statistics
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ import numpy as np
 from dfl.base.report import Report
 from dfl.bench.measure import cpu_seconds
 from dfl.bench.options import BenchOptions
-from dfl.bench.products import product_seconds, products_of
+from dfl.bench.products import Timed, products_of, timed_alone
 from dfl.models.engine import Engine, scope_of, start_engine
 from dfl.models.options import SaehdOptions
 from dfl.models.saehd import Saehd
@@ -26,6 +28,7 @@ from dfl.training.step import Losses, make_step
 
 # Convolutions that do less than this share of the largest one's work say nothing of a machine's rate.
 _LARGE = 0.25
+_BEST = 3  # convolutions that are measured in turn with the steps
 # Devices that gain less than this are better left to other work.
 _PAYS = 1.2
 
@@ -54,37 +57,57 @@ class Example:
 
 
 def bench_train(options: BenchOptions, report: Report) -> None:
-    """The step, a plain one of float32, and the limit. The engine must be started, and be TensorFlow for the limit."""
+    """The step, a plain one of float32, and the limit. The engine must be started, and be TensorFlow for the limit.
+
+    Short measurements say which convolutions are the fastest. Their rates are then measured in turn with the steps,
+    together for about as long as one of them, so that what slows the machine for a while slows all alike.
+    """
     model = SaehdOptions(
         resolution=options.resolution, archi="df-ud", batch_size=options.batch_size, precision=options.precision
     )
     ours = Example(model, multiplies=start_engine().multiplies)
     plain = Example(model.model_copy(update={"precision": "float32"}))
+    products = products_of(plain.losses, [weight.value for weight in plain.weights.values()], model)
+    timed = timed_alone(products, options.rounds, options.precision)
+    best = _fastest([one for one in timed if one.product.kind != "MatMul"])
+    work = sum(count * product.flops() for product, count in products.items())
     our_step = make_step(ours.losses, list(ours.weights.values()), ours.optimizer)
     plain_step = _plain_step(plain.losses, plain)
-    ways = {"step": lambda: our_step(*ours.batch), "plain": lambda: plain_step(*plain.batch)}
+    ways: dict[str, Callable[[], Any]] = {
+        "step": lambda: our_step(*ours.batch),
+        "plain step of float32": lambda: plain_step(*plain.batch),
+    }
+    whole = {f"convolution {number}": work / one.product.flops() for number, one in enumerate(best)}
+    for name, one in zip(whole, best, strict=True):
+        ways[name] = partial(_repeat, one.call, math.ceil(whole[name] / len(best)))
     spent = _in_turn(ways, options.rounds)
-    products = products_of(plain.losses, [weight.value for weight in plain.weights.values()], model)
-    largest = max(product.flops() for product in products if product.kind != "MatMul")
-    alone, best = 0.0, 0.0
-    for product, count in products.items():
-        seconds = product_seconds(product, options.rounds, options.precision)
-        alone += count * seconds
-        if product.kind != "MatMul" and product.flops() >= _LARGE * largest:
-            best = max(best, product.flops() / seconds)
-    work = sum(count * product.flops() for product, count in products.items())
-    limit = work / best
+    limits = {name: spent[name] / math.ceil(calls / len(best)) * calls for name, calls in whole.items()}
+    limit, fastest = min(zip(limits.values(), best, strict=True), key=lambda pair: pair[0])
+    # Short measurements find the machine quiet: this is what the products would have been beside the steps.
+    alone = sum(products[one.product] * one.seconds for one in timed) * limit / (work / fastest.rate())
     report.line(f"df-ud {options.resolution}, batch {options.batch_size}, {options.precision}: {work / 1e9:.0f} GFLOP")
     report.line("| | CPU s | GFLOP/s |\n|---|---|---|")
-    rows = {"step": spent["step"], "plain step of float32": spent["plain"], "its products alone": alone, "limit": limit}
-    for name, seconds in rows.items():
+    rows = {name: spent[name] for name in ("step", "plain step of float32")}
+    for name, seconds in (rows | {"its products alone": alone, "limit": limit}).items():
         report.line(f"| {name} | {seconds:.2f} | {work / seconds / 1e9:.0f} |")
-    share, ratio = limit / spent["step"], spent["step"] / spent["plain"]
+    share, ratio = limit / spent["step"], spent["step"] / spent["plain step of float32"]
     report.done(
         f"The step reaches {share:.0%} of the limit and takes {ratio:.2f} times as long as the plain one.",
         share=round(share, 3),
         ratio=round(ratio, 3),
     )
+
+
+def _fastest(convolutions: list[Timed]) -> list[Timed]:
+    """Those of the highest rates among the large ones."""
+    largest = max(one.product.flops() for one in convolutions)
+    large = [one for one in convolutions if one.product.flops() >= _LARGE * largest]
+    return sorted(large, key=Timed.rate)[-_BEST:]
+
+
+def _repeat(call: Callable[[], Any], times: int) -> None:
+    for _ in range(times):
+        call()
 
 
 def bench_devices(options: BenchOptions, engine: Engine, report: Report) -> None:
