@@ -3,18 +3,20 @@
 import math
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 from tests.training.drawn_faces import make_faceset
-from tests.training.tiny_training import Heard
+from tests.training.tiny_training import STORED, Heard, tiny_trainer
 
 from dfl.base.errors import UserError
 from dfl.models.engine import start_engine
 from dfl.models.options import AmpOptions, ModelOptions, Quick96Options, SaehdOptions, XsegOptions
-from dfl.models.saved_set import model_folder, read_set
+from dfl.models.saved_set import SavedSet, model_folder, read_set
 from dfl.training import memory
 from dfl.training.memory import (
     Need,
@@ -31,6 +33,8 @@ from dfl.training.presets import Device
 from dfl.workspace import Workspace
 
 start_engine("tensorflow")
+
+import keras  # noqa: E402
 
 from dfl.models.open_model import build_network  # noqa: E402
 from dfl.training.train import run as run_train  # noqa: E402
@@ -113,6 +117,19 @@ def test_a_containers_limit_counts(tmp_path: Path) -> None:
     for limit, free in (("max\n", math.inf), ("1000\n", 350)):
         (tmp_path / "memory.max").write_text(limit, encoding="ascii")
         assert container_bytes(tmp_path) == free
+
+
+def test_saving_brings_arrays_over_one_by_one(tmp_path: Path) -> None:
+    trainer = tiny_trainer(tmp_path / "new_SAEHD", SavedSet("SAEHD", STORED, 0, {}))
+    large = {f"encoder/{number}": keras.Variable(np.zeros((256, 1024), np.float32)) for number in range(32)}
+    trainer._goal.network.weights = lambda: large  # type: ignore[method-assign]
+    trainer.iteration = 1
+    tracemalloc.start()
+    trainer.save()
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(read_set(tmp_path / "new_SAEHD").weights) == 32
+    assert most < 4 * 256 * 1024 * 4, "a machine whose memory training fills is not the place for a second model"
 
 
 def test_auto_is_within_reason() -> None:

@@ -26,7 +26,8 @@ from safetensors.numpy import load
 from dfl.base.errors import UserError
 from dfl.base.files import need_space, read_json, replacing, sync_folder, write_json
 
-Arrays = dict[str, NDArray[Any]]
+# By name. A trainer's are brought over from the engine one at a time, each time that they are asked for.
+Arrays = Mapping[str, NDArray[Any]]
 FORMAT = 1
 MANIFEST = "manifest.json"
 _SET_NAME = re.compile(r"set-(\d{6,})")
@@ -124,13 +125,14 @@ def _safetensors(arrays: Arrays) -> Iterator[memoryview | bytes]:
     Byte for byte what the library makes: 8 bytes with the header's length, the header in JSON, filled up to a multiple
     of 8, then the arrays, those of wide numbers first, then by name (https://github.com/huggingface/safetensors).
     """
-    names = sorted(arrays, key=lambda name: (-arrays[name].dtype.itemsize, name))
+    facts = {name: (array.dtype, array.shape, array.nbytes) for name, array in arrays.items()}
+    names = sorted(facts, key=lambda name: (-facts[name][0].itemsize, name))
     header, end = {}, 0
     for name in names:
-        array, begin = arrays[name], end
-        end += array.nbytes
-        kind = {"f": "F", "i": "I", "u": "U"}[array.dtype.kind] + str(8 * array.dtype.itemsize)
-        header[name] = {"dtype": kind, "shape": list(array.shape), "data_offsets": [begin, end]}
+        (dtype, shape, size), begin = facts[name], end
+        end += size
+        kind = {"f": "F", "i": "I", "u": "U"}[dtype.kind] + str(8 * dtype.itemsize)
+        header[name] = {"dtype": kind, "shape": list(shape), "data_offsets": [begin, end]}
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
     yield len(text).to_bytes(8, "little") + text

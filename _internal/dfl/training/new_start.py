@@ -77,7 +77,7 @@ def begin(folder: Path, saved: SavedSet, network: "Network", seed: int) -> Saved
         if parts and name.startswith(parts)
     }
     state = {key: value for key, value in saved.state.items() if key != _ANEW} | {"seed": seed}
-    begun = replace(saved, weights=saved.weights | fresh, state=state)
+    begun = replace(saved, weights={**saved.weights, **fresh}, state=state)
     if finished_sets(folder):
         make_backup(folder)
         _set_aside(folder / "history.csv")

@@ -7,7 +7,7 @@ Whoever ends closes its connections, which ends the others.
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -57,7 +57,7 @@ class Peers:
         dist.broadcast_object_list(box, src=0, group=self._words)
         return box[0]
 
-    def share(self, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    def share(self, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """The leader's arrays, in every process; all must call it with arrays of the same names and shapes."""
         import torch
         import torch.distributed as dist

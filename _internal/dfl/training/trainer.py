@@ -1,5 +1,6 @@
 """Training of one model: batches in, steps, history, saves and previews. The engine must be started before import."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,7 @@ class Trainer:
 
     def _share(self, peers: Peers) -> None:
         """Take over all that the leader has."""
-        shared = peers.share(_to_numpy(self._variables()))
+        shared = peers.share(_Current(self._variables()))
         _take(self._variables(), shared)
 
     def _variables(self) -> dict[str, keras.Variable]:
@@ -215,17 +216,17 @@ class Trainer:
         self._saved_at = self.iteration
 
     def as_set(self) -> SavedSet:
-        """All that is known of the model, as it is saved."""
-        weights = _to_numpy(self._goal.network.weights())
-        optimizer = _to_numpy(self._optimizer.state()) | self._feeder.state()
+        """All that is known of the model, as it is saved; its arrays change with the next step."""
+        weights: dict[str, Any] = dict(self._goal.network.weights())
+        optimizer = self._optimizer.state() | self._feeder.state()
         for opponent, own, _ in self._opponents:
-            weights |= _to_numpy(opponent.weights)
-            optimizer |= {f"{opponent.name}_opt/{name}": array for name, array in _to_numpy(own.state()).items()}
+            weights |= opponent.weights
+            optimizer |= _prefixed(f"{opponent.name}_opt", own.state())
         return replace(
             self._saved,
             iteration=self.iteration,
-            weights=weights,
-            optimizer=optimizer,
+            weights=_Current(weights),
+            optimizer=_Current(optimizer),
             history=self.history().copy(),
             state=self._saved.state | {"seed": self._seed},
         )
@@ -261,11 +262,11 @@ def _prefixed(name: str, variables: dict[str, keras.Variable]) -> dict[str, kera
     return {f"{name}/{key}": variable for key, variable in variables.items()}
 
 
-def _fits(variables: dict[str, keras.Variable], arrays: dict[str, NDArray[Any]]) -> bool:
+def _fits(variables: dict[str, keras.Variable], arrays: Mapping[str, NDArray[Any]]) -> bool:
     return all(name in arrays and arrays[name].shape == tuple(variable.shape) for name, variable in variables.items())
 
 
-def _take(variables: dict[str, keras.Variable], arrays: dict[str, NDArray[Any]], prefix: str = "") -> None:
+def _take(variables: dict[str, keras.Variable], arrays: Mapping[str, NDArray[Any]], prefix: str = "") -> None:
     """Assign those arrays that are there and fit."""
     for name, variable in variables.items():
         array = arrays.get(prefix + name)
@@ -273,5 +274,20 @@ def _take(variables: dict[str, keras.Variable], arrays: dict[str, NDArray[Any]],
             variable.assign(array)
 
 
-def _to_numpy(variables: dict[str, keras.Variable]) -> dict[str, NDArray[Any]]:
-    return {name: np.array(ops.convert_to_numpy(variable)) for name, variable in variables.items()}
+class _Current(Mapping[str, NDArray[Any]]):
+    """The arrays that variables hold now, each brought over from the engine when it is asked for.
+
+    All of them at once would take as much memory again as the model and its optimizer.
+    """
+
+    def __init__(self, variables: dict[str, Any]) -> None:
+        self._variables = variables
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        return np.asarray(ops.convert_to_numpy(self._variables[name]))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._variables)
+
+    def __len__(self) -> int:
+        return len(self._variables)
