@@ -6,8 +6,10 @@ import sys
 def main() -> None:
     """Start the command line; when a package that it needs is missing or broken, say so, with exit code 2."""
     try:
+        from dfl.base.memory import keep_freed_memory
         from dfl.cli import main as command_line
 
+        keep_freed_memory()
         command_line()
     except ImportError as error:
         print(f"Error: dfl cannot start: {error}", file=sys.stderr, flush=True)

@@ -19,6 +19,7 @@ from types import FrameType
 from typing import Any, Generic, TypeVar
 
 from dfl.base.errors import Stopped, UserError
+from dfl.base.memory import keep_freed_memory
 
 _CTRL_C_SECONDS = 0.2
 _END_SECONDS = 20  # an idle worker that has not ended by then is killed
@@ -194,6 +195,7 @@ def _work(
     """What a worker does: say that it has begun, or why not, then item by item until the pipe ends."""
     signal.signal(signal.SIGINT, lambda *_: _asked_to_stop.set())
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    keep_freed_memory()
     problem = None
     if start:
         try:

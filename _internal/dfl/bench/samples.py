@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 
 from dfl.base.report import Report
 from dfl.bench.measure import cpu_of, least_in_turn
@@ -37,7 +36,6 @@ from dfl.workspace import Workspace
 
 FACES = 8
 _FACES_OF_SLOW_KINDS = 2
-_LARGE_BYTES = 24 * 2**20
 _FACE_SIDE, _MASK_SIDE, _MASK_BLUR = 512, 256, (9, 9)
 
 
@@ -47,14 +45,11 @@ def bench_samples(workspace: Workspace, resolution: int, rounds: int, report: Re
     Kept: the face is in memory at the model's size. Read: it is decoded for this sample, as is the partner's picture
     of idt and sot; the other transfers need no more than a partner's mean and spread, which are kept for all faces.
     Plain: plain_sample, which reads everything, in a process of its own as the original's workers are (its large blocks
-    of memory are asked from the system again and again), and how many times as long as "read" it takes.
+    of memory are asked from the system again and again: base.memory), and how many times as long as "read" it takes.
     """
     plain = SampleSettings(resolution, FaceType.FULL, flip=True)
     kinds = {"plain": plain, "eyes and mouth": replace(plain, eyes_mouth="joint")}
     kinds |= {f"{mode}, eyes and mouth": replace(plain, eyes_mouth="joint", transfer=mode) for mode in MODES[1:]}
-    # Once a large block was freed, as in any training process, the C library hands memory of this size on without
-    # asking the system for new pages each time.
-    np.ones(_LARGE_BYTES, np.uint8)
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
