@@ -100,16 +100,16 @@ class Saehd:
         code = self._encoder(ops.concatenate([src, dst], axis=0))
         if self.is_df:
             code = self._inter(code)
-            src_code, dst_code = code[:count], code[count:]
+            src_code, dst_code = ops.split(code, 2, axis=0)
             faces = (*self._decoder_src(src_code), *self._decoder_dst(dst_code))
             return Outputs(*faces, src_code, dst_code, dst_code)
-        both = self._inter_ab(code)
-        src_code = ops.concatenate([both[:count], both[:count]], axis=-1)
-        dst_code = ops.concatenate([self._inter_b(code[count:]), both[count:]], axis=-1)
+        src_ab, dst_ab = ops.split(self._inter_ab(code), 2, axis=0)
+        src_code = ops.concatenate([src_ab, src_ab], axis=-1)
+        dst_code = ops.concatenate([self._inter_b(code[count:]), dst_ab], axis=-1)
         face, mask = self._decoder(ops.concatenate([src_code, dst_code], axis=0))
-        swap_code = ops.concatenate([both[count:], both[count:]], axis=-1)
-        faces = (face[:count], mask[:count], face[count:], mask[count:])
-        return Outputs(*faces, both[:count], both[count:], swap_code)
+        (src_face, dst_face), (src_mask, dst_mask) = ops.split(face, 2, axis=0), ops.split(mask, 2, axis=0)
+        swap_code = ops.concatenate([dst_ab, dst_ab], axis=-1)
+        return Outputs(src_face, src_mask, dst_face, dst_mask, src_ab, dst_ab, swap_code)
 
     def reconstruct(self, src: Tensor, dst: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """As forward, without the codes: src face, src mask, dst face, dst mask."""

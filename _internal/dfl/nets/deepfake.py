@@ -19,6 +19,7 @@ from dfl.nets.layers import (
     Tensor,
     Upscale,
     as_float32,
+    convolved_together,
     leaky_relu,
     pixel_norm,
     x_cos_x,
@@ -174,8 +175,8 @@ class Decoder:
         if self._is_deep:
             x = self.res3(self.upscale3(x))
         if self._has_four_outputs:
-            outputs = [self.out_conv(x), self.out_conv1(x), self.out_conv2(x), self.out_conv3(x)]
-            return ops.sigmoid(as_float32(depth_to_space(ops.concatenate(outputs, axis=-1))))
+            outputs = convolved_together([self.out_conv, self.out_conv1, self.out_conv2, self.out_conv3], x)
+            return ops.sigmoid(as_float32(depth_to_space(outputs)))
         return ops.sigmoid(as_float32(self.out_conv(x)))
 
     def mask(self, z: Tensor) -> Tensor:

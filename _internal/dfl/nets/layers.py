@@ -7,7 +7,7 @@ Weights are float32. `set_computing` may let convolutions, and what is done to t
 vectors, norms and everything that leaves a network stay float32.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, Protocol
 
 import keras
@@ -53,7 +53,7 @@ def glorot_uniform(shape: tuple[int, ...]) -> Tensor:
     return keras.initializers.GlorotUniform()(shape)
 
 
-def _biased(maps: Tensor, bias: keras.Variable) -> Tensor:
+def _biased(maps: Tensor, bias: Tensor) -> Tensor:
     """maps + bias, of the maps' type. A bias's gradient sums over all places, for which float16 is too short."""
     if keras.backend.standardize_dtype(maps.dtype) == "float16":
         return ops.cast(as_float32(maps) + bias, "float16")
@@ -94,12 +94,16 @@ class Conv2D:
         self._multiplies = multiplies and is_float32 and self._is_same and self.weight.shape[0] > 1
 
     def __call__(self, x: Tensor) -> Tensor:
-        x, weight = ops.cast(x, self._precision), ops.cast(self.weight, self._precision)
+        return self.apply(x, self.weight, self.bias if self._has_bias else None)
+
+    def apply(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """What the layer makes of a map with another kernel and bias than its own, in its own precision."""
+        x, weight = ops.cast(x, self._precision), ops.cast(weight, self._precision)
         if self._imitates:  # what a processor sums up exactly and rounds at the end, it does the same way
             x = ops.cast(self._convolved(as_float32(x), as_float32(weight)), self._precision)
         else:
             x = self._convolved(x, weight)
-        return _biased(x, self.bias) if self._has_bias else x
+        return x if bias is None else _biased(x, bias)
 
     def _convolved(self, x: Tensor, weight: Tensor) -> Tensor:
         if self._multiplies:
@@ -117,6 +121,21 @@ class Conv2D:
         """
         is_last_unread = self._stride == 2 and size is not None and size % 2 == 0 and self.weight.shape[0] % 2 == 1
         return self._padding, self._padding - 1 if is_last_unread else self._padding
+
+
+def convolved_together(layers: Sequence[Conv2D], x: Tensor) -> Tensor:
+    """What convolutions of stride 1, all with a bias, make of one map, one behind the other in channels.
+
+    As one convolution with the largest of their kernels: libraries take as long for three outputs as for sixteen.
+    """
+    largest = max(layer.weight.shape[0] for layer in layers)
+
+    def padded(layer: Conv2D) -> Tensor:
+        around = (largest - layer.weight.shape[0]) // 2
+        return ops.pad(layer.weight, ((around, around), (around, around), (0, 0), (0, 0))) if around else layer.weight
+
+    weight = ops.concatenate([padded(layer) for layer in layers], axis=-1)
+    return layers[-1].apply(x, weight, ops.concatenate([layer.bias for layer in layers], axis=0))
 
 
 class Conv2DTranspose:

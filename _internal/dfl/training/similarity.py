@@ -78,11 +78,9 @@ def ms_ssim_weights(side: int) -> tuple[float, ...]:
 
 def _similarity_maps(a: Tensor, b: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """Luminance and contrast-structure of SSIM at every place of the window, each (N, H - size + 1, ..., C)."""
-    channels = a.shape[-1]
     stack = ops.concatenate([a, b, a * b, a * a + b * b], axis=-1)
     means = filter_separable(stack, gaussian_window(size, DSSIM_SIGMA, (size - 1) / 2))
-    mean_a, mean_b = means[..., :channels], means[..., channels : 2 * channels]
-    product, squares = means[..., 2 * channels : 3 * channels], means[..., 3 * channels :]
+    mean_a, mean_b, product, squares = ops.split(means, 4, axis=-1)
     cross = 2 * mean_a * mean_b
     power = mean_a * mean_a + mean_b * mean_b
     luminance = (cross + C1) / (power + C1)
