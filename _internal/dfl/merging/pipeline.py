@@ -23,9 +23,10 @@ from dfl.merging.tasks import FrameTask
 
 _MEMORY = 512 * 2**20  # bytes that the frames under way may take
 _COPIES = 4  # of a frame while it is worked on: read, merged, and both coded
-# What frames that are blended at this moment may take, and one of them at most: in floats, as a whole, several times.
+# What frames that are blended at this moment may take, and one of them at most: in floats, as a whole, several times,
+# and as often again where its faces are cut out once more and changed.
 _BLENDING_MEMORY = 2**30
-_FLOATS = 20
+_FLOATS, _FLOATS_OF_REWORKED = 20, 40
 
 
 class Predictor(Protocol):
@@ -166,7 +167,9 @@ class _Run:
     def _finish(self, frame: "Future[SeenFrame]", around: list["Future[SeenFaces]"]) -> Any:
         # The pool begins what it is given in order, so all of these have begun: waiting cannot last for ever.
         seen, near = frame.result(), [faces.result() for faces in around if faces.exception() is None]
-        most = max(1, _BLENDING_MEMORY // (seen.cut.size * _FLOATS))
+        is_reworked = any(face.settings.reworks_face for face in seen.cut.task.faces)
+        floats = _FLOATS_OF_REWORKED if is_reworked else _FLOATS
+        most = max(1, _BLENDING_MEMORY // (seen.cut.size * floats))
         with self._room:
             self._room.wait_for(lambda: self._blending < most)
             self._blending += 1
