@@ -23,8 +23,8 @@ from dfl.merging.tasks import FaceTask, FrameTask, with_neighbours
 SIDE = 4
 
 
-def task(place: int, faces: int = 1, reach: int = 0, is_wanted: bool = True) -> FrameTask:
-    chosen = MergeSettings(steady_mask=reach)
+def task(place: int, faces: int = 1, reach: int = 0, is_wanted: bool = True, **more: Any) -> FrameTask:
+    chosen = MergeSettings(steady_mask=reach, **more)
     face = FaceTask(np.zeros((68, 2), np.float32), "a.jpg", "m", chosen, track=0)
     return FrameTask(Path(f"{place}.png"), place, place, chosen, (face,) * faces, is_wanted)
 
@@ -123,8 +123,16 @@ def test_frames_are_not_read_long_before_they_are_needed(pixels: int, reach: int
     assert ahead <= most
 
 
-@pytest.mark.parametrize(("pixels", "most"), [(1, 8), (8_000_000, 2), (40_000_000, 1)])
-def test_few_large_frames_are_blended_at_once(pixels: int, most: int) -> None:
+@pytest.mark.parametrize(
+    ("pixels", "mode", "most"),
+    [
+        (1, "overlay", 8),
+        (8_000_000, "overlay", 2),
+        (8_000_000, "seamless-hist-match", 1),
+        (40_000_000, "overlay", 1),
+    ],
+)
+def test_few_large_frames_are_blended_at_once(pixels: int, mode: str, most: int) -> None:
     """Blending takes many times a frame's size: at 3840x2160 eight at once would take four gigabytes."""
     blending, highest, lock = 0, 0, Lock()
     meet = Barrier(most)
@@ -140,6 +148,6 @@ def test_few_large_frames_are_blended_at_once(pixels: int, most: int) -> None:
                 blending -= 1
             return super().finish(frame, around)
 
-    tasks = [task(place, faces=0) for place in range(8)]
+    tasks = [task(place, mode=mode) for place in range(8)]
     assert len(list(merge_frames(tasks, Counting(set(), set(), set(), pixels), Network(), 8))) == 8
     assert highest == most
