@@ -61,9 +61,10 @@ def _steady_mask(own: FaceMeasures, around: Sequence[Neighbour], reach: int) -> 
             continue
         mask = _moved(face.mask, face.grey, own.grey)
         difference = cv2.blur(cv2.absdiff(mask, own.mask), (_MASK_AROUND, _MASK_AROUND))
-        weight = np.exp(-np.square(difference / _MASK_NOISE)) * np.float32(_time_weight(distance, reach))
-        total += weight * mask
-        weights += weight
+        weight = as_float(cv2.exp(cv2.multiply(difference, difference, scale=-1 / _MASK_NOISE**2)))
+        weight *= np.float32(_time_weight(distance, reach))
+        cv2.accumulateProduct(mask, weight, total)
+        cv2.accumulate(weight, weights)
     total /= weights
     # A trace of a neighbour's mask is none: what lies under any mask counts for the colours.
     total[total < SMALLEST_VALUE] = 0
@@ -81,8 +82,8 @@ def _moved(mask: NDArray[np.float32], grey: NDArray[np.uint8], onto: NDArray[np.
     # Rough where skin is smooth; a face moves as a whole, or nearly so.
     window = round(_FLOW_SMOOTH * shown) | 1
     flow = cv2.resize(cv2.blur(flow, (window, window)), (side, side), interpolation=cv2.INTER_LINEAR)
-    places = _places(side) + flow * np.float32(side / shown)
-    return as_float(cv2.remap(mask, places[:, :, 0], places[:, :, 1], cv2.INTER_LINEAR))
+    places = cv2.scaleAdd(flow, side / shown, _places(side))
+    return as_float(cv2.remap(mask, places, None, cv2.INTER_LINEAR))  # type: ignore[call-overload]
 
 
 @lru_cache(maxsize=4)
