@@ -233,7 +233,7 @@ class _Pasting:
     ) -> None:
         self._frame, self._face, self._mask, self._measures = frame, face, mask, measures
         self._settings, self._enlarged = settings, face.shape[0] // crop.side
-        side = crop.side
+        side, self._to_face = crop.side, crop.to_face
         if self._enlarged > 1:
             crop = self._cut_larger(crop)
         self._crop, self._motion = crop, motion
@@ -258,7 +258,10 @@ class _Pasting:
         Enlarging a picture lays the middle of its first pixel to (enlarged - 1) / 2. The original does not follow, so
         that its masks, and with super resolution its faces, lie 3/8 of a predicted pixel beside where they belong.
         """
-        matrix = alignment_matrix(crop.landmarks, side * enlarged, crop.face_type, scale)
+        if scale == 1:  # the same numbers, to the last digit, for the enlargements that there are: 1, 2 and 4
+            matrix = self._to_face * enlarged
+        else:
+            matrix = alignment_matrix(crop.landmarks, side * enlarged, crop.face_type, scale)
         if not self._settings.like_original:
             matrix[:, 2] += (enlarged - 1) / 2
         return matrix
