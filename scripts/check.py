@@ -11,6 +11,8 @@ CHECKS = (
     ("format", [sys.executable, "-m", "ruff", "format", *([] if FIX else ["--check"]), "."]),
     ("lint", [sys.executable, "-m", "ruff", "check", *(["--fix"] if FIX else []), "."]),
     ("types", [sys.executable, "-m", "mypy"]),
+    # What only Linux has is named where it is used without asking.
+    ("types on Windows", [sys.executable, "-m", "mypy", "--platform", "win32"]),
     ("layers", [str(Path(sys.executable).with_name("lint-imports"))]),
     ("tests", [sys.executable, "-m", "pytest"]),
 )
