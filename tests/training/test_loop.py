@@ -1,5 +1,8 @@
 """What a run of training tells, keeps and obeys, on a model of one number."""
 
+import io
+import signal
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +19,7 @@ from dfl.training.viewer import View
 
 start_engine("tensorflow")
 
+from dfl.training import loop  # noqa: E402
 from dfl.training.loop import TrainingLoop  # noqa: E402
 
 
@@ -174,3 +178,19 @@ def test_a_save_that_fails_at_the_end_is_an_error(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="Saving the model needs"):
         go(tmp_path, stored={"target_iter": 3})
     assert read_set(tmp_path).iteration == 1
+
+
+def test_a_request_to_stop_in_the_middle_of_the_answer_to_another_is_not_answered_twice(monkeypatch):
+    class Interrupted(io.StringIO):
+        def write(self, text: str) -> int:
+            written = super().write(text)
+            if self.getvalue().count("Finishing") == 1 and text.strip():
+                signal.raise_signal(signal.SIGINT)
+            return written
+
+    screen = Interrupted()
+    monkeypatch.setattr(sys, "stdout", screen)
+    with loop._stop_request() as requests:
+        signal.raise_signal(signal.SIGINT)
+    assert len(requests) >= 2
+    assert screen.getvalue().count("Finishing this iteration") == 1

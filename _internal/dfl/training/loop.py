@@ -3,7 +3,8 @@
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import count
 from typing import Any
 
 from dfl.base.errors import UserError
@@ -219,11 +220,15 @@ class TrainingLoop:
 def _stop_request() -> Iterator[list[int]]:
     """Collect Ctrl-C (and the system's request to end) instead of breaking off in the middle of a step or save."""
     requests: list[int] = []
+    counted = count()
 
     def remember(number: int, _: object) -> None:
-        if not requests:
-            print("\nFinishing this iteration, then saving.", flush=True)
         requests.append(number)
+        # Another one may come in the middle of this; only the counting cannot be broken into. And this one may have
+        # come in the middle of a line that is being written, when no other can be.
+        if next(counted) == 0:
+            with suppress(RuntimeError):
+                print("\nFinishing this iteration, then saving.", flush=True)
 
     numbers = [signal.SIGINT, signal.SIGTERM] + ([signal.SIGBREAK] if hasattr(signal, "SIGBREAK") else [])
     before = {number: signal.signal(number, remember) for number in numbers}
