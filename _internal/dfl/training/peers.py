@@ -63,8 +63,8 @@ class Peers:
         import torch.distributed as dist
 
         shared = {}
-        for name, array in sorted(arrays.items()):
-            tensor = torch.from_numpy(np.array(array))
+        for name in sorted(arrays):
+            tensor = torch.from_numpy(np.array(arrays[name]))
             dist.broadcast(tensor, src=0, group=self._words)
             shared[name] = tensor.numpy()
         return shared
