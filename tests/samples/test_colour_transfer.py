@@ -1,6 +1,7 @@
 """Colour transfer against figures of the original: a made-up pair anywhere, recorded pairs where the data is."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.random import RandomState
 
 from dfl.base.pictures import FloatPicture
+from dfl.bench.plain_transfers import plain_idt
 from dfl.samples.colour_transfer import (
     MODES,
     hist_match,
@@ -144,3 +146,19 @@ def test_flat_pictures_never_give_nan(
     changed = transfer(mode, np.ascontiguousarray(first), np.ascontiguousarray(second), RandomState(1))
     assert np.isfinite(changed).all()
     assert changed.shape == (32, 32, 3)
+
+
+@pytest.mark.parametrize("side", [128, 200])
+def test_idt_of_a_large_picture_measures_some_lines_and_stays_nearer_than_other_turns_are(side: int) -> None:
+    """Against the plain way, which measures every pixel and moves each by itself; on pictures like footage: smooth
+    shapes, with grain."""
+    grain = np.random.default_rng(side)
+    rows, columns = np.mgrid[:side, :side].astype(np.float32) / side
+    shape = np.dstack([np.sin(3 * rows + columns), np.cos(5 * columns * rows), np.exp(-8 * (rows - 0.4) ** 2)])
+    target = np.clip(0.4 + 0.25 * shape + grain.normal(0, 0.02, shape.shape), 0, 1).astype(np.float32)
+    reference = np.clip(0.6 - 0.3 * shape[::-1] ** 2 + grain.normal(0, 0.02, shape.shape), 0, 1).astype(np.float32)
+    plain = [plain_idt(target, reference, RandomState(seed)) for seed in range(4)]
+    between_turns = np.mean([np.abs(one - other).mean() for one, other in pairwise(plain)])
+    from_plain = [np.abs(idt(target, reference, RandomState(seed)) - plain[seed]).mean() for seed in range(4)]
+    assert max(from_plain) < between_turns
+    assert np.mean(from_plain) < 0.001

@@ -14,9 +14,10 @@ from numpy.random import RandomState
 
 from dfl.base.pictures import FloatPicture
 from dfl.bench.measure import cpu_of
+from dfl.bench.plain_transfers import plain_idt, plain_rct, plain_sot
 from dfl.faces.align import alignment_matrix
 from dfl.faceset.faceset import FaceFile
-from dfl.samples.colour_transfer import Mode, random_rotations
+from dfl.samples.colour_transfer import Mode
 from dfl.samples.sample import Sample, SampleSettings
 
 PLAIN_MODES: tuple[Mode, ...] = ("none", "rct", "idt", "sot")
@@ -137,50 +138,5 @@ def _moved(picture: Any, maps: _Maps, warp: bool, interpolation: int, border: in
 
 def _transferred(mode: Mode, target: Any, reference: Any, random: RandomState) -> Any:
     if mode == "rct":
-        return _rct(target, reference)
-    change = {"idt": _idt, "sot": _sot}[mode](target.reshape(-1, 3), reference.reshape(-1, 3), random)
-    change = change.reshape(target.shape)
-    if mode == "sot":
-        change = cv2.bilateralFilter(change, 0, 5.0, 16.0)
-    return np.clip(target + change, 0, 1)
-
-
-def _rct(target: Any, reference: Any) -> Any:
-    lab, wanted = cv2.cvtColor(target, cv2.COLOR_BGR2LAB), cv2.cvtColor(reference, cv2.COLOR_BGR2LAB)
-    for channel, (low, high) in enumerate([(0, 100), (-127, 127), (-127, 127)]):
-        own, other = lab[..., channel], wanted[..., channel]
-        changed = (own - own.mean()) * (other.std() / own.std()) + other.mean()
-        lab[..., channel] = np.clip(changed, low, high)
-    return cv2.cvtColor(lab, cv2.COLOR_LAB2BGR)
-
-
-def _idt(target: Any, reference: Any, random: RandomState) -> Any:
-    colours, rounds, bins = target.copy(), 20, 256
-    for rotation in random_rotations(random, rounds).astype(np.float32):
-        turned, wanted = colours @ rotation.T, reference @ rotation.T
-        matched = np.empty_like(turned)
-        for axis in range(3):
-            value, other = turned[:, axis], wanted[:, axis]
-            limits = min(value.min(), other.min()), max(value.max(), other.max())
-            counts, edges = np.histogram(value, bins, limits)
-            shares = [
-                np.cumsum(one).astype(np.float32) / one.sum() for one in (counts, np.histogram(other, bins, limits)[0])
-            ]
-            goal = np.interp(shares[0], shares[1], edges[1:])
-            matched[:, axis] = np.interp(value, edges[1:], goal, left=0, right=bins)
-        colours += np.linalg.solve(rotation, (matched - turned).T).T / rounds
-    return colours - target
-
-
-def _sot(target: Any, reference: Any, random: RandomState) -> Any:
-    moved, steps, batch = target.copy(), 10, 5
-    for _ in range(steps):
-        total = np.zeros_like(moved)
-        for _ in range(batch):
-            direction = random.normal(size=3).astype(np.float32)
-            direction /= np.linalg.norm(direction)
-            place, goal = np.sum(moved * direction, axis=1), np.sum(reference * direction, axis=1)
-            order, wanted = np.argsort(place), np.argsort(goal)
-            total[order] += (goal[wanted] - place[order])[:, None] * direction
-        moved += total / batch
-    return moved - target
+        return plain_rct(target, reference)
+    return (plain_idt if mode == "idt" else plain_sot)(target, reference, random)

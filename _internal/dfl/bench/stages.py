@@ -9,21 +9,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
 from dfl.base.files import list_pictures
-from dfl.base.pictures import read_picture
 from dfl.base.report import Report, Unheard
 from dfl.bench.measure import cpu_seconds
+from dfl.bench.plain_merge import can_be_plain, plain_cpu
 from dfl.extraction.extract_faces import run as extract_faces
 from dfl.extraction.options import ExtractFacesOptions
 from dfl.faces.face_type import FaceType
+from dfl.faceset.faceset import list_faceset
+from dfl.merging.faces_of_clip import match_faces
 from dfl.merging.merge import run_merge
 from dfl.merging.open_models import GivenModels
 from dfl.merging.options import MergeOptions
+from dfl.merging.settings import MergeSettings
 from dfl.models.prediction import Prediction
 from dfl.workspace import Workspace
 
@@ -55,8 +57,8 @@ def bench_extract(workspace: Workspace, report: Report) -> None:
     _tell(report, "extract-faces", frames, spent)
 
 
-# Modes and colour transfers that are measured, each with what the original takes for it: CPU milliseconds of a frame
-# of 1280x720 with a model of 128 pixels, reading and writing included, on a machine of the same kind.
+# Modes and colour transfers that are measured, each with what the original was seen to take for it: CPU milliseconds of
+# a frame of 1280x720, reading and writing included, on a Zen 4.
 MERGES: tuple[tuple[dict[str, Any], int | None], ...] = (
     ({"mode": "original"}, None),
     ({"colour_transfer": "none"}, None),
@@ -80,50 +82,35 @@ MERGES: tuple[tuple[dict[str, Any], int | None], ...] = (
 )
 
 
-# What OpenCV takes there for reading a frame's PNG and for writing a picture and a mask.
-_ORIGINAL_FILES = 48
-_FILES = 12  # frames that it is measured on here
+_PLAIN_FRAMES = 8  # that the plain way is measured on, before and after ours; it takes seconds for some
 
 
 def bench_merge(workspace: Workspace, resolution: int, report: Report) -> None:
     """merge with many settings, the network left out: reading PNG, blending, writing PNG and mask.
 
-    Beside the original's figures, and beside what they would be on this machine, by what OpenCV takes for files on
-    both; that is measured before and after each run, as other work on the machine makes all of it slower.
+    Beside what the original was seen to take, and beside the plain way of the same settings on this machine, which is
+    measured before and after each run, as other work on the machine makes all of it slower.
     """
-    head = "| settings | frames a second | CPU ms a frame | the original's | the same on this machine |"
+    head = "| settings | frames a second | CPU ms a frame | the original's, seen elsewhere | the plain way, here |"
+    model = MirrorModel(resolution)
     with _copy(workspace, with_faces=True) as (copied, _):  # what the first run alone takes: imports, and the like
-        run_merge(copied, MergeOptions(contact_sheet=True), GivenModels(MirrorModel(resolution)), Unheard())
+        run_merge(copied, MergeOptions(contact_sheet=True), GivenModels(model), Unheard())
+    clip = match_faces(list_pictures(workspace.frames("dst")), list_faceset(workspace.aligned("dst")))
+    plain_frames = [frame for frame in clip if frame.faces][:_PLAIN_FRAMES]
     report.line(f"{head}\n|---|---|---|---|---|")
-    for settings, original in MERGES:
+    for given, original in MERGES:
+        options, settings = MergeOptions(**given), MergeSettings(**given)
+        measured = plain_frames if can_be_plain(settings) else []
+        plain = [plain_cpu(measured, model, settings)] if measured else []
         with _copy(workspace, with_faces=True) as (copied, frames):
-            models, options = GivenModels(MirrorModel(resolution)), MergeOptions(**settings)
-            files = [_opencv_files(copied)] if original else []
-            wall, cpu = _spent(partial(run_merge, copied, options, models, Unheard()))
-            files += [_opencv_files(copied)] if original else []
-        told = ", ".join(f"{name} {value}" for name, value in settings.items())
+            wall, cpu = _spent(partial(run_merge, copied, options, GivenModels(model), Unheard()))
+        plain += [plain_cpu(measured, model, settings)] if measured else []
         each = 1000 * cpu / frames
-        beside = " | "
-        if original:
-            here = original * float(np.mean(files)) / _ORIGINAL_FILES
-            beside = f"{original}, {original / each:.1f} times | {here:.0f}, {here / each:.1f} times"
-        report.line(f"| {told} | {frames / wall:.1f} | {each:.1f} | {beside} |")
+        others = [original, 1000 * float(np.mean(plain)) if plain else None]
+        cells = ["" if one is None else f"{one:.0f}, {one / each:.1f} times" for one in others]
+        told = ", ".join(f"{name} {value}" for name, value in given.items())
+        report.line(f"| {told} | {frames / wall:.1f} | {each:.1f} | {' | '.join(cells)} |")
     report.done(f"Measured on {frames} frames, {resolution} pixel model, without network.", frames=frames)
-
-
-def _opencv_files(workspace: Workspace) -> float:
-    """CPU milliseconds of cv2 for reading a frame's PNG and coding frame and mask, as the original does."""
-    pictures = [read_picture(path) for path in list_pictures(workspace.frames("dst"))[:_FILES]]
-    height, width = pictures[0].shape[:2]
-    mask = np.zeros((height, width), np.uint8)
-    cv2.ellipse(mask, (width // 2, height // 2), (height // 4, height // 3), 0, 0, 360, 255, -1)
-    mask = np.asarray(cv2.blur(mask, (31, 31)), np.uint8)
-    coded = [np.asarray(cv2.imencode(".png", picture)[1]) for picture in pictures]
-    before = cpu_seconds()
-    for content in coded:
-        cv2.imencode(".png", np.asarray(cv2.imdecode(content, cv2.IMREAD_UNCHANGED)))
-        cv2.imencode(".png", mask)
-    return 1000 * (cpu_seconds() - before) / len(coded)
 
 
 def _spent(work: Callable[[], Any]) -> tuple[float, float]:

@@ -84,8 +84,9 @@ def _to_bytes(picture: FloatPicture) -> NDArray[np.uint8]:
 def mixed(under: FloatPicture, over: FloatPicture, cover: FloatPicture) -> FloatPicture:
     """`over` laid over `under`, both (H, W, C), as far as `cover` (H, W, 1) says; where that is 0, `under` exactly."""
     shares = cv2.merge([cover] * under.shape[2]) if under.shape[2] > 1 else cover
-    change = cv2.multiply(cv2.subtract(over, under), shares)
-    return as_float(cv2.add(change, under)).reshape(under.shape)
+    change = cv2.subtract(over, under)
+    cv2.multiply(change, shares, dst=change)
+    return as_float(cv2.add(change, under, dst=change)).reshape(under.shape)
 
 
 def to_float(picture: NDArray[Any]) -> FloatPicture:
