@@ -54,7 +54,7 @@ def _plain_files(
     side, read = model.resolution, cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     frame: Any = np.asarray(read).astype(np.float32) / np.float32(255)
     to_face = alignment_matrix(landmarks, side, model.face_type)
-    seen = np.clip(cv2.warpAffine(frame, to_face, (side, side), flags=cv2.INTER_CUBIC), 0, 1)
+    seen: Any = np.clip(cv2.warpAffine(frame, to_face, (side, side), flags=cv2.INTER_CUBIC), 0, 1)
     answer = model.predict(seen[None])
     prediction = FacePrediction(answer.face[0], answer.face_mask[0, ..., 0], answer.dst_mask[0, ..., 0])
     merged = plain_merge(frame, landmarks, model.face_type, seen, prediction, settings)
@@ -76,22 +76,22 @@ def plain_merge(
 
     seen: (R, R, 3), the frame's own face. settings: such as can_be_plain.
     """
-    side, size = seen.shape[0], (frame.shape[1], frame.shape[0])
-    back = {"dsize": size, "flags": cv2.WARP_INVERSE_MAP | cv2.INTER_CUBIC}
+    side, size, back = seen.shape[0], (frame.shape[1], frame.shape[0]), cv2.WARP_INVERSE_MAP | cv2.INTER_CUBIC
     to_face = alignment_matrix(landmarks, side, face_type)
     cv2.warpAffine(hull_mask(frame.shape[:2], landmarks), to_face, (side, side), flags=cv2.INTER_CUBIC)
     mask: Any = prediction.face_mask * prediction.dst_mask
     mask[mask < 1 / 255] = 0
     mask = np.pad(cv2.resize(mask, (4 * side, 4 * side), interpolation=cv2.INTER_CUBIC), side)
     mask = np.clip(mask[side:-side, side:-side], 0, 1)
-    frame_mask: Any = np.clip(cv2.warpAffine(mask, alignment_matrix(landmarks, 4 * side, face_type), **back), 0, 1)
+    to_mask = alignment_matrix(landmarks, 4 * side, face_type)
+    frame_mask: Any = np.clip(cv2.warpAffine(mask, to_mask, size, flags=back), 0, 1)
     frame_mask[frame_mask < 1 / 255] = 0
     small = cv2.resize(mask, (side, side), interpolation=cv2.INTER_CUBIC)[..., None]
     area = np.where(small > 0, np.float32(1), small)
     if np.argwhere(frame_mask >= 0.1).size == 0:
         return np.dstack([frame, frame_mask])
     face = _recoloured(prediction.face, seen, area, settings, RandomState(seed))
-    pasted = np.clip(cv2.warpAffine(face, to_face, **back), 0, 1)
+    pasted = np.clip(cv2.warpAffine(face, to_face, size, flags=back), 0, 1)
     if settings.mode == "seamless":
         pasted = _cloned(pasted, frame, frame_mask)
     cover = frame_mask[..., None]
@@ -119,6 +119,6 @@ def _cloned(pasted: Any, frame: Any, mask: Any) -> Any:
     clone = (mask > 0.1).astype(np.uint8) * 255
     left, top, width, height = cv2.boundingRect(clone)
     centre = (int(left + width / 2), int(top + height / 2))
-    parts = ((part * 255).astype(np.uint8) for part in (pasted, frame))
-    made = cv2.seamlessClone(*parts, clone, centre, cv2.NORMAL_CLONE)
+    over, under = ((part * 255).astype(np.uint8) for part in (pasted, frame))
+    made = cv2.seamlessClone(over, under, clone, centre, cv2.NORMAL_CLONE)
     return made.astype(np.float32) / np.float32(255)

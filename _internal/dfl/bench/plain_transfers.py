@@ -1,7 +1,7 @@
 """Colour transfers computed the plain way, as the original program does: what the benchmarks compare with.
 
-All take (H, W, 3) float32 BGR 0..1, the picture that changes first. dfl.samples.colour_transfer says what they are. For
-measuring alone.
+All take (H, W, 3) float32 BGR 0..1, the picture that changes first. dfl.samples.colour_transfer and
+colour_transport say what they are. For measuring alone.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.random import RandomState
 
 from dfl.base.pictures import FloatPicture
-from dfl.samples.colour_transfer import random_rotations
+from dfl.samples.colour_transport import random_rotations
 
 
 def plain_rct(target: Any, reference: Any, area: FloatPicture | None = None) -> Any:
