@@ -38,14 +38,19 @@ def can_be_plain(settings: MergeSettings) -> bool:
 
 
 def plain_cpu(frames: Sequence[ClipFrame], model: SwapModel, settings: MergeSettings) -> float:
-    """CPU seconds of one frame from file to files in memory, the mean of those that have a face. The model's own time
-    is in it: give one that takes none."""
+    """CPU seconds of one frame from file to files in memory, on one thread: the mean of frames that have a face. The
+    model's own time is in it: give one that takes none."""
 
     def work() -> None:
         for frame in frames:
             _plain_files(frame.path.read_bytes(), frame.faces[0].landmarks, model, settings)
 
-    return cpu_of(work) / len(frames)
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        return cpu_of(work) / len(frames)
+    finally:
+        cv2.setNumThreads(threads)
 
 
 def _plain_files(

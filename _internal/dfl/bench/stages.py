@@ -88,22 +88,22 @@ _PLAIN_FRAMES = 8  # that the plain way is measured on, before and after ours; i
 def bench_merge(workspace: Workspace, resolution: int, report: Report) -> None:
     """merge with many settings, the network left out: reading PNG, blending, writing PNG and mask.
 
-    Beside what the original was seen to take, and beside the plain way of the same settings on this machine, which is
-    measured before and after each run, as other work on the machine makes all of it slower.
+    Frames a second with a worker for each core; CPU time with one, since busy cores may slow one another down. Beside
+    it what the original was seen to take, and what the plain way of the same settings takes on this machine: measured
+    before and after, as other work on the machine makes all of it slower.
     """
     head = "| settings | frames a second | CPU ms a frame | the original's, seen elsewhere | the plain way, here |"
     model = MirrorModel(resolution)
-    with _copy(workspace, with_faces=True) as (copied, _):  # what the first run alone takes: imports, and the like
-        run_merge(copied, MergeOptions(contact_sheet=True), GivenModels(model), Unheard())
+    _merging(workspace, model, MergeOptions(contact_sheet=True))  # what the first run alone takes, imports and the like
     clip = match_faces(list_pictures(workspace.frames("dst")), list_faceset(workspace.aligned("dst")))
     plain_frames = [frame for frame in clip if frame.faces][:_PLAIN_FRAMES]
     report.line(f"{head}\n|---|---|---|---|---|")
     for given, original in MERGES:
-        options, settings = MergeOptions(**given), MergeSettings(**given)
+        settings = MergeSettings(**given)
         measured = plain_frames if can_be_plain(settings) else []
+        wall, _, frames = _merging(workspace, model, MergeOptions(**given))
         plain = [plain_cpu(measured, model, settings)] if measured else []
-        with _copy(workspace, with_faces=True) as (copied, frames):
-            wall, cpu = _spent(partial(run_merge, copied, options, GivenModels(model), Unheard()))
+        _, cpu, _ = _merging(workspace, model, MergeOptions(workers=1, **given))
         plain += [plain_cpu(measured, model, settings)] if measured else []
         each = 1000 * cpu / frames
         others = [original, 1000 * float(np.mean(plain)) if plain else None]
@@ -111,6 +111,12 @@ def bench_merge(workspace: Workspace, resolution: int, report: Report) -> None:
         told = ", ".join(f"{name} {value}" for name, value in given.items())
         report.line(f"| {told} | {frames / wall:.1f} | {each:.1f} | {' | '.join(cells)} |")
     report.done(f"Measured on {frames} frames, {resolution} pixel model, without network.", frames=frames)
+
+
+def _merging(workspace: Workspace, model: MirrorModel, options: MergeOptions) -> tuple[float, float, int]:
+    """Wall and CPU seconds of merging the frames of a workspace, and their number."""
+    with _copy(workspace, with_faces=True) as (copied, frames):
+        return *_spent(partial(run_merge, copied, options, GivenModels(model), Unheard())), frames
 
 
 def _spent(work: Callable[[], Any]) -> tuple[float, float]:
