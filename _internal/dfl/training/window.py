@@ -26,6 +26,8 @@ from dfl.training.viewer import Command, View, Viewer
 TITLE = "Training preview"
 _KEY_MILLISECONDS = 50
 _START_SECONDS = 60.0
+_LAST_VIEW_SECONDS = 2.0  # that a view on its way may take when training ends
+_END_SECONDS = 5.0
 
 
 class Screen(Protocol):
@@ -134,11 +136,15 @@ class PreviewWindow:
         with contextlib.suppress(queue.Empty):
             self._newest.get_nowait()
         self._newest.put(None)
-        self._sender.join(timeout=2)
-        self._connection.close()
-        self._process.join(timeout=5)
-        if self._process.is_alive():
+        self._sender.join(timeout=_LAST_VIEW_SECONDS)
+        if self._sender.is_alive():
+            # The window reads no more. Its end frees the sender; closing the pipe under it would not, but raise there.
             self._process.terminate()
+            self._sender.join(timeout=_END_SECONDS)
+        self._connection.close()
+        self._process.join(timeout=_END_SECONDS)
+        if self._process.is_alive():
+            self._process.kill()
             self._process.join()
 
     def _read_one(self) -> Command | None:
