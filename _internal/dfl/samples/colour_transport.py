@@ -156,7 +156,7 @@ def transported(
     """`target` after the steps of sot, neither smoothed nor clipped.
 
     Unlike in the original ranks are those of 256 bins, and large pictures are measured by some of their lines: with the
-    masks of merging, that makes 0.02 to 0.06 levels, where other directions make 0.02 to 0.6 (docs/decisions.md).
+    masks of merging, that makes 0.006 to 0.06 levels, where other directions make 0.02 to 0.6 (docs/decisions.md).
     """
     pixels = _Pixels.of(target, reference)
     for _ in range(steps):
