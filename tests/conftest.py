@@ -74,3 +74,4 @@ def agrees(request: pytest.FixtureRequest) -> Iterator[Agreement]:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--agreement-table", help="write a table of the differences from recorded numbers to this file")
+    parser.addoption("--messages", help="write every message of the program to this file")
