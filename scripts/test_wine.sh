@@ -52,10 +52,10 @@ C
   x86_64-w64-mingw32-gcc -shared -O1 -s -o "$WINEPREFIX/drive_c/windows/system32/bcryptprimitives.dll" \
     "$WORK/bcryptprimitives.c" -ladvapi32
 fi
-# What the five stages import; the engines and the demo's pictures are left out.
+# What the five stages import; the engines are left out.
 python3 - "$CHECKOUT/pyproject.toml" > "$WORK/requirements.txt" <<'P'
 import sys, tomllib
-left_out = ("tensorflow", "keras", "opencv-python-headless", "face-", "scikit-image", "matplotlib")
+left_out = ("tensorflow", "keras", "opencv-python-headless", "face-")
 with open(sys.argv[1], "rb") as file:
     lines = tomllib.load(file)["project"]["dependencies"]
 print(*(line.split(";")[0] for line in lines if not line.startswith(left_out)), "packaging", sep="\n")

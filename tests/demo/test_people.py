@@ -1,10 +1,9 @@
-"""The two pictures are found, and what is found in them fits."""
+"""The two portraits are there, and what is found in them fits."""
 
 import pytest
 
-from dfl.base.errors import UserError
 from dfl.demo.expression import CHIN
-from dfl.demo.people import COLLINS, HOPPER, Person, picture_file, still
+from dfl.demo.people import COLLINS, HOPPER, Person, still
 
 
 @pytest.mark.parametrize("person", [COLLINS, HOPPER], ids=["collins", "hopper"])
@@ -17,9 +16,3 @@ def test_still_has_the_wanted_size_and_the_mesh_lies_on_the_face(person: Person)
     assert mesh[33, 1] < mesh[4, 1] < mesh[CHIN, 1]
     assert mesh[4, 2] < mesh[[33, 263, CHIN, 234, 454], 2].min()
     assert picture[mesh[5, 1].astype(int), mesh[5, 0].astype(int), 2] > 150  # skin, BGR
-
-
-def test_missing_package_is_told() -> None:
-    person = Person("Nobody", "no_such_package_here", "no-such", "a.png", 0, 0, 1, 1.0, 1.0)
-    with pytest.raises(UserError, match=r"a\.png.*no-such"):
-        picture_file(person)

@@ -1,4 +1,3 @@
-import importlib.util
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -6,15 +5,13 @@ import numpy as np
 import pytest
 
 from dfl.base.pictures import Picture, read_picture, write_picture
+from dfl.demo.people import HOPPER
 
 
 @pytest.fixture(scope="session")
 def officer() -> Picture:
     """A woman's face, 185 pixels wide, in a picture of 512 x 600."""
-    spec = importlib.util.find_spec("matplotlib")
-    assert spec
-    assert spec.submodule_search_locations
-    return read_picture(Path(spec.submodule_search_locations[0]) / "mpl-data/sample_data/grace_hopper.jpg")
+    return read_picture(HOPPER.portrait)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -14,6 +14,7 @@ from dfl.base.errors import UserError
 from dfl.base.files import list_pictures
 from dfl.base.pictures import Picture, read_picture, write_picture
 from dfl.base.report import Report
+from dfl.demo.people import COLLINS
 from dfl.extraction.cut_faces import cut_frame
 from dfl.extraction.extract_faces import run
 from dfl.extraction.found_frame import found_frame
@@ -266,9 +267,7 @@ def test_frames_whose_debug_picture_was_deleted_are_done_again(
 
 
 def test_only_the_wanted_person_is_taken(workspace: Workspace, officer: Picture, tmp_path: Path) -> None:
-    from skimage.data import astronaut
-
-    woman = np.ascontiguousarray(astronaut()[:300, 80:380, ::-1])
+    woman = np.ascontiguousarray(read_picture(COLLINS.portrait)[:300, 80:380])
     frame = np.full((300, 700, 3), 60, np.uint8)
     frame[:, :300] = woman
     frame[:, 320:620] = cv2.resize(officer[20:520, 6:506], (300, 300), interpolation=cv2.INTER_AREA)

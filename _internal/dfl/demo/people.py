@@ -1,6 +1,5 @@
-"""The demo's two people: one picture of each, free of rights, that comes with a package we need anyway."""
+"""The demo's two people: one portrait of each, in the public domain (sources in NOTICE)."""
 
-import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,15 +14,15 @@ from dfl.faces.mesh import MARGIN, open_mesh_v1
 from dfl.faces.square import Square, whole_frame
 from dfl.faces.weights import package_file
 
+PORTRAITS = Path(__file__).with_name("portraits")
+
 
 @dataclass(frozen=True)
 class Person:
-    """Where a person's picture is, which square of it is shown, and what is theirs in a clip."""
+    """A person's portrait, which square of it is shown, and what is theirs in a clip."""
 
     name: str
-    package: str  # the package as it is imported
-    distribution: str  # and as it is installed
-    file: str  # inside the package
+    portrait: Path
     left: int  # of the square, in the picture's pixels
     top: int
     side: int
@@ -31,31 +30,16 @@ class Person:
     lowest_hertz: float  # of the sound
 
 
-COLLINS = Person("Eileen Collins (NASA)", "skimage", "scikit-image", "data/astronaut.png", 64, 0, 320, 1.0, 220.0)
-HOPPER = Person(
-    "Grace Hopper (US Navy)", "matplotlib", "matplotlib", "mpl-data/sample_data/grace_hopper.jpg", 0, 0, 512, 0.9, 330.0
-)
-
-
-def picture_file(person: Person) -> Path:
-    """The person's picture, found without importing the package; UserError when it is not there."""
-    package = importlib.util.find_spec(person.package)
-    for folder in package.submodule_search_locations or () if package else ():
-        file = Path(folder) / person.file
-        if file.is_file():
-            return file
-    raise UserError(
-        f"The picture {person.file} of the package {person.distribution} is not there.",
-        f"Install it: pip install {person.distribution}",
-    )
+COLLINS = Person("Eileen Collins (NASA)", PORTRAITS / "collins.jpg", 64, 0, 320, 1.0, 220.0)
+HOPPER = Person("Grace Hopper (US Navy)", PORTRAITS / "hopper.jpg", 0, 0, 512, 0.9, 330.0)
 
 
 def still(person: Person, size: int) -> tuple[Picture, Mesh]:
     """The person's square as (size, size, 3) uint8 BGR, and the mesh of the face in its pixels."""
-    picture = read_picture(picture_file(person))
+    picture = read_picture(person.portrait)
     found = Detector(package_file("face_detection_back.tflite")).find(picture, whole_frame(picture), 0.5)
     if not found:
-        raise UserError(f"No face in {picture_file(person)}.", f"Install {person.distribution} again.")
+        raise UserError(f"No face is found in {person.portrait}.", "Put back that file as it came with the program.")
     square = found[0].square
     start = Square(square.x, square.y, square.side * MARGIN, square.roll)
     mesh = open_mesh_v1(package_file("face_landmark.tflite")).refine(picture, start, 3)

@@ -33,8 +33,6 @@ IMPORTED = {
     "pydantic": "pydantic",
     "safetensors": "safetensors.numpy",
     "ai-edge-litert": "ai_edge_litert.interpreter",
-    "scikit-image": "skimage",
-    "matplotlib": "matplotlib",
 }
 TRIAL_SECONDS = 120
 _TRIAL = """
