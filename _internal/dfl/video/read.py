@@ -55,8 +55,8 @@ def decode(clip: Clip, warn: Warn) -> Iterator[CodedFrame]:
     step = step_ticks(clip)
     ticks, number, damage = -step, 0, Damage()
     with open_clip(clip.path) as container:
-        stream = video_stream(container, clip.path)
-        for content in decode_packets(container.demux(stream), stream, damage):
+        stream = clip_stream(container, clip)
+        for content in decode_packets(clip.timeline.mended(container.demux(stream)), stream, damage):
             if content.width * content.height > MAX_PIXELS:
                 damage.count += 1
                 continue
@@ -68,6 +68,11 @@ def decode(clip: Clip, warn: Warn) -> Iterator[CodedFrame]:
         expected = f" of about {clip.expected_frames}" if clip.expected_frames else ""
         end = float((ticks + step) * clip.time_base)
         warn(f"{clip.path.name} is damaged or cut: {number}{expected} frames could be decoded, up to {end:.2f} s.")
+
+
+def clip_stream(container: Any, clip: Clip) -> Any:
+    """The stream of a clip's pictures in its opened file."""
+    return video_stream(container, clip.path, clip.video_stream)
 
 
 def step_ticks(clip: Clip) -> int:
@@ -89,6 +94,8 @@ def clip_end(clip: Clip, first: int, last: int, end: int) -> int:
 def is_cut(clip: Clip, last_ticks: int) -> bool:
     """Whether a clip whose last frame has this time ends well before the end that its header tells."""
     end = (last_ticks + step_ticks(clip)) * clip.time_base
+    if not clip.duration and clip.has_longer_sound:
+        return False
     return end < (clip.duration or clip.length or 0) * Fraction(9, 10) - 3 / clip.rate
 
 

@@ -16,8 +16,8 @@ import av
 
 from dfl.base.errors import UserError
 from dfl.base.pictures import Picture
-from dfl.video.clip import MAX_PIXELS, Clip, kind_of, open_clip, video_stream
-from dfl.video.read import CodedFrame, Damage, PictureMaker, Warn, decode, decode_packets, is_cut
+from dfl.video.clip import MAX_PIXELS, Clip, kind_of, open_clip
+from dfl.video.read import CodedFrame, Damage, PictureMaker, Warn, clip_stream, decode, decode_packets, is_cut
 
 SEGMENT_FRAMES = 48  # a part's fewest frames; opening a clip costs about as much as decoding ten
 # Kinds of video whose key frames forget all that was before. H.264 and HEVC are asked for the kind of key frame.
@@ -123,7 +123,7 @@ def _opened_at(clip: Clip, segment: Segment) -> Iterator[tuple[Any, Iterator[Any
     """The clip's video stream, and its packets from the part's key frame on."""
     for is_sought in (True, False):  # without an index, or with a wrong one: through the file from its start
         with open_clip(clip.path) as container:
-            stream = video_stream(container, clip.path)
+            stream = clip_stream(container, clip)
             packets = container.demux(stream)
             if segment.start is None:
                 yield stream, packets
@@ -153,8 +153,10 @@ def _key_packet(packets: Iterator[Any], pts: int) -> Any:
 
 def _packets(clip: Clip) -> list[_Packet] | None:
     """All packets in the order of the file; None where they tell too little to cut between them."""
+    if not clip.timeline.has_plain_pictures:
+        return None  # where times begin anew nothing can be sought
     with open_clip(clip.path) as container:
-        stream = video_stream(container, clip.path)
+        stream = clip_stream(container, clip)
         kind = kind_of(stream)
         if (kind not in _FORGETTING and kind not in ("h264", "hevc")) or container.format.name == "avi":
             return None  # an avi has no display times
