@@ -33,7 +33,7 @@ def copy_part(clip: Clip, target: Path, start: Fraction, end: Fraction | None, t
     key = _last_key_frame(clip, clip.start + round(start / clip.time_base))
     until = None if end is None else clip.start + round(end / clip.time_base)
     begin = (key - clip.start) * clip.time_base
-    sound = SoundCut(clip.path, begin, end, track, is_copied=True)
+    sound = SoundCut(clip.path, begin, end, track, is_copied=True, reading=clip.reading)
     last, frames = key, 0
     try:
         with (

@@ -9,7 +9,20 @@ from dfl.workspace import Side
 Label = Literal["none", "corner", "start"]
 
 
-class ExtractFramesOptions(Options):
+class ReadingOptions(Options):
+    """How a clip is read."""
+
+    video_stream: int | None = option(
+        None, "Which video stream of a clip that has several, counted from 0; the default one if not given.", minimum=0
+    )
+    gaps: Literal["auto", "keep", "close"] = option(
+        "auto",
+        "Times without pictures, as where a recorder paused: close moves what follows forward, pictures and sound; "
+        "auto closes those of more than 10 seconds in which nothing sounds.",
+    )
+
+
+class ExtractFramesOptions(ReadingOptions):
     """Options of extract-frames."""
 
     side: Side = option(..., "src: the face that is put in; dst: the video it goes into.", argument=True)
@@ -101,7 +114,7 @@ class MakeVideoOptions(EncodingOptions):
     )
 
 
-class CutVideoOptions(Options):
+class CutVideoOptions(ReadingOptions):
     """Options of cut-video."""
 
     file: Path = option(..., "The video; src or dst for the clip of the workspace.", argument=True)

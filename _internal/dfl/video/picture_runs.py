@@ -1,6 +1,7 @@
 """Runs of a clip's pictures: packets whose times belong together, parted where times begin anew or jump."""
 
 from array import array
+from collections import Counter
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -28,6 +29,9 @@ class PacketTable:
     duration: "array[int]" = field(default_factory=lambda: array("q"))
     order: "array[int]" = field(default_factory=lambda: array("q"))
     flags: bytearray = field(default_factory=bytearray)
+    forms: Counter[bytes] = field(
+        default_factory=Counter
+    )  # of sound: how often its packets have which rate and channels
 
     def add(self, packet: Any, order: int) -> None:
         """Note the next packet of the stream, which is that of this number in the file."""

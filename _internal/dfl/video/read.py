@@ -63,11 +63,27 @@ def decode(clip: Clip, warn: Warn) -> Iterator[CodedFrame]:
             number += 1
             # Some old files have no time stamps, some have equal ones.
             ticks = ticks + step if content.pts is None else max(content.pts - clip.start, ticks + 1)
+            damage.look_at(content, ticks)
             yield CodedFrame(number, ticks, int(content.duration or 0), content)
-    if damage.count or is_cut(clip, ticks):
-        expected = f" of about {clip.expected_frames}" if clip.expected_frames else ""
-        end = float((ticks + step) * clip.time_base)
-        warn(f"{clip.path.name} is damaged or cut: {number}{expected} frames could be decoded, up to {end:.2f} s.")
+    if damage.count or damage.patched or clip.timeline.damaged or _lost(clip, number) or is_cut(clip, ticks):
+        warn(_damage_in_words(clip, damage, number, float((ticks + step) * clip.time_base)))
+
+
+def _damage_in_words(clip: Clip, damage: "Damage", number: int, end: float) -> str:
+    """One or two sentences. number: of frames that could be decoded; end: of the last one, in seconds."""
+    expected = f" of about {clip.expected_frames}" if clip.expected_frames else ""
+    patched = f", {damage.patched} of them with errors" if damage.patched else ""
+    text = (
+        f"{clip.path.name} is damaged or cut: {number}{expected} frames could be decoded{patched}, up to {end:.2f} s."
+    )
+    places = [*clip.timeline.damaged, *([] if damage.first is None else [float(damage.first * clip.time_base)])]
+    return f"{text} The first damage is at {min(places):.2f} s." if places else text
+
+
+def _lost(clip: Clip, number: int) -> bool:
+    """Whether clearly fewer frames were decoded than packets were read. Half of them: a packet holds a field."""
+    packets = clip.timeline.packets
+    return number < packets - max(2, packets // 100) and number * 2 > packets + 2
 
 
 def clip_stream(container: Any, clip: Clip) -> Any:
@@ -101,9 +117,17 @@ def is_cut(clip: Clip, last_ticks: int) -> bool:
 
 @dataclass
 class Damage:
-    """How many parts of a clip could not be decoded."""
+    """How many parts of a clip could not be decoded, and how many frames the decoder patched up."""
 
     count: int = 0
+    patched: int = 0
+    first: int | None = None  # ticks of the first of those
+
+    def look_at(self, content: Any, ticks: int) -> None:
+        """Count a frame (av.VideoFrame) that the decoder calls damaged."""
+        if content.is_corrupt:
+            self.patched += 1
+            self.first = ticks if self.first is None else self.first
 
 
 def decode_packets(packets: Iterator[Any], stream: Any, damage: Damage) -> Iterator[Any]:

@@ -18,7 +18,8 @@ from dfl.video.picture_runs import (
     runs_of,
     usual_step,
 )
-from dfl.video.sound_walk import SoundWalk
+from dfl.video.sound_form import HEADED, sound_form
+from dfl.video.sound_walk import SoundWalk, sound_lengths
 from dfl.video.timeline import NO_TIME, Gap, Gaps, Join, Mend, SoundTimes, Timeline
 
 _HOLE_SECONDS = 0.2  # without pictures and sound: more than a camera drops
@@ -34,10 +35,14 @@ def read_timeline(container: Any, video: Any, others: list[Any], gaps: Gaps, sta
     tables = {stream.index: PacketTable(stream.index, stream.time_base) for stream in (video, *others)}
     has_no_index = container.format.name in _WITHOUT_INDEX
     unread, end = [], None
+    headed = {part.index: kind for part in others if (kind := _kind(part)) in HEADED} if _is_joinable(container) else {}
     try:
         for order, packet in enumerate(container.demux([video, *others])):
             if packet.size or packet.dts is not None:  # else it is the mark of the end
-                tables[packet.stream_index].add(packet, order)
+                table = tables[packet.stream_index]
+                table.add(packet, order)
+                if packet.stream_index in headed:
+                    table.forms[sound_form(headed[packet.stream_index], bytes(memoryview(packet)[:7]))] += 1
                 if has_no_index and packet.pos is not None:
                     if end is not None and packet.pos - end > _UNREAD_BYTES:
                         unread.append(order)
@@ -73,7 +78,8 @@ class _Finder:
         moves = np.array([run.move for run in runs], np.int64)
         late = np.flatnonzero(np.array([run.is_left_over for run in runs])[self._run_of])
         decoding = _steps(moves[self._decoding_runs()])
-        mends = {table.index: Mend(_steps(moves[self._run_of]), frozenset(late.tolist()), decoding)}
+        longest = least_gap(table, step)
+        mends = {table.index: Mend(_steps(moves[self._run_of]), frozenset(late.tolist()), decoding, longest, step)}
         sounds = []
         for other in self._others:
             walk = SoundWalk(other, table, runs, step, other in self._sounds)
@@ -149,7 +155,7 @@ class _Finder:
         """Whether sound goes on while there are no pictures; times of the file."""
         for table in self._sounds:
             times = table.times() * float(table.time_base)
-            inside = np.frombuffer(table.duration, np.int64)[(times > begin + 0.5) & (times < end - 0.5)]
+            inside = sound_lengths(table)[(times > begin + 0.5) & (times < end - 0.5)]
             if table.seconds(int(inside.sum())) > (end - begin) / 10:
                 return True
         return False
@@ -204,3 +210,12 @@ def _missing(shown: NDArray[np.int64], step: int) -> int:
     if (np.abs(steps - step) <= max(1, step // 10)).sum() < len(steps) * 0.9:
         return 0
     return int((np.round(steps / step) - 1)[steps > step * 1.5].sum())
+
+
+def _is_joinable(container: Any) -> bool:
+    """Whether files of this kind go on when others are put behind them, and sound may change there."""
+    return container.format.name in ("mpegts", "mpeg")
+
+
+def _kind(stream: Any) -> str:
+    return str(stream.codec_context.codec.canonical_name)

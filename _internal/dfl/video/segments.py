@@ -98,8 +98,9 @@ def read_segment(clip: Clip, segment: Segment, warn: Warn) -> Iterator[SegmentFr
             damage.count += 1
             continue
         ticks = max(content.pts - clip.start, ticks + 1)  # they rise, as those of decode do
+        damage.look_at(content, ticks)
         yield SegmentFrame(ticks, pictures.make(CodedFrame(0, ticks, int(content.duration or 0), content)))
-    if damage.count or (segment.end is None and is_cut(clip, ticks)):
+    if damage.count or damage.patched or (segment.end is None and is_cut(clip, ticks)):
         warn(f"{clip.path.name} is damaged or cut about {float(ticks * clip.time_base):.2f} s from its start.")
 
 

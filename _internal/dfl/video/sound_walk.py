@@ -9,6 +9,8 @@ from dfl.video.picture_runs import PAUSE_SECONDS, PacketTable, PictureRun
 from dfl.video.timeline import NO_TIME, Mend, SoundTimes
 
 _TRIMMED_SECONDS = 0.5  # sound that steps back by less overlaps; by more, its clock began anew
+_LONGEST = 4  # times the usual: a packet of sound that says that it lasts longer stands before a gap, as in mp4
+_REAL_FORM = 3  # packets that have it: fewer are damaged ones
 _SOUND_GAP_SECONDS = 0.06  # between packets of sound: less is rounding
 _LEFT_RUN_SECONDS = 0.15  # sound may last that much longer than the pictures that it belongs to
 
@@ -30,6 +32,7 @@ class SoundWalk:
         self._second = round(1 / table.time_base)
         self._times = table.times()
         self._spacing = _usual_spacing(self._times)
+        self._lengths = sound_lengths(table)
         self._run = 0
         self._own = 0  # moved besides, because its own clock began anew
         self._raw = NO_TIME
@@ -54,7 +57,7 @@ class SoundWalk:
 
     def _take(self, place: int, ticks: int) -> None:
         """Look at the next packet."""
-        duration = self._table.duration[place] or self._spacing
+        duration = int(self._lengths[place])
         has_moved = self._choose_run(place, ticks)
         self._raw = ticks
         if self._is_in_closed_gap(ticks, duration):
@@ -122,7 +125,9 @@ class SoundWalk:
     @property
     def mend(self) -> Mend:
         """How the stream is mended."""
-        return Mend(tuple([(0, self._found[0][1]), *self._found[1:]] if self._found else ()), frozenset(self._dropped))
+        moves = tuple([(0, self._found[0][1]), *self._found[1:]] if self._found else ())
+        longest = _LONGEST * self._spacing if self._is_sound else 0
+        return Mend(moves, frozenset(self._dropped), longest=longest, usual=self._spacing)
 
     def told(self, start: float) -> SoundTimes:
         """What is to know of a stream of sound. start: of the clip in the file's time, in seconds."""
@@ -132,8 +137,7 @@ class SoundWalk:
             ends = np.array([end for _, _, end in self._kept], np.int64)
         else:
             begins = self._times[self._times != NO_TIME]
-            lengths = np.frombuffer(self._table.duration, np.int64)[self._times != NO_TIME]
-            ends = begins + np.where(lengths > 0, lengths, self._spacing)
+            ends = begins + self._lengths[self._times != NO_TIME]
         if not len(begins):
             return SoundTimes(self._table.index, 0.0, (), 0.0, 0, 0.0)
         holes = begins[1:] - ends[:-1]
@@ -145,7 +149,15 @@ class SoundWalk:
             trimmed=seconds(self._trimmed),
             rejoined=self._rejoined,
             end=seconds(int(ends[-1])) - start,
+            lacking=seconds(int(holes[holes > self._second // 200].sum())),
+            has_changes=sum(count >= _REAL_FORM for count in self._table.forms.values()) > 1,
         )
+
+
+def sound_lengths(table: PacketTable) -> NDArray[np.int64]:
+    """How many ticks each packet of sound lasts; the usual number where the file tells none, or a gap with it."""
+    usual, lengths = _usual_spacing(table.times()), np.frombuffer(table.duration, np.int64)
+    return np.where((lengths > 0) & (lengths <= _LONGEST * usual), lengths, usual)
 
 
 def _usual_spacing(times: NDArray[np.int64]) -> int:

@@ -44,7 +44,8 @@ class SoundTimes:
     """What is to know of one sound stream's times: seconds, as mended.
 
     late: how much after the clip's start it begins. gaps: where nothing is, and how long. trimmed: how much was left
-    out where it overlapped. rejoined: how often its own clock began anew while the pictures' did not.
+    out where it overlapped. rejoined: how often its own clock began anew while the pictures' did not. lacking: seconds
+    that are missing in all. has_changes: its rate or its channels change.
     """
 
     index: int  # of the stream in the file
@@ -53,6 +54,8 @@ class SoundTimes:
     trimmed: float
     rejoined: int
     end: float
+    lacking: float = 0.0
+    has_changes: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,8 @@ class Mend:
     moves: tuple[tuple[int, int], ...] = ()
     dropped: frozenset[int] = frozenset()
     decoding: tuple[tuple[int, int], ...] = ()  # the moves of decoding times, where they are other ones
+    longest: int = 0  # ticks that a packet can last; what says that it lasts longer stood before a gap
+    usual: int = 0  # ticks that most packets last
 
     def move_of(self, place: int) -> tuple[int, int]:
         """By how many ticks the display time and the decoding time of a packet are moved."""
@@ -113,6 +118,8 @@ class Timeline:
                 latest[index] = packet.dts
                 if packet.pts is not None and packet.pts < packet.dts:
                     packet.pts = packet.dts
+            if mend.longest and (packet.duration or 0) > mend.longest:
+                packet.duration = mend.usual
             yield packet
 
     def moved(self, seconds: Fraction) -> Fraction:
