@@ -58,7 +58,7 @@ def shown(path: Path) -> list[tuple[int, float]]:
     """Number and time in seconds of every frame, as libav reads them."""
     with av.open(str(path)) as container:
         return [
-            (number_of(frame.to_ndarray(format="bgr24")), float(frame.pts * frame.time_base))  # type: ignore[operator]
+            (number_of(frame.to_ndarray(format="bgr24")), float(frame.pts * frame.time_base))
             for frame in container.decode(video=0)
         ]
 

@@ -62,6 +62,9 @@ def account_warnings(clip: Clip) -> Iterator[str]:
     if times.damaged:
         lost = f", about {times.missing} frames are missing" if times.missing else ""
         yield f"{name} is damaged ({_places(list(times.damaged))}){lost}."
+    if clip.ends_early and times.packets:
+        length = float(clip.duration or clip.length or 0)
+        yield f"{name} can be read up to {times.seconds:.2f} s of {length:.2f} s: it is damaged or was cut."
     for number, sound in enumerate(times.sounds):
         which = "The sound" if len(times.sounds) == 1 else f"Sound track {number}"
         for what in _unevenness(sound, bool(times.joins or times.gaps)):
@@ -101,8 +104,9 @@ def _unevenness(sound: SoundTimes, is_joined: bool) -> Iterator[str]:
     """What is odd about a stream of sound, as the end of a sentence."""
     if sound.late > _LATE_SECONDS:
         yield f"begins {sound.late:.2f} s after the pictures."
-    if sound.lacking > _LATE_SECONDS:
-        yield f"lacks {sound.lacking:.2f} s ({_places([at for at, _ in sound.gaps])})."
+    lacking = sum(length for _, length in sound.gaps)
+    if lacking > _LATE_SECONDS:
+        yield f"lacks {lacking:.2f} s ({_places([at for at, _ in sound.gaps])})."
     if sound.trimmed > (0.05 if is_joined else 0):
         yield f"overlaps itself: {sound.trimmed * 1000:.0f} ms that would be heard twice are left out."
     if sound.rejoined:

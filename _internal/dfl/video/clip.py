@@ -21,6 +21,7 @@ import numpy as np
 from dfl.base.errors import UserError
 from dfl.base.pictures import MAX_SIDE, Picture
 from dfl.video.boxes import top_level_boxes
+from dfl.video.demux import read_packets
 from dfl.video.read_timeline import read_timeline
 from dfl.video.timeline import Gaps, Timeline
 
@@ -133,10 +134,19 @@ class Clip:
         where a constant rate has a hole, those that should be there."""
         times = self.timeline
         found = times.packets + (times.missing if times.damaged or times.holes else 0)
+        return self.frames or (self._told_frames if self.ends_early else found) or self._told_frames or None
+
+    @property
+    def ends_early(self) -> bool:
+        """Whether the packets end well before the end that the file's header tells."""
+        told = self._told_frames
+        return told * 9 > (self.timeline.packets + self.timeline.missing) * 10 + 30 and not self.has_longer_sound
+
+    @property
+    def _told_frames(self) -> int:
+        """How many frames there are by the header's length; 0 where it tells none."""
         length = self.duration or self.length
-        told = max(1, round(length * self.rate)) if length else 0
-        is_cut = told * 9 > found * 10 + 30 and not self.has_longer_sound
-        return self.frames or (told if is_cut else found) or told or None
+        return max(1, round(length * self.rate)) if length else 0
 
     @property
     def has_longer_sound(self) -> bool:
@@ -215,7 +225,8 @@ def _read_timeline(path: Path, reading: Reading) -> Timeline:
 def open_clip(path: Path) -> Iterator[Any]:
     """Open a clip for reading (av.container.InputContainer). What libav cannot open is a UserError."""
     # A transport stream that goes on under other packet numbers is still one stream, as where two were joined.
-    options = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS, "merge_pmt_versions": "1"}
+    options = {"merge_pmt_versions": "1", "scan_all_pmts": "1"}  # the latter: a stream that begins later is known
+    options |= {"protocol_whitelist": "file", "format_whitelist": CONTAINERS}
     try:
         container = av.open(str(path.absolute()), metadata_errors="replace", container_options=options)
     except av.FFmpegError as error:
@@ -293,7 +304,7 @@ def _check_size(width: int, height: int, path: Path) -> None:
 def _first_frame(container: Any, stream: Any, path: Path) -> Any:
     """Decode until the first frame comes."""
     try:
-        for packet in container.demux(stream):
+        for packet in read_packets(container, stream):
             try:
                 frames = packet.decode()
             except av.InvalidDataError:

@@ -10,6 +10,7 @@ import av
 
 from dfl.base.errors import UserError
 from dfl.video.clip import Clip, open_clip
+from dfl.video.demux import read_packets
 from dfl.video.read import clip_stream
 from dfl.video.sound import SoundCut, SoundTrack
 
@@ -45,7 +46,7 @@ def copy_part(clip: Clip, target: Path, start: Fraction, end: Fraction | None, t
             stream: Any = copied_stream(output, source)
             tracks.add_streams()
             output.metadata.update(container.metadata)
-            for packet in _until(clip.timeline.mended(container.demux(source)), key, until):
+            for packet in _until(clip.timeline.mended(read_packets(container, source)), key, until):
                 frames, last = frames + 1, max(last, _time(packet) + (packet.duration or 0))
                 packet.pts, packet.dts = _shifted(packet.pts, key), _shifted(packet.dts, key)
                 packet.stream = stream
@@ -80,7 +81,7 @@ def _last_key_frame(clip: Clip, wanted: int) -> int:
     """The display time of the last key frame up to `wanted`, in the file's ticks; of the first one if none is."""
     found = None
     with open_clip(clip.path) as container:
-        for packet in clip.timeline.mended(container.demux(clip_stream(container, clip))):
+        for packet in clip.timeline.mended(read_packets(container, clip_stream(container, clip))):
             if packet.is_keyframe and packet.size and (packet.pts is not None or packet.dts is not None):
                 if found is None or found < _time(packet) <= wanted:
                     found = _time(packet)

@@ -95,7 +95,10 @@ def runs_of(table: PacketTable, step: int) -> list[PictureRun]:
         if not runs:
             runs.append(PictureRun(0, pts, pts))
         run = runs[-1]
-        is_back = NO_TIME < dts < latest or (bool(table.flags[place] & KEY) and pts < run.high)
+        # Some files tell display times as decoding times: these step back at every picture that is stored early.
+        is_key = bool(table.flags[place] & KEY)
+        is_back = is_key and (NO_TIME < dts < latest or pts < run.high)
+        is_back = is_back or (NO_TIME < dts < latest and pts < run.high - least)
         if is_back or pts - run.high > least:
             low = _low_after(table, place)
             if is_back and run.high - low >= (0 if dts < latest else nearly_nothing):

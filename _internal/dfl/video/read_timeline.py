@@ -7,6 +7,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from dfl.video.demux import read_packets
 from dfl.video.picture_runs import (
     BAD,
     GAP_SECONDS,
@@ -37,7 +38,7 @@ def read_timeline(container: Any, video: Any, others: list[Any], gaps: Gaps, sta
     unread, end = [], None
     headed = {part.index: kind for part in others if (kind := _kind(part)) in HEADED} if _is_joinable(container) else {}
     try:
-        for order, packet in enumerate(container.demux([video, *others])):
+        for order, packet in enumerate(read_packets(container, [video, *others])):
             if packet.size or packet.dts is not None:  # else it is the mark of the end
                 table = tables[packet.stream_index]
                 table.add(packet, order)
@@ -99,6 +100,7 @@ class _Finder:
         shown = np.sort((pts + moves)[is_shown & (pts != NO_TIME)])
         return Timeline(
             packets=int(is_shown.sum()),
+            stored=len(is_shown),
             seconds=table.seconds(int(shown[-1] - shown[0]) + step) if len(shown) else 0.0,
             step=table.seconds(step),
             missing=_missing(shown, step),

@@ -17,6 +17,7 @@ import av
 from dfl.base.errors import UserError
 from dfl.base.pictures import Picture
 from dfl.video.clip import MAX_PIXELS, Clip, kind_of, open_clip
+from dfl.video.demux import read_packets
 from dfl.video.read import CodedFrame, Damage, PictureMaker, Warn, clip_stream, decode, decode_packets, is_cut
 
 SEGMENT_FRAMES = 48  # a part's fewest frames; opening a clip costs about as much as decoding ten
@@ -125,7 +126,7 @@ def _opened_at(clip: Clip, segment: Segment) -> Iterator[tuple[Any, Iterator[Any
     for is_sought in (True, False):  # without an index, or with a wrong one: through the file from its start
         with open_clip(clip.path) as container:
             stream = clip_stream(container, clip)
-            packets = container.demux(stream)
+            packets = read_packets(container, stream)
             if segment.start is None:
                 yield stream, packets
                 return
@@ -164,7 +165,7 @@ def _packets(clip: Clip) -> list[_Packet] | None:
         prefix = _length_bytes(kind, bytes(stream.codec_context.extradata or b""))
         packets = []
         try:
-            for packet in container.demux(stream):
+            for packet in read_packets(container, stream):
                 if packet.size == 0 and packet.dts is None:
                     continue  # the mark of the end
                 if packet.pts is None or packet.is_corrupt or packet.size == 0 or packet.has_sidedata("new_extradata"):

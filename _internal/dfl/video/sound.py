@@ -14,6 +14,7 @@ import av
 
 from dfl.video.clip import Reading, kind_of, open_clip, read_clip, start_ticks
 from dfl.video.code_sound import SoundCoder
+from dfl.video.demux import read_packets
 from dfl.video.timeline import SoundTimes, Timeline
 
 # What players of a container play. Sound of other kinds becomes AAC.
@@ -39,6 +40,7 @@ LOSSLESS = {"flac", "alac", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", 
 # An avi has no times: sound that begins later or has gaps would come too early. Few editors heed gaps in mp4 and mov.
 _LATEST_IN_AVI = 0.015  # seconds
 _LONGEST_GAPS = {".avi": 0.015, ".mp4": 0.1, ".mov": 0.1}  # seconds, all together
+PACKET_SAMPLES = {"aac": 1024, "ac3": 1536}  # of kinds whose packets are all alike, whatever the rate
 AAC_BITRATE = 192_000
 AAC_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 AAC_RATES = (44100, 48000)  # samples a second; others become 48000
@@ -99,13 +101,13 @@ class SoundTrack:
         streams = list(self._source.streams.audio)
         for stream in streams if self._cut.track is None else streams[self._cut.track : self._cut.track + 1]:
             context = stream.codec_context
-            if context is None or not context.sample_rate:
+            if context is None:
                 self.losses.append(f"A sound track of {self._name} is of an unknown kind and was left out.")
                 continue
             why = "" if self._cut.is_copied else self._why_coded(stream)
             if not why:
                 self._take(stream, self._output.add_stream_from_template(stream))
-            elif kind_of(stream) in LOSSLESS & COPIED[self._suffix]:
+            elif context.sample_rate and kind_of(stream) in LOSSLESS & COPIED[self._suffix]:
                 self._code_alike(stream)
                 self.losses.append(why)
             else:
@@ -122,6 +124,8 @@ class SoundTrack:
 
     def _why_coded(self, stream: Any) -> str:
         """Why a stream of sound cannot be copied, in words; empty when it can."""
+        if not stream.codec_context.sample_rate:  # as where it begins late
+            return f"Sound of {self._name}: what it is shows only on the way, so it was coded anew."
         has_no_header = kind_of(stream) == "aac" and self._suffix == ".avi" and not stream.codec_context.extradata
         if has_no_header:
             return f"Sound of {self._name} has no header of its own, which an avi needs: it was coded anew."
@@ -179,7 +183,7 @@ class SoundTrack:
             stream = self._streams[packet.stream.index]
             if packet.stream.index in self._coders:
                 self._mux_coded(stream, self._coders[packet.stream.index].take(packet))
-            elif self._suffix != ".avi" or self._is_put_behind(packet):
+            elif self._suffix != ".avi" or self._is_put_behind(packet, *self._packet_form(packet.stream)):
                 packet.stream = stream
                 self._output.mux(packet)
             self._next = next(self._packets, None)
@@ -187,14 +191,31 @@ class SoundTrack:
             for index, coder in self._coders.items():
                 self._mux_coded(self._streams[index], coder.finish())
 
-    def _is_put_behind(self, packet: Any) -> bool:
-        """Let a packet follow the one before, as an avi plays them; False where it would be more than half too late."""
-        index, length = packet.stream.index, packet.duration or 0  # those that stand before gaps were coded anew
-        end = self._ends.get(index, packet.pts)
-        if end - packet.pts > length / 2:
-            return False
-        packet.pts = packet.dts = max(packet.pts, end)
-        self._ends[index] = packet.pts + length
+    def _packet_form(self, stream: Any) -> tuple[int, int]:
+        """How many samples each packet of a stream holds, and their rate."""
+        return (PACKET_SAMPLES.get(kind_of(stream), 0), stream.codec_context.sample_rate)
+
+    def _is_put_behind(self, packet: Any, samples: int, rate: int) -> bool:
+        """Let a packet of sound follow the one before, as an avi plays them; False where it would come too late.
+
+        samples: of every packet; 0 where they have different lengths, or hold samples as they are.
+        """
+        index = packet.stream_index
+        if samples:
+            length = Fraction(
+                samples, rate
+            )  # a tick of an avi's stream: of two that are rounded to one, none is written
+            place = packet.pts * packet.time_base / length
+            packet.pts = packet.dts = max(round(place), self._ends.get(index, -(2**62)))
+            packet.duration, packet.time_base = 1, length
+            if packet.pts - place > 1:
+                return False
+        else:
+            end = self._ends.get(index, packet.pts)
+            if end - packet.pts > (packet.duration or 0) / 2:
+                return False
+            packet.pts = packet.dts = max(packet.pts, end)
+        self._ends[index] = packet.pts + (packet.duration or 0)
         return True
 
     def _mux_coded(self, stream: Any, packets: Iterator[Any]) -> None:
@@ -212,7 +233,7 @@ class SoundTrack:
         try:
             if self._cut.start and self._timeline.is_plain:
                 self._source.seek(self._source_start(), backward=True)
-            for packet in self._timeline.mended(self._source.demux(wanted)):
+            for packet in self._timeline.mended(read_packets(self._source, wanted)):
                 if packet.size == 0 or packet.dts is None:
                     continue
                 offset = self._offsets[packet.stream.index]

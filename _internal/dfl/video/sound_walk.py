@@ -52,7 +52,7 @@ class SoundWalk:
         steps = np.diff(self._times)
         is_known = not (self._times == NO_TIME).any()
         if self._is_sound:
-            return is_known and bool((steps * 2 >= self._spacing).all() and (steps < 10 * self._second).all())
+            return is_known and bool((steps > 0).all() and (steps < 10 * self._second).all())
         return True
 
     def _take(self, place: int, ticks: int) -> None:
@@ -69,7 +69,12 @@ class SoundWalk:
         if not self._found or self._found[-1][1] != move:
             self._found.append((place, move))
         if self._is_sound:
-            self._drop_overlap(ticks + move)
+            if self._begins_before_its_pictures(ticks, duration):
+                self._dropped.add(place)
+                self._trimmed += duration
+                return
+            if self._kept and (has_moved or ticks + move <= self._kept[-1][1]):
+                self._drop_overlap(ticks + move)
             self._kept.append((place, ticks + move, ticks + move + duration))
 
     def _choose_run(self, place: int, ticks: int) -> bool:
@@ -79,8 +84,11 @@ class SoundWalk:
             return False
         begun = bisect_right(self._orders, self._table.order[place])  # runs that have begun: so the next one's number
         last = len(self._lows) - 1 if self._only_forward else max(ahead, min(begun, len(self._lows) - 1))
-        here = self._distance(self._run, ticks)
-        best = min(range(ahead, last + 1), key=lambda run: self._distance(run, ticks))
+        if self._raw == NO_TIME and not self._only_forward:
+            self._run = max(0, begun - 1)  # the stream begins with that recording
+            return self._run > 0
+        here, likely = self._distance(self._run, ticks), max(ahead, begun - 1)
+        best = min(range(ahead, last + 1), key=lambda run: (self._distance(run, ticks), abs(run - likely)))
         there = self._distance(best, ticks)
         steps_back = self._raw != NO_TIME and ticks < self._raw and not self._only_forward
         has_left = here > _LEFT_RUN_SECONDS * self._second and there < here
@@ -99,6 +107,12 @@ class SoundWalk:
         if run + 1 < len(self._lows) and self._closed[run + 1] and ticks > self._ends[run] + margin:
             return True
         return self._closed[run] and ticks + duration < self._lows[run] - margin
+
+    def _begins_before_its_pictures(self, ticks: int, duration: int) -> bool:
+        """Whether a packet sounds before the pictures of its recording come, while the one before still sounds."""
+        if self._run == 0 or not self._kept or ticks + duration // 2 >= self._lows[self._run]:
+            return False
+        return self._kept[-1][2] > ticks + self._moves[self._run] + duration // 2
 
     def _adjust(self, ticks: int, has_moved: bool) -> None:
         """Move sound whose own clock begins anew to where it ended."""

@@ -6,7 +6,7 @@ packets of a clip once, decodes nothing, and finds where; the `Timeline` that it
 which packet on times are moved, and which packets of sound are left out because others take their place.
 
 How readers and writers use it: open the clip with `open_clip`, take the packets from
-`clip.timeline.mended(container.demux(streams))`, from the file's start, and believe their times. They never step back,
+`clip.timeline.mended(read_packets(container, streams))`, from the start, and believe their times. They never step back,
 pictures and sound moved by the same amount; a clip whose times are good (`timeline.is_plain`) is handed through as it
 is. Packets are counted, so a reader that seeks may do so only where `is_plain`; the others read from the start. What
 was found is in `joins`, `gaps` and `sounds`, in seconds from the clip's start, mended.
@@ -83,6 +83,7 @@ class Timeline:
     """The mended times of a clip; see the module's head. packets: how many hold a picture that is shown."""
 
     packets: int = 0
+    stored: int = 0  # all packets of pictures, also empty ones and those that are never shown
     seconds: float = 0.0  # from the first picture to the end of the last one, mended
     step: float = 0.0  # seconds between most pictures
     missing: int = 0  # pictures that the clip's constant rate lacks; 0 where it has no constant rate
@@ -116,7 +117,7 @@ class Timeline:
             if packet.dts is not None:
                 packet.dts = max(packet.dts + decoding_move, latest.get(index, NO_TIME) + 1)
                 latest[index] = packet.dts
-                if packet.pts is not None and packet.pts < packet.dts:
+                if packet.pts is not None and packet.pts < packet.dts and packet.stream.type == "audio":
                     packet.pts = packet.dts
             if mend.longest and (packet.duration or 0) > mend.longest:
                 packet.duration = mend.usual
