@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ import pytest
 from dfl.video import cut_video, extract_frames, make_video
 from dfl.video.facts import ClipFacts, read_facts
 from dfl.video.options import CutVideoOptions, ExtractFramesOptions, MakeVideoOptions
+from dfl.video.plan import read_clip_plan
+from dfl.video.read import decode
+from dfl.video.segments import read_segment, segments
 from dfl.workspace import Workspace
 
 from .conftest import Recorder, ffmpeg
@@ -176,3 +180,19 @@ def test_other_gaps_change_times_and_no_picture(clips: Path, workspace: Workspac
     facts = read_facts(workspace.clip_facts("dst"))
     assert facts
     assert (facts.times[-1] - facts.times[0]) * facts.time_base > 3599
+
+
+@pytest.mark.parametrize("kind", ["anew.ts", "hour.ts"])
+def test_without_pictures_all_frames_are_seen_too(
+    clips: Path, workspace: Workspace, report: Recorder, kind: str
+) -> None:
+    """extract-faces and merge --to-video read the clip itself: the first in parts, the second by the plan's times."""
+    shutil.copy(clips / kind, workspace.root / "data_dst.ts")
+    clip, plan = read_clip_plan(workspace, report)
+    assert [frame.duration * plan.time_base for frame in plan.frames[:-1]] == [Fraction(1, 25)] * 99
+    assert [frame.ticks for frame in decode(clip, pytest.fail)] == [frame.ticks for frame in plan.frames]
+    parts = segments(clip)
+    assert sum(part.frames for part in parts) == 100
+    assert sum(1 for part in parts for _ in read_segment(clip, part, pytest.fail)) == 100
+    assert plan.sound_cut.reading == clip.reading
+    assert report.lines[0].startswith("data_dst.ts: 192 x 64")
