@@ -196,3 +196,19 @@ def test_without_pictures_all_frames_are_seen_too(
     assert sum(1 for part in parts for _ in read_segment(clip, part, pytest.fail)) == 100
     assert plan.sound_cut.reading == clip.reading
     assert report.lines[0].startswith("data_dst.ts: 192 x 64")
+
+
+def test_subtitles_of_joined_recordings_follow_their_pictures(
+    clips: Path, tmp_path: Path, workspace: Workspace, report: Recorder
+) -> None:
+    words, part = tmp_path / "words.srt", tmp_path / "part.mkv"
+    words.write_text("1\n00:00:01,000 --> 00:00:01,500\nGood day\n", encoding="utf-8")
+    ffmpeg("-i", clips / "short.mp4", "-i", words, "-map", "0", "-map", "1", "-c", "copy", "-c:s", "srt", part)
+    path = tmp_path / "joined.mkv"
+    path.write_bytes(part.read_bytes() * 2)
+    extracted(workspace, path, report)
+    frames, _ = made(workspace, report, "mkv")
+    assert [number for number, _ in frames] == [*range(50), *range(50)]
+    told = ffmpeg("-i", workspace.result(".mkv"), "-map", "0:s", "-f", "srt", "-").decode()
+    assert "00:00:01,000 --> 00:00:01,500" in told
+    assert "00:00:03,000 --> 00:00:03,500" in told

@@ -62,6 +62,12 @@ def account_warnings(clip: Clip) -> Iterator[str]:
     if times.damaged:
         lost = f", about {times.missing} frames are missing" if times.missing else ""
         yield f"{name} is damaged ({_places(list(times.damaged))}){lost}."
+    if clip.unread:
+        share = f"{100 * clip.unread / clip.path.stat().st_size:.0f} %"
+        yield (
+            f"{name} looks like several files put one behind the other: what comes behind the first ({share}) is not "
+            "read, or not all of it. Join them with a video program."
+        )
     if clip.ends_early and times.packets:
         length = float(clip.duration or clip.length or 0)
         yield f"{name} can be read up to {times.seconds:.2f} s of {length:.2f} s: it is damaged or was cut."

@@ -120,6 +120,7 @@ class Clip:
     video_stream: int = 0  # which of them this clip is
     subtitles: tuple[str, ...] = ()  # kinds
     timecode: str = ""  # of the first frame
+    unread: int = 0  # bytes of a second file behind the first one, which are not read
     reading: Reading = field(default_factory=Reading)
     timeline: Timeline = field(default_factory=Timeline)
 
@@ -208,6 +209,7 @@ def _read_clip(path: Path, reading: Reading, stamp: tuple[int, int]) -> Clip:
             video_stream=streams.index(stream),
             subtitles=tuple(kind_of(part) if part.codec_context else "unknown" for part in container.streams.subtitles),
             timecode=_timecode(container, stream),
+            unread=_unread(path, container.format.name, timeline),
             reading=reading,
             timeline=timeline,
         )
@@ -357,6 +359,19 @@ def _unreadable(path: Path, error: av.FFmpegError) -> UserError:
         f"{path} is not a video that can be read ({error.strerror}).",
         "Check that it plays in a video player; convert it to mp4 if it does.",
     )
+
+
+def _unread(path: Path, kind: str, timeline: Timeline) -> int:
+    """How many bytes of a file come behind its end, as where two were put one behind the other; few do not count."""
+    size, end = path.stat().st_size, path.stat().st_size
+    if kind == "flv":
+        end = timeline.end_byte
+    elif kind.startswith("mov"):
+        with path.open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            boxes = list(top_level_boxes(content))
+        if sum(box.kind == b"moov" for box in boxes) > 1:
+            end = [box.start for box in boxes if box.kind in (b"ftyp", b"moov")][-2 if boxes[0].kind == b"ftyp" else -1]
+    return size - end if size - end > size // 20 else 0
 
 
 def _lacks_index(path: Path) -> bool:

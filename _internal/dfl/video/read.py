@@ -86,7 +86,7 @@ def _lost(clip: Clip, number: int) -> bool:
     packets = clip.timeline.packets
     if clip.container == "avi" and (clip.frames or 0) - clip.timeline.stored > max(3, packets // 100):
         return True  # its header counts packets
-    return number < packets - max(2, packets // 100) and number * 2 > packets + 2
+    return number < packets - max(3, packets // 100) and number * 2 > packets + 2
 
 
 def clip_stream(container: Any, clip: Clip) -> Any:

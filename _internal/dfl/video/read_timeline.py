@@ -24,7 +24,7 @@ from dfl.video.sound_walk import SoundWalk, sound_lengths
 from dfl.video.timeline import NO_TIME, Gap, Gaps, Join, Mend, SoundTimes, Timeline
 
 _HOLE_SECONDS = 0.2  # without pictures and sound: more than a camera drops
-_WITHOUT_INDEX = ("matroska,webm", "flv", "asf", "ogg")  # read one block after the other, whatever an index says
+_WITHOUT_INDEX = ("matroska,webm", "flv", "asf")  # read one block after the other, whatever an index says
 _UNREAD_BYTES = 256  # between two packets: more than any block's head
 
 
@@ -35,7 +35,7 @@ def read_timeline(container: Any, video: Any, others: list[Any], gaps: Gaps, sta
     """
     tables = {stream.index: PacketTable(stream.index, stream.time_base) for stream in (video, *others)}
     has_no_index = container.format.name in _WITHOUT_INDEX
-    unread, end = [], None
+    unread, end = [], 0
     headed = {part.index: kind for part in others if (kind := _kind(part)) in HEADED} if _is_joinable(container) else {}
     try:
         for order, packet in enumerate(read_packets(container, [video, *others])):
@@ -45,13 +45,13 @@ def read_timeline(container: Any, video: Any, others: list[Any], gaps: Gaps, sta
                 if packet.stream_index in headed:
                     table.forms[sound_form(headed[packet.stream_index], bytes(memoryview(packet)[:7]))] += 1
                 if has_no_index and packet.pos is not None:
-                    if end is not None and packet.pos - end > _UNREAD_BYTES:
+                    if end and packet.pos - end > _UNREAD_BYTES:
                         unread.append(order)
                     end = packet.pos + packet.size
     except av.FFmpegError:
         pass  # told by whoever decodes it
     sounds = {stream.index for stream in others if stream.type == "audio"}
-    return _Finder(tables.pop(video.index), list(tables.values()), sounds, unread, gaps, start).timeline()
+    return _Finder(tables.pop(video.index), list(tables.values()), sounds, unread, gaps, start).timeline(end)
 
 
 class _Finder:
@@ -72,7 +72,7 @@ class _Finder:
         runs = runs_of(pictures, self._step)
         self._runs, self._run_of = parted_at_gaps(pictures, runs, self._step)
 
-    def timeline(self) -> Timeline:
+    def timeline(self, end_byte: int) -> Timeline:
         """What was found."""
         table, step, runs = self._pictures, self._step, self._runs
         joins, gaps = self._place_runs()
@@ -101,6 +101,7 @@ class _Finder:
         return Timeline(
             packets=int(is_shown.sum()),
             stored=len(is_shown),
+            end_byte=end_byte,
             seconds=table.seconds(int(shown[-1] - shown[0]) + step) if len(shown) else 0.0,
             step=table.seconds(step),
             missing=_missing(shown, step),

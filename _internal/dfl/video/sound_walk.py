@@ -87,6 +87,11 @@ class SoundWalk:
         if self._raw == NO_TIME and not self._only_forward:
             self._run = max(0, begun - 1)  # the stream begins with that recording
             return self._run > 0
+        if not self._is_sound and not self._only_forward:
+            # Of subtitles, few and far between, only the place in the file tells.
+            has_moved = begun - 1 > self._run
+            self._run = max(self._run, begun - 1)
+            return has_moved
         here, likely = self._distance(self._run, ticks), max(ahead, begun - 1)
         best = min(range(ahead, last + 1), key=lambda run: (self._distance(run, ticks), abs(run - likely)))
         there = self._distance(best, ticks)
