@@ -5,7 +5,8 @@ from fractions import Fraction
 
 from dfl.base.report import Report
 from dfl.video.clip import Clip
-from dfl.video.timeline import SoundTimes
+from dfl.video.picture_runs import PAUSE_SECONDS
+from dfl.video.timeline import Gap, SoundTimes
 
 _LATE_SECONDS = 0.1
 _NEAR_SECONDS = 1.5  # what is missing so near to damage is told with it
@@ -51,11 +52,9 @@ def account_warnings(clip: Clip) -> Iterator[str]:
     if abs(clip.pixel_aspect - 1) > Fraction(1, 100):
         yield f"{name} has pixels that are not square: the frames keep them, the result says so."
     told = list(times.damaged)
-    for gap in times.gaps:
-        if gap.is_closed or all(abs(gap.at - other) > _NEAR_SECONDS for other in told):
-            yield _gap(name, gap.at, gap.length, gap.is_closed, gap.has_sound)
-    told += [gap.at for gap in times.gaps]
-    holes = [(at, length) for at, length in times.holes if all(abs(at - other) > _NEAR_SECONDS for other in told)]
+    yield from _gaps(name, [gap for gap in times.gaps if gap.is_closed or not _is_near(gap.at, told)])
+    told += [gap.at for gap in times.gaps if gap.is_closed or not gap.has_sound]
+    holes = [(at, length) for at, length in times.holes if not _is_near(at, told)]
     if holes:
         places = _places([at for at, _ in holes])
         yield f"{name} has neither pictures nor sound for {sum(length for _, length in holes):.2f} s ({places})."
@@ -73,7 +72,8 @@ def account_warnings(clip: Clip) -> Iterator[str]:
         yield f"{name} can be read up to {times.seconds:.2f} s of {length:.2f} s: it is damaged or was cut."
     for number, sound in enumerate(times.sounds):
         which = "The sound" if len(times.sounds) == 1 else f"Sound track {number}"
-        for what in _unevenness(sound, bool(times.joins or times.gaps)):
+        lacking = [gap for gap in sound.gaps if not _is_near(gap[0], told)]
+        for what in _unevenness(sound, lacking, bool(times.joins or times.gaps)):
             yield f"{which} of {name} {what}"
 
 
@@ -98,23 +98,43 @@ def _sounds(clip: Clip) -> Iterator[str]:
         yield f"{sound.codec}, {sound.rate} Hz, {_CHANNELS.get(sound.channels, f'{sound.channels} channels')}"
 
 
-def _gap(name: str, at: float, length: float, is_closed: bool, has_sound: bool) -> str:
-    where = f"{name} has no pictures for {_length(length)} at {_time(at)}"
-    if is_closed:
-        return f"{where}: the recording paused. What follows was moved forward; --gaps keep leaves it."
-    what = "sound goes on" if has_sound else "nothing sounds"
-    return f"{where} ({what}): the picture before it stands as long. --gaps close moves what follows forward."
+def _gaps(name: str, gaps: list[Gap]) -> Iterator[str]:
+    """What is done with times without pictures. Short ones in which sound goes on are those of any uneven clip."""
+    closed = [gap for gap in gaps if gap.is_closed]
+    if closed:
+        yield (
+            f"{_lacks_pictures(name, closed)}: the recording paused. What follows was moved forward; --gaps keep "
+            "leaves it."
+        )
+    silent = [gap for gap in gaps if not gap.is_closed and not gap.has_sound]
+    sounding = [gap for gap in gaps if not gap.is_closed and gap.has_sound and gap.length >= PAUSE_SECONDS]
+    for found, what in ((silent, "nothing sounds"), (sounding, "sound goes on")):
+        if found:
+            yield (
+                f"{_lacks_pictures(name, found)} ({what}): the picture before stands as long. --gaps close moves what "
+                "follows forward."
+            )
 
 
-def _unevenness(sound: SoundTimes, is_joined: bool) -> Iterator[str]:
-    """What is odd about a stream of sound, as the end of a sentence."""
+def _lacks_pictures(name: str, gaps: list[Gap]) -> str:
+    length = sum(gap.length for gap in gaps)
+    text = f"{length / 3600:.2f} hours" if length >= 3600 else f"{length:.2f} s"
+    return f"{name} has no pictures for {text}, {_places([gap.at for gap in gaps])}"
+
+
+def _is_near(at: float, others: list[float]) -> bool:
+    return any(abs(at - other) <= _NEAR_SECONDS for other in others)
+
+
+def _unevenness(sound: SoundTimes, gaps: list[tuple[float, float]], is_joined: bool) -> Iterator[str]:
+    """What is odd about a stream of sound, as the end of a sentence. gaps: those that were not told with others."""
     if sound.late > _LATE_SECONDS:
         yield f"begins {sound.late:.2f} s after the pictures."
-    lacking = sum(length for _, length in sound.gaps)
+    lacking = sum(length for _, length in gaps)
     if lacking > _LATE_SECONDS:
-        yield f"lacks {lacking:.2f} s ({_places([at for at, _ in sound.gaps])})."
+        yield f"lacks {lacking:.2f} s ({_places([at for at, _ in gaps])})."
     if sound.trimmed > (0.05 if is_joined else 0):
-        yield f"overlaps itself: {sound.trimmed * 1000:.0f} ms that would be heard twice are left out."
+        yield f"overlaps itself: {sound.trimmed:.2f} s that would be heard twice are left out."
     if sound.rejoined:
         yield "has times that begin anew while the pictures' do not: it follows on where it ended."
     if sound.has_changes:
@@ -131,7 +151,3 @@ def _time(seconds: float) -> str:
     whole = max(0.0, seconds)
     hours, minutes = int(whole // 3600), int(whole // 60 % 60)
     return f"{hours}:{minutes:02d}:{whole % 60:05.2f}" if hours else f"{minutes}:{whole % 60:05.2f}"
-
-
-def _length(seconds: float) -> str:
-    return f"{seconds / 3600:.2f} hours" if seconds >= 3600 else f"{seconds:.2f} s"

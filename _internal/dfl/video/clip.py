@@ -244,8 +244,8 @@ def picture_streams(container: Any) -> list[Any]:
 
 
 def video_stream(container: Any, path: Path, number: int | None = None) -> Any:
-    """The stream that holds the clip's pictures: of that number, else the default one, else the largest, as ffmpeg
-    takes it."""
+    """The stream that holds the clip's pictures: of that number, else the first that is a default one, else the
+    largest."""
     streams = picture_streams(container)
     if not streams:
         what = "has sound but no video" if container.streams.audio else "has no video"
@@ -270,7 +270,7 @@ def _rank(stream: Any) -> tuple[bool, bool, int]:
     """By what a stream of pictures is chosen; of equal ones the first."""
     context = stream.codec_context
     is_default = bool(stream.disposition & av.stream.Disposition.default)
-    return context is not None, is_default, context.width * context.height if context else 0
+    return context is not None, is_default, context.width * context.height if context and not is_default else 0
 
 
 def _other_video(stream: Any) -> OtherVideo:

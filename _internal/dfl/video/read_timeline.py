@@ -68,6 +68,7 @@ class _Finder:
     ) -> None:
         self._pictures, self._others, self._unread, self._gaps, self._start = pictures, others, unread, gaps, start
         self._sounds = [table for table in others if table.index in sounds]
+        self._sounding = [_sounding(table) for table in self._sounds]
         self._step = usual_step(pictures)
         runs = runs_of(pictures, self._step)
         self._runs, self._run_of = parted_at_gaps(pictures, runs, self._step)
@@ -156,10 +157,9 @@ class _Finder:
 
     def _sounds_between(self, begin: float, end: float) -> bool:
         """Whether sound goes on while there are no pictures; times of the file."""
-        for table in self._sounds:
-            times = table.times() * float(table.time_base)
-            inside = sound_lengths(table)[(times > begin + 0.5) & (times < end - 0.5)]
-            if table.seconds(int(inside.sum())) > (end - begin) / 10:
+        for begins, sums in self._sounding:
+            first, last = np.searchsorted(begins, (begin + 0.5, end - 0.5))
+            if last > first and sums[last] - sums[first] > (end - begin) / 10:
                 return True
         return False
 
@@ -193,6 +193,15 @@ class _Finder:
             ):
                 found.append((at, length))
         return tuple(found)
+
+
+def _sounding(table: PacketTable) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """When packets of sound begin, in rising order, and how much sounds before each and in all; seconds."""
+    base = np.float64(table.time_base)
+    times: NDArray[np.float64] = table.times() * base
+    order = np.argsort(times)
+    sums: NDArray[np.float64] = np.concatenate([np.zeros(1), np.cumsum(sound_lengths(table)[order] * base)])
+    return times[order], sums
 
 
 def _steps(moves: NDArray[np.int64]) -> tuple[tuple[int, int], ...]:

@@ -1,6 +1,7 @@
 """How a stream of sound or subtitles follows the pictures that it belongs to, when these are moved."""
 
 from bisect import bisect_right
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ class SoundWalk:
         self, table: PacketTable, pictures: PacketTable, runs: list[PictureRun], step: int, is_sound: bool
     ) -> None:
         scale = pictures.time_base / table.time_base
+        runs = _moved_alike(runs)
         self._table, self._is_sound = table, is_sound
         self._orders = [pictures.order[run.first] for run in runs] if len(pictures.order) else [0]
         self._lows = [round(run.low * scale) for run in runs]
@@ -83,7 +85,6 @@ class SoundWalk:
         if ahead == self._run:
             return False
         begun = bisect_right(self._orders, self._table.order[place])  # runs that have begun: so the next one's number
-        last = len(self._lows) - 1 if self._only_forward else max(ahead, min(begun, len(self._lows) - 1))
         if self._raw == NO_TIME and not self._only_forward:
             self._run = max(0, begun - 1)  # the stream begins with that recording
             return self._run > 0
@@ -93,7 +94,12 @@ class SoundWalk:
             self._run = max(self._run, begun - 1)
             return has_moved
         here, likely = self._distance(self._run, ticks), max(ahead, begun - 1)
-        best = min(range(ahead, last + 1), key=lambda run: (self._distance(run, ticks), abs(run - likely)))
+        if self._only_forward:
+            near = bisect_right(self._lows, ticks)
+            later = range(max(ahead, near - 1), min(max(ahead, near), len(self._lows) - 1) + 1)
+        else:
+            later = range(ahead, max(ahead, min(begun, len(self._lows) - 1)) + 1)
+        best = min(later, key=lambda run: (self._distance(run, ticks), abs(run - likely)))
         there = self._distance(best, ticks)
         steps_back = self._raw != NO_TIME and ticks < self._raw and not self._only_forward
         has_left = here > _LEFT_RUN_SECONDS * self._second and there < here
@@ -171,6 +177,17 @@ class SoundWalk:
             lacking=seconds(int(holes[holes > self._second // 200].sum())),
             has_changes=sum(count >= _REAL_FORM for count in self._table.forms.values()) > 1,
         )
+
+
+def _moved_alike(runs: list[PictureRun]) -> list[PictureRun]:
+    """The runs, those made one that follow each other and are moved by the same."""
+    joined = [replace(runs[0])]
+    for run in runs[1:]:
+        if run.is_gap and run.move == joined[-1].move and not run.is_stray:
+            joined[-1].high = run.high
+        else:
+            joined.append(replace(run))
+    return joined
 
 
 def sound_lengths(table: PacketTable) -> NDArray[np.int64]:
