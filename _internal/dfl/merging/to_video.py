@@ -140,7 +140,7 @@ class VideoMerge:
         result = self._workspace.result(self._suffix)
         with replacing(result) as part:
             videos = [VideoPart(self._files(one).video, one.times) for one in self._parts]
-            for loss in join_parts(part, videos, self._form, plan.sound):
+            for loss in join_parts(part, videos, self._form, plan.sound_cut):
                 self._report.warn(loss)
             marks = mark_result(part, plan.sound, self._signer) if self._options.mark else None
         made = [result.name]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from dfl import __version__
 from dfl.base.errors import UserError
 from dfl.base.files import list_pictures
-from dfl.upkeep import machine, packages
+from dfl.upkeep import clips, machine, packages
 from dfl.upkeep.findings import Finding, look
 from dfl.workspace import Side, Workspace, default_root
 
@@ -65,6 +65,7 @@ def examine(workspace: Workspace, *, start_engine: bool) -> list[Finding]:
         ("Weights", _weights),
         ("Marks", _marks),
         ("Workspace", lambda: _workspace(workspace)),
+        ("Clips", lambda: clips.clips(workspace)),
     ]
     return [finding for topic, probe in looks for finding in look(topic, probe)]
 

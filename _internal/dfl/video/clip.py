@@ -8,8 +8,9 @@ import mmap
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ import numpy as np
 from dfl.base.errors import UserError
 from dfl.base.pictures import MAX_SIDE, Picture
 from dfl.video.boxes import top_level_boxes
+from dfl.video.demux import read_packets
+from dfl.video.read_timeline import read_timeline
+from dfl.video.timeline import Gaps, Timeline
 
 MAX_PIXELS = 2**27  # of one frame: 16K. A header can claim any size; memory is taken only below this.
 # Container types that hold a video by themselves. Playlists and scripts, which make libav open other files and
@@ -60,12 +64,32 @@ class Turn:
 
 
 @dataclass(frozen=True)
+class Reading:
+    """How a clip is read. video_stream: which of those that show pictures, from 0; None: the default one.
+
+    gaps: whether times without pictures are closed, see `timeline.py`.
+    """
+
+    video_stream: int | None = None
+    gaps: Gaps = "auto"
+
+
+@dataclass(frozen=True)
 class Sound:
     """One audio stream."""
 
     codec: str
     rate: int  # samples a second
     channels: int
+
+
+@dataclass(frozen=True)
+class OtherVideo:
+    """A stream of pictures in a file that has several. Size in pixels as coded."""
+
+    width: int
+    height: int
+    is_default: bool
 
 
 @dataclass(frozen=True)
@@ -89,6 +113,16 @@ class Clip:
     matrix: int  # colour matrix, primaries and transfer: code points of ITU-T H.273
     primaries: int
     transfer: int
+    has_alpha: bool = False
+    is_interlaced: bool = False  # what the first frame says of itself
+    container: str = ""  # libav's name of the kind of file
+    videos: tuple[OtherVideo, ...] = ()  # all streams of pictures
+    video_stream: int = 0  # which of them this clip is
+    subtitles: tuple[str, ...] = ()  # kinds
+    timecode: str = ""  # of the first frame
+    unread: int = 0  # bytes of a second file behind the first one, which are not read
+    reading: Reading = field(default_factory=Reading)
+    timeline: Timeline = field(default_factory=Timeline)
 
     @property
     def is_hdr(self) -> bool:
@@ -97,24 +131,58 @@ class Clip:
 
     @property
     def expected_frames(self) -> int | None:
-        """How many frames to expect: the header's number, else duration times rate."""
+        """How many frames to expect: the header's number, else those that are there; of a file that was cut, and
+        where a constant rate has a hole, those that should be there."""
+        times = self.timeline
+        found = times.packets + (times.missing if times.damaged or times.holes else 0)
+        return self.frames or (self._told_frames if self.ends_early else found) or self._told_frames or None
+
+    @property
+    def ends_early(self) -> bool:
+        """Whether the packets end well before the end that the file's header tells."""
+        told = self._told_frames
+        return told * 9 > (self.timeline.packets + self.timeline.missing) * 10 + 30 and not self.has_longer_sound
+
+    @property
+    def _told_frames(self) -> int:
+        """How many frames there are by the header's length; 0 where it tells none."""
         length = self.duration or self.length
-        return self.frames or (max(1, round(length * self.rate)) if length else None)
+        return max(1, round(length * self.rate)) if length else 0
+
+    @property
+    def has_longer_sound(self) -> bool:
+        """Whether the file's length is that of its sound."""
+        return any(sound.end >= float(self.length or 0) * 0.95 for sound in self.timeline.sounds)
 
 
-def read_clip(path: Path) -> Clip:
-    """Look at a clip and decode its first frame. UserError when there is no video in it that can be decoded."""
+def read_clip(path: Path, reading: Reading | None = None) -> Clip:
+    """Read all packets of a clip and decode its first frame: the one account of what it is, kept while it is unchanged.
+
+    UserError when there is no video in it that can be decoded.
+    """
     if not path.is_file():
         raise UserError(f"{path} is not there.", "Check the name, or put the clip there.")
-    if path.stat().st_size == 0:
+    state = path.stat()
+    if state.st_size == 0:
         raise UserError(f"{path} is empty (0 bytes).", "Copy or download the clip again.")
+    return _read_clip(path, reading or Reading(), (state.st_size, state.st_mtime_ns))
+
+
+@lru_cache(maxsize=8)
+def _read_clip(path: Path, reading: Reading, stamp: tuple[int, int]) -> Clip:
+    """stamp: by which a file is known to be the same as before."""
+    del stamp
+    timeline = _read_timeline(path, reading)
     with open_clip(path) as container:
-        stream = video_stream(container, path)
+        stream = video_stream(container, path, reading.video_stream)
         first = _first_frame(container, stream, path)
         turn = _turn(first)
         width, height = (first.height, first.width) if turn.is_swapped else (first.width, first.height)
         aspect = Fraction(stream.sample_aspect_ratio or 1) or Fraction(1)
         time_base = stream.time_base or Fraction(1, 90000)
+        streams = picture_streams(container)
+        is_plain = timeline.has_plain_pictures
+        seconds = Fraction(timeline.seconds).limit_denominator(1_000_000)
         return Clip(
             path=path,
             codec=kind_of(stream),
@@ -122,24 +190,45 @@ def read_clip(path: Path) -> Clip:
             height=height,
             pixel_aspect=1 / aspect if turn.is_swapped else aspect,
             turn=turn,
-            rate=_rate(stream),
+            rate=_rate(stream, None if is_plain else timeline.packets / seconds),
             time_base=time_base,
             start=start_ticks(container, time_base),
-            frames=stream.frames or None,
-            duration=Fraction(stream.duration * time_base) if stream.duration else None,
-            length=Fraction(container.duration, 1_000_000) if container.duration else None,
+            # What a header or the last time tells counts for a file that is one recording.
+            frames=(stream.frames or None) if is_plain else timeline.packets,
+            duration=(Fraction(stream.duration * time_base) if stream.duration else None) if is_plain else seconds,
+            length=(Fraction(container.duration, 1_000_000) if container.duration else None) if is_plain else seconds,
             sound=tuple(_sound(part) for part in container.streams.audio if part.codec_context is not None),
             is_full_range=first.color_range == 2 or first.format.name.startswith("yuvj"),
             matrix=int(first.colorspace),
             primaries=int(first.color_primaries),
             transfer=int(first.color_trc),
+            has_alpha=any(part.is_alpha for part in first.format.components),
+            is_interlaced=bool(first.interlaced_frame),
+            container=container.format.name,
+            videos=tuple(_other_video(part) for part in streams),
+            video_stream=streams.index(stream),
+            subtitles=tuple(kind_of(part) if part.codec_context else "unknown" for part in container.streams.subtitles),
+            timecode=_timecode(container, stream),
+            unread=_unread(path, container.format.name, timeline),
+            reading=reading,
+            timeline=timeline,
         )
+
+
+def _read_timeline(path: Path, reading: Reading) -> Timeline:
+    """Read all packets of the streams that are used."""
+    with open_clip(path) as container:
+        stream = video_stream(container, path, reading.video_stream)
+        others = [part for part in (*container.streams.audio, *container.streams.subtitles) if part.codec_context]
+        return read_timeline(container, stream, others, reading.gaps, float(container.start_time or 0) / 1_000_000)
 
 
 @contextmanager
 def open_clip(path: Path) -> Iterator[Any]:
     """Open a clip for reading (av.container.InputContainer). What libav cannot open is a UserError."""
-    options = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS}
+    # A transport stream that goes on under other packet numbers is still one stream, as where two were joined.
+    options = {"merge_pmt_versions": "1", "scan_all_pmts": "1"}  # the latter: a stream that begins later is known
+    options |= {"protocol_whitelist": "file", "format_whitelist": CONTAINERS}
     try:
         container = av.open(str(path.absolute()), metadata_errors="replace", container_options=options)
     except av.FFmpegError as error:
@@ -148,14 +237,26 @@ def open_clip(path: Path) -> Iterator[Any]:
         yield container
 
 
-def video_stream(container: Any, path: Path) -> Any:
-    """The stream that holds the clip's pictures; cover pictures of music files do not count."""
-    pictures = av.stream.Disposition.attached_pic
-    streams = [stream for stream in container.streams.video if not stream.disposition & pictures]
+def picture_streams(container: Any) -> list[Any]:
+    """The streams that show pictures; cover pictures of music files, and thumbnails of chapters, do not count."""
+    covers = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
+    return [stream for stream in container.streams.video if not stream.disposition & covers]
+
+
+def video_stream(container: Any, path: Path, number: int | None = None) -> Any:
+    """The stream that holds the clip's pictures: of that number, else the first that is a default one, else the
+    largest."""
+    streams = picture_streams(container)
     if not streams:
         what = "has sound but no video" if container.streams.audio else "has no video"
         raise UserError(f"{path} {what} in it.", "Choose a clip that shows a picture when it is played.")
-    stream = streams[0]
+    if number is not None and number >= len(streams):
+        raise UserError(
+            f"{path} has {len(streams)} {'video stream' if len(streams) == 1 else 'video streams'}, counted from 0, "
+            f"and no {number}.",
+            "Give another --video-stream, or none for the default.",
+        )
+    stream = max(streams, key=_rank) if number is None else streams[number]
     if stream.codec_context is None:
         raise UserError(
             f"{path} holds a kind of video that is not known here.", "Convert it to H.264 in an mp4 and try again."
@@ -163,6 +264,25 @@ def video_stream(container: Any, path: Path) -> Any:
     _check_size(stream.codec_context.width, stream.codec_context.height, path)
     stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
     return stream
+
+
+def _rank(stream: Any) -> tuple[bool, bool, int]:
+    """By what a stream of pictures is chosen; of equal ones the first."""
+    context = stream.codec_context
+    is_default = bool(stream.disposition & av.stream.Disposition.default)
+    return context is not None, is_default, context.width * context.height if context and not is_default else 0
+
+
+def _other_video(stream: Any) -> OtherVideo:
+    context = stream.codec_context
+    is_default = bool(stream.disposition & av.stream.Disposition.default)
+    return OtherVideo(context.width if context else 0, context.height if context else 0, is_default)
+
+
+def _timecode(container: Any, stream: Any) -> str:
+    """What the file says of the first frame's time of day."""
+    places = (stream, *(part for part in container.streams if part.type == "data"), container)
+    return next((part.metadata["timecode"] for part in places if "timecode" in part.metadata), "")
 
 
 def kind_of(stream: Any) -> str:
@@ -186,7 +306,7 @@ def _check_size(width: int, height: int, path: Path) -> None:
 def _first_frame(container: Any, stream: Any, path: Path) -> Any:
     """Decode until the first frame comes."""
     try:
-        for packet in container.demux(stream):
+        for packet in read_packets(container, stream):
             try:
                 frames = packet.decode()
             except av.InvalidDataError:
@@ -210,12 +330,15 @@ def _turn(frame: Any) -> Turn:
     return Turn(False, a < 0, d < 0)
 
 
-def _rate(stream: Any) -> Fraction:
-    """Frames a second: the stream's base rate where the mean agrees to half a percent, else the mean."""
-    mean, base = stream.average_rate or Fraction(0), stream.base_rate or Fraction(0)
+def _rate(stream: Any, mean: Fraction | None) -> Fraction:
+    """Frames a second: the stream's base rate where the mean agrees to half a percent, else the mean.
+
+    mean: where it is known better than the file tells.
+    """
+    mean, base = mean or stream.average_rate or Fraction(0), stream.base_rate or Fraction(0)
     if not mean or abs(base - mean) <= mean / 200:
         mean = base
-    return Fraction(mean) if 0 < mean <= 1000 else DEFAULT_RATE
+    return Fraction(mean).limit_denominator(1_000_000) if 0 < mean <= 1000 else DEFAULT_RATE
 
 
 def _sound(stream: Any) -> Sound:
@@ -236,6 +359,19 @@ def _unreadable(path: Path, error: av.FFmpegError) -> UserError:
         f"{path} is not a video that can be read ({error.strerror}).",
         "Check that it plays in a video player; convert it to mp4 if it does.",
     )
+
+
+def _unread(path: Path, kind: str, timeline: Timeline) -> int:
+    """How many bytes of a file come behind its end, as where two were put one behind the other; few do not count."""
+    size, end = path.stat().st_size, path.stat().st_size
+    if kind == "flv":
+        end = timeline.end_byte
+    elif kind.startswith("mov"):
+        with path.open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            boxes = list(top_level_boxes(content))
+        if sum(box.kind == b"moov" for box in boxes) > 1:
+            end = [box.start for box in boxes if box.kind in (b"ftyp", b"moov")][-2 if boxes[0].kind == b"ftyp" else -1]
+    return size - end if size - end > size // 20 else 0
 
 
 def _lacks_index(path: Path) -> bool:

@@ -9,7 +9,9 @@ from typing import Any
 import av
 
 from dfl.base.errors import UserError
-from dfl.video.clip import Clip, open_clip, video_stream
+from dfl.video.clip import Clip, open_clip
+from dfl.video.demux import read_packets
+from dfl.video.read import clip_stream
 from dfl.video.sound import SoundCut, SoundTrack
 
 
@@ -32,7 +34,7 @@ def copy_part(clip: Clip, target: Path, start: Fraction, end: Fraction | None, t
     key = _last_key_frame(clip, clip.start + round(start / clip.time_base))
     until = None if end is None else clip.start + round(end / clip.time_base)
     begin = (key - clip.start) * clip.time_base
-    sound = SoundCut(clip.path, begin, end, track, is_copied=True)
+    sound = SoundCut(clip.path, begin, end, track, is_copied=True, reading=clip.reading)
     last, frames = key, 0
     try:
         with (
@@ -40,11 +42,11 @@ def copy_part(clip: Clip, target: Path, start: Fraction, end: Fraction | None, t
             SoundTrack.of(sound, output, target.suffix) as tracks,
             open_clip(clip.path) as container,
         ):
-            source = video_stream(container, clip.path)
+            source = clip_stream(container, clip)
             stream: Any = copied_stream(output, source)
             tracks.add_streams()
             output.metadata.update(container.metadata)
-            for packet in _until(container.demux(source), key, until):
+            for packet in _until(clip.timeline.mended(read_packets(container, source)), key, until):
                 frames, last = frames + 1, max(last, _time(packet) + (packet.duration or 0))
                 packet.pts, packet.dts = _shifted(packet.pts, key), _shifted(packet.dts, key)
                 packet.stream = stream
@@ -79,7 +81,7 @@ def _last_key_frame(clip: Clip, wanted: int) -> int:
     """The display time of the last key frame up to `wanted`, in the file's ticks; of the first one if none is."""
     found = None
     with open_clip(clip.path) as container:
-        for packet in container.demux(video_stream(container, clip.path)):
+        for packet in clip.timeline.mended(read_packets(container, clip_stream(container, clip))):
             if packet.is_keyframe and packet.size and (packet.pts is not None or packet.dts is not None):
                 if found is None or found < _time(packet) <= wanted:
                     found = _time(packet)

@@ -9,7 +9,8 @@ from pathlib import Path
 from dfl.base.errors import UserError
 from dfl.base.files import need_space, replacing
 from dfl.base.report import Report
-from dfl.video.clip import Clip, read_clip
+from dfl.video.account import tell
+from dfl.video.clip import Clip, Reading, read_clip
 from dfl.video.colours import Colours
 from dfl.video.copy_part import copy_part
 from dfl.video.encoders import coding_of
@@ -30,7 +31,9 @@ def run(workspace: Workspace, options: CutVideoOptions, report: Report) -> None:
     """Cut a part out of a video; see `dfl cut-video --help`."""
     path = workspace.clip("src" if options.file == Path("src") else "dst") if _is_side(options.file) else options.file
     start, end = _span(options)
-    clip = read_clip(path)
+    clip = read_clip(path, Reading(options.video_stream, options.gaps))
+    if not clip.timeline.is_plain:
+        tell(clip, report)
     if clip.length and start >= clip.length:
         raise UserError(f"{path} is {float(clip.length):.3f} s long, it cannot be cut at {float(start):.3f} s.", _TIMES)
     track = _track(clip, options, report)
@@ -123,7 +126,7 @@ def _code(
         raise UserError(f"{clip.path} has no frame from {float(start):.3f} s on.", _TIMES)
     # The first frame is shown at once; from the very start, sound may come before it.
     shift = first.ticks if start else 0
-    sound = SoundCut(clip.path, shift * clip.time_base, end, track) if clip.sound else None
+    sound = SoundCut(clip.path, shift * clip.time_base, end, track, reading=clip.reading) if clip.sound else None
     form = VideoForm(
         coding=coding_of(EncodingOptions(bitrate=bitrate)),
         time_base=clip.time_base,

@@ -24,7 +24,8 @@ from dfl.base.files import (
 from dfl.base.pictures import encode_picture
 from dfl.base.processes import worker_count
 from dfl.base.report import Progress, Report
-from dfl.video.clip import Clip, open_clip, read_clip, video_stream
+from dfl.video.account import tell
+from dfl.video.clip import Clip, Reading, read_clip
 from dfl.video.colours import Colours
 from dfl.video.facts import NAME_DIGITS, ClipFacts, Source, fingerprint, read_facts, write_facts
 from dfl.video.options import ExtractFramesOptions
@@ -41,9 +42,9 @@ def run(workspace: Workspace, options: ExtractFramesOptions, report: Report) -> 
     if _uses_own_pictures(workspace, side, report):
         return
     workspace.create()
-    clip = read_clip(workspace.clip(side))
+    clip = read_clip(workspace.clip(side), Reading(options.video_stream, options.gaps))
     _tell(clip, options, report)
-    expected = clip.expected_frames or _count_packets(clip)
+    expected = clip.expected_frames or 1
     source = Source(
         name=clip.path.name,
         size=clip.path.stat().st_size,
@@ -51,11 +52,13 @@ def run(workspace: Workspace, options: ExtractFramesOptions, report: Report) -> 
         picture_format=options.format,
         fps=Fraction(str(options.fps)),
         digits=max(NAME_DIGITS, len(str(expected))),
+        video_stream=clip.video_stream,
+        gaps=options.gaps,
     )
-    kept = _prepare_folder(workspace, side, source, report)
+    kept = _prepare_folder(workspace, side, source, clip, report)
     folder = workspace.frames(side)
     facts = read_facts(workspace.clip_facts(side))
-    if facts and kept.issuperset(facts.frame_names()):
+    if facts and kept.issuperset(facts.frame_names()) and _has_times_of(facts, clip):
         report.done(f"All {len(facts.times)} frames of {clip.path.name} are there already.", frames=len(facts.times))
         return
     write_json(_unfinished(workspace, side), source.model_dump(mode="json"))
@@ -70,6 +73,13 @@ def run(workspace: Workspace, options: ExtractFramesOptions, report: Report) -> 
         frames=count,
         written=written,
     )
+
+
+def _has_times_of(facts: ClipFacts, clip: Clip) -> bool:
+    """Whether frames that were taken before have the very times that the clip has as it is read now."""
+    if clip.timeline.gaps and facts.source.gaps != clip.reading.gaps:
+        return False
+    return facts.has_mended_times or clip.timeline.has_plain_pictures
 
 
 def _uses_own_pictures(workspace: Workspace, side: Side, report: Report) -> bool:
@@ -89,23 +99,10 @@ def _uses_own_pictures(workspace: Workspace, side: Side, report: Report) -> bool
 
 def _tell(clip: Clip, options: ExtractFramesOptions, report: Report) -> None:
     """Say what the clip is, and what to know about it."""
-    seconds = clip.duration or clip.length
-    length = f", {float(seconds):.2f} s" if seconds else ""
-    turned = f", turned {clip.turn.clockwise_degrees} degrees as the file says" if clip.turn.clockwise_degrees else ""
+    tell(clip, report)
     rate = f"{float(clip.rate):.3f}".rstrip("0").rstrip(".")
-    report.line(f"{clip.path.name}: {clip.width} x {clip.height}, {rate} frames a second{length}, {clip.codec}{turned}")
-    if clip.is_hdr:
-        report.warn(f"{clip.path.name} is HDR video: its frames are mapped to ordinary (BT.709) colours.")
-    if abs(clip.pixel_aspect - 1) > Fraction(1, 100):
-        report.warn(f"{clip.path.name} has pixels that are not square: the frames keep them, the result says so.")
     if options.fps > clip.rate * Fraction(1001, 1000):
         report.warn(f"{clip.path.name} has {rate} frames a second, not {options.fps:g}: each is taken once.")
-
-
-def _count_packets(clip: Clip) -> int:
-    """Count the frames of a clip whose header tells neither their number nor its length; nothing is decoded."""
-    with open_clip(clip.path) as container:
-        return sum(packet.size > 0 for packet in container.demux(video_stream(container, clip.path)))
 
 
 def _unfinished(workspace: Workspace, side: Side) -> Path:
@@ -113,11 +110,11 @@ def _unfinished(workspace: Workspace, side: Side) -> Path:
     return workspace.clip_facts(side).with_suffix(".unfinished.json")
 
 
-def _prepare_folder(workspace: Workspace, side: Side, source: Source, report: Report) -> set[str]:
+def _prepare_folder(workspace: Workspace, side: Side, source: Source, clip: Clip, report: Report) -> set[str]:
     """Remove frames that were taken otherwise; returns the names of the whole frames that can be kept."""
     folder = workspace.frames(side)
     remove_parts(folder)
-    earlier = _earlier_source(workspace, side)
+    earlier, is_sure = _earlier_source(workspace, side, clip)
     pictures = list_pictures(folder)
     if earlier is None:
         if pictures:
@@ -127,7 +124,7 @@ def _prepare_folder(workspace: Workspace, side: Side, source: Source, report: Re
                 f"To use them as they are, go on with `dfl extract-faces {side}`.",
             )
         return set()
-    if earlier.gives_same_frames(source):
+    if earlier.gives_same_frames(source) and is_sure:
         return {path.name for path in pictures if _is_whole(path, source.picture_format)}
     why = "other options" if earlier.is_from(source) else f"another clip ({earlier.name})"
     report.warn(f"The frames in {folder} were taken from {why}: they are taken again.")
@@ -146,14 +143,19 @@ def _prepare_folder(workspace: Workspace, side: Side, source: Source, report: Re
     return set()
 
 
-def _earlier_source(workspace: Workspace, side: Side) -> Source | None:
-    """What the pictures in the folder were taken from, by a finished run or by one that was stopped."""
+def _earlier_source(workspace: Workspace, side: Side, clip: Clip) -> tuple[Source | None, bool]:
+    """What the pictures in the folder were taken from, by a finished run or by one that was stopped.
+
+    And whether the same source gives the same pictures: not where frames were chosen by times that are mended now.
+    """
     facts = read_facts(workspace.clip_facts(side))
     path = _unfinished(workspace, side)
-    if facts or not path.is_file():
-        return facts.source if facts else None
+    if facts:
+        return facts.source, not facts.source.fps or _has_times_of(facts, clip)
+    if not path.is_file():
+        return None, True
     try:
-        return Source.model_validate(read_json(path))
+        return Source.model_validate(read_json(path)), True
     except ValidationError as error:
         raise UserError(f"{path} is damaged.", "Delete it and the pictures beside it, then start again.") from error
 
@@ -213,6 +215,7 @@ def _extract(
         transfer=colours.transfer,
         matrix=colours.matrix,
         is_full_range=colours.is_full_range,
+        has_mended_times=True,
     )
     return facts, writer.count
 

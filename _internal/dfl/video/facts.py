@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from dfl.base.errors import UserError
 from dfl.base.files import read_json, write_json
+from dfl.video.clip import Reading
+from dfl.video.timeline import Gaps
 
 _SAMPLE = 2**20
 
@@ -27,6 +29,13 @@ class Source(BaseModel):
     picture_format: Literal["png", "jpg"]
     fps: Fraction = Field(ge=0)  # 0: all frames
     digits: int = Field(ge=1, le=12)  # of a frame's file name
+    video_stream: int = Field(default=0, ge=0)  # of those that show pictures; the first before it was noted
+    gaps: Gaps = "auto"  # how times without pictures were taken
+
+    @property
+    def reading(self) -> Reading:
+        """How the clip was read."""
+        return Reading(self.video_stream, self.gaps)
 
     def is_from(self, other: "Source") -> bool:
         """Whether both were taken from the same clip, in whatever way and under whatever name."""
@@ -34,7 +43,10 @@ class Source(BaseModel):
 
     def gives_same_frames(self, other: "Source") -> bool:
         """Whether the same pictures come out under the same names."""
-        return self.model_copy(update={"name": other.name}) == other
+        known = {"name": other.name}
+        if not self.fps:
+            known["gaps"] = other.gaps  # which changes times alone
+        return self.model_copy(update=known) == other
 
     def frame_name(self, number: int) -> str:
         """The file name of the frame of that number (from 1)."""
@@ -58,6 +70,7 @@ class ClipFacts(BaseModel):
     transfer: int
     matrix: int = 1  # by which the result is coded, as the clip was; of facts written before it was noted: BT.709
     is_full_range: bool = False
+    has_mended_times: bool = False  # by the clip's timeline; false of facts written before there was one
 
     @model_validator(mode="after")
     def _rises(self) -> Self:

@@ -9,7 +9,7 @@ from typing import Any
 from dfl.base.errors import UserError
 from dfl.video.clip import open_clip, video_stream
 from dfl.video.copy_part import copied_stream
-from dfl.video.sound import SoundTrack
+from dfl.video.sound import SoundCut, SoundTrack
 from dfl.video.write import VideoForm, opened_output, writing
 
 
@@ -21,7 +21,7 @@ class VideoPart:
     times: Sequence[tuple[int, int]]
 
 
-def join_parts(path: Path, parts: Sequence[VideoPart], form: VideoForm, sound: Path | None) -> list[str]:
+def join_parts(path: Path, parts: Sequence[VideoPart], form: VideoForm, sound: SoundCut | Path | None) -> list[str]:
     """Copy the frames of `parts` into `path`, a file of their type; the times are those that are given, exactly.
 
     All parts were coded in the same form, no frame before another that is shown earlier. sound: a clip whose audio

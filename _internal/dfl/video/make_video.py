@@ -26,6 +26,7 @@ from dfl.video.result import (
     tell_result,
     with_alpha,
 )
+from dfl.video.sound import SoundCut
 from dfl.video.write import Shown, VideoForm, mask_form, write_video
 from dfl.workspace import Workspace
 
@@ -56,7 +57,7 @@ def run(workspace: Workspace, options: MakeVideoOptions, report: Report) -> None
     need_result_space(workspace.root, plan, form, first.stat().st_size, copies=2)
     with replacing(result) as part:
         masks = workspace.merged_mask if options.alpha else None
-        _write(part, workspace.merged, plan, form, report, sound=plan.sound, label=options.label, masks=masks)
+        _write(part, workspace.merged, plan, form, report, sound=plan.sound_cut, label=options.label, masks=masks)
         marks = mark_result(part, plan.sound, signer) if options.mark else None
     made = [result.name]
     if has_masks and not options.alpha:
@@ -106,7 +107,7 @@ def _write(
     form: VideoForm,
     report: Report,
     *,
-    sound: Path | None = None,
+    sound: SoundCut | None = None,
     label: Label = "none",
     masks: Path | None = None,
 ) -> None:

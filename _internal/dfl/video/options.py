@@ -4,9 +4,20 @@ from pathlib import Path
 from typing import Literal
 
 from dfl.base.options import Options, option
+from dfl.video.timeline import Gaps
 from dfl.workspace import Side
 
 Label = Literal["none", "corner", "start"]
+
+
+_VIDEO_STREAM = option(
+    None, "Which video stream of a clip that has several, counted from 0; the default one if not given.", minimum=0
+)
+_GAPS = option(
+    "auto",
+    "Times without pictures, as where a recorder paused: close moves what follows forward, pictures and sound; "
+    "auto closes those of more than 10 seconds in which nothing sounds.",
+)
 
 
 class ExtractFramesOptions(Options):
@@ -23,6 +34,8 @@ class ExtractFramesOptions(Options):
     format: Literal["png", "jpg"] = option(
         "png", "Picture type: png keeps every value, jpg is several times smaller.", ask="Output image format"
     )
+    video_stream: int | None = _VIDEO_STREAM
+    gaps: Gaps = _GAPS
 
 
 class EncodingOptions(Options):
@@ -119,6 +132,8 @@ class CutVideoOptions(Options):
         False,
         "Cut without coding anew: nothing is lost and it takes no time, but it can begin at key frames only.",
     )
+    video_stream: int | None = _VIDEO_STREAM
+    gaps: Gaps = _GAPS
 
 
 class DenoiseFramesOptions(Options):

@@ -1,7 +1,7 @@
 """What a result is made of: which frames, each with its exact time, and whose sound."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -9,10 +9,12 @@ from pathlib import Path
 from dfl.base.errors import UserError
 from dfl.base.files import list_pictures
 from dfl.base.report import Report
-from dfl.video.clip import Clip, read_clip
+from dfl.video.account import tell
+from dfl.video.clip import Clip, Reading, read_clip
 from dfl.video.colours import Colours
 from dfl.video.facts import ClipFacts, fingerprint, read_facts
 from dfl.video.read import clip_end, decode, step_ticks
+from dfl.video.sound import SoundCut
 from dfl.workspace import Workspace
 
 MERGE_ADVICE = "Run merge first (4_merge), and let it finish."
@@ -29,7 +31,7 @@ class Timed:
 
 @dataclass(frozen=True)
 class Plan:
-    """What the result is made of. `sound` is data_dst's clip, None without it."""
+    """What the result is made of. `sound` is data_dst's clip, None without it; reading: how it is read."""
 
     frames: list[Timed]
     time_base: Fraction
@@ -37,6 +39,12 @@ class Plan:
     pixel_aspect: Fraction
     colours: Colours
     sound: Path | None
+    reading: Reading = field(default_factory=Reading)
+
+    @property
+    def sound_cut(self) -> SoundCut:
+        """The sound that goes with the frames: all of the clip's, read as they were."""
+        return SoundCut(self.sound, reading=self.reading)
 
 
 def read_plan(workspace: Workspace, default_rate: Fraction, report: Report) -> Plan:
@@ -46,7 +54,7 @@ def read_plan(workspace: Workspace, default_rate: Fraction, report: Report) -> P
     clip = _dst_clip(workspace, facts, report)
     sound = clip.path if clip and clip.sound else None
     if facts:
-        return _plan_of(facts, sound)
+        return _plan_of(with_mended_times(facts, clip, report) if clip else facts, sound)
     if clip and clip.is_hdr:
         raise UserError(
             f"{clip.path} is HDR video, and nothing says how its frames were taken out: colours would be wrong.",
@@ -69,21 +77,47 @@ def read_clip_plan(workspace: Workspace, report: Report) -> tuple[Clip, Plan]:
     A plan of a clip.json that leaves frames out leaves them out too.
     """
     path = workspace.clip("dst")
-    clip = read_clip(path)
     facts = read_facts(workspace.clip_facts("dst"))
     if facts:
         _check_source(path, facts)
+    clip = read_clip(path, facts.source.reading if facts else None)
     _tell_hdr(clip, report)
     sound = clip.path if clip.sound else None
     if facts:
-        return clip, _plan_of(facts, sound)
+        return clip, _plan_of(with_mended_times(facts, clip, report), sound)
+    if not clip.timeline.is_plain:
+        tell(clip, report)
+    ends = _read_times(clip, report)
+    stems = [f"{number:05d}" for number in range(1, len(ends))]
+    colours = Colours.of(clip)
+    plan = Plan(_timed(stems, ends), clip.time_base, clip.rate, clip.pixel_aspect, colours, sound, clip.reading)
+    return clip, plan
+
+
+def _read_times(clip: Clip, report: Report) -> list[int]:
+    """The ticks of all frames of a clip and of its end, found by decoding it."""
     times, end = [], 0
-    for frame in report.track(decode(clip, report.warn), f"Times of {path.name}", clip.expected_frames):
+    for frame in report.track(decode(clip, report.warn), f"Times of {clip.path.name}", clip.expected_frames):
         times.append(frame.ticks)
         end = frame.ticks + (frame.duration or step_ticks(clip))
-    ends = [*times, clip_end(clip, times[0], times[-1], end)]
-    stems = [f"{number:05d}" for number in range(1, len(times) + 1)]
-    return clip, Plan(_timed(stems, ends), clip.time_base, clip.rate, clip.pixel_aspect, Colours.of(clip), sound)
+    return [*times, clip_end(clip, times[0], times[-1], end)]
+
+
+def with_mended_times(facts: ClipFacts, clip: Clip, report: Report) -> ClipFacts:
+    """The facts with the clip's times as they are mended now; those of an earlier version have them as in the file."""
+    if facts.has_mended_times or clip.timeline.has_plain_pictures:
+        return facts
+    advice = f"Run extract-frames dst again: it takes the frames of {clip.path.name} with their right times."
+    if facts.source.fps:
+        raise UserError(f"The times of {clip.path} jump, and its frames were taken by an earlier version.", advice)
+    report.warn(
+        f"The times of {clip.path.name} jump: they are read anew, those in clip.json are of an earlier version."
+    )
+    *times, end = _read_times(clip, report)
+    if len(times) != len(facts.times):
+        raise UserError(f"{clip.path} has {len(times)} frames, {len(facts.times)} were taken out of it.", advice)
+    changed = {"times": times, "end": end, "rate": clip.rate, "time_base": clip.time_base, "has_mended_times": True}
+    return facts.model_copy(update=changed)
 
 
 def _plan_of(facts: ClipFacts, sound: Path | None) -> Plan:
@@ -95,6 +129,7 @@ def _plan_of(facts: ClipFacts, sound: Path | None) -> Plan:
         pixel_aspect=facts.pixel_aspect,
         colours=Colours(facts.matrix, facts.primaries, facts.transfer, facts.is_full_range),
         sound=sound,
+        reading=facts.source.reading,
     )
 
 
@@ -105,9 +140,9 @@ def _dst_clip(workspace: Workspace, facts: ClipFacts | None, report: Report) -> 
     except UserError as error:
         report.warn(f"{error.what} The result will have no sound.")
         return None
-    clip = read_clip(path)
     if facts:
         _check_source(path, facts)
+    clip = read_clip(path, facts.source.reading if facts else None)
     _tell_hdr(clip, report)
     return clip
 

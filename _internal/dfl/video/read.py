@@ -11,6 +11,7 @@ from av.video.reformatter import ColorPrimaries, ColorTrc, Interpolation, VideoR
 
 from dfl.base.pictures import Picture
 from dfl.video.clip import MAX_PIXELS, Clip, open_clip, video_stream
+from dfl.video.demux import read_packets
 
 # Without these flags libswscale takes a fast path that makes every frame one level darker (measured: mean -0.9 to
 # -1.4 of 255 on 8-bit H.264); with them the mean error is under 0.03, for 2 ms more at 640x360.
@@ -55,19 +56,42 @@ def decode(clip: Clip, warn: Warn) -> Iterator[CodedFrame]:
     step = step_ticks(clip)
     ticks, number, damage = -step, 0, Damage()
     with open_clip(clip.path) as container:
-        stream = video_stream(container, clip.path)
-        for content in decode_packets(container.demux(stream), stream, damage):
+        stream = clip_stream(container, clip)
+        for content in decode_packets(clip.timeline.mended(read_packets(container, stream)), stream, damage):
             if content.width * content.height > MAX_PIXELS:
                 damage.count += 1
                 continue
             number += 1
             # Some old files have no time stamps, some have equal ones.
             ticks = ticks + step if content.pts is None else max(content.pts - clip.start, ticks + 1)
+            damage.look_at(content, ticks)
             yield CodedFrame(number, ticks, int(content.duration or 0), content)
-    if damage.count or is_cut(clip, ticks):
-        expected = f" of about {clip.expected_frames}" if clip.expected_frames else ""
-        end = float((ticks + step) * clip.time_base)
-        warn(f"{clip.path.name} is damaged or cut: {number}{expected} frames could be decoded, up to {end:.2f} s.")
+    if damage.count or damage.patched or clip.timeline.damaged or _lost(clip, number) or is_cut(clip, ticks):
+        warn(_damage_in_words(clip, damage, number, float((ticks + step) * clip.time_base)))
+
+
+def _damage_in_words(clip: Clip, damage: "Damage", number: int, end: float) -> str:
+    """One or two sentences. number: of frames that could be decoded; end: of the last one, in seconds."""
+    expected = f" of about {clip.expected_frames}" if clip.expected_frames else ""
+    patched = f", {damage.patched} of them with errors" if damage.patched else ""
+    text = (
+        f"{clip.path.name} is damaged or cut: {number}{expected} frames could be decoded{patched}, up to {end:.2f} s."
+    )
+    places = [*clip.timeline.damaged, *([] if damage.first is None else [float(damage.first * clip.time_base)])]
+    return f"{text} The first damage is at {min(places):.2f} s." if places else text
+
+
+def _lost(clip: Clip, number: int) -> bool:
+    """Whether clearly fewer frames were decoded than packets were read. Half of them: a packet holds a field."""
+    packets = clip.timeline.packets
+    if clip.container == "avi" and (clip.frames or 0) - clip.timeline.stored > max(3, packets // 100):
+        return True  # its header counts packets
+    return number < packets - max(3, packets // 100) and number * 2 > packets + 2
+
+
+def clip_stream(container: Any, clip: Clip) -> Any:
+    """The stream of a clip's pictures in its opened file."""
+    return video_stream(container, clip.path, clip.video_stream)
 
 
 def step_ticks(clip: Clip) -> int:
@@ -89,14 +113,24 @@ def clip_end(clip: Clip, first: int, last: int, end: int) -> int:
 def is_cut(clip: Clip, last_ticks: int) -> bool:
     """Whether a clip whose last frame has this time ends well before the end that its header tells."""
     end = (last_ticks + step_ticks(clip)) * clip.time_base
+    if not clip.duration and clip.has_longer_sound:
+        return False
     return end < (clip.duration or clip.length or 0) * Fraction(9, 10) - 3 / clip.rate
 
 
 @dataclass
 class Damage:
-    """How many parts of a clip could not be decoded."""
+    """How many parts of a clip could not be decoded, and how many frames the decoder patched up."""
 
     count: int = 0
+    patched: int = 0
+    first: int | None = None  # ticks of the first of those
+
+    def look_at(self, content: Any, ticks: int) -> None:
+        """Count a frame (av.VideoFrame) that the decoder calls damaged."""
+        if content.is_corrupt:
+            self.patched += 1
+            self.first = ticks if self.first is None else self.first
 
 
 def decode_packets(packets: Iterator[Any], stream: Any, damage: Damage) -> Iterator[Any]:

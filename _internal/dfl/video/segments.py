@@ -16,8 +16,9 @@ import av
 
 from dfl.base.errors import UserError
 from dfl.base.pictures import Picture
-from dfl.video.clip import MAX_PIXELS, Clip, kind_of, open_clip, video_stream
-from dfl.video.read import CodedFrame, Damage, PictureMaker, Warn, decode, decode_packets, is_cut
+from dfl.video.clip import MAX_PIXELS, Clip, kind_of, open_clip
+from dfl.video.demux import read_packets
+from dfl.video.read import CodedFrame, Damage, PictureMaker, Warn, clip_stream, decode, decode_packets, is_cut
 
 SEGMENT_FRAMES = 48  # a part's fewest frames; opening a clip costs about as much as decoding ten
 # Kinds of video whose key frames forget all that was before. H.264 and HEVC are asked for the kind of key frame.
@@ -98,8 +99,9 @@ def read_segment(clip: Clip, segment: Segment, warn: Warn) -> Iterator[SegmentFr
             damage.count += 1
             continue
         ticks = max(content.pts - clip.start, ticks + 1)  # they rise, as those of decode do
+        damage.look_at(content, ticks)
         yield SegmentFrame(ticks, pictures.make(CodedFrame(0, ticks, int(content.duration or 0), content)))
-    if damage.count or (segment.end is None and is_cut(clip, ticks)):
+    if damage.count or damage.patched or (segment.end is None and is_cut(clip, ticks)):
         warn(f"{clip.path.name} is damaged or cut about {float(ticks * clip.time_base):.2f} s from its start.")
 
 
@@ -123,8 +125,8 @@ def _opened_at(clip: Clip, segment: Segment) -> Iterator[tuple[Any, Iterator[Any
     """The clip's video stream, and its packets from the part's key frame on."""
     for is_sought in (True, False):  # without an index, or with a wrong one: through the file from its start
         with open_clip(clip.path) as container:
-            stream = video_stream(container, clip.path)
-            packets = container.demux(stream)
+            stream = clip_stream(container, clip)
+            packets = read_packets(container, stream)
             if segment.start is None:
                 yield stream, packets
                 return
@@ -153,15 +155,17 @@ def _key_packet(packets: Iterator[Any], pts: int) -> Any:
 
 def _packets(clip: Clip) -> list[_Packet] | None:
     """All packets in the order of the file; None where they tell too little to cut between them."""
+    if not clip.timeline.has_plain_pictures:
+        return None  # where times begin anew nothing can be sought
     with open_clip(clip.path) as container:
-        stream = video_stream(container, clip.path)
+        stream = clip_stream(container, clip)
         kind = kind_of(stream)
         if (kind not in _FORGETTING and kind not in ("h264", "hevc")) or container.format.name == "avi":
             return None  # an avi has no display times
         prefix = _length_bytes(kind, bytes(stream.codec_context.extradata or b""))
         packets = []
         try:
-            for packet in container.demux(stream):
+            for packet in read_packets(container, stream):
                 if packet.size == 0 and packet.dts is None:
                     continue  # the mark of the end
                 if packet.pts is None or packet.is_corrupt or packet.size == 0 or packet.has_sidedata("new_extradata"):

@@ -5,14 +5,17 @@ Nothing more: other tags may tell where, when, by whom and with what a clip was 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Self
 
 import av
 
-from dfl.video.clip import kind_of, open_clip, start_ticks
+from dfl.video.clip import Reading, kind_of, open_clip, read_clip, start_ticks
+from dfl.video.code_sound import SoundCoder
+from dfl.video.demux import read_packets
+from dfl.video.timeline import SoundTimes, Timeline
 
 # What players of a container play. Sound of other kinds becomes AAC.
 COPIED = {
@@ -32,6 +35,12 @@ SUBTITLES = {
 # A coder's lead-in lies before time 0. mp4 and mov hide it by an edit list; the others would start with it, and all
 # frames come later by it.
 _NO_LEAD_IN = (".mkv", ".avi")
+# These kinds stay what they are when they have to be coded anew.
+LOSSLESS = {"flac", "alac", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", "pcm_f32le", "pcm_u8"}
+# An avi has no times: sound that begins later or has gaps would come too early. Few editors heed gaps in mp4 and mov.
+_LATEST_IN_AVI = 0.015  # seconds
+_LONGEST_GAPS = {".avi": 0.015, ".mp4": 0.1, ".mov": 0.1}  # seconds, all together
+PACKET_SAMPLES = {"aac": 1024, "ac3": 1536}  # of kinds whose packets are all alike, whatever the rate
 AAC_BITRATE = 192_000
 AAC_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 AAC_RATES = (44100, 48000)  # samples a second; others become 48000
@@ -46,6 +55,12 @@ class SoundCut:
     end: Fraction | None = None
     track: int | None = None
     is_copied: bool = False  # whatever its kind: it goes into a container of the type that it comes from
+    reading: Reading = field(default_factory=Reading)  # as the pictures were read
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is all that sounds in the clip."""
+        return self.track is None and not self.is_copied and not self.start and self.end is None
 
 
 class SoundTrack:
@@ -55,12 +70,14 @@ class SoundTrack:
     with the frames, so that memory stays bounded. `losses` says what could not be kept.
     """
 
-    def __init__(self, source: Any, output: Any, suffix: str, cut: SoundCut) -> None:
+    def __init__(self, source: Any, output: Any, suffix: str, cut: SoundCut, timeline: Timeline) -> None:
         self._source, self._output, self._suffix, self._cut = source, output, suffix, cut
+        self._timeline = timeline
         self._name = cut.path.name if cut.path else ""
         self._streams: dict[int, Any] = {}  # index in the source -> stream of the output
-        self._coded: set[int] = set()  # those that become AAC
+        self._coders: dict[int, SoundCoder] = {}  # of those that are coded anew
         self._offsets: dict[int, int] = {}
+        self._ends: dict[int, int] = {}  # where the packets end that were copied into an avi
         self._packets: Iterator[tuple[Fraction, Any]] = iter(())
         self._next: tuple[Fraction, Any] | None = None
         self.losses: list[str] = []
@@ -71,10 +88,11 @@ class SoundTrack:
         """The sound of a clip, or a cut of it; without a clip, or without sound in it, a track that does nothing."""
         cut = cut if isinstance(cut, SoundCut) else SoundCut(cut)
         if cut.path is None:
-            yield cls(None, output, suffix, cut)
+            yield cls(None, output, suffix, cut, Timeline())
             return
+        timeline = read_clip(cut.path, cut.reading).timeline
         with open_clip(cut.path) as source:
-            yield cls(source, output, suffix, cut)
+            yield cls(source, output, suffix, cut, timeline)
 
     def add_streams(self) -> None:
         """Add one stream to the output for each of the source. After the video stream, before the first packet."""
@@ -83,21 +101,48 @@ class SoundTrack:
         streams = list(self._source.streams.audio)
         for stream in streams if self._cut.track is None else streams[self._cut.track : self._cut.track + 1]:
             context = stream.codec_context
-            if context is None or not context.sample_rate:
+            if context is None:
                 self.losses.append(f"A sound track of {self._name} is of an unknown kind and was left out.")
-            elif self._cut.is_copied or kind_of(stream) in COPIED[self._suffix]:
+                continue
+            why = "" if self._cut.is_copied else self._why_coded(stream)
+            if not why:
                 self._take(stream, self._output.add_stream_from_template(stream))
+            elif context.sample_rate and kind_of(stream) in LOSSLESS & COPIED[self._suffix]:
+                self._code_alike(stream)
+                self.losses.append(why)
             else:
                 rate = context.sample_rate if context.sample_rate in AAC_RATES else AAC_RATES[-1]
                 layout = AAC_LAYOUTS.get(context.channels, "stereo")
                 self._take(stream, self._output.add_stream("aac", rate=rate, layout=layout, bit_rate=AAC_BITRATE))
-                self._coded.add(stream.index)
-                self.losses.append(f"Sound of {self._name}: {kind_of(stream)} became AAC, as {self._suffix} needs it.")
-        if self._cut == SoundCut(self._cut.path):
+                self._coders[stream.index] = SoundCoder(self._streams[stream.index])
+                self.losses.append(why)
+        if self._cut.is_whole:
             self._add_subtitles()
             self._add_chapters()
         self._packets = self._demux()
         self._next = next(self._packets, None)
+
+    def _why_coded(self, stream: Any) -> str:
+        """Why a stream of sound cannot be copied, in words; empty when it can."""
+        if not stream.codec_context.sample_rate:  # as where it begins late
+            return f"Sound of {self._name}: what it is shows only on the way, so it was coded anew."
+        has_no_header = kind_of(stream) == "aac" and self._suffix == ".avi" and not stream.codec_context.extradata
+        if has_no_header:
+            return f"Sound of {self._name} has no header of its own, which an avi needs: it was coded anew."
+        if kind_of(stream) not in COPIED[self._suffix]:
+            return f"Sound of {self._name}: {kind_of(stream)} became AAC, as {self._suffix} needs it."
+        times = next((sound for sound in self._timeline.sounds if sound.index == stream.index), None)
+        what = _unevenness(times, self._suffix, self._cut) if times else ""
+        return f"Sound of {self._name} {what}, so it was coded anew." if what else ""
+
+    def _code_alike(self, stream: Any) -> None:
+        """Code a stream in its own kind, which loses nothing."""
+        context = stream.codec_context
+        taken = self._output.add_stream(kind_of(stream), rate=context.sample_rate, layout=context.layout.name)
+        if kind_of(stream) in ("flac", "alac"):
+            taken.codec_context.format = context.format.name
+        self._take(stream, taken)
+        self._coders[stream.index] = SoundCoder(taken)
 
     def _take(self, stream: Any, taken: Any) -> None:
         """Note where a stream goes, when it begins, and its language."""
@@ -123,7 +168,10 @@ class SoundTrack:
         for chapter in self._source.chapters() if self._suffix != ".avi" else ():
             begin = start_ticks(self._source, chapter["time_base"])
             title = {name: text for name, text in chapter["metadata"].items() if name == "title"}
-            span = {"start": chapter["start"] - begin, "end": chapter["end"] - begin}
+            span = {
+                name: round(self._timeline.moved((chapter[name] - begin) * chapter["time_base"]) / chapter["time_base"])
+                for name in ("start", "end")
+            }
             chapters.append(chapter | span | {"metadata": title})
         if chapters:
             self._output.set_chapters(chapters)
@@ -133,15 +181,49 @@ class SoundTrack:
         while self._next is not None and (time is None or self._next[0] <= time):
             packet = self._next[1]
             stream = self._streams[packet.stream.index]
-            if packet.stream.index in self._coded:
-                self._code(packet, stream)
-            else:
+            if packet.stream.index in self._coders:
+                self._mux_coded(stream, self._coders[packet.stream.index].take(packet))
+            elif self._suffix != ".avi" or self._is_put_behind(packet, *self._packet_form(packet.stream)):
                 packet.stream = stream
                 self._output.mux(packet)
             self._next = next(self._packets, None)
         if time is None:
-            for index in self._coded:
-                self._output.mux(self._streams[index].encode(None))
+            for index, coder in self._coders.items():
+                self._mux_coded(self._streams[index], coder.finish())
+
+    def _packet_form(self, stream: Any) -> tuple[int, int]:
+        """How many samples each packet of a stream holds, and their rate."""
+        return (PACKET_SAMPLES.get(kind_of(stream), 0), stream.codec_context.sample_rate)
+
+    def _is_put_behind(self, packet: Any, samples: int, rate: int) -> bool:
+        """Let a packet of sound follow the one before, as an avi plays them; False where it would come too late.
+
+        samples: of every packet; 0 where they have different lengths, or hold samples as they are.
+        """
+        index = packet.stream_index
+        if samples:
+            length = Fraction(
+                samples, rate
+            )  # a tick of an avi's stream: of two that are rounded to one, none is written
+            place = packet.pts * packet.time_base / length
+            packet.pts = packet.dts = max(round(place), self._ends.get(index, -(2**62)))
+            packet.duration, packet.time_base = 1, length
+            if packet.pts - place > 1:
+                return False
+        else:
+            end = self._ends.get(index, packet.pts)
+            if end - packet.pts > (packet.duration or 0) / 2:
+                return False
+            packet.pts = packet.dts = max(packet.pts, end)
+        self._ends[index] = packet.pts + (packet.duration or 0)
+        return True
+
+    def _mux_coded(self, stream: Any, packets: Iterator[Any]) -> None:
+        for packet in packets:
+            if self._suffix in _NO_LEAD_IN and packet.pts + (packet.duration or 0) <= 0:
+                continue
+            packet.stream = stream
+            self._output.mux(packet)
 
     def _demux(self) -> Iterator[tuple[Fraction, Any]]:
         """Packets of the wanted streams, counted from the clip's start, each with its time in seconds."""
@@ -149,9 +231,9 @@ class SoundTrack:
         if not wanted:
             return
         try:
-            if self._cut.start:
+            if self._cut.start and self._timeline.is_plain:
                 self._source.seek(self._source_start(), backward=True)
-            for packet in self._source.demux(wanted):
+            for packet in self._timeline.mended(read_packets(self._source, wanted)):
                 if packet.size == 0 or packet.dts is None:
                     continue
                 offset = self._offsets[packet.stream.index]
@@ -171,11 +253,24 @@ class SoundTrack:
         """Where the wanted sound begins, in the container's own time (microseconds)."""
         return int(self._source.start_time or 0) + int(self._cut.start * 1_000_000)
 
-    def _code(self, packet: Any, stream: Any) -> None:
-        """Decode a packet and code its sound as AAC."""
-        try:
-            frames = packet.decode()
-        except av.FFmpegError:
-            return
-        for frame in frames:
-            self._output.mux(stream.encode(frame))
+
+def _unevenness(times: SoundTimes, suffix: str, cut: SoundCut) -> str:
+    """What a stream of sound cannot keep in a container when it is copied; empty if nothing."""
+    if times.has_changes:
+        return "changes its channels or its rate"
+    late = times.late - float(cut.start)
+    lacking = times.lacking if cut.is_whole else sum(_inside(gap, cut) for gap in times.gaps)
+    is_late = suffix == ".avi" and late > _LATEST_IN_AVI
+    if is_late and lacking > _LATEST_IN_AVI:
+        return f"begins {late:.2f} s late and lacks {lacking:.2f} s: silence is filled in"
+    if is_late:
+        return f"begins {late:.2f} s late: silence is filled in"
+    if suffix in _LONGEST_GAPS and lacking > _LONGEST_GAPS[suffix]:
+        return f"lacks {lacking:.2f} s: silence is filled in"
+    return ""
+
+
+def _inside(gap: tuple[float, float], cut: SoundCut) -> float:
+    """How many seconds of a gap (when it begins, how long it is) lie in a cut."""
+    end = gap[0] + gap[1] if cut.end is None else min(gap[0] + gap[1], float(cut.end))
+    return max(0.0, end - max(gap[0], float(cut.start)))

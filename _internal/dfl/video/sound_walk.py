@@ -1,0 +1,203 @@
+"""How a stream of sound or subtitles follows the pictures that it belongs to, when these are moved."""
+
+from bisect import bisect_right
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfl.video.picture_runs import PAUSE_SECONDS, PacketTable, PictureRun
+from dfl.video.timeline import NO_TIME, Mend, SoundTimes
+
+_TRIMMED_SECONDS = 0.5  # sound that steps back by less overlaps; by more, its clock began anew
+_LONGEST = 4  # times the usual: a packet of sound that says that it lasts longer stands before a gap, as in mp4
+_REAL_FORM = 3  # packets that have it: fewer are damaged ones
+_SOUND_GAP_SECONDS = 0.06  # between packets of sound: less is rounding
+_LEFT_RUN_SECONDS = 0.15  # sound may last that much longer than the pictures that it belongs to
+
+
+class SoundWalk:
+    """One stream of sound or subtitles on its way along the runs of the pictures. Times in ticks of the stream."""
+
+    def __init__(
+        self, table: PacketTable, pictures: PacketTable, runs: list[PictureRun], step: int, is_sound: bool
+    ) -> None:
+        scale = pictures.time_base / table.time_base
+        runs = _moved_alike(runs)
+        self._table, self._is_sound = table, is_sound
+        self._orders = [pictures.order[run.first] for run in runs] if len(pictures.order) else [0]
+        self._lows = [round(run.low * scale) for run in runs]
+        self._ends = [round((run.high + step) * scale) for run in runs]
+        self._moves = [round(run.move * scale) for run in runs]
+        self._closed = [run.is_closed for run in runs]
+        self._only_forward = all(run.is_gap for run in runs[1:])
+        self._second = round(1 / table.time_base)
+        self._times = table.times()
+        self._spacing = _usual_spacing(self._times)
+        self._lengths = sound_lengths(table)
+        self._run = 0
+        self._own = 0  # moved besides, because its own clock began anew
+        self._raw = NO_TIME
+        self._kept: list[tuple[int, int, int]] = []  # packet, start, end of those that were not left out
+        self._found: list[tuple[int, int]] = []
+        self._dropped: set[int] = set()
+        self._trimmed = self._rejoined = 0
+        if not self._is_even():
+            for place, ticks in enumerate(self._times.tolist()):
+                if ticks != NO_TIME:
+                    self._take(place, ticks)
+
+    def _is_even(self) -> bool:
+        """Whether nothing is to be done: the pictures are not moved, and the stream's own times rise evenly."""
+        if len(self._lows) > 1:
+            return False
+        steps = np.diff(self._times)
+        is_known = not (self._times == NO_TIME).any()
+        if self._is_sound:
+            return is_known and bool((steps > 0).all() and (steps < 10 * self._second).all())
+        return True
+
+    def _take(self, place: int, ticks: int) -> None:
+        """Look at the next packet."""
+        duration = int(self._lengths[place])
+        has_moved = self._choose_run(place, ticks)
+        self._raw = ticks
+        if self._is_in_closed_gap(ticks, duration):
+            self._dropped.add(place)
+            return
+        if self._is_sound:
+            self._adjust(ticks, has_moved)
+        move = self._moves[self._run] + self._own
+        if not self._found or self._found[-1][1] != move:
+            self._found.append((place, move))
+        if self._is_sound:
+            if self._begins_before_its_pictures(ticks, duration):
+                self._dropped.add(place)
+                self._trimmed += duration
+                return
+            if self._kept and (has_moved or ticks + move <= self._kept[-1][1]):
+                self._drop_overlap(ticks + move)
+            self._kept.append((place, ticks + move, ticks + move + duration))
+
+    def _choose_run(self, place: int, ticks: int) -> bool:
+        """Find the run that a packet belongs to; whether it is another one than that of the packet before."""
+        ahead = min(self._run + 1, len(self._lows) - 1)
+        if ahead == self._run:
+            return False
+        begun = bisect_right(self._orders, self._table.order[place])  # runs that have begun: so the next one's number
+        if self._raw == NO_TIME and not self._only_forward:
+            self._run = max(0, begun - 1)  # the stream begins with that recording
+            return self._run > 0
+        if not self._is_sound and not self._only_forward:
+            # Of subtitles, few and far between, only the place in the file tells.
+            has_moved = begun - 1 > self._run
+            self._run = max(self._run, begun - 1)
+            return has_moved
+        here, likely = self._distance(self._run, ticks), max(ahead, begun - 1)
+        if self._only_forward:
+            near = bisect_right(self._lows, ticks)
+            later = range(max(ahead, near - 1), min(max(ahead, near), len(self._lows) - 1) + 1)
+        else:
+            later = range(ahead, max(ahead, min(begun, len(self._lows) - 1)) + 1)
+        best = min(later, key=lambda run: (self._distance(run, ticks), abs(run - likely)))
+        there = self._distance(best, ticks)
+        steps_back = self._raw != NO_TIME and ticks < self._raw and not self._only_forward
+        has_left = here > _LEFT_RUN_SECONDS * self._second and there < here
+        if (steps_back and there <= max(here, self._second)) or has_left:
+            self._run = best
+            return True
+        return False
+
+    def _distance(self, run: int, ticks: int) -> int:
+        """How far a time of the file is from the run's pictures."""
+        return max(0, self._lows[run] - ticks, ticks - self._ends[run])
+
+    def _is_in_closed_gap(self, ticks: int, duration: int) -> bool:
+        """Whether a packet lies where no pictures are and what follows is moved forward."""
+        run, margin = self._run, self._second // 10
+        if run + 1 < len(self._lows) and self._closed[run + 1] and ticks > self._ends[run] + margin:
+            return True
+        return self._closed[run] and ticks + duration < self._lows[run] - margin
+
+    def _begins_before_its_pictures(self, ticks: int, duration: int) -> bool:
+        """Whether a packet sounds before the pictures of its recording come, while the one before still sounds."""
+        if self._run == 0 or not self._kept or ticks + duration // 2 >= self._lows[self._run]:
+            return False
+        return self._kept[-1][2] > ticks + self._moves[self._run] + duration // 2
+
+    def _adjust(self, ticks: int, has_moved: bool) -> None:
+        """Move sound whose own clock begins anew to where it ended."""
+        if not self._kept or has_moved:
+            self._own = 0
+            return
+        end = self._kept[-1][2]
+        plain = ticks + self._moves[self._run]
+        ahead = plain + self._own - end
+        if self._own and abs(plain - end) < abs(ahead):
+            self._own, ahead = 0, plain - end
+        is_far = self._distance(self._run, ticks) > PAUSE_SECONDS * self._second
+        if ahead < -_TRIMMED_SECONDS * self._second or (is_far and ahead > PAUSE_SECONDS * self._second):
+            self._own -= ahead
+            self._rejoined += 1
+
+    def _drop_overlap(self, start: int) -> None:
+        """Leave out packets that would still sound when this one begins; half a packet's length is let be."""
+        while self._kept and start - self._kept[-1][1] < self._spacing / 2:
+            place, begin, end = self._kept.pop()
+            self._dropped.add(place)
+            self._trimmed += end - begin
+
+    @property
+    def mend(self) -> Mend:
+        """How the stream is mended."""
+        moves = tuple([(0, self._found[0][1]), *self._found[1:]] if self._found else ())
+        longest = _LONGEST * self._spacing if self._is_sound else 0
+        return Mend(moves, frozenset(self._dropped), longest=longest, usual=self._spacing)
+
+    def told(self, start: float) -> SoundTimes:
+        """What is to know of a stream of sound. start: of the clip in the file's time, in seconds."""
+        seconds = self._table.seconds
+        if self._kept:
+            begins = np.array([begin for _, begin, _ in self._kept], np.int64)
+            ends = np.array([end for _, _, end in self._kept], np.int64)
+        else:
+            begins = self._times[self._times != NO_TIME]
+            ends = begins + self._lengths[self._times != NO_TIME]
+        if not len(begins):
+            return SoundTimes(self._table.index, 0.0, (), 0.0, 0, 0.0)
+        holes = begins[1:] - ends[:-1]
+        found = np.flatnonzero(holes > _SOUND_GAP_SECONDS * self._second).tolist()
+        return SoundTimes(
+            index=self._table.index,
+            late=seconds(int(begins[0])) - start,
+            gaps=tuple((seconds(int(ends[place])) - start, seconds(int(holes[place]))) for place in found),
+            trimmed=seconds(self._trimmed),
+            rejoined=self._rejoined,
+            end=seconds(int(ends[-1])) - start,
+            lacking=seconds(int(holes[holes > self._second // 200].sum())),
+            has_changes=sum(count >= _REAL_FORM for count in self._table.forms.values()) > 1,
+        )
+
+
+def _moved_alike(runs: list[PictureRun]) -> list[PictureRun]:
+    """The runs, those made one that follow each other and are moved by the same."""
+    joined = [replace(runs[0])]
+    for run in runs[1:]:
+        if run.is_gap and run.move == joined[-1].move and not run.is_stray:
+            joined[-1].high = run.high
+        else:
+            joined.append(replace(run))
+    return joined
+
+
+def sound_lengths(table: PacketTable) -> NDArray[np.int64]:
+    """How many ticks each packet of sound lasts; the usual number where the file tells none, or a gap with it."""
+    usual, lengths = _usual_spacing(table.times()), np.frombuffer(table.duration, np.int64)
+    return np.where((lengths > 0) & (lengths <= _LONGEST * usual), lengths, usual)
+
+
+def _usual_spacing(times: NDArray[np.int64]) -> int:
+    """Ticks between most packets of sound, at least 1."""
+    steps = np.diff(times[times != NO_TIME])
+    steps = steps[steps > 0]
+    return max(1, round(float(np.median(steps)))) if len(steps) else 1
