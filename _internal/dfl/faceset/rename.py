@@ -14,7 +14,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from dfl.base.errors import UserError
-from dfl.base.files import mendable, read_json, sync_folder, write_json
+from dfl.base.files import mendable, move, read_json, sync_folder, write_json
 from dfl.base.report import Report
 from dfl.faceset.file_names import same_place, why_unsafe
 from dfl.faceset.meta_dat import META_DAT, rename_in_meta_dat
@@ -118,7 +118,7 @@ def _move(source: Path, target: Path) -> None:
                 f"{source} cannot be renamed: {target} is in the way.", f"Move {target} away and start again."
             )
     elif source.exists():
-        source.rename(target)
+        move(source, target)
 
 
 def _next_round(folder: Path, plan: _Plan) -> _Plan:

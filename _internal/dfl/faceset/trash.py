@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures, mendable, sync_folder, write_text
+from dfl.base.files import list_pictures, mendable, move, sync_file, sync_folder, write_text
 from dfl.base.report import Report
 from dfl.faceset.side_index import add_to_index, read_index
 from dfl.faceset.tool_options import RestoreOptions, TrashOptions
@@ -192,7 +192,7 @@ def _move(source: Path, target: Path) -> None:
     """Rename, never over another file."""
     if target.exists():
         raise FileExistsError(None, "there is a file of this name", str(target))
-    source.rename(target)
+    move(source, target)
 
 
 def _append(path: Path, rows: list[Trashed]) -> None:
@@ -202,8 +202,7 @@ def _append(path: Path, rows: list[Trashed]) -> None:
         if journal.tell() and not _ends_with_newline(path):
             journal.write(b"\n")
         journal.write("".join(f"{_line(row)}\n" for row in rows).encode())
-        journal.flush()
-        os.fsync(journal.fileno())
+        sync_file(journal)
     if is_new:
         sync_folder(path.parent)
 

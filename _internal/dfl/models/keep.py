@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dfl.base.errors import UserError
-from dfl.base.files import mendable
+from dfl.base.files import mendable, move
 from dfl.models.backups import Backup, list_backups
 from dfl.models.lock import hold_model
 from dfl.models.saved_set import MANIFEST, finished_sets, list_models, model_folder, peek
@@ -104,7 +104,7 @@ def _move(folder: Path, target: Path) -> Path:
     with hold_model(folder):
         pass  # released before the move: Windows does not move a folder with an open file in it
     try:
-        return folder.rename(target)
+        return move(folder, target)
     except OSError as error:
         raise mendable(error, target) from error
 
