@@ -16,6 +16,8 @@ import click
 
 from dfl import __version__
 from dfl.base.errors import Stopped, UserError
+from dfl.base.output import guard_streams, lost, say
+from dfl.base.stopping import stop_on_every_signal
 from dfl.stages import STAGES, STEPS, Stage, stage
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ FIRST_WORDS = (
     "Say that a video is altered when you show it to others; results are marked as made, and `dfl verify` shows it.",
     "Make no sexual content of real people.",
 )
+STOPPED = 130
 COMMON = ("workspace", "yes", "ask", "progress")
 
 
@@ -158,9 +161,9 @@ def _run_stages(jobs: list[tuple[Stage, dict[str, Any]]], common: dict[str, Any]
     from dfl.workspace import Workspace, default_root
 
     workspace = Workspace((common["workspace"] or default_root()).absolute())
-    report = open_report(common["progress"])
-    _say_once(report)
     try:
+        report = open_report(common["progress"])
+        _say_once(report)
         for row, given in jobs:
             options = _complete(row, given, workspace, common)
             _load(row.run)(workspace, options, report)
@@ -175,8 +178,9 @@ def _say_once(report: Report) -> None:
     from dfl.video.credentials import config_folder
 
     shown = config_folder() / "first_words_shown"
-    if shown.exists():
-        return
+    with contextlib.suppress(OSError):
+        if shown.exists():
+            return
     for line in FIRST_WORDS:
         report.line(line)
     with contextlib.suppress(OSError):
@@ -185,13 +189,19 @@ def _say_once(report: Report) -> None:
 
 
 def _mendable(error: Exception, workspace: Workspace) -> UserError | None:
-    """What the user can do about a failure that no stage expected; None for our bugs."""
-    from dfl.base.files import mendable
+    """What the user can do about a failure that no stage expected; None for our bugs.
+
+    Here, and only here, everything ends that the operating system refuses: a folder that cannot be made, a lock, a name
+    that is too long, a file in a folder's place.
+    """
+    from dfl.base.files import is_refusal, mendable, place_of
 
     if isinstance(error, ImportError) and (error.name or "").partition(".")[0] != "dfl":
         return UserError(f"A package is missing or broken: {error}.", "`dfl doctor` tells what to do.")
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
-        return mendable(error, Path(error.filename or workspace.root))
+    if isinstance(error, OSError) and is_refusal(error):
+        if error.errno == errno.ENOENT:  # also what a mistake of ours looks like
+            _write_log(workspace)
+        return mendable(error, place_of(error, workspace.root))
     return None
 
 
@@ -267,12 +277,10 @@ def _load(reference: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
 def main() -> None:
     """Entry point: 0 done, 1 a bug, 2 the user can mend it, 130 stopped."""
+    guard_streams()
+    stop_on_every_signal()
     if os.name == "nt":
         import colorama
 
@@ -280,22 +288,32 @@ def main() -> None:
     # Before numpy is loaded. Work is spread over processes; threads of its BLAS would only wait for one another: on a
     # busy machine 30 milliseconds become 400 (measured).
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
-    try:
-        code = dfl.main(standalone_mode=False) or 0
-    except UserError as error:
-        _say(f"Error: {error.what}\n{error.todo}")
+    code = _exit_code()
+    if lost.is_cut_off and code == STOPPED:  # `| head -1`: whoever wanted to read has read enough
+        code = 0
+    elif lost.reason and not code:
         code = 2
+    sys.exit(code)
+
+
+def _exit_code() -> int:
+    """Run the command; what ends it is told in words."""
+    try:
+        code = int(dfl.main(standalone_mode=False) or 0)
+        sys.stdout.flush()
+        return code
+    except UserError as error:
+        say(f"Error: {error.what}\n{error.todo}")
     except click.ClickException as error:
         error.show()
-        code = 2
     except (Stopped, KeyboardInterrupt, click.Abort):
-        _say("Stopped. What was finished is kept; the same command goes on.")
-        code = 130
+        if not lost.is_cut_off:
+            say("Stopped. What was finished is kept; the same command goes on.")
+        return STOPPED
     except _Bug as bug:
         where = f"Details: {bug.log}" if bug.log else "".join(traceback.format_exception(bug.error))
-        _say(f"This is a bug in dfl: {type(bug.error).__name__}: {bug.error}\n{where}")
-        code = 1
-    sys.exit(code)
+        say(f"This is a bug in dfl: {type(bug.error).__name__}: {bug.error}\n{where}")
+        return 1
+    except OSError as error:  # before there is a workspace: the current folder was deleted
+        say(f"Error: {error.strerror or error}.\nGo to a folder that is there, or name one: --workspace PATH.")
+    return 2

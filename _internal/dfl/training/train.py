@@ -12,6 +12,7 @@ import numpy as np
 from dfl.base.asking import ask_text
 from dfl.base.errors import UserError
 from dfl.base.report import Report, Unheard
+from dfl.base.stopping import stop_signals
 from dfl.models.engine import Engine, scope_of, start_engine
 from dfl.models.lock import hold_model
 from dfl.models.open_model import SWAP_CLASSES
@@ -84,7 +85,7 @@ def _follow(workspace: Workspace, options: TrainRunOptions, peers: Peers, report
     from dfl.training.setup import set_up
     from dfl.training.trainer import Trainer
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in stop_signals():
         signal.signal(number, signal.SIG_IGN)  # the leader stops, and says so
     heard = peers.hear()
     # Which faces come next may depend on losses of earlier runs: without them this would be a share of other batches.
