@@ -161,9 +161,9 @@ def _run_stages(jobs: list[tuple[Stage, dict[str, Any]]], common: dict[str, Any]
     from dfl.workspace import Workspace, default_root
 
     workspace = Workspace((common["workspace"] or default_root()).absolute())
+    report = open_report(common["progress"])
+    _say_once(report)
     try:
-        report = open_report(common["progress"])
-        _say_once(report)
         for row, given in jobs:
             options = _complete(row, given, workspace, common)
             _load(row.run)(workspace, options, report)

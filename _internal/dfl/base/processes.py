@@ -19,10 +19,11 @@ from types import FrameType
 from typing import Any, Generic, TypeVar
 
 from dfl.base.errors import Stopped, UserError
-from dfl.base.memory import keep_freed_memory
+from dfl.base.memory import free_memory, keep_freed_memory
 from dfl.base.stopping import interrupt, note_every_signal
 
 _CTRL_C_SECONDS = 0.2
+_WORKER_BYTES = 200 * 2**20  # what one takes, with what it works on
 _END_SECONDS = 20  # an idle worker that has not ended by then is killed
 _Handler = Callable[[int, FrameType | None], Any]
 Item = TypeVar("Item")
@@ -39,11 +40,14 @@ class Outcome(Generic[Item, Result]):
 
 
 def worker_count(wanted: int = 0, most: int = 16) -> int:
-    """How many processes to start: `wanted`, or (0) one for each core this process may use, at most `most`."""
+    """How many processes or threads to start: `wanted`, or (0) one for each core this process may use.
+
+    At most `most`, and no more than find room in the memory that is free.
+    """
     if wanted > 0:
         return wanted
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, most))
+    return max(1, min(cores, most, free_memory() // _WORKER_BYTES))
 
 
 def lower_priority() -> None:
