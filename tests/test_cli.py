@@ -12,6 +12,7 @@ import pytest
 from dfl import cli, stages
 from dfl import workspace as workspace_module
 from dfl.base.errors import Stopped, UserError
+from dfl.base.locks import hold_folders
 from dfl.base.options import Options, option
 from dfl.stages import STAGES, Stage
 from dfl.workspace import Workspace
@@ -301,3 +302,18 @@ def test_consent_and_honesty_are_said_once(workspace: Workspace, tmp_path: Path)
     )
     assert "consent" in first
     assert "consent" not in second
+
+
+def test_a_stage_that_runs_already_is_named_and_nothing_is_disturbed(workspace: Workspace, capsys: Any) -> None:
+    workspace.create()
+    before = sorted(workspace.root.rglob("*"))
+    with hold_folders(workspace.running, "extract-faces dst", ("data_dst",), ("data_dst/aligned",), print):
+        for words in (("extract-faces", "dst"), ("sort", "dst", "--by", "hue"), ("extract-frames", "dst"), ("merge",)):
+            assert _dfl(*words, "--yes", "--workspace", str(workspace.root)) == 2
+            shown = capsys.readouterr().err
+            assert f"extract-faces dst (process {os.getpid()}, since " in shown
+            assert "Wait until it has finished" in shown
+        for words in (("models", "list"), ("extract-faces", "src")):  # these never wait, or are about other faces
+            _dfl(*words, "--workspace", str(workspace.root))
+            assert "process" not in capsys.readouterr().err
+    assert [path for path in sorted(workspace.root.rglob("*")) if "running" not in path.parts] == before

@@ -157,6 +157,7 @@ def _parameter(name: str, field: FieldInfo) -> click.Parameter:
 
 def _run_stages(jobs: list[tuple[Stage, dict[str, Any]]], common: dict[str, Any]) -> None:
     """Run stages in order in one workspace, each with the options given, asked, remembered or declared."""
+    from dfl.base.locks import hold_folders
     from dfl.base.report import open_report
     from dfl.workspace import Workspace, default_root
 
@@ -165,8 +166,11 @@ def _run_stages(jobs: list[tuple[Stage, dict[str, Any]]], common: dict[str, Any]
     _say_once(report)
     try:
         for row, given in jobs:
-            options = _complete(row, given, workspace, common)
-            _load(row.run)(workspace, options, report)
+            side = str(given.get("side", ""))
+            reads, writes = row.parts(side) if workspace.root.is_dir() else ([], [])
+            with hold_folders(workspace.running, f"{row.name} {side}".strip(), reads, writes, report.warn):
+                options = _complete(row, given, workspace, common)
+                _load(row.run)(workspace, options, report)
     except (UserError, Stopped, KeyboardInterrupt, click.ClickException):
         raise
     except Exception as error:

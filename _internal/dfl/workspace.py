@@ -83,6 +83,11 @@ class Workspace:
         return self.root / "logs"
 
     @property
+    def running(self) -> Path:
+        """What runs in this workspace: a lock for every stage, and who it is."""
+        return self.logs / "running"
+
+    @property
     def inspect_page(self) -> Path:
         """What `inspect` found, as one page for a browser."""
         return self.root / "inspect.html"

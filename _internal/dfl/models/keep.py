@@ -100,7 +100,7 @@ def _move(folder: Path, target: Path) -> Path:
     """Rename a model's folder while nobody trains it."""
     if not folder.is_dir():
         raise UserError(f"There is no {folder}.", "`dfl models` lists what there is.")
-    with hold_model(folder):
+    with hold_model(folder, "models"):
         pass  # released before the move: Windows does not move a folder with an open file in it
     try:
         return move(folder, target)
