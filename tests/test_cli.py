@@ -236,14 +236,25 @@ def test_remembered_answers_that_are_no_longer_valid_are_forgotten(kitchen: Kitc
     assert kitchen.runs[-1][2]["form"] == "round"
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "7"])
-def test_a_damaged_file_of_answers_is_named(kitchen: Kitchen, capsys: Any, text: str) -> None:
+@pytest.mark.parametrize("content", [b"", bytes(300), b'{"bake src": {"minu', b"[]", b"7", b"\xff\xfe"])
+def test_a_damaged_file_of_answers_is_set_aside_and_no_stage_stops(
+    kitchen: Kitchen, capsys: Any, content: bytes
+) -> None:
     Path("workspace").mkdir()
-    Path("workspace/answers.json").write_text(text)
-    assert _dfl("bake", "src") == 2
-    shown = capsys.readouterr().err
-    assert "answers.json" in shown
-    assert "Delete it" in shown
+    Path("workspace/answers.json").write_bytes(content)
+    assert _dfl("bake", "src") == 0
+    assert "answers.json is damaged: it is answers_damaged_1.json now" in capsys.readouterr().out
+    assert Path("workspace/answers_damaged_1.json").read_bytes() == content
+    assert _dfl("bake", "src", "--ask", answers="35\nsquare\nn\n") == 0
+    assert json.loads(Path("workspace/answers.json").read_text())["bake src"]["minutes"] == 35
+    assert "damaged" not in capsys.readouterr().out
+
+
+def test_answers_that_cannot_be_kept_do_not_stop_a_stage(kitchen: Kitchen, capsys: Any) -> None:
+    Path("workspace/answers.json").mkdir(parents=True)
+    assert _dfl("bake", "src", "--ask", answers="35\nsquare\nn\n") == 0
+    assert kitchen.runs[0][2]["minutes"] == 35
+    assert "The answers are not remembered: " in capsys.readouterr().out
 
 
 def test_json_progress_is_json(kitchen: Kitchen, capsys: Any) -> None:

@@ -169,7 +169,7 @@ def _run_stages(jobs: list[tuple[Stage, dict[str, Any]]], common: dict[str, Any]
             side = str(given.get("side", ""))
             reads, writes = row.parts(side) if workspace.root.is_dir() else ([], [])
             with hold_folders(workspace.running, f"{row.name} {side}".strip(), reads, writes, report.warn):
-                options = _complete(row, given, workspace, common)
+                options = _complete(row, given, workspace, common, report)
                 _load(row.run)(workspace, options, report)
     except (UserError, Stopped, KeyboardInterrupt, click.ClickException):
         raise
@@ -209,21 +209,21 @@ def _mendable(error: Exception, workspace: Workspace) -> UserError | None:
     return None
 
 
-def _complete(row: Stage, given: dict[str, Any], workspace: Workspace, common: dict[str, Any]) -> Options:
+def _complete(
+    row: Stage, given: dict[str, Any], workspace: Workspace, common: dict[str, Any], report: Report
+) -> Options:
     """Flags first, then answers (asked now or remembered), then declared defaults."""
     from pydantic import ValidationError
 
     from dfl.base.asking import ask_options
-    from dfl.base.files import read_json, write_json
+    from dfl.base.files import read_or_set_aside
 
     options_class = _load(row.options)
     for name in COMMON:
         if name in options_class.model_fields and common[name] is not None:
             given[name] = common[name]
     if "ask" not in options_class.model_fields:  # else the stage asks by itself, when it knows its model
-        remembered = read_json(workspace.answers) if workspace.answers.is_file() else {}
-        if not isinstance(remembered, dict):
-            raise UserError(f"{workspace.answers} is no file of answers.", "Delete it: the questions are put again.")
+        remembered = read_or_set_aside(workspace.answers, report.warn)
         key = f"{row.name} {given['side']}" if "side" in given else row.name
         answers = _still_valid(options_class, remembered.get(key))
         if common["ask"] and not common["yes"]:
@@ -232,8 +232,7 @@ def _complete(row: Stage, given: dict[str, Any], workspace: Workspace, common: d
                 options_class, known, skip=given.keys() | options_class.pointless_questions(workspace.root, known)
             )
             if answers:
-                workspace.create()
-                write_json(workspace.answers, remembered | {key: answers})
+                _remember(workspace, remembered | {key: answers}, report)
         given = answers | given
     try:
         return options_class(**given)  # type: ignore[no-any-return]
@@ -241,6 +240,17 @@ def _complete(row: Stage, given: dict[str, Any], workspace: Workspace, common: d
         first = error.errors()[0]
         flag = "--" + str(first["loc"][0]).replace("_", "-") if first["loc"] else row.name
         raise UserError(f"{flag}: {first['msg']}. Got {first['input']!r}.", f"See `dfl {row.name} --help`.") from error
+
+
+def _remember(workspace: Workspace, answers: dict[str, Any], report: Report) -> None:
+    """Keep answers for the next time; where they cannot be kept, the stage can still do its work."""
+    from dfl.base.files import write_json
+
+    try:
+        workspace.root.mkdir(parents=True, exist_ok=True)
+        write_json(workspace.answers, answers)
+    except (OSError, UserError) as error:
+        report.warn(f"The answers are not remembered: {error.what if isinstance(error, UserError) else error}")
 
 
 def _still_valid(options_class: type[Options], answers: Any) -> dict[str, Any]:

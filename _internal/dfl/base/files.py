@@ -156,6 +156,36 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path} cannot be read: {error}", "Delete it or put back an older copy of it.") from error
 
 
+def set_aside(path: Path) -> Path:
+    """Rename a damaged file, so that it is in nobody's way and not lost; returns where it is now."""
+    number = 1
+    while (aside := path.with_name(f"{path.stem}_damaged_{number}{path.suffix}")).exists():
+        number += 1
+    return move(path, aside)
+
+
+def read_or_set_aside(path: Path, warn: Callable[[str], None]) -> dict[str, Any]:
+    """The object in a JSON file that the program can do without; empty where it is missing or damaged.
+
+    A damaged one is set aside under another name, and `warn` is told in one line. For files that hold a user's work
+    use `read_json`, which stops.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        found = read_json(path)
+    except UserError:
+        found = None
+    if isinstance(found, dict):
+        return found
+    try:
+        told = f"it is {set_aside(path).name} now"
+    except OSError:  # it may only be read
+        told = "it is not used"
+    warn(f"{path} is damaged: {told}, and what it remembered is forgotten.")
+    return {}
+
+
 def mendable(error: OSError, path: Path) -> UserError:
     """Turn an error of the operating system at `path` into words and a way out."""
     reason = error.strerror or str(error) or type(error).__name__
