@@ -120,8 +120,9 @@ def _step_command() -> click.Command:
 
 
 def _common_parameters() -> list[click.Parameter]:
+    place = click.Path(readable=False, path_type=Path)  # one that cannot be read is told by the stage, also the doctor
     return [
-        click.Option(["--workspace"], type=click.Path(path_type=Path), help="The folder of clips, faces and model."),
+        click.Option(["--workspace"], type=place, help="The folder of clips, faces and model."),
         click.Option(["--yes"], is_flag=True, help="No questions: remembered answers and defaults."),
         click.Option(["--ask"], is_flag=True, help="Put the questions, as a double-click does."),
         click.Option(["--progress"], type=click.Choice(["auto", "plain", "json"]), default="auto", show_default=True),
@@ -167,7 +168,11 @@ def _run_stages(jobs: list[tuple[Stage, dict[str, Any]]], common: dict[str, Any]
     try:
         for row, given in jobs:
             side = str(given.get("side", ""))
-            reads, writes = row.parts(side) if workspace.root.is_dir() else ([], [])
+            reads, writes = row.parts(side)
+            if (reads or writes) and (obstacle := workspace.obstacle(reads + writes)):
+                raise obstacle
+            if not workspace.root.is_dir():  # nothing to hold, and no reason to make it
+                reads = writes = []
             with hold_folders(workspace.running, f"{row.name} {side}".strip(), reads, writes, report.warn):
                 options = _complete(row, given, workspace, common, report)
                 _load(row.run)(workspace, options, report)

@@ -12,7 +12,7 @@ class Stage:
 
     `reads` and `writes` are the parts of the workspace that a stage goes by and that it changes, "{side}" standing for
     its side: a part that is written belongs to one stage at a time, and nobody reads it meanwhile (dfl.base.locks). A
-    stage without them never waits. Training, which takes other faces while it pretrains, holds them itself.
+    stage without them never waits. Training holds its faces itself: while it pretrains they are others.
     """
 
     name: str
@@ -76,6 +76,7 @@ STAGES = (
         "Train a model on both facesets until you stop it.",
         "dfl.training.options:TrainOptions",
         "dfl.training.train:run",
+        reads=("model",),
     ),
     Stage(
         "models",
@@ -102,6 +103,7 @@ STAGES = (
         "Train XSeg, which draws the masks of faces, on outlines that you drew.",
         "dfl.training.options:XsegTrainOptions",
         "dfl.training.train:run",
+        reads=("model",),
     ),
     Stage(
         "xseg-apply",

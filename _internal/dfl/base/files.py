@@ -152,8 +152,11 @@ def read_json(path: Path) -> Any:
     """Read JSON, with or without the mark that Windows editors put in front; UserError names a file that is none."""
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"))
-    except (ValueError, OSError, RecursionError) as error:
-        raise UserError(f"{path} cannot be read: {error}", "Delete it or put back an older copy of it.") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} cannot be read: {error}.", "Delete it or put back an older copy of it.") from error
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"{path} cannot be read: {reason}.", "Look what lies there, and who may read it.") from error
 
 
 def set_aside(path: Path) -> Path:
@@ -188,6 +191,8 @@ def read_or_set_aside(path: Path, warn: Callable[[str], None]) -> dict[str, Any]
 
 def mendable(error: OSError, path: Path) -> UserError:
     """Turn an error of the operating system at `path` into words and a way out."""
+    if PART_MARK in path.name:  # what is half-written has a name that only we know
+        path = path.with_name(path.name.partition(PART_MARK)[0] + path.suffix)
     reason = error.strerror or str(error) or type(error).__name__
     in_the_way = _file_in_the_way(path) if error.errno in (errno.ENOTDIR, errno.EEXIST) else None
     if in_the_way:
@@ -237,7 +242,12 @@ _REFUSALS: tuple[tuple[tuple[int, ...], str, str], ...] = (
         "Free some space and start again; finished work is kept.",
     ),
     (
-        (errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.ETXTBSY),
+        (errno.EROFS,),
+        "{path} cannot be written: {reason}.",
+        "Move the workspace to a disk and a folder that you may write to, or name another one: --workspace PATH.",
+    ),
+    (
+        (errno.EACCES, errno.EPERM, errno.EBUSY, errno.ETXTBSY),
         "{path} cannot be {verb}: {reason}.",
         "Close programs that have it open, or move the workspace to a folder that you may write to.",
     ),

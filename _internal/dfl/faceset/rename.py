@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dfl.base.errors import UserError
-from dfl.base.files import mendable, move, read_json, sync_folder, write_json
+from dfl.base.files import mendable, move, place_of, read_json, sync_folder, write_json
 from dfl.base.locks import Held, hold_file
 from dfl.base.report import Report
 from dfl.faceset.file_names import same_place, why_unsafe
@@ -106,7 +106,7 @@ def _carry_out(folder: Path, plan: _Plan, report: Report | None) -> None:
             aside.rmdir()
         (folder / JOURNAL).unlink()
     except OSError as error:
-        raise mendable(error, Path(error.filename or folder)) from error
+        raise mendable(error, place_of(error, folder)) from error
 
 
 def _move(source: Path, target: Path) -> None:

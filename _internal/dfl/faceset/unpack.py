@@ -7,7 +7,7 @@ takes over the files that are whole.
 from pathlib import Path
 
 from dfl.base.errors import UserError
-from dfl.base.files import mendable, need_space, remove_parts, sync_file, sync_folder, write_bytes
+from dfl.base.files import mendable, need_space, place_of, remove_parts, sync_file, sync_folder, write_bytes
 from dfl.base.report import Report
 from dfl.faceset.keep_options import UnpackOptions
 from dfl.faceset.pak_format import PAK_NAME, Member, read_at, read_members
@@ -33,7 +33,7 @@ def run(workspace: Workspace, options: UnpackOptions, report: Report) -> None:
         pak.unlink()
         sync_folder(folder)
     except OSError as error:
-        raise mendable(error, Path(error.filename or pak)) from error
+        raise mendable(error, place_of(error, pak)) from error
     persons = {member.person for member in members if member.person}
     more = f" of {len(persons)} persons, in a folder each" if persons else ""
     report.done(f"{folder}: {len(members)} faces{more}; the pack is deleted.", faces=len(members))

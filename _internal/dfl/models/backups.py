@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dfl.base.errors import UserError
-from dfl.base.files import mendable, move, need_space, sync_file, sync_folder
+from dfl.base.files import mendable, move, need_space, place_of, sync_file, sync_folder
 from dfl.models.saved_set import MANIFEST, finished_sets, peek, read_set, write_set
 
 KEPT = 24
@@ -83,7 +83,7 @@ def make_backup(folder: Path) -> Path:
         move(part, place / "01")
         sync_folder(place)
     except OSError as error:
-        raise mendable(error, part) from error
+        raise mendable(error, place_of(error, part)) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return place / "01"

@@ -87,6 +87,8 @@ def _hold_faces(workspace: Workspace, saved: SavedSet, report: Report) -> Abstra
     """Keep stages away that change the faces which are trained on; while a model is pretrained they are others."""
     stage = "xseg-train" if saved.class_name == XSEG else "train"
     reads = ("model",) if saved.options.get("pretrain") else ("model", "data_src/aligned", "data_dst/aligned")
+    if obstacle := workspace.obstacle(reads):
+        raise obstacle
     return hold_folders(workspace.running, stage, reads, (), report.warn)
 
 

@@ -20,6 +20,7 @@ from dfl.base.files import (
     move,
     move_over,
     need_space,
+    place_of,
     read_json,
     remove_parts,
     write_bytes,
@@ -150,7 +151,7 @@ def _prepare(folder: Path, frames: list[_Frame], options: DenoiseFramesOptions) 
         work.mkdir(exist_ok=True)
         remove_parts(work)
     except OSError as error:
-        raise mendable(error, work) from error
+        raise mendable(error, place_of(error, work)) from error
     write_json(journal, settings)
     return work
 
@@ -239,7 +240,7 @@ def _exchange(folder: Path) -> None:
             path.unlink()
         work.rmdir()
     except OSError as error:
-        raise mendable(error, folder) from error
+        raise mendable(error, place_of(error, folder)) from error
 
 
 def _finish_exchange(folder: Path, report: Report) -> None:
