@@ -48,7 +48,7 @@ def stocked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in (1, 2, 3):
         for folder in (workspace.frames("dst"), workspace.merged, workspace.merged_mask):
             folder.mkdir(exist_ok=True)
-            write_picture(folder / f"{number:05d}.png", FRAME)
+            write_picture(folder / f"{number:05d}.png", np.ascontiguousarray(FRAME[:120, :160]))
     write_faces(workspace.aligned("dst"), 3)
     write_faces(workspace.aligned("src"), 3)
     write_set(model_folder(workspace.model, "new", "SAEHD"), SavedSet("SAEHD", {}, 1, {"w": np.zeros(4, np.float32)}))
@@ -89,6 +89,7 @@ def _is_told(code: int, said: str) -> None:
     assert "Errno" not in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", WALKED, ids=lambda row: row.name)
 def test_every_stage_tells_that_a_disk_can_only_be_read(row: Stage, read_only: Path, capsys: Any) -> None:
     code, said = _run(row, read_only, capsys)
@@ -153,6 +154,7 @@ OBSTACLES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
 @pytest.mark.parametrize("obstacle", OBSTACLES)
 @pytest.mark.parametrize("row", WALKED, ids=lambda row: row.name)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dfl.base.asking import ask_yes
 from dfl.base.errors import Stopped
-from dfl.base.files import PICTURE_SUFFIXES, mendable, place_of, size_in_words
+from dfl.base.files import PICTURE_SUFFIXES, mendable, size_in_words
 from dfl.base.report import Report
 from dfl.upkeep.options import ClearWorkspaceOptions
 from dfl.workspace import Workspace
@@ -100,4 +100,4 @@ def _remove(folder: Path) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise mendable(error, place_of(error, folder)) from error
+        raise mendable(error, folder) from error  # what shutil names may be relative
