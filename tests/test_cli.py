@@ -12,6 +12,7 @@ import pytest
 from dfl import cli, stages
 from dfl import workspace as workspace_module
 from dfl.base.errors import Stopped, UserError
+from dfl.base.locks import hold_folders
 from dfl.base.options import Options, option
 from dfl.stages import STAGES, Stage
 from dfl.workspace import Workspace
@@ -235,14 +236,25 @@ def test_remembered_answers_that_are_no_longer_valid_are_forgotten(kitchen: Kitc
     assert kitchen.runs[-1][2]["form"] == "round"
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "7"])
-def test_a_damaged_file_of_answers_is_named(kitchen: Kitchen, capsys: Any, text: str) -> None:
+@pytest.mark.parametrize("content", [b"", bytes(300), b'{"bake src": {"minu', b"[]", b"7", b"\xff\xfe"])
+def test_a_damaged_file_of_answers_is_set_aside_and_no_stage_stops(
+    kitchen: Kitchen, capsys: Any, content: bytes
+) -> None:
     Path("workspace").mkdir()
-    Path("workspace/answers.json").write_text(text)
-    assert _dfl("bake", "src") == 2
-    shown = capsys.readouterr().err
-    assert "answers.json" in shown
-    assert "Delete it" in shown
+    Path("workspace/answers.json").write_bytes(content)
+    assert _dfl("bake", "src") == 0
+    assert "answers.json is damaged: it is answers_damaged_1.json now" in capsys.readouterr().out
+    assert Path("workspace/answers_damaged_1.json").read_bytes() == content
+    assert _dfl("bake", "src", "--ask", answers="35\nsquare\nn\n") == 0
+    assert json.loads(Path("workspace/answers.json").read_text())["bake src"]["minutes"] == 35
+    assert "damaged" not in capsys.readouterr().out
+
+
+def test_answers_that_cannot_be_kept_do_not_stop_a_stage(kitchen: Kitchen, capsys: Any) -> None:
+    Path("workspace/answers.json").mkdir(parents=True)
+    assert _dfl("bake", "src", "--ask", answers="35\nsquare\nn\n") == 0
+    assert kitchen.runs[0][2]["minutes"] == 35
+    assert "The answers are not remembered: " in capsys.readouterr().out
 
 
 def test_json_progress_is_json(kitchen: Kitchen, capsys: Any) -> None:
@@ -301,3 +313,18 @@ def test_consent_and_honesty_are_said_once(workspace: Workspace, tmp_path: Path)
     )
     assert "consent" in first
     assert "consent" not in second
+
+
+def test_a_stage_that_runs_already_is_named_and_nothing_is_disturbed(workspace: Workspace, capsys: Any) -> None:
+    workspace.create()
+    before = sorted(workspace.root.rglob("*"))
+    with hold_folders(workspace.running, "extract-faces dst", ("data_dst",), ("data_dst/aligned",), print):
+        for words in (("extract-faces", "dst"), ("sort", "dst", "--by", "hue"), ("extract-frames", "dst"), ("merge",)):
+            assert _dfl(*words, "--yes", "--workspace", str(workspace.root)) == 2
+            shown = capsys.readouterr().err
+            assert f"extract-faces dst (process {os.getpid()}, since " in shown
+            assert "Wait until it has finished" in shown
+        for words in (("models", "list"), ("extract-faces", "src")):  # these never wait, or are about other faces
+            _dfl(*words, "--workspace", str(workspace.root))
+            assert "process" not in capsys.readouterr().err
+    assert [path for path in sorted(workspace.root.rglob("*")) if "running" not in path.parts] == before

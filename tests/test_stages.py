@@ -84,3 +84,12 @@ def test_options_of_all_stages_import_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("row", STAGES, ids=lambda row: row.name)
+def test_what_a_stage_reads_and_writes_are_parts_of_a_workspace(row: Stage) -> None:
+    for side in ("src", "dst") if row.has_sides else ("",):
+        reads, writes = row.parts(side)
+        assert not set(reads) & set(writes)
+        for part in reads + writes:
+            assert part.split("/")[0] in {"data_src", "data_dst", "model", "result", "inspect.html", "dfl_demo"}

@@ -16,6 +16,8 @@ import click
 
 from dfl import __version__
 from dfl.base.errors import Stopped, UserError
+from dfl.base.output import guard_streams, lost, say
+from dfl.base.stopping import stop_on_every_signal
 from dfl.stages import STAGES, STEPS, Stage, stage
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ FIRST_WORDS = (
     "Say that a video is altered when you show it to others; results are marked as made, and `dfl verify` shows it.",
     "Make no sexual content of real people.",
 )
+STOPPED = 130
 COMMON = ("workspace", "yes", "ask", "progress")
 
 
@@ -117,8 +120,9 @@ def _step_command() -> click.Command:
 
 
 def _common_parameters() -> list[click.Parameter]:
+    place = click.Path(readable=False, path_type=Path)  # one that cannot be read is told by the stage, also the doctor
     return [
-        click.Option(["--workspace"], type=click.Path(path_type=Path), help="The folder of clips, faces and model."),
+        click.Option(["--workspace"], type=place, help="The folder of clips, faces and model."),
         click.Option(["--yes"], is_flag=True, help="No questions: remembered answers and defaults."),
         click.Option(["--ask"], is_flag=True, help="Put the questions, as a double-click does."),
         click.Option(["--progress"], type=click.Choice(["auto", "plain", "json"]), default="auto", show_default=True),
@@ -154,6 +158,7 @@ def _parameter(name: str, field: FieldInfo) -> click.Parameter:
 
 def _run_stages(jobs: list[tuple[Stage, dict[str, Any]]], common: dict[str, Any]) -> None:
     """Run stages in order in one workspace, each with the options given, asked, remembered or declared."""
+    from dfl.base.locks import hold_folders
     from dfl.base.report import open_report
     from dfl.workspace import Workspace, default_root
 
@@ -162,8 +167,15 @@ def _run_stages(jobs: list[tuple[Stage, dict[str, Any]]], common: dict[str, Any]
     _say_once(report)
     try:
         for row, given in jobs:
-            options = _complete(row, given, workspace, common)
-            _load(row.run)(workspace, options, report)
+            side = str(given.get("side", ""))
+            reads, writes = row.parts(side)
+            if (reads or writes) and (obstacle := workspace.obstacle(reads + writes)):
+                raise obstacle
+            if not workspace.root.is_dir():  # nothing to hold, and no reason to make it
+                reads = writes = []
+            with hold_folders(workspace.running, f"{row.name} {side}".strip(), reads, writes, report.warn):
+                options = _complete(row, given, workspace, common, report)
+                _load(row.run)(workspace, options, report)
     except (UserError, Stopped, KeyboardInterrupt, click.ClickException):
         raise
     except Exception as error:
@@ -175,8 +187,9 @@ def _say_once(report: Report) -> None:
     from dfl.video.credentials import config_folder
 
     shown = config_folder() / "first_words_shown"
-    if shown.exists():
-        return
+    with contextlib.suppress(OSError):
+        if shown.exists():
+            return
     for line in FIRST_WORDS:
         report.line(line)
     with contextlib.suppress(OSError):
@@ -185,31 +198,37 @@ def _say_once(report: Report) -> None:
 
 
 def _mendable(error: Exception, workspace: Workspace) -> UserError | None:
-    """What the user can do about a failure that no stage expected; None for our bugs."""
-    from dfl.base.files import mendable
+    """What the user can do about a failure that no stage expected; None for our bugs.
+
+    Here, and only here, everything ends that the operating system refuses: a folder that cannot be made, a lock, a name
+    that is too long, a file in a folder's place.
+    """
+    from dfl.base.files import is_refusal, mendable, place_of
 
     if isinstance(error, ImportError) and (error.name or "").partition(".")[0] != "dfl":
         return UserError(f"A package is missing or broken: {error}.", "`dfl doctor` tells what to do.")
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
-        return mendable(error, Path(error.filename or workspace.root))
+    if isinstance(error, OSError) and is_refusal(error):
+        if error.errno == errno.ENOENT:  # also what a mistake of ours looks like
+            _write_log(workspace)
+        return mendable(error, place_of(error, workspace.root))
     return None
 
 
-def _complete(row: Stage, given: dict[str, Any], workspace: Workspace, common: dict[str, Any]) -> Options:
+def _complete(
+    row: Stage, given: dict[str, Any], workspace: Workspace, common: dict[str, Any], report: Report
+) -> Options:
     """Flags first, then answers (asked now or remembered), then declared defaults."""
     from pydantic import ValidationError
 
     from dfl.base.asking import ask_options
-    from dfl.base.files import read_json, write_json
+    from dfl.base.files import read_or_set_aside
 
     options_class = _load(row.options)
     for name in COMMON:
         if name in options_class.model_fields and common[name] is not None:
             given[name] = common[name]
     if "ask" not in options_class.model_fields:  # else the stage asks by itself, when it knows its model
-        remembered = read_json(workspace.answers) if workspace.answers.is_file() else {}
-        if not isinstance(remembered, dict):
-            raise UserError(f"{workspace.answers} is no file of answers.", "Delete it: the questions are put again.")
+        remembered = read_or_set_aside(workspace.answers, report.warn)
         key = f"{row.name} {given['side']}" if "side" in given else row.name
         answers = _still_valid(options_class, remembered.get(key))
         if common["ask"] and not common["yes"]:
@@ -218,8 +237,7 @@ def _complete(row: Stage, given: dict[str, Any], workspace: Workspace, common: d
                 options_class, known, skip=given.keys() | options_class.pointless_questions(workspace.root, known)
             )
             if answers:
-                workspace.create()
-                write_json(workspace.answers, remembered | {key: answers})
+                _remember(workspace, remembered | {key: answers}, report)
         given = answers | given
     try:
         return options_class(**given)  # type: ignore[no-any-return]
@@ -227,6 +245,17 @@ def _complete(row: Stage, given: dict[str, Any], workspace: Workspace, common: d
         first = error.errors()[0]
         flag = "--" + str(first["loc"][0]).replace("_", "-") if first["loc"] else row.name
         raise UserError(f"{flag}: {first['msg']}. Got {first['input']!r}.", f"See `dfl {row.name} --help`.") from error
+
+
+def _remember(workspace: Workspace, answers: dict[str, Any], report: Report) -> None:
+    """Keep answers for the next time; where they cannot be kept, the stage can still do its work."""
+    from dfl.base.files import write_json
+
+    try:
+        workspace.root.mkdir(parents=True, exist_ok=True)
+        write_json(workspace.answers, answers)
+    except (OSError, UserError) as error:
+        report.warn(f"The answers are not remembered: {error.what if isinstance(error, UserError) else error}")
 
 
 def _still_valid(options_class: type[Options], answers: Any) -> dict[str, Any]:
@@ -267,12 +296,10 @@ def _load(reference: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
 def main() -> None:
     """Entry point: 0 done, 1 a bug, 2 the user can mend it, 130 stopped."""
+    guard_streams()
+    stop_on_every_signal()
     if os.name == "nt":
         import colorama
 
@@ -280,22 +307,32 @@ def main() -> None:
     # Before numpy is loaded. Work is spread over processes; threads of its BLAS would only wait for one another: on a
     # busy machine 30 milliseconds become 400 (measured).
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
-    try:
-        code = dfl.main(standalone_mode=False) or 0
-    except UserError as error:
-        _say(f"Error: {error.what}\n{error.todo}")
+    code = _exit_code()
+    if lost.is_cut_off and code == STOPPED:  # `| head -1`: whoever wanted to read has read enough
+        code = 0
+    elif lost.reason and not code:
         code = 2
+    sys.exit(code)
+
+
+def _exit_code() -> int:
+    """Run the command; what ends it is told in words."""
+    try:
+        code = int(dfl.main(standalone_mode=False) or 0)
+        sys.stdout.flush()
+        return code
+    except UserError as error:
+        say(f"Error: {error.what}\n{error.todo}")
     except click.ClickException as error:
         error.show()
-        code = 2
     except (Stopped, KeyboardInterrupt, click.Abort):
-        _say("Stopped. What was finished is kept; the same command goes on.")
-        code = 130
+        if not lost.is_cut_off:
+            say("Stopped. What was finished is kept; the same command goes on.")
+        return STOPPED
     except _Bug as bug:
         where = f"Details: {bug.log}" if bug.log else "".join(traceback.format_exception(bug.error))
-        _say(f"This is a bug in dfl: {type(bug.error).__name__}: {bug.error}\n{where}")
-        code = 1
-    sys.exit(code)
+        say(f"This is a bug in dfl: {type(bug.error).__name__}: {bug.error}\n{where}")
+        return 1
+    except OSError as error:  # before there is a workspace: the current folder was deleted
+        say(f"Error: {error.strerror or error}.\nGo to a folder that is there, or name one: --workspace PATH.")
+    return 2

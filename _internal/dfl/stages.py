@@ -9,6 +9,10 @@ class Stage:
 
     `options` is a subclass of dfl.base.options.Options; `run(workspace, options, report)` does the work. A stage
     whose options have a field `side` is a command for src and one for dst.
+
+    `reads` and `writes` are the parts of the workspace that a stage goes by and that it changes, "{side}" standing for
+    its side: a part that is written belongs to one stage at a time, and nobody reads it meanwhile (dfl.base.locks). A
+    stage without them never waits. Training holds its faces itself: while it pretrains they are others.
     """
 
     name: str
@@ -16,6 +20,13 @@ class Stage:
     options: str
     run: str
     has_sides: bool = False
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+
+    def parts(self, side: str) -> tuple[list[str], list[str]]:
+        """What it reads and writes, for one side."""
+        reads, writes = ([part.format(side=side) for part in parts] for parts in (self.reads, self.writes))
+        return reads, writes
 
 
 STAGES = (
@@ -25,6 +36,7 @@ STAGES = (
         "dfl.video.options:ExtractFramesOptions",
         "dfl.video.extract_frames:run",
         has_sides=True,
+        writes=("data_{side}",),
     ),
     Stage(
         "extract-faces",
@@ -32,6 +44,8 @@ STAGES = (
         "dfl.extraction.options:ExtractFacesOptions",
         "dfl.extraction.extract_faces:run",
         has_sides=True,
+        reads=("data_{side}",),
+        writes=("data_{side}/aligned", "data_{side}/aligned_debug"),
     ),
     Stage(
         "people",
@@ -39,6 +53,7 @@ STAGES = (
         "dfl.faceset.people_options:PeopleOptions",
         "dfl.faceset.split_people:run",
         has_sides=True,
+        writes=("data_{side}/aligned",),
     ),
     Stage(
         "sort",
@@ -46,18 +61,22 @@ STAGES = (
         "dfl.faceset.sort_options:SortOptions",
         "dfl.faceset.sort:run",
         has_sides=True,
+        writes=("data_{side}/aligned",),
     ),
     Stage(
         "inspect",
         "Tell what facesets have and lack: directions, people, doubtful faces; writes a page for the browser.",
         "dfl.faceset.inspect_options:InspectOptions",
         "dfl.faceset.inspect:run",
+        reads=("data_src/aligned", "data_dst/aligned"),
+        writes=("inspect.html",),
     ),
     Stage(
         "train",
         "Train a model on both facesets until you stop it.",
         "dfl.training.options:TrainOptions",
         "dfl.training.train:run",
+        reads=("model",),
     ),
     Stage(
         "models",
@@ -70,18 +89,21 @@ STAGES = (
         "Compare a model's backups and its newest state on the same faces.",
         "dfl.training.compare_options:CompareOptions",
         "dfl.training.compare_snapshots:run",
+        reads=("data_src/aligned", "data_dst/aligned", "model"),
     ),
     Stage(
         "time-lapse",
         "Make a video of a model's preview history.",
         "dfl.training.time_lapse_options:TimeLapseOptions",
         "dfl.training.time_lapse:run",
+        reads=("model",),
     ),
     Stage(
         "xseg-train",
         "Train XSeg, which draws the masks of faces, on outlines that you drew.",
         "dfl.training.options:XsegTrainOptions",
         "dfl.training.train:run",
+        reads=("model",),
     ),
     Stage(
         "xseg-apply",
@@ -89,6 +111,8 @@ STAGES = (
         "dfl.faceset.xseg_options:XsegApplyOptions",
         "dfl.extraction.apply_xseg:run",
         has_sides=True,
+        reads=("model",),
+        writes=("data_{side}/aligned",),
     ),
     Stage(
         "xseg-fetch",
@@ -96,6 +120,8 @@ STAGES = (
         "dfl.faceset.xseg_options:XsegFetchOptions",
         "dfl.faceset.xseg_labels:run_fetch",
         has_sides=True,
+        reads=("data_{side}/aligned",),
+        writes=("data_{side}/aligned_xseg",),
     ),
     Stage(
         "xseg-remove",
@@ -103,6 +129,7 @@ STAGES = (
         "dfl.faceset.xseg_options:XsegRemoveOptions",
         "dfl.faceset.xseg_labels:run_remove",
         has_sides=True,
+        writes=("data_{side}/aligned",),
     ),
     Stage(
         "xseg-remove-labels",
@@ -110,18 +137,23 @@ STAGES = (
         "dfl.faceset.xseg_options:XsegRemoveOptions",
         "dfl.faceset.xseg_labels:run_remove_labels",
         has_sides=True,
+        writes=("data_{side}/aligned",),
     ),
     Stage(
         "merge",
         "Put the trained face into every frame of data_dst.",
         "dfl.merging.options:MergeOptions",
         "dfl.merging.merge:run",
+        reads=("data_dst", "data_dst/aligned", "model"),
+        writes=("data_dst/merged", "result"),
     ),
     Stage(
         "make-video",
         "Make result and result_mask from the merged frames, with data_dst's times and sound.",
         "dfl.video.options:MakeVideoOptions",
         "dfl.video.make_video:run",
+        reads=("data_dst", "data_dst/merged"),
+        writes=("result",),
     ),
     Stage(
         "trash",
@@ -129,6 +161,7 @@ STAGES = (
         "dfl.faceset.tool_options:TrashOptions",
         "dfl.faceset.trash:run",
         has_sides=True,
+        writes=("data_{side}/aligned",),
     ),
     Stage(
         "restore",
@@ -136,6 +169,7 @@ STAGES = (
         "dfl.faceset.tool_options:RestoreOptions",
         "dfl.faceset.trash:run_restore",
         has_sides=True,
+        writes=("data_{side}/aligned",),
     ),
     Stage(
         "resize",
@@ -143,6 +177,7 @@ STAGES = (
         "dfl.faceset.tool_options:ResizeOptions",
         "dfl.faceset.resize:run",
         has_sides=True,
+        writes=("data_{side}/aligned",),
     ),
     Stage(
         "enhance",
@@ -150,6 +185,7 @@ STAGES = (
         "dfl.extraction.enhance_options:EnhanceOptions",
         "dfl.extraction.enhance:run",
         has_sides=True,
+        writes=("data_{side}/aligned",),
     ),
     Stage(
         "debug-landmarks",
@@ -157,6 +193,8 @@ STAGES = (
         "dfl.faceset.tool_options:DebugLandmarksOptions",
         "dfl.faceset.debug_landmarks:run",
         has_sides=True,
+        reads=("data_{side}/aligned",),
+        writes=("data_{side}/aligned_debug_landmarks",),
     ),
     Stage(
         "export-mask",
@@ -164,6 +202,8 @@ STAGES = (
         "dfl.faceset.tool_options:ExportMaskOptions",
         "dfl.faceset.export_mask:run",
         has_sides=True,
+        reads=("data_{side}/aligned",),
+        writes=("data_{side}/aligned_mask",),
     ),
     Stage(
         "pack",
@@ -171,6 +211,7 @@ STAGES = (
         "dfl.faceset.keep_options:PackOptions",
         "dfl.faceset.pack:run",
         has_sides=True,
+        writes=("data_{side}/aligned",),
     ),
     Stage(
         "unpack",
@@ -178,6 +219,7 @@ STAGES = (
         "dfl.faceset.keep_options:UnpackOptions",
         "dfl.faceset.unpack:run",
         has_sides=True,
+        writes=("data_{side}/aligned",),
     ),
     Stage(
         "save-metadata",
@@ -185,6 +227,7 @@ STAGES = (
         "dfl.faceset.keep_options:SaveMetadataOptions",
         "dfl.faceset.save_metadata:run",
         has_sides=True,
+        writes=("data_{side}/aligned",),
     ),
     Stage(
         "restore-metadata",
@@ -192,6 +235,7 @@ STAGES = (
         "dfl.faceset.keep_options:RestoreMetadataOptions",
         "dfl.faceset.restore_metadata:run",
         has_sides=True,
+        writes=("data_{side}/aligned",),
     ),
     Stage(
         "recover-names",
@@ -199,6 +243,7 @@ STAGES = (
         "dfl.faceset.keep_options:RecoverNamesOptions",
         "dfl.faceset.recover_names:run",
         has_sides=True,
+        writes=("data_{side}/aligned",),
     ),
     Stage(
         "cut-video",
@@ -212,12 +257,14 @@ STAGES = (
         "dfl.video.options:DenoiseFramesOptions",
         "dfl.video.denoise_frames:run",
         has_sides=True,
+        writes=("data_{side}",),
     ),
     Stage(
         "clear-workspace",
         "Delete frames, faces and models of the workspace; videos stay.",
         "dfl.upkeep.options:ClearWorkspaceOptions",
         "dfl.upkeep.clear_workspace:run",
+        writes=("data_src", "data_dst", "data_src/aligned", "data_dst/aligned", "data_dst/merged", "model"),
     ),
     Stage(
         "doctor",
@@ -248,6 +295,7 @@ STAGES = (
         "Make two short clips and go the whole road once.",
         "dfl.demo.options:DemoOptions",
         "dfl.demo.demo:run",
+        writes=("dfl_demo",),
     ),
     Stage(
         "bench",

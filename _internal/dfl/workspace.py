@@ -1,6 +1,6 @@
 """Every folder and file name of a workspace, in one place."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -83,6 +83,11 @@ class Workspace:
         return self.root / "logs"
 
     @property
+    def running(self) -> Path:
+        """What runs in this workspace: a lock for every stage, and who it is."""
+        return self.logs / "running"
+
+    @property
     def inspect_page(self) -> Path:
         """What `inspect` found, as one page for a browser."""
         return self.root / "inspect.html"
@@ -97,6 +102,23 @@ class Workspace:
 
     def result_mask(self, suffix: str) -> Path:
         return self.root / f"result_mask{suffix}"
+
+    def obstacle(self, parts: Iterable[str]) -> UserError | None:
+        """What to say of a file, or a link to nowhere, where a folder should be: the workspace or parts of it."""
+        folders = [self.root] + [self.root / part for part in parts if part.startswith(("data_", "model"))]
+        for folder in dict.fromkeys(place for path in folders for place in (*reversed(path.parents), path)):
+            if folder.is_file():
+                is_clip = folder in (self.frames("src"), self.frames("dst"))
+                clip = f" If it is the clip, give it its type: {folder.name}.mp4." if is_clip else ""
+                return UserError(
+                    f"{folder} is a file, where a folder should be.",
+                    f"Move it to another place, or choose another folder with --workspace PATH.{clip}",
+                )
+            if folder.is_symlink() and not folder.exists():
+                return UserError(
+                    f"{folder} is a link that leads nowhere.", "Connect the disk that it leads to, or remove the link."
+                )
+        return None
 
     def create(self) -> None:
         """Make the folders that are missing."""

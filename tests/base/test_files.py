@@ -3,6 +3,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from dfl.base.files import (
     read_json,
     remove_parts,
     replacing,
+    size_in_words,
+    sync_folder,
     write_bytes,
     write_json,
     write_text,
@@ -171,7 +174,102 @@ def test_space_is_asked_for_before_work_begins(tmp_path: Path) -> None:
 
 def test_the_newest_file_comes_first(tmp_path: Path) -> None:
     paths = [tmp_path / name for name in ("b", "a", "c")]
-    for time, path in enumerate(paths):
+    for moment, path in enumerate(paths):
         path.write_text("")
-        os.utime(path, (0, min(time, 1)))
+        os.utime(path, (0, min(moment, 1)))
     assert [path.name for path in newest_first(paths)] == ["a", "c", "b"]
+
+
+def test_a_mark_of_byte_order_from_a_windows_editor_is_read_over(tmp_path: Path) -> None:
+    path = tmp_path / "merge_session.json"
+    path.write_bytes(b'\xef\xbb\xbf{"frames": "\xc3\xbc"}')
+    assert read_json(path) == {"frames": "ü"}
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.ENOSYS])
+def test_a_file_system_that_cannot_sync_is_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(_: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    path = tmp_path / "face.jpg"
+    write_bytes(path, b"new")
+    sync_folder(tmp_path)
+    assert path.read_bytes() == b"new"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="folders are not synced there")
+def test_a_failing_disk_is_told_when_it_is_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(UserError, match=r"face\.jpg cannot be written"):
+        write_bytes(tmp_path / "face.jpg", b"new")
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+        sync_folder(tmp_path)
+
+
+class _SharingViolation(PermissionError):
+    """What Windows raises while another program holds the file."""
+
+    winerror = 32
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_a_file_that_a_scanner_holds_for_a_moment_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, durable: bool
+) -> None:
+    refusals = [_SharingViolation(errno.EACCES, "in use")] * 3
+    really_replace = Path.replace
+
+    def replace(source: Path, target: Path) -> Path:
+        if refusals:
+            raise refusals.pop()
+        return really_replace(source, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    path = tmp_path / "face.jpg"
+    write_bytes(path, b"new", durable=durable)
+    assert (path.read_bytes(), refusals) == (b"new", [])
+
+
+def test_a_file_that_stays_held_is_named_with_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def replace(*_: object) -> None:
+        raise _SharingViolation(errno.EACCES, "in use")
+
+    clock = iter(range(100))
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(Path, "replace", replace)
+    with pytest.raises(UserError, match="Close programs that have it open"):
+        write_bytes(tmp_path / "face.jpg", b"new")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_that_leaves_no_room_for_the_mark_of_half_written_files_is_written(tmp_path: Path) -> None:
+    for name in ("a" * 251 + ".jpg", "顔" * 83 + ".jpeg", "👤" * 62 + ".png"):
+        for durable in (True, False):
+            write_bytes(tmp_path / name, b"new", durable=durable)
+        assert [path.name for path in tmp_path.iterdir()] == [name]
+        (tmp_path / name).unlink()
+    for durable in (True, False):
+        with pytest.raises(UserError, match="its name is too long"):
+            write_bytes(tmp_path / ("a" * 252 + ".jpg"), b"new", durable=durable)
+
+
+def test_a_file_where_a_folder_should_be_and_a_folder_where_a_file_should_be_are_named(tmp_path: Path) -> None:
+    (tmp_path / "model").write_text("no folder")
+    (tmp_path / "answers.json").mkdir()
+    for durable in (True, False):
+        with pytest.raises(UserError) as caught:
+            write_bytes(tmp_path / "model" / "new" / "a.json", b"1", durable=durable)
+        assert f"{tmp_path / 'model'} is a file, where a folder should be" in caught.value.what
+        with pytest.raises(UserError, match=r"answers\.json cannot be written"):
+            write_bytes(tmp_path / "answers.json", b"1", durable=durable)
+
+
+def test_little_space_is_told_in_megabytes(tmp_path: Path) -> None:
+    said = [size_in_words(size) for size in (-1, 300_000, 14_680_064, 2**29, 3 * 2**30)]
+    assert said == ["0.0 MB", "0.3 MB", "14 MB", "512 MB", "3.0 GB"]

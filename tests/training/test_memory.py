@@ -1,6 +1,5 @@
 """What training needs is reckoned right, told beforehand, and survived when it is not there."""
 
-import math
 import subprocess
 import sys
 import tracemalloc
@@ -21,7 +20,6 @@ from dfl.training import memory
 from dfl.training.memory import (
     Need,
     available_bytes,
-    container_bytes,
     fitting_batch,
     is_out_of_memory,
     need,
@@ -110,15 +108,6 @@ def test_the_largest_batch_fits_and_the_next_one_does_not() -> None:
     assert needed.largest_batch(1000) == 0
 
 
-def test_a_containers_limit_counts(tmp_path: Path) -> None:
-    assert container_bytes(tmp_path) == math.inf
-    for name, text in (("memory.current", "900"), ("memory.stat", "anon 600\ninactive_file 250\nactive_file 1\n")):
-        (tmp_path / name).write_text(text, encoding="ascii")
-    for limit, free in (("max\n", math.inf), ("1000\n", 350)):
-        (tmp_path / "memory.max").write_text(limit, encoding="ascii")
-        assert container_bytes(tmp_path) == free
-
-
 def test_saving_brings_arrays_over_one_by_one(tmp_path: Path) -> None:
     class LargeNetwork(TinyNetwork):
         def __init__(self) -> None:
@@ -157,7 +146,7 @@ def test_the_line_and_the_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "11.0 GB are there. Largest batch that fits: " in told(options, Device("card", 11 * 2**30))
     assert "No batch fits." in told(options, Device("card", 2**30)), "a card says so by itself"
     monkeypatch.setattr(psutil, "virtual_memory", lambda: type("Free", (), {"available": 2**29})())
-    with pytest.raises(UserError, match=r"0\.5 GB are there\. No batch fits\.") as error:
+    with pytest.raises(UserError, match=r"512 MB are there\. No batch fits\.") as error:
         told(options, PROCESSOR)
     assert "--batch-size 1 or --recompute or a smaller model" in error.value.todo
     assert available_bytes(PROCESSOR) == 2**29

@@ -1,5 +1,6 @@
 """Training as a user runs it: starts, stops, goes on exactly, refuses what cannot work."""
 
+import os
 import subprocess
 import sys
 
@@ -163,6 +164,30 @@ def test_ctrl_c_saves_and_stops(faces):
     saved = read_set(model_folder(faces.model, "new", "SAEHD"))
     assert saved.iteration >= 1
     assert len(saved.history) == saved.iteration
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="a terminal of Unix")
+def test_a_closed_terminal_saves_as_ctrl_c_does(faces):
+    import fcntl
+    import pty
+    import termios
+
+    flags = [f"--{name.replace('_', '-')}={value}" for name, value in SMALL.items()]
+    command = [sys.executable, "-m", "dfl", "train", *flags, "--workspace", str(faces.root), "--preview", "none"]
+    terminal, theirs = pty.openpty()
+    with subprocess.Popen(
+        command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    ) as process:  # fmt: skip
+        os.close(theirs)
+        heard = b""
+        while b"[#000002]" not in heard:
+            heard += os.read(terminal, 1000)
+        os.close(terminal)  # the system sends SIGHUP, and nothing can be written any more
+    assert process.returncode in (0, 2)
+    saved = read_set(model_folder(faces.model, "new", "SAEHD"))
+    assert len(saved.history) == saved.iteration >= 2
 
 
 def test_the_batch_files_questions_make_a_model(faces):

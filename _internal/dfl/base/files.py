@@ -1,29 +1,86 @@
 """Files are written whole or not at all: written beside, synced, then renamed over the old one."""
 
+import errno
 import json
 import os
 import shutil
+import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from dfl.base.errors import UserError
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
 PART_MARK = ".part-"
+MAX_NAME_BYTES = 255  # of one name: ext4, xfs, btrfs, apfs and NTFS (there UTF-16 units, of which there are no more)
+# A file system that cannot sync (some network, FUSE and archive mounts) answers with one of these.
+_CANNOT_SYNC = (errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES, errno.EPERM)
+# Windows: a virus scanner, an indexer or a cloud client holds a new file for a moment (access denied, shared, locked).
+_HELD_FOR_A_MOMENT = (5, 32, 33)
+_PATIENCE_SECONDS = 2.0
 
 
 def sync_folder(folder: Path) -> None:
-    """Make renames in `folder` survive a power cut. Windows has no such call and needs none."""
+    """Make renames in `folder` survive a power cut, where its file system can. Windows has no such call."""
     if os.name == "nt":
         return
-    descriptor = os.open(folder, os.O_RDONLY)
+    with _unless_unable_to_sync():
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def sync_file(handle: IO[Any]) -> None:
+    """Make what was written to an open file survive a power cut, where its file system can."""
+    handle.flush()
+    with _unless_unable_to_sync():
+        os.fsync(handle.fileno())
+
+
+@contextmanager
+def _unless_unable_to_sync() -> Iterator[None]:
+    """What is written is written where the file system knows no sync; a failing or full disk is an error."""
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        yield
+    except OSError as error:
+        if error.errno not in _CANNOT_SYNC:
+            raise
+
+
+def move(source: Path, target: Path) -> Path:
+    """Give a file or folder another name; `target` must not be there. Waits out who holds it for a moment (Windows)."""
+    _patiently(lambda: source.rename(target))
+    return target
+
+
+def move_over(source: Path, target: Path) -> None:
+    """Rename a file over another one, or to a free name. Waits out who holds one of them for a moment (Windows)."""
+    _patiently(lambda: source.replace(target))
+
+
+def _patiently(move: Callable[[], object]) -> None:
+    """Try again for a second or two what Windows refuses because another program has the file open."""
+    give_up_at = time.monotonic() + _PATIENCE_SECONDS
+    pause = 0.01
+    while True:
+        try:
+            move()
+            return
+        except OSError as error:
+            if getattr(error, "winerror", None) not in _HELD_FOR_A_MOMENT or time.monotonic() > give_up_at:
+                raise
+        time.sleep(pause)
+        pause = min(2 * pause, 0.2)
+
+
+def name_size(name: str) -> int:
+    """How much of MAX_NAME_BYTES a file's name takes: file systems count bytes, not letters."""
+    return len(os.fsencode(name))
 
 
 @contextmanager
@@ -37,8 +94,8 @@ def replacing(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield part
         with part.open("rb+") as handle:
-            os.fsync(handle.fileno())
-        part.replace(path)
+            sync_file(handle)
+        move_over(part, path)
         sync_folder(path.parent)
     except OSError as error:
         raise mendable(error, path) from error
@@ -47,7 +104,11 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def _part_of(path: Path) -> Path:
-    return path.with_name(f"{path.stem}{PART_MARK}{uuid.uuid4().hex[:8]}{path.suffix}")
+    """A name beside `path` for what is half-written; cut where the whole would be longer than a name may be."""
+    stem, end = path.stem, f"{PART_MARK}{uuid.uuid4().hex[:8]}{path.suffix}"
+    while name_size(stem) + name_size(end) > MAX_NAME_BYTES and stem:
+        stem = stem[:-1]
+    return path.with_name(stem + end)
 
 
 def _drop(part: Path) -> None:
@@ -69,7 +130,7 @@ def write_bytes(path: Path, content: bytes | memoryview, *, durable: bool = True
     part = _part_of(path)
     try:
         part.write_bytes(content)
-        part.replace(path)
+        move_over(part, path)
     except BaseException as error:
         _drop(part)
         if isinstance(error, OSError):
@@ -88,28 +149,144 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read JSON; a file that is not JSON is a UserError that names it."""
+    """Read JSON, with or without the mark that Windows editors put in front; UserError names a file that is none."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError, RecursionError) as error:
-        raise UserError(f"{path} cannot be read: {error}", "Delete it or put back an older copy of it.") from error
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} cannot be read: {error}.", "Delete it or put back an older copy of it.") from error
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"{path} cannot be read: {reason}.", "Look what lies there, and who may read it.") from error
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged file, so that it is in nobody's way and not lost; returns where it is now."""
+    number = 1
+    while (aside := path.with_name(f"{path.stem}_damaged_{number}{path.suffix}")).exists():
+        number += 1
+    return move(path, aside)
+
+
+def read_or_set_aside(path: Path, warn: Callable[[str], None]) -> dict[str, Any]:
+    """The object in a JSON file that the program can do without; empty where it is missing or damaged.
+
+    A damaged one is set aside under another name, and `warn` is told in one line. For files that hold a user's work
+    use `read_json`, which stops.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        found = read_json(path)
+    except UserError:
+        found = None
+    if isinstance(found, dict):
+        return found
+    try:
+        told = f"it is {set_aside(path).name} now"
+    except OSError:  # it may only be read
+        told = "it is not used"
+    warn(f"{path} is damaged: {told}, and what it remembered is forgotten.")
+    return {}
 
 
 def mendable(error: OSError, path: Path) -> UserError:
     """Turn an error of the operating system at `path` into words and a way out."""
-    import errno
+    if PART_MARK in path.name:  # what is half-written has a name that only we know
+        path = path.with_name(path.name.partition(PART_MARK)[0] + path.suffix)
+    reason = error.strerror or str(error) or type(error).__name__
+    in_the_way = _file_in_the_way(path) if error.errno in (errno.ENOTDIR, errno.EEXIST) else None
+    if in_the_way:
+        return UserError(
+            f"{path} cannot be written: {in_the_way} is a file, where a folder should be.",
+            "Move that file to another place, or choose another folder with --workspace PATH.",
+        )
+    for numbers, what, todo in _REFUSALS:
+        if error.errno in numbers:
+            return UserError(what.format(path=path, reason=reason, verb=_verb(path)), todo)
+    return UserError(f"{path} cannot be written: {reason}.", "Check the disk and the folder, then start again.")
 
-    if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
-        return UserError(
-            f"The disk is full: {path} was not written.",
-            "Free some space and start again; finished work is kept.",
-        )
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return UserError(
-            f"{path} cannot be written: {error.strerror}.",
-            "Close programs that have it open, or move the workspace to a folder that you may write to.",
-        )
-    return UserError(f"{path} cannot be written: {error}.", "Check the disk and the folder, then start again.")
+
+def place_of(error: OSError, otherwise: Path) -> Path:
+    """The file that an error of the operating system is about; of a renaming the new name."""
+    name = error.filename2 or error.filename
+    return Path(os.fsdecode(name)) if isinstance(name, str | bytes | os.PathLike) else otherwise
+
+
+def _file_in_the_way(path: Path) -> Path | None:
+    """The file on the way to `path`, or in its place, where a folder should be."""
+    with suppress(OSError):
+        return next((place for place in (path, *path.parents) if place.is_file()), None)
+    return None
+
+
+def _verb(path: Path) -> str:
+    with suppress(OSError):
+        return "read" if path.exists() and not os.access(path, os.R_OK) else "written"
+    return "reached"
+
+
+def is_refusal(error: OSError) -> bool:
+    """Whether the system refused something that the user can mend; else it may be a mistake of the program."""
+    return bool(error.errno) and (
+        getattr(error, "winerror", None) is not None
+        or error.errno == errno.EIO
+        or any(error.errno in numbers for numbers, _, _ in _REFUSALS)
+    )
+
+
+# What the system says, and what it means to the user.
+_REFUSALS: tuple[tuple[tuple[int, ...], str, str], ...] = (
+    (
+        (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)),
+        "The disk is full: {path} was not written.",
+        "Free some space and start again; finished work is kept.",
+    ),
+    (
+        (errno.EROFS,),
+        "{path} cannot be written: {reason}.",
+        "Move the workspace to a disk and a folder that you may write to, or name another one: --workspace PATH.",
+    ),
+    (
+        (errno.EACCES, errno.EPERM, errno.EBUSY, errno.ETXTBSY),
+        "{path} cannot be {verb}: {reason}.",
+        "Close programs that have it open, or move the workspace to a folder that you may write to.",
+    ),
+    (
+        (errno.ENAMETOOLONG,),
+        "{path} cannot be written: its name is too long for the system.",
+        "Give the file, the model or the folders shorter names (letters beyond ASCII count two to four times).",
+    ),
+    (
+        (errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENOTEMPTY),
+        "{path} cannot be written: {reason}.",
+        "Something else lies there: move it to another place, then start again.",
+    ),
+    (
+        (errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.ENOTCONN, getattr(errno, "ESTALE", errno.ENOENT)),
+        "{path} is not there: {reason}.",
+        "Look whether it was moved or deleted, or its disk unplugged, while the program ran; then start again.",
+    ),
+    (
+        (errno.EMFILE, errno.ENFILE),
+        "{path} cannot be opened: {reason}.",
+        "Close other programs, or raise the limit of open files (ulimit -n), then start again.",
+    ),
+    (
+        (errno.ENOMEM, errno.EAGAIN),
+        "{path}: {reason}.",
+        "Close other programs, or use fewer workers, then start again.",
+    ),
+    (
+        (errno.EFBIG,),
+        "{path} cannot be written: {reason}.",
+        "The file system (FAT32?) or a limit forbids files of that size: use a workspace on another disk.",
+    ),
+    (
+        (errno.ELOOP,),
+        "{path} cannot be opened: its links lead in a circle.",
+        "Remove the link, then start again.",
+    ),
+)
 
 
 def list_pictures(folder: Path) -> list[Path]:
@@ -137,9 +314,17 @@ def need_space(folder: Path, wanted_bytes: int, what: str) -> None:
     free = shutil.disk_usage(existing).free
     if free < wanted_bytes:
         raise UserError(
-            f"{what} needs about {wanted_bytes / 2**30:.1f} GB in {folder}, but {free / 2**30:.1f} GB are free.",
+            f"{what} needs about {size_in_words(wanted_bytes)} in {folder}, but {size_in_words(free)} are free.",
             "Free some space, or use a workspace on another disk (--workspace PATH).",
         )
+
+
+def size_in_words(size: float) -> str:
+    """Bytes for people: 3.2 GB, 14 MB, 0.5 MB."""
+    size = max(size, 0)
+    if size >= 2**30:
+        return f"{size / 2**30:.1f} GB"
+    return f"{size / 2**20:.0f} MB" if size >= 10 * 2**20 else f"{size / 2**20:.1f} MB"
 
 
 def newest_first(paths: Iterable[Path]) -> list[Path]:

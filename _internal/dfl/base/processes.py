@@ -19,9 +19,11 @@ from types import FrameType
 from typing import Any, Generic, TypeVar
 
 from dfl.base.errors import Stopped, UserError
-from dfl.base.memory import keep_freed_memory
+from dfl.base.memory import free_memory, keep_freed_memory
+from dfl.base.stopping import interrupt, note_every_signal
 
 _CTRL_C_SECONDS = 0.2
+_WORKER_BYTES = 200 * 2**20  # what one takes, with what it works on
 _END_SECONDS = 20  # an idle worker that has not ended by then is killed
 _Handler = Callable[[int, FrameType | None], Any]
 Item = TypeVar("Item")
@@ -38,11 +40,14 @@ class Outcome(Generic[Item, Result]):
 
 
 def worker_count(wanted: int = 0, most: int = 16) -> int:
-    """How many processes to start: `wanted`, or (0) one for each core this process may use, at most `most`."""
+    """How many processes or threads to start: `wanted`, or (0) one for each core this process may use.
+
+    At most `most`, and no more than find room in the memory that is free.
+    """
     if wanted > 0:
         return wanted
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, most))
+    return max(1, min(cores, most, free_memory() // _WORKER_BYTES))
 
 
 def lower_priority() -> None:
@@ -95,6 +100,8 @@ def in_processes(
                         break
                     worker.end()
                     worker = None
+                    if ended.is_set() or _asked_to_stop.is_set():
+                        break
                 heard.put((number, outcome or Outcome(item, None, _died(item))))
         except Exception as error:  # noqa: BLE001 - raised again where the outcomes are asked for
             heard.put(error)
@@ -193,7 +200,7 @@ def _work(
     arguments: tuple[Any, ...],
 ) -> None:
     """What a worker does: say that it has begun, or why not, then item by item until the pipe ends."""
-    signal.signal(signal.SIGINT, lambda *_: _asked_to_stop.set())
+    note_every_signal(_asked_to_stop)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     keep_freed_memory()
     problem = None
@@ -242,11 +249,14 @@ def _note_ctrl_c() -> _Handler | None:
     An exception in the middle of what is done here would leave workers behind.
     """
     before = signal.getsignal(signal.SIGINT)
-    if before is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
+    if (
+        before not in (signal.default_int_handler, interrupt)
+        or threading.current_thread() is not threading.main_thread()
+    ):
         return None
     _asked_to_stop.clear()
     signal.signal(signal.SIGINT, lambda *_: _asked_to_stop.set())
-    return signal.default_int_handler
+    return interrupt if before is interrupt else signal.default_int_handler
 
 
 def stop_if_asked() -> None:

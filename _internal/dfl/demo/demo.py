@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from dfl.base.errors import UserError
 from dfl.base.files import list_pictures, read_json, write_json
@@ -71,6 +73,13 @@ def run(workspace: Workspace, options: DemoOptions, report: Report) -> None:
     )
 
 
+def _told_by(mark: Path) -> Any:
+    """What a demo's folder says of itself; None where that is damaged."""
+    with suppress(UserError):
+        return read_json(mark)
+    return None
+
+
 def _own_workspace(workspace: Workspace, options: DemoOptions) -> Workspace:
     """The demo's folder, marked as such; a folder that holds anything else is refused, so no user's work is touched."""
     root = options.workspace or workspace.root.with_name("dfl_demo")
@@ -79,7 +88,7 @@ def _own_workspace(workspace: Workspace, options: DemoOptions) -> Workspace:
     if not mark.is_file() and demo.root.is_dir() and any(demo.root.iterdir()):
         raise UserError(f"{demo.root} holds other files.", "Choose an empty or new folder: --workspace PATH.")
     length = {"seconds": options.seconds}
-    if mark.is_file() and read_json(mark) != length:
+    if mark.is_file() and _told_by(mark) != length:
         raise UserError(
             f"{demo.root} has a demo of another length.", "Delete that folder, or choose another: --workspace PATH."
         )

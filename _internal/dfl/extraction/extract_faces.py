@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures, mendable, need_space, remove_parts
+from dfl.base.files import list_pictures, mendable, move, need_space, remove_parts
 from dfl.base.processes import worker_count
 from dfl.base.report import Report
 from dfl.extraction.cut_faces import CutFrame, CutJob, CutSettings, CutTask, cut_faces, cut_frame
@@ -251,7 +251,7 @@ def _move_aside(aligned: Path, debug: Path) -> Path:
     for folder, target in ((aligned, aside), (debug, aside.with_name(f"{aside.name}_debug"))):
         if folder.is_dir():
             try:
-                folder.rename(target)
+                move(folder, target)
             except OSError as error:
                 raise mendable(error, folder) from error
     return aside

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dfl.base.errors import UserError
-from dfl.base.files import PART_MARK, list_pictures, mendable, need_space, replacing
+from dfl.base.files import PART_MARK, list_pictures, mendable, need_space, place_of, replacing
 from dfl.base.report import Report
 from dfl.faceset.faceset import list_pictures_with_data
 from dfl.faceset.file_names import same_place, why_unsafe
@@ -163,5 +163,5 @@ def _delete(pak: Path, faces: Sequence[PackedFace], report: Report) -> int:
             if not any(person.iterdir()):
                 person.rmdir()
     except OSError as error:
-        raise mendable(error, Path(error.filename or pak)) from error
+        raise mendable(error, place_of(error, pak)) from error
     return deleted

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures, mendable, read_json, remove_parts, write_json
+from dfl.base.files import list_pictures, mendable, move, place_of, read_json, remove_parts, write_json
 from dfl.base.report import Report
 from dfl.faceset.aligned_face import AlignedFace, write_face
 from dfl.faceset.faceset import FaceFile
@@ -49,9 +49,9 @@ class Remade:
             while (aside := folder.with_name(f"{folder.name}_before_{number}")).exists():
                 number += 1
             try:
-                folder.rename(aside)
+                move(folder, aside)
             except OSError as error:
-                raise mendable(error, folder) from error
+                raise mendable(error, place_of(error, folder)) from error
             report.line(f"{folder} held other pictures: they are in {aside} now.")
         folder.mkdir(parents=True, exist_ok=True)
         write_json(self._journal, {"settings": settings})
@@ -88,12 +88,12 @@ class Remade:
             for new in due.values():
                 if (aligned / new).exists():
                     raise UserError(f"{aligned / new} is in the way of the new picture.", "Move it away, start again.")
-                (folder / new).rename(aligned / new)
+                move(folder / new, aligned / new)
             self._journal.unlink()
             if not any(folder.iterdir()):
                 folder.rmdir()
         except OSError as error:
-            raise mendable(error, folder) from error
+            raise mendable(error, place_of(error, folder)) from error
 
     def finish_taking_over(self, report: Report) -> None:
         """Do the rest of what a killed run was at. UserError when its journal names what it may not touch."""

@@ -11,10 +11,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from dfl.base.errors import UserError
-from dfl.base.files import mendable, read_json, sync_folder, write_json
+from dfl.base.files import mendable, move, place_of, read_json, sync_folder, write_json
+from dfl.base.locks import Held, hold_file
 from dfl.base.report import Report
 from dfl.faceset.file_names import same_place, why_unsafe
 from dfl.faceset.meta_dat import META_DAT, rename_in_meta_dat
@@ -107,7 +106,7 @@ def _carry_out(folder: Path, plan: _Plan, report: Report | None) -> None:
             aside.rmdir()
         (folder / JOURNAL).unlink()
     except OSError as error:
-        raise mendable(error, Path(error.filename or folder)) from error
+        raise mendable(error, place_of(error, folder)) from error
 
 
 def _move(source: Path, target: Path) -> None:
@@ -118,7 +117,7 @@ def _move(source: Path, target: Path) -> None:
                 f"{source} cannot be renamed: {target} is in the way.", f"Move {target} away and start again."
             )
     elif source.exists():
-        source.rename(target)
+        move(source, target)
 
 
 def _next_round(folder: Path, plan: _Plan) -> _Plan:
@@ -187,18 +186,14 @@ def _read(folder: Path) -> _Plan:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Keep a second program away while files of the folder change their names."""
-    lock = FileLock(folder / _LOCK, timeout=0)
     try:
-        lock.acquire()
-    except Timeout:
+        with hold_file(folder / _LOCK):
+            yield
+    except Held:
         raise UserError(
             f"Another program is renaming the files of {folder}.", "Wait until it has finished, then start again."
         ) from None
-    try:
-        yield
-    finally:
-        lock.release()
-        _drop_lock(folder / _LOCK)
+    _drop_lock(folder / _LOCK)
 
 
 def _drop_lock(path: Path) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
 from dfl.base.files import list_pictures
+from dfl.base.memory import free_memory
 from dfl.base.report import Report
 from dfl.faceset.best_faces import best_faces, covering_faces
 from dfl.faceset.faceset import FaceFile, list_faceset, list_pictures_with_data
@@ -29,7 +30,7 @@ from dfl.faceset.sort_options import SortOptions
 from dfl.faceset.trash import move_to_trash
 from dfl.workspace import Workspace
 
-# Up to this size all pixels of a faceset are compared, beyond it those of thumbnails.
+# Up to this size, and half of the free memory, all pixels of a faceset are compared, beyond it those of thumbnails.
 _MOST_PIXEL_BYTES = 2**30
 
 Order = tuple[list[int], list[int]]  # indices of the faces that stay, in order, and of those for the trash
@@ -160,13 +161,14 @@ def _pixels(subject: _Subject) -> Order:
     faces = subject.faces
     sizes = {face.shape[:2] for face in faces}
     values = 3 * max((height * width for height, width in sizes), default=0)
-    if len(sizes) <= 1 and values <= MOST_VALUES and values * len(faces) <= _MOST_PIXEL_BYTES:
+    most_bytes = min(_MOST_PIXEL_BYTES, free_memory() // 2)
+    if len(sizes) <= 1 and values <= MOST_VALUES and values * len(faces) <= most_bytes:
         rows = np.empty((len(faces), values), np.uint8)
         for row, face in enumerate(subject.report.track(faces, "Reading faces", len(faces))):
             rows[row] = face.read_picture().ravel()
     else:
         rows = subject.values["thumbnail"].reshape(len(faces), -1).copy()
-        subject.report.line("The faces are compared at 32 x 32 pixels: they are too many, or of several sizes.")
+        subject.report.line("The faces are compared at 32 x 32 pixels: their sizes differ, or the memory is too small.")
     with subject.report.progress("Chaining faces", len(faces)) as progress:
         return _all(chain_of_pixels(rows, subject.options.similar, progress.advance))
 

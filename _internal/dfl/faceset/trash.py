@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures, mendable, sync_folder, write_text
+from dfl.base.files import list_pictures, mendable, move, place_of, sync_file, sync_folder, write_text
 from dfl.base.report import Report
 from dfl.faceset.side_index import add_to_index, read_index
 from dfl.faceset.tool_options import RestoreOptions, TrashOptions
@@ -61,7 +61,7 @@ def move_to_trash(aligned: Path, names: Iterable[str], reason: str) -> Path:
         for row in rows:
             _move(aligned / row.name, folder / row.trash_name)
     except OSError as error:
-        raise mendable(error, folder) from error
+        raise mendable(error, place_of(error, folder)) from error
     return folder
 
 
@@ -89,7 +89,7 @@ def restore(aligned: Path, *, reason: str | None = None, all_runs: bool = False)
         for trash_name, name in names.items():
             _move(folder / trash_name, aligned / name)
     except OSError as error:
-        raise mendable(error, aligned) from error
+        raise mendable(error, place_of(error, aligned)) from error
     left = "".join(f"{_line(row)}\n" for row in list_trash(aligned))
     write_text(folder / _JOURNAL, left)
     return len(chosen)
@@ -104,7 +104,7 @@ def list_trash(aligned: Path) -> list[Trashed]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise mendable(error, folder) from error
+        raise mendable(error, place_of(error, folder)) from error
     rows: dict[str, Trashed] = {}
     for row in _rows(lines):
         # A name was free in the trash when its line was written: an older line with that name is void.
@@ -192,7 +192,7 @@ def _move(source: Path, target: Path) -> None:
     """Rename, never over another file."""
     if target.exists():
         raise FileExistsError(None, "there is a file of this name", str(target))
-    source.rename(target)
+    move(source, target)
 
 
 def _append(path: Path, rows: list[Trashed]) -> None:
@@ -202,8 +202,7 @@ def _append(path: Path, rows: list[Trashed]) -> None:
         if journal.tell() and not _ends_with_newline(path):
             journal.write(b"\n")
         journal.write("".join(f"{_line(row)}\n" for row in rows).encode())
-        journal.flush()
-        os.fsync(journal.fileno())
+        sync_file(journal)
     if is_new:
         sync_folder(path.parent)
 

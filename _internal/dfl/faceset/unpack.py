@@ -4,11 +4,10 @@ The pack is deleted when every file has been compared with it. A run that is kil
 takes over the files that are whole.
 """
 
-import os
 from pathlib import Path
 
 from dfl.base.errors import UserError
-from dfl.base.files import mendable, need_space, remove_parts, sync_folder, write_bytes
+from dfl.base.files import mendable, need_space, place_of, remove_parts, sync_file, sync_folder, write_bytes
 from dfl.base.report import Report
 from dfl.faceset.keep_options import UnpackOptions
 from dfl.faceset.pak_format import PAK_NAME, Member, read_at, read_members
@@ -34,7 +33,7 @@ def run(workspace: Workspace, options: UnpackOptions, report: Report) -> None:
         pak.unlink()
         sync_folder(folder)
     except OSError as error:
-        raise mendable(error, Path(error.filename or pak)) from error
+        raise mendable(error, place_of(error, pak)) from error
     persons = {member.person for member in members if member.person}
     more = f" of {len(persons)} persons, in a folder each" if persons else ""
     report.done(f"{folder}: {len(members)} faces{more}; the pack is deleted.", faces=len(members))
@@ -78,7 +77,7 @@ def _verify(pak: Path, members: list[Member], targets: list[Path], report: Repor
     with pak.open("rb") as file:
         for member, target in report.track(zip(members, targets, strict=True), "Verifying", len(members)):
             with target.open("rb+") as written:
-                os.fsync(written.fileno())
+                sync_file(written)
                 is_same = written.read() == read_at(file, member, pak)
             if not is_same:
                 raise UserError(

@@ -113,6 +113,8 @@ def _change(
             failed += 1
             if failed <= _MOST_WARNINGS:
                 report.warn(f"{error.what} {error.todo}")
+            if failed == len(faces):  # a disk that can only be read
+                raise
     changes.finish()
     text = f"The {what} of {len(faces) - failed} faces are removed"
     report.done(text + (f"; {failed} failed." if failed else "."), removed=len(faces) - failed, failed=failed)

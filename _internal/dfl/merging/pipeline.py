@@ -15,13 +15,15 @@ from typing import Any, Protocol
 
 import cv2
 
+from dfl.base.memory import free_memory
 from dfl.merging.frame import CutFrame, FileFailed, SeenFaces, SeenFrame
 from dfl.merging.masks import FacePrediction
 from dfl.merging.networks import FACES_PER_BATCH, ShownFace
 from dfl.merging.settings import MOST_NEIGHBOURS
 from dfl.merging.tasks import FrameTask
 
-_MEMORY = 512 * 2**20  # bytes that the frames under way may take
+# Bytes that the frames under way may take at most, and which part of the free memory.
+_MEMORY, _SHARE_OF_FREE = 512 * 2**20, 8
 _COPIES = 4  # of a frame while it is worked on: read, merged, and both coded
 # What frames that are blended at this moment may take, and one of them at most: in floats, as a whole, several times,
 # and as often again where its faces are cut out once more and changed.
@@ -93,11 +95,13 @@ class _Run:
         self._finishing: deque[tuple[FrameTask, Future[Any]]] = deque()
         self._recent: deque[tuple[int, Future[SeenFaces]]] = deque()  # by place: all that may be neighbours
         self._largest = 1
+        free = free_memory()
+        self._memory, self._blending_memory = min(_MEMORY, free // _SHARE_OF_FREE), min(_BLENDING_MEMORY, free // 4)
         self._room, self._blending = Condition(), 0  # frames that are being blended, and who waits to be
 
     def outcomes(self) -> Iterator[FrameOutcome]:
         while True:
-            most = _frames_at_once(self._workers, self._largest)
+            most = _frames_at_once(self._workers, self._largest, self._memory)
             for task in islice(self._tasks, max(most - len(self._cutting) - len(self._finishing), 0)):
                 self._cutting.append((task, self.pool.submit(self._work.cut, task)))
             if not self._cutting and not self._predicted and not self._finishing:
@@ -169,7 +173,7 @@ class _Run:
         seen, near = frame.result(), [faces.result() for faces in around if faces.exception() is None]
         is_reworked = any(face.settings.reworks_face for face in seen.cut.task.faces)
         floats = _FLOATS_OF_REWORKED if is_reworked else _FLOATS
-        most = max(1, _BLENDING_MEMORY // (seen.cut.size * floats))
+        most = max(1, self._blending_memory // (seen.cut.size * floats))
         with self._room:
             self._room.wait_for(lambda: self._blending < most)
             self._blending += 1
@@ -181,9 +185,9 @@ class _Run:
                 self._room.notify()
 
 
-def _frames_at_once(workers: int, frame_bytes: int) -> int:
+def _frames_at_once(workers: int, frame_bytes: int, memory: int) -> int:
     """How many frames may be under way: enough for two batches, fewer when frames are large."""
-    return max(2, min(2 * (workers + FACES_PER_BATCH), _MEMORY // (frame_bytes * _COPIES)))
+    return max(2, min(2 * (workers + FACES_PER_BATCH), memory // (frame_bytes * _COPIES)))
 
 
 def _outcome(task: FrameTask, future: "Future[Any]") -> FrameOutcome:

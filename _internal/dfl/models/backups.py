@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dfl.base.errors import UserError
-from dfl.base.files import mendable, need_space, sync_folder
+from dfl.base.files import mendable, move, need_space, place_of, sync_file, sync_folder
 from dfl.models.saved_set import MANIFEST, finished_sets, peek, read_set, write_set
 
 KEPT = 24
@@ -80,10 +80,10 @@ def make_backup(folder: Path) -> Path:
             shutil.copyfile(path, part / path.name)  # these are written anew: no links
         sync_folder(part / finished[-1].name)
         _move_up(place)
-        part.rename(place / "01")
+        move(part, place / "01")
         sync_folder(place)
     except OSError as error:
-        raise mendable(error, part) from error
+        raise mendable(error, place_of(error, part)) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return place / "01"
@@ -118,10 +118,10 @@ def _move_up(place: Path) -> None:
     if free == KEPT and last.exists():
         # A renamed folder is no backup any more, however far its removal comes.
         gone = place / f"{_OLD}{uuid.uuid4().hex[:8]}"
-        last.rename(gone)
+        move(last, gone)
         shutil.rmtree(gone, ignore_errors=True)
     for number in range(free, 1, -1):
-        (place / f"{number - 1:02d}").rename(place / f"{number:02d}")
+        move(place / f"{number - 1:02d}", place / f"{number:02d}")
 
 
 def _remove_rests(place: Path) -> None:
@@ -138,4 +138,4 @@ def _link_or_copy(source: Path, target: Path) -> None:
     except OSError:
         shutil.copyfile(source, target)
         with target.open("rb+") as handle:
-            os.fsync(handle.fileno())
+            sync_file(handle)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dfl.base.errors import UserError
-from dfl.base.files import mendable
+from dfl.base.files import mendable, move, size_in_words
 from dfl.models.backups import Backup, list_backups
 from dfl.models.lock import hold_model
 from dfl.models.saved_set import MANIFEST, finished_sets, list_models, model_folder, peek
@@ -29,11 +29,10 @@ class ModelFacts:
 
     def line(self) -> str:
         """One line for people."""
-        size = f"{self.bytes / 2**30:.1f} GB" if self.bytes >= 2**30 else f"{self.bytes / 2**20:.0f} MB"
         backups = f"{len(self.backups)} backup{'' if len(self.backups) == 1 else 's'}"
         return (
-            f"{self.name} ({self.class_name}): iteration {self.iteration}, {size}, saved {when(self.saved_at)}, "
-            f"{backups}"
+            f"{self.name} ({self.class_name}): iteration {self.iteration}, {size_in_words(self.bytes)}, "
+            f"saved {when(self.saved_at)}, {backups}"
         )
 
 
@@ -101,10 +100,10 @@ def _move(folder: Path, target: Path) -> Path:
     """Rename a model's folder while nobody trains it."""
     if not folder.is_dir():
         raise UserError(f"There is no {folder}.", "`dfl models` lists what there is.")
-    with hold_model(folder):
+    with hold_model(folder, "models"):
         pass  # released before the move: Windows does not move a folder with an open file in it
     try:
-        return folder.rename(target)
+        return move(folder, target)
     except OSError as error:
         raise mendable(error, target) from error
 

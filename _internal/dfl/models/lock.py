@@ -4,20 +4,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from dfl.base.errors import UserError
+from dfl.base.locks import Held, hold_file
 
 
 @contextmanager
-def hold_model(folder: Path) -> Iterator[None]:
+def hold_model(folder: Path, stage: str = "train") -> Iterator[None]:
     """Hold the lock of a model's folder; UserError when another program has it."""
-    lock = FileLock(folder / "training.lock")
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise UserError(f"{folder.name} is being trained by another program.", "Close that one first.") from None
-    try:
-        yield
-    finally:
-        lock.release()
+        with hold_file(folder / "training.lock", stage):
+            yield
+    except Held as held:
+        raise UserError(
+            f"{folder.name} is in use, or being trained by another program{f': {held.holder}' if held.holder else ''}.",
+            "Close that one first.",
+        ) from None

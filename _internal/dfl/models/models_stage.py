@@ -38,7 +38,7 @@ def run(workspace: Workspace, options: ModelsOptions, report: Report) -> None:
 def _restore(workspace: Workspace, chosen: ModelFacts, options: ModelsOptions, report: Report) -> None:
     folder = model_folder(workspace.model, chosen.name, chosen.class_name)
     _confirm(f"Put backup {options.backup:02d} in place of {chosen.line()}?", options)
-    with hold_model(folder):
+    with hold_model(folder, "models"):
         iteration = restore_backup(folder, options.backup)
     report.done(
         f"{chosen.name} ({chosen.class_name}) is at iteration {iteration} again; iteration {chosen.iteration} stays as "

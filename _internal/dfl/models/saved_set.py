@@ -24,7 +24,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from dfl.base.errors import UserError
-from dfl.base.files import need_space, read_json, replacing, sync_folder, write_json
+from dfl.base.files import move, need_space, read_json, replacing, sync_folder, write_json
 
 # By name. A trainer's are brought over from the engine one at a time, each time that they are asked for.
 Arrays = Mapping[str, NDArray[Any]]
@@ -158,7 +158,7 @@ def read_set(folder: Path, warn: Callable[[str], None] = lambda _: None, *, set_
             damaged.append(path)
             continue
         for broken in damaged if set_aside else []:
-            broken.rename(folder / f"damaged-{broken.name}")
+            move(broken, folder / f"damaged-{broken.name}")
         for reason in reasons:
             warn(f"{reason} Using the set before it, of iteration {saved.iteration}.")
         return saved

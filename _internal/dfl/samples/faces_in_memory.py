@@ -6,9 +6,9 @@ from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 import cv2
-import psutil
 
 from dfl.base.errors import UserError
+from dfl.base.memory import free_memory
 from dfl.faceset.faceset import FaceFile
 
 _MOST_MEMORY_BYTES = 2 * 2**30
@@ -25,7 +25,7 @@ Kept = TypeVar("Kept", bound=_Sized)
 
 def memory_for_faces() -> int:
     """An eighth of the free memory, at most 2 GiB, in bytes: both sides together take a quarter."""
-    return min(_MOST_MEMORY_BYTES, int(psutil.virtual_memory().available) // _SHARE_OF_FREE_MEMORY)
+    return min(_MOST_MEMORY_BYTES, free_memory() // _SHARE_OF_FREE_MEMORY)
 
 
 class KeptFaces:

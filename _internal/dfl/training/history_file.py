@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dfl.base.files import mendable
+from dfl.base.files import mendable, move, sync_file
 
 _READ_BYTES = 2**16
 
@@ -62,8 +62,7 @@ class HistoryFile:
             is_new = not self.path.is_file() or self.path.stat().st_size == 0
             with self.path.open("ab") as handle:
                 handle.write(((self._header if is_new else "") + "".join(self._waiting)).encode())
-                handle.flush()
-                os.fsync(handle.fileno())
+                sync_file(handle)
         except OSError as error:
             raise mendable(error, self.path) from error
         self._waiting.clear()
@@ -102,7 +101,7 @@ class HistoryFile:
         number = 1
         while (target := self.path.with_name(f"history-{number}.csv")).exists():
             number += 1
-        self.path.rename(target)
+        move(self.path, target)
 
 
 def _iteration_of(line: bytes) -> int | None:

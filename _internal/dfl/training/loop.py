@@ -9,6 +9,7 @@ from typing import Any
 
 from dfl.base.errors import UserError
 from dfl.base.report import Report
+from dfl.base.stopping import stop_signals
 from dfl.models.backups import make_backup
 from dfl.training.event_log import EventLog
 from dfl.training.history_file import HistoryFile
@@ -230,8 +231,7 @@ def _stop_request() -> Iterator[list[int]]:
             with suppress(RuntimeError):
                 print("\nFinishing this iteration, then saving.", flush=True)
 
-    numbers = [signal.SIGINT, signal.SIGTERM] + ([signal.SIGBREAK] if hasattr(signal, "SIGBREAK") else [])
-    before = {number: signal.signal(number, remember) for number in numbers}
+    before = {number: signal.signal(number, remember) for number in {*stop_signals(), signal.SIGINT}}
     try:
         yield requests
     finally:

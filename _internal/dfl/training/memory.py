@@ -4,16 +4,11 @@ Needed whatever the batch: weights, their gradients, and the optimizer's arrays.
 all layers, kept until the backward pass. Both are counted from the layers' shapes; what an engine adds was measured.
 """
 
-import math
-import re
-import sys
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-
-import psutil
 
 from dfl.base.errors import UserError
+from dfl.base.files import size_in_words
+from dfl.base.memory import free_memory
 from dfl.models.options import (
     QUICK96,
     AmpOptions,
@@ -26,8 +21,6 @@ from dfl.models.options import (
 from dfl.nets.patch_size import patch_strides
 from dfl.training.presets import Device
 
-_CGROUP = Path("/sys/fs/cgroup")
-_GB = 2**30
 _MB = 2**20
 # What stays free for the system and for what else runs.
 _RESERVE = 0.1
@@ -105,29 +98,7 @@ def need(options: ModelOptions, device: Device) -> Need:
 
 def available_bytes(device: Device) -> float:
     """Memory for training: the card's, else what this process may still take."""
-    if device.card_bytes:
-        return device.card_bytes
-    free = int(psutil.virtual_memory().available)
-    if sys.platform == "win32":
-        return free
-    import resource
-
-    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    if limit != resource.RLIM_INFINITY:
-        free = min(free, limit - psutil.Process().memory_info().vms)
-    return min(free, container_bytes(_CGROUP))
-
-
-def container_bytes(root: Path) -> float:
-    """What a container, or a cluster's job, may still take by its control group; infinite without a limit.
-
-    root: /sys/fs/cgroup. Cached files, which the system gives up when asked, count as free.
-    """
-    with suppress(OSError, ValueError):
-        limit, used = (int((root / name).read_text()) for name in ("memory.max", "memory.current"))
-        cached = re.search(r"^inactive_file (\d+)$", (root / "memory.stat").read_text(), re.MULTILINE)
-        return limit - used + (int(cached[1]) if cached else 0)
-    return math.inf
+    return device.card_bytes or free_memory()
 
 
 def fitting_batch(options: ModelOptions, device: Device) -> int:
@@ -144,7 +115,7 @@ def told(options: ModelOptions, device: Device) -> str:
     needed, available = need(options, device), available_bytes(device)
     largest = needed.largest_batch(available)
     fits = f"Largest batch that fits: {largest}." if largest else "No batch fits."
-    have = f"about {needed.of(options.batch_size) / _GB:.1f} GB of memory, {max(available, 0) / _GB:.1f} GB are there"
+    have = f"about {size_in_words(needed.of(options.batch_size))} of memory, {size_in_words(available)} are there"
     # There the system, or a library, would end the program without a word.
     if not device.card_bytes and needed.of(options.batch_size) > available:
         raise UserError(f"Training these options needs {have}. {fits}", way_out(options, max(largest, 1)))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dfl.base.files import mendable
+from dfl.base.files import mendable, move
 from dfl.base.report import Report
 from dfl.models.backups import make_backup
 from dfl.models.saved_set import SavedSet, finished_sets, write_set
@@ -94,7 +94,7 @@ def _set_aside(path: Path) -> None:
     while target.exists():
         target, number = path.with_name(f"{path.stem}-pretraining-{number}{path.suffix}"), number + 1
     try:
-        path.rename(target)
+        move(path, target)
     except OSError as error:
         raise mendable(error, path) from error
 

@@ -3,6 +3,7 @@
 import gc
 import signal
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -11,10 +12,12 @@ import numpy as np
 
 from dfl.base.asking import ask_text
 from dfl.base.errors import UserError
+from dfl.base.locks import hold_folders
 from dfl.base.report import Report, Unheard
+from dfl.base.stopping import stop_signals
 from dfl.models.engine import Engine, scope_of, start_engine
 from dfl.models.lock import hold_model
-from dfl.models.open_model import SWAP_CLASSES
+from dfl.models.open_model import SWAP_CLASSES, XSEG
 from dfl.models.saved_set import SavedSet, finished_sets, model_folder, read_set
 from dfl.training.choose_model import OPTION_CLASSES, choose_name, load_or_new, silent_start
 from dfl.training.memory import available_bytes, fitting_batch, is_out_of_memory, need, told, way_out
@@ -50,8 +53,9 @@ def _lead(workspace: Workspace, options: TrainRunOptions, peers: Peers | None, r
     name = choose_name(workspace, options)
     folder = model_folder(workspace.model, name, options.model)
     folder.mkdir(parents=True, exist_ok=True)
-    with hold_model(folder), open_window(options.preview) as window:
+    with hold_model(folder), open_window(options.preview) as window, ExitStack() as stack:
         saved = load_or_new(folder, name, options, report)
+        stack.enter_context(_hold_faces(workspace, saved, report))
         shares = peers.count if peers else options.devices
         if not _is_auto(options):
             check_shares(int(saved.options["batch_size"]), shares)
@@ -79,12 +83,21 @@ def _lead(workspace: Workspace, options: TrainRunOptions, peers: Peers | None, r
                 report.warn(f"Out of memory: going on from {shown}.")
 
 
+def _hold_faces(workspace: Workspace, saved: SavedSet, report: Report) -> AbstractContextManager[None]:
+    """Keep stages away that change the faces which are trained on; while a model is pretrained they are others."""
+    stage = "xseg-train" if saved.class_name == XSEG else "train"
+    reads = ("model",) if saved.options.get("pretrain") else ("model", "data_src/aligned", "data_dst/aligned")
+    if obstacle := workspace.obstacle(reads):
+        raise obstacle
+    return hold_folders(workspace.running, stage, reads, (), report.warn)
+
+
 def _follow(workspace: Workspace, options: TrainRunOptions, peers: Peers, report: Report) -> None:
     """Take the steps that the leader takes, on the faces of this process's workspace."""
     from dfl.training.setup import set_up
     from dfl.training.trainer import Trainer
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in stop_signals():
         signal.signal(number, signal.SIG_IGN)  # the leader stops, and says so
     heard = peers.hear()
     # Which faces come next may depend on losses of earlier runs: without them this would be a share of other batches.

@@ -28,6 +28,7 @@ _KEY_MILLISECONDS = 50
 _START_SECONDS = 60.0
 _LAST_VIEW_SECONDS = 2.0  # that a view on its way may take when training ends
 _END_SECONDS = 5.0
+_NO_SCREEN = "the screen cannot be reached"
 
 
 class Screen(Protocol):
@@ -152,7 +153,7 @@ class PreviewWindow:
             kind, text = self._connection.recv()
         except (EOFError, OSError):
             self.is_gone = True
-            self.reason = self.reason or "its process ended"
+            self.reason = self.reason or ("its process ended" if self.is_ready else _NO_SCREEN)
             return None
         if kind == "ready":
             self.is_ready = True
@@ -176,7 +177,7 @@ def show_window(connection: Connection, make_screen: Callable[[], Screen]) -> No
     try:
         screen = make_screen()
     except Exception as error:  # noqa: BLE001 - whatever a toolkit raises, there is no window then
-        connection.send(("failed", _first_line(error)))
+        connection.send(("failed", _in_words(error)))
         return
     viewer = Viewer()
     try:
@@ -203,6 +204,12 @@ def _once(connection: Connection, screen: Screen, viewer: Viewer) -> None:
         screen.show(viewer.canvas())
 
 
-def _first_line(error: Exception) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+def _in_words(error: Exception) -> str:
+    """Why there is no window, without the insides of OpenCV."""
+    text = str(getattr(error, "err", None) or error)  # cv2.error: the reason without file and line
+    if "not implemented" in text:
+        return "this OpenCV has no windows (opencv-python-headless)"
+    if any(word in text.lower() for word in ("display", "gtk", "xcb", "wayland")):
+        return _NO_SCREEN
+    lines = [line for line in text.splitlines() if line.strip()] or [type(error).__name__]
     return lines[0].strip().rstrip(".")[:200]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dfl.base.asking import ask_yes
 from dfl.base.errors import Stopped
-from dfl.base.files import PICTURE_SUFFIXES, mendable
+from dfl.base.files import PICTURE_SUFFIXES, mendable, size_in_words
 from dfl.base.report import Report
 from dfl.upkeep.options import ClearWorkspaceOptions
 from dfl.workspace import Workspace
@@ -32,7 +32,7 @@ class Contents:
     def __str__(self) -> str:
         named = {"frames": self.frames, "faces": self.faces, "merged pictures": self.merged}
         named |= {"model files": self.model_files, "other files": self.other}
-        return ", ".join(f"{count} {name}" for name, count in named.items() if count) + f" ({_size(self.size)})"
+        return ", ".join(f"{count} {name}" for name, count in named.items() if count) + f" ({size_in_words(self.size)})"
 
 
 def run(workspace: Workspace, options: ClearWorkspaceOptions, report: Report) -> None:
@@ -100,8 +100,4 @@ def _remove(folder: Path) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise mendable(error, Path(error.filename or folder)) from error
-
-
-def _size(size: int) -> str:
-    return f"{size / 2**30:.1f} GB" if size >= 2**30 else f"{size / 2**20:.1f} MB"
+        raise mendable(error, folder) from error  # what shutil names may be relative

@@ -20,6 +20,7 @@ from dfl.base.errors import UserError
 from dfl.base.files import list_pictures
 from dfl.upkeep import clips, machine, packages
 from dfl.upkeep.findings import Finding, look
+from dfl.upkeep.kept import kept
 from dfl.workspace import Side, Workspace, default_root
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def examine(workspace: Workspace, *, start_engine: bool) -> list[Finding]:
         ("Weights", _weights),
         ("Marks", _marks),
         ("Workspace", lambda: _workspace(workspace)),
+        ("Workspace", lambda: kept(workspace)),
         ("Clips", lambda: clips.clips(workspace)),
     ]
     return [finding for topic, probe in looks for finding in look(topic, probe)]

@@ -9,6 +9,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from dfl.base.files import size_in_words
+from dfl.base.memory import container_memory, free_memory
 from dfl.base.processor import FLAGS, processor_facts, processor_flags
 from dfl.upkeep.findings import Finding
 
@@ -47,13 +49,10 @@ def memory() -> Iterator[Finding]:
     """Size, and how much is free now."""
     import psutil
 
-    now = psutil.virtual_memory()
-    text = f"{now.total / 2**30:.1f} GB, {now.available / 2**30:.1f} GB free"
-    todo = (
-        "Little memory: close other programs, and train with a small batch size."
-        if now.available < SMALL_MEMORY
-        else ""
-    )
+    free, limit = free_memory(), container_memory()
+    text = f"{size_in_words(psutil.virtual_memory().total)}, {size_in_words(free)} free"
+    text += " (this container or job may take no more)" if limit <= free else ""
+    todo = "Little memory: close other programs, and train with a small batch size." if free < SMALL_MEMORY else ""
     yield Finding("Memory", text, todo)
 
 
@@ -62,7 +61,7 @@ def disk(root: Path) -> Iterator[Finding]:
     there = next(folder for folder in (root, *root.parents) if folder.is_dir())
     free = shutil.disk_usage(there).free
     todo = "Little space: frames of a few minutes of video take several GB." if free < SMALL_DISK else ""
-    yield Finding("Disk", f"{free / 2**30:.1f} GB free at {root}", todo)
+    yield Finding("Disk", f"{size_in_words(free)} free at {root}", todo)
     try:
         with tempfile.TemporaryFile(dir=there):
             pass

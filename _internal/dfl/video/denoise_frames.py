@@ -14,7 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures, mendable, need_space, read_json, remove_parts, write_bytes, write_json
+from dfl.base.files import (
+    list_pictures,
+    mendable,
+    move,
+    move_over,
+    need_space,
+    place_of,
+    read_json,
+    remove_parts,
+    write_bytes,
+    write_json,
+)
 from dfl.base.pictures import Picture, encode_picture, read_picture
 from dfl.base.processes import worker_count
 from dfl.base.report import Report
@@ -140,7 +151,7 @@ def _prepare(folder: Path, frames: list[_Frame], options: DenoiseFramesOptions) 
         work.mkdir(exist_ok=True)
         remove_parts(work)
     except OSError as error:
-        raise mendable(error, work) from error
+        raise mendable(error, place_of(error, work)) from error
     write_json(journal, settings)
     return work
 
@@ -219,8 +230,8 @@ def _exchange(folder: Path) -> None:
             if made.is_file():
                 if kept and is_first and not kept.exists() and (folder / name).exists():
                     kept.parent.mkdir(exist_ok=True)
-                    (folder / name).rename(kept)
-                made.replace(folder / name)
+                    move(folder / name, kept)
+                move_over(made, folder / name)
             frame = {"stamp": _stamp(folder / name), "factor": factor}
             frames[name] = frame | {"before": before if is_first else earlier.get(name, {}).get("before")}
         write_json(folder / _JOURNAL, {"frames": frames})
@@ -229,7 +240,7 @@ def _exchange(folder: Path) -> None:
             path.unlink()
         work.rmdir()
     except OSError as error:
-        raise mendable(error, folder) from error
+        raise mendable(error, place_of(error, folder)) from error
 
 
 def _finish_exchange(folder: Path, report: Report) -> None:

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures, read_json, remove_parts, replacing
+from dfl.base.files import list_pictures, read_or_set_aside, remove_parts, replacing
 from dfl.base.pictures import Picture, read_picture
 from dfl.base.processes import worker_count
 from dfl.base.report import Report
@@ -41,7 +41,7 @@ def run(workspace: Workspace, options: MakeVideoOptions, report: Report) -> None
     if not workspace.root.is_dir():
         raise UserError(f"{workspace.root} is not there.", "Choose the folder with --workspace PATH.")
     remove_parts(workspace.root)
-    failed = _failed_in_merge(workspace)
+    failed = _failed_in_merge(workspace, report)
     signer = own_signer(options)
     plan = only_merged(read_plan(workspace, Fraction(str(options.fps)), report), workspace, failed, report)
     suffix = f".{options.format}"
@@ -67,15 +67,12 @@ def run(workspace: Workspace, options: MakeVideoOptions, report: Report) -> None
     tell_result(workspace.root, made, plan, marks, report)
 
 
-def _failed_in_merge(workspace: Workspace) -> list[str]:
+def _failed_in_merge(workspace: Workspace, report: Report) -> list[str]:
     """The stems of the frames that merge could not make, as it says in merge.json.
 
     UserError when no face was swapped at all: the result would be data_dst again.
     """
-    path = workspace.merged / "merge.json"
-    told = read_json(path) if path.is_file() else {}
-    if not isinstance(told, dict):
-        return []
+    told = read_or_set_aside(workspace.merged / "merge.json", report.warn)
     if told.get("swapped", 1) == 0:
         raise UserError(
             f"No face was swapped in any frame of {workspace.merged}, so there is no result to make.",
