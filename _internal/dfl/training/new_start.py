@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # In a set's state: the beginnings of weights' names that get start values. Only between reading a set and `begin`.
 _ANEW = "starts_anew"
 # Networks that judge a model's faces, and are no part of what it has learned.
-_OPPONENTS = ("GAN/", "D_src/")
+_OPPONENTS = ("GAN/", "D_src/", "dis/")
 
 
 def inter_parts(class_name: str, options: dict[str, Any]) -> tuple[str, ...]:
