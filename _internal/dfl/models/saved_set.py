@@ -14,6 +14,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from dfl.base.errors import UserError
-from dfl.base.files import need_space, read_json, replacing, sync_folder, write_json
+from dfl.base.files import mendable, need_space, read_json, replacing, sync_folder, write_json
 
 # By name. A trainer's are brought over from the engine one at a time, each time that they are asked for.
 Arrays = Mapping[str, NDArray[Any]]
@@ -72,30 +73,42 @@ def write_set(folder: Path, saved: SavedSet) -> Path:
 
     Whenever this is cut off, the newest finished set is as it was; what a full disk or a killed run left unfinished is
     removed, so that it takes no space. Returns the set's folder.
+
+    UserError when it cannot be written, or its weights hold numbers that are not finite. An old set that cannot be
+    removed, since a virus scanner or a backup program reads it, is left for the next time.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in set(_set_folders(folder)) - set(finished_sets(folder)):
-        shutil.rmtree(path, ignore_errors=True)
-    wanted = sum(array.nbytes for arrays in (saved.weights, saved.optimizer) for array in arrays.values())
-    need_space(folder, int(1.05 * wanted) + 2**20, "Saving the model")
-    numbers = [_number(path) for path in _set_folders(folder)]
-    target = folder / f"set-{max(numbers, default=0) + 1:06d}"
-    target.mkdir()
     try:
-        _fill(target, saved)
-    except BaseException:
-        if not (target / MANIFEST).is_file():
-            shutil.rmtree(target, ignore_errors=True)
-        raise
-    sync_folder(folder)
-    _remove_old(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in set(_set_folders(folder)) - set(finished_sets(folder)):
+            shutil.rmtree(path, ignore_errors=True)
+        wanted = sum(array.nbytes for arrays in (saved.weights, saved.optimizer) for array in arrays.values())
+        need_space(folder, int(1.05 * wanted) + 2**20, "Saving the model")
+        target = folder / f"set-{_next_number(folder):06d}"
+        target.mkdir()
+        try:
+            _fill(target, saved)
+        except BaseException:
+            if not (target / MANIFEST).is_file():
+                shutil.rmtree(target, ignore_errors=True)
+            raise
+        sync_folder(folder)
+    except OSError as error:
+        raise mendable(error, folder) from error
+    with suppress(OSError):
+        _remove_old(folder)
     return target
+
+
+def _next_number(folder: Path) -> int:
+    """Of the set that comes next: a number that nothing here has, be it a folder or not."""
+    names = [_SET_NAME.fullmatch(path.name) for path in folder.iterdir()]
+    return max((int(name[1]) for name in names if name), default=0) + 1
 
 
 def _fill(target: Path, saved: SavedSet) -> None:
     """Write a set's files, the manifest last."""
     contents: dict[str, Iterable[memoryview | bytes]] = {
-        "weights.safetensors": _safetensors(saved.weights),
+        "weights.safetensors": _safetensors(saved.weights, must_be_finite=True),
         "optimizer.safetensors": _safetensors(saved.optimizer),
         "history.f32": [saved.history.astype("<f4").tobytes()],
     }
@@ -119,7 +132,7 @@ def _fill(target: Path, saved: SavedSet) -> None:
     write_json(target / MANIFEST, manifest)
 
 
-def _safetensors(arrays: Arrays) -> Iterator[memoryview | bytes]:
+def _safetensors(arrays: Arrays, *, must_be_finite: bool = False) -> Iterator[memoryview | bytes]:
     """A safetensors file piece by piece: the library's own `save` holds all arrays twice more while it works.
 
     Byte for byte what the library makes: 8 bytes with the header's length, the header in JSON, filled up to a multiple
@@ -138,6 +151,10 @@ def _safetensors(arrays: Arrays) -> Iterator[memoryview | bytes]:
     yield len(text).to_bytes(8, "little") + text
     for name in names:
         array = arrays[name]
+        if must_be_finite and not np.isfinite(array).all():
+            raise UserError(
+                f"{name} holds numbers that are not finite: the model was not saved.", "Go on from an older copy of it."
+            )
         plain = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
         yield plain.reshape(-1).view(np.uint8).data
 
@@ -225,9 +242,11 @@ def _remove_old(folder: Path) -> None:
     keep = set(finished_sets(folder)[-2:])
     for path in _set_folders(folder):
         if path not in keep and (not keep or _number(path) < _number(max(keep))):
-            # The manifest goes first: a half-removed set must not look finished.
-            (path / MANIFEST).unlink(missing_ok=True)
-            shutil.rmtree(path, ignore_errors=True)
+            # The manifest goes first: a half-removed set must not look finished. While another program has it open,
+            # Windows does not let it go, and then the set stays whole.
+            with suppress(OSError):
+                (path / MANIFEST).unlink(missing_ok=True)
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def finished_sets(folder: Path) -> list[Path]:

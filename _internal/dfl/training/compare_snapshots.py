@@ -121,7 +121,7 @@ def _measure(saved: SavedSet, batches: "list[Arrays]", name: str) -> tuple[Quali
 
 
 def comparison(network: Any) -> "Callable[[Arrays], tuple[NDArray[np.float32], ...]]":
-    """What a network makes of a batch of any size: DSSIM of src and dst, (N,), difference of the masks, swaps of dst."""
+    """A network on batches of any size: DSSIM of src and dst, (N,), difference of the masks, swaps of dst."""
     from dfl.models.compiled import compiled
     from dfl.nets.amp import Amp
     from dfl.training.similarity import dssim
