@@ -283,7 +283,7 @@ def _stop_request() -> Iterator[list[int]]:
         # Another one may come in the middle of this; only the counting cannot be broken into. And this one may have
         # come in the middle of a line that is being written, when no other can be.
         if next(counted) == 0:
-            with suppress(RuntimeError):
+            with suppress(RuntimeError, OSError):  # a terminal that was closed
                 print("\nFinishing this iteration, then saving.", flush=True)
 
     numbers = [signal.SIGINT, signal.SIGTERM] + ([signal.SIGBREAK] if hasattr(signal, "SIGBREAK") else [])
