@@ -159,3 +159,15 @@ def test_a_window_that_dies_while_it_opens_on_windows_is_told(monkeypatch):
     monkeypatch.setattr(window._connection, "poll", ended)
     assert window.wait_until_open() == "its process ended"
     window.close()
+
+
+def test_without_room_for_another_process_there_is_no_window_and_no_error(monkeypatch):
+    def refuse(self: object) -> None:
+        raise OSError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(window_module.PreviewWindow, "__init__", refuse)
+    monkeypatch.setattr(window_module, "has_display", lambda: True)
+    with open_window("auto") as window:
+        assert window is None
+    with pytest.raises(UserError, match="temporarily unavailable"), open_window("window"):
+        raise AssertionError("there is no window")

@@ -158,12 +158,12 @@ def _torch_step(losses: Losses, weights: list[keras.Variable], optimizer: Optimi
                 gradients = scale.unscaled(gradients)
             # One pass over the gradients, no copies.
             norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
-            has_gradient = bool(torch.isfinite(torch.square(norm)))
-            is_expected = bool(scale and scale.can_shrink())
+            has_gradient = torch.isfinite(torch.square(norm))
+            is_expected = scale is not None and bool(scale.can_shrink())
             if scale:
-                scale.learn(torch.tensor(has_gradient))
+                scale.learn(has_gradient)
             if has_gradient:
                 optimizer.apply(gradients)
-        return shown, has_gradient or is_expected
+        return shown, bool(has_gradient) or is_expected
 
     return run

@@ -79,10 +79,15 @@ def open_window(wanted: Literal["auto", "window", "none"]) -> Iterator["PreviewW
     if wanted == "none" or (wanted == "auto" and not has_display()):
         yield None
         return
-    window = PreviewWindow()
+    window, reason = None, ""
     try:
-        reason = window.wait_until_open() if wanted == "window" else ""
-        if reason:
+        try:
+            window = PreviewWindow()
+        except OSError as error:  # no room for another process
+            reason = str(error)
+        if wanted == "window" and window:
+            reason = window.wait_until_open()
+        if reason and wanted == "window":
             raise UserError(
                 f"No preview window can be opened: {reason}.",
                 "Use --preview auto: previews are written as pictures. On Linux the package opencv-python-headless "
@@ -90,7 +95,8 @@ def open_window(wanted: Literal["auto", "window", "none"]) -> Iterator["PreviewW
             )
         yield window
     finally:
-        window.close()
+        if window:
+            window.close()
 
 
 class PreviewWindow:
