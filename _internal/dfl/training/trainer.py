@@ -127,22 +127,27 @@ class Trainer:
         """Take over the arrays of a set, as far as it has them."""
         if saved.weights:
             set_weights(self._goal.network, saved.weights, self.folder.name)
-        state: SavedArrays = {name: saved.optimizer[name] for name in self._parts()[1] if name in saved.optimizer}
-        if not _are_finite(state):
-            # Not one by one: a mean without its variance makes the first steps huge.
-            self.messages.append("The optimizer's state holds numbers that are not finite: it starts anew.")
-            state = {}
-        _take(self._optimizer.state(), state)
+        self._load_state(self._optimizer, saved.optimizer)
         for opponent, own, _ in self._opponents:
             there = {name: saved.weights[name] for name in opponent.weights if name in saved.weights}
-            if not _fits(opponent.weights, there):
-                if there:
-                    self.messages.append(f"The network {opponent.name} has another size now: it starts anew.")
-            elif not _are_finite(there):
-                self.messages.append(f"The network {opponent.name} holds numbers that are not finite: it starts anew.")
-            else:
+            if _fits(opponent.weights, there) and _are_finite(there):
                 _take(opponent.weights, there)
-                _take(own.state(), state, f"{opponent.name}_opt/")
+                self._load_state(own, saved.optimizer, f"{opponent.name}_opt/")
+            elif there:
+                why = "holds numbers that are not finite" if _fits(opponent.weights, there) else "has another size now"
+                self.messages.append(f"The network {opponent.name} {why}: it starts anew.")
+
+    def _load_state(self, optimizer: Optimizer, arrays: SavedArrays, prefix: str = "") -> None:
+        """Take over an optimizer's state as far as it is there, or nothing of one with numbers that are not finite.
+
+        Not array by array: a mean without its variance makes the first steps huge.
+        """
+        state = optimizer.state()
+        there = {name: arrays[prefix + name] for name in state if prefix + name in arrays}
+        if _are_finite(there):
+            _take(state, there)
+        else:
+            self.messages.append("The optimizer's state holds numbers that are not finite: it starts anew.")
 
     def iterate(self) -> tuple[float, ...]:
         """One step; returns the mean of every loss that is shown.
@@ -157,8 +162,11 @@ class Trainer:
         found = losses[: len(self._goal.loss_names)]
         means = np.array([loss.mean() for loss in found], np.float32)
         hidden = [float(loss.mean()) for loss in losses[len(found) :]]
-        has_gradients = self._step.had_gradient
-        is_finite = bool(np.isfinite(means).all())
+        is_finite, has_gradients = bool(np.isfinite(means).all()), self._step.had_gradient
+        if not is_finite or not np.isfinite(hidden).all():
+            self._leave_out("no finite loss")
+        elif not has_gradients:
+            self._leave_out("no finite gradient")
         for opponent, _, step in self._opponents if is_finite else []:
             hidden.append(float(step(batch)[0].mean()))
             has_gradients = has_gradients and step.had_gradient
@@ -170,10 +178,6 @@ class Trainer:
         if trouble:
             self._go_back(trouble)
             return tuple(float(mean) for mean in means)
-        if not is_finite or not np.isfinite(hidden).all():
-            self._leave_out("no finite loss")
-        elif not self._step.had_gradient:
-            self._leave_out("no finite gradient")
         if is_finite:
             self._feeder.learned(np.stack(found))
         self.iteration += 1
@@ -330,10 +334,10 @@ def _are_finite(arrays: SavedArrays) -> bool:
     return all(np.isfinite(array).all() for array in arrays.values())
 
 
-def _take(variables: dict[str, keras.Variable], arrays: Mapping[str, NDArray[Any]], prefix: str = "") -> None:
+def _take(variables: dict[str, keras.Variable], arrays: Mapping[str, NDArray[Any]]) -> None:
     """Assign those arrays that are there and fit."""
     for name, variable in variables.items():
-        array = arrays.get(prefix + name)
+        array = arrays.get(name)
         if array is not None and array.shape == tuple(variable.shape):
             variable.assign(array)
 
