@@ -110,10 +110,9 @@ def test_it_goes_past_iteration_500_saves_starts_again_and_is_read(workspace, dr
     faces = np.random.default_rng(1).random((3, swap.resolution, swap.resolution, 3), np.float32)
     for count in (3, 1, 2):
         assert swap.predict(faces[:count]).face.shape == faces[:count].shape
-    for count in (5, 3):
-        heard = Heard()
-        compare(workspace, CompareOptions(faces=count), heard)
-        rows = [line.split() for line in heard.lines if line.startswith(("backup", "newest"))]
-        assert [row[:-3] for row in rows] == [["backup", "01", "503"], ["newest", "508"]]
-        assert np.isfinite([float(number) for row in rows for number in row[-3:]]).all()
-        assert read_picture(folder / SHEET).size
+    heard = Heard()
+    compare(workspace, CompareOptions(faces=5), heard)  # batches of four and one
+    rows = [line.split() for line in heard.lines if line.startswith(("backup", "newest"))]
+    assert [row[:-3] for row in rows] == [["backup", "01", "503"], ["newest", "508"]]
+    assert np.isfinite([float(number) for row in rows for number in row[-3:]]).all()
+    assert read_picture(folder / SHEET).size

@@ -5,6 +5,7 @@ import io
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -289,9 +290,20 @@ def test_weights_that_are_no_numbers_are_never_saved_over_a_good_set(tmp_path):
     saved = read_set(tmp_path)
     assert saved.iteration == 9
     assert np.isfinite(saved.weights["encoder/number"]).all()
-    with pytest.raises(UserError, match="encoder/number holds numbers that are not finite"):
-        write_set(tmp_path, SavedSet("SAEHD", {}, 10, {"encoder/number": np.array([np.inf], np.float32)}))
-    assert read_set(tmp_path).iteration == 9
+
+
+def test_a_set_of_weights_that_are_no_numbers_is_named_with_the_way_out(tmp_path):
+    """Programs before this one saved such sets."""
+    go(tmp_path, stored={"target_iter": 3})
+    good = read_set(tmp_path)
+    broken = replace(good, iteration=9, weights={"encoder/number": np.array([np.inf], np.float32)})
+    path = write_set(tmp_path, broken)
+    with pytest.raises(UserError, match=r"encoder/number of .*set-000003 holds numbers that are not finite") as caught:
+        go(tmp_path, saved=read_set(tmp_path))
+    assert "Move that folder away" in caught.value.todo
+    path.rename(tmp_path / "away")
+    go(tmp_path, saved=read_set(tmp_path), stored={"target_iter": 5})
+    assert read_set(tmp_path).iteration == 5
 
 
 def test_an_optimizer_or_a_judge_that_is_no_number_in_an_old_set_begins_anew(tmp_path):

@@ -74,8 +74,8 @@ def write_set(folder: Path, saved: SavedSet) -> Path:
     Whenever this is cut off, the newest finished set is as it was; what a full disk or a killed run left unfinished is
     removed, so that it takes no space. Returns the set's folder.
 
-    UserError when it cannot be written, or its weights hold numbers that are not finite. An old set that cannot be
-    removed, since a virus scanner or a backup program reads it, is left for the next time.
+    UserError when it cannot be written. An old set that cannot be removed, since a virus scanner or a backup program
+    reads it, is left for the next time.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -108,7 +108,7 @@ def _next_number(folder: Path) -> int:
 def _fill(target: Path, saved: SavedSet) -> None:
     """Write a set's files, the manifest last."""
     contents: dict[str, Iterable[memoryview | bytes]] = {
-        "weights.safetensors": _safetensors(saved.weights, must_be_finite=True),
+        "weights.safetensors": _safetensors(saved.weights),
         "optimizer.safetensors": _safetensors(saved.optimizer),
         "history.f32": [saved.history.astype("<f4").tobytes()],
     }
@@ -132,7 +132,7 @@ def _fill(target: Path, saved: SavedSet) -> None:
     write_json(target / MANIFEST, manifest)
 
 
-def _safetensors(arrays: Arrays, *, must_be_finite: bool = False) -> Iterator[memoryview | bytes]:
+def _safetensors(arrays: Arrays) -> Iterator[memoryview | bytes]:
     """A safetensors file piece by piece: the library's own `save` holds all arrays twice more while it works.
 
     Byte for byte what the library makes: 8 bytes with the header's length, the header in JSON, filled up to a multiple
@@ -151,10 +151,6 @@ def _safetensors(arrays: Arrays, *, must_be_finite: bool = False) -> Iterator[me
     yield len(text).to_bytes(8, "little") + text
     for name in names:
         array = arrays[name]
-        if must_be_finite and not np.isfinite(array).all():
-            raise UserError(
-                f"{name} holds numbers that are not finite: the model was not saved.", "Go on from an older copy of it."
-            )
         plain = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
         yield plain.reshape(-1).view(np.uint8).data
 

@@ -14,7 +14,7 @@ from dfl.base.errors import UserError
 from dfl.base.pictures import Picture, write_picture
 from dfl.models.open_model import set_weights
 from dfl.models.saved_set import Arrays as SavedArrays
-from dfl.models.saved_set import SavedSet, read_set, write_set
+from dfl.models.saved_set import SavedSet, finished_sets, read_set, write_set
 from dfl.training.carried import carried_arrays
 from dfl.training.feeding import Feeder
 from dfl.training.goal import Arrays, Goal, Opponent
@@ -126,6 +126,7 @@ class Trainer:
     def _load(self, saved: SavedSet) -> None:
         """Take over the arrays of a set, as far as it has them."""
         if saved.weights:
+            self._check_numbers(saved)
             set_weights(self._goal.network, saved.weights, self.folder.name)
         self._load_state(self._optimizer, saved.optimizer)
         for opponent, own, _ in self._opponents:
@@ -136,6 +137,20 @@ class Trainer:
             elif there:
                 why = "holds numbers that are not finite" if _fits(opponent.weights, there) else "has another size now"
                 self.messages.append(f"The network {opponent.name} {why}: it starts anew.")
+
+    def _check_numbers(self, saved: SavedSet) -> None:
+        """UserError for a set from which nothing can be learned any more: programs before this one saved such."""
+        own = {name: saved.weights[name] for name in self._goal.network.weights() if name in saved.weights}
+        broken = next((name for name, array in own.items() if not _are_finite({name: array})), "")
+        if broken:
+            self._is_broken = True
+            newest = next(reversed(finished_sets(self.folder)), self.folder)
+            raise UserError(
+                f"Training broke down before iteration {saved.iteration} was saved: {broken} of {newest} holds numbers "
+                "that are not finite.",
+                "Move that folder away, then training goes on from the set before it; or put back a backup: "
+                "`dfl models restore`.",
+            )
 
     def _load_state(self, optimizer: Optimizer, arrays: SavedArrays, prefix: str = "") -> None:
         """Take over an optimizer's state as far as it is there, or nothing of one with numbers that are not finite.
