@@ -1,15 +1,18 @@
 import itertools
 import math
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+import threading
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dfl.base import processes
 from dfl.base.errors import UserError
 from dfl.base.processes import in_processes, worker_count
 
@@ -172,3 +175,18 @@ def test_processes_do_not_start_threads_of_their_own_for_numpy(monkeypatch: pyte
         else:
             monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
         assert [outcome.result for outcome in in_processes(os.getenv, ["OPENBLAS_NUM_THREADS"], workers=1)] == [wanted]
+
+
+def _never_end(number: int) -> int:
+    if number:
+        threading.Event().wait()
+    return number
+
+
+def test_items_that_never_end_do_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "_LAST_ITEMS_SECONDS", 0.1)
+    outcomes = in_processes(_never_end, range(5), workers=2)
+    assert next(outcomes).result == 0
+    outcomes.close()
+    assert not any("lead_a_worker" in thread.name for thread in threading.enumerate())
+    assert not [child for child in multiprocessing.active_children() if child.is_alive()]

@@ -1,6 +1,7 @@
 """Logs that TensorBoard reads back."""
 
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -33,3 +34,47 @@ def test_without_the_package_it_says_how_to_install_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboard.compat.proto.event_pb2", None)
     with pytest.raises(UserError, match="needs the package tensorboard"):
         EventLog(tmp_path)
+
+
+class Writer:
+    """In the place of TensorBoard's: its thread has ended on a full disk."""
+
+    def __init__(self, *_, **__):
+        pass
+
+    def add_event(self, event):
+        raise RuntimeError("RESOURCE_EXHAUSTED: No space left on device")
+
+    def close(self):
+        raise AssertionError("would wait for a thread that has ended")
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    def summary(**values):
+        return values
+
+    summary.Value = summary.Image = summary
+    for name, content in (
+        ("tensorboard.compat.proto.event_pb2", {"Event": summary}),
+        ("tensorboard.compat.proto.summary_pb2", {"Summary": summary}),
+        ("tensorboard.summary.writer.event_file_writer", {"EventFileWriter": Writer}),
+    ):
+        parts = name.split(".")
+        for depth in range(1, len(parts)):
+            monkeypatch.setitem(sys.modules, ".".join(parts[:depth]), types.ModuleType(parts[depth - 1]))
+        module = types.ModuleType(name)
+        vars(module).update(content)
+        monkeypatch.setitem(sys.modules, name, module)
+
+
+def test_a_full_disk_ends_the_logs_and_not_training(tmp_path, full_disk):
+    heard = []
+    log = EventLog(tmp_path, heard.append)
+    for iteration in range(1, 40):
+        log.step(iteration, {"src": 1.0})
+    log.pages(40, {"preview": np.zeros((20, 30, 3), np.uint8)})
+    log.close()
+    assert heard == [
+        "The logs for TensorBoard end here: RESOURCE_EXHAUSTED: No space left on device. Training goes on."
+    ]

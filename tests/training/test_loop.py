@@ -1,26 +1,35 @@
 """What a run of training tells, keeps and obeys, on a model of one number."""
 
+import errno
 import io
+import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from tests.training.tiny_training import STORED, Heard, tiny_trainer
+from tests.training.tiny_training import STORED, Heard, TinyFeeder, TinyGoal, tiny_trainer
 
 from dfl.base.errors import UserError
 from dfl.base.pictures import read_picture
 from dfl.models.backups import list_backups
 from dfl.models.engine import start_engine
-from dfl.models.saved_set import SavedSet, read_set
+from dfl.models.saved_set import MANIFEST, SavedSet, finished_sets, read_set, write_set
 from dfl.training.options import TrainOptions
 from dfl.training.viewer import View
 
 start_engine("tensorflow")
 
+import keras  # noqa: E402
+from keras import ops  # noqa: E402
+
 from dfl.training import loop  # noqa: E402
+from dfl.training.goal import Opponent  # noqa: E402
 from dfl.training.loop import TrainingLoop  # noqa: E402
+from dfl.training.trainer import Trainer  # noqa: E402
 
 
 class TypedAtIteration:
@@ -194,3 +203,243 @@ def test_a_request_to_stop_in_the_middle_of_the_answer_to_another_is_not_answere
         signal.raise_signal(signal.SIGINT)
     assert len(requests) >= 2
     assert screen.getvalue().count("Finishing this iteration") == 1
+
+
+class SteepGoal(TinyGoal):
+    """Its gradient is no number where the batch is 0, its loss is."""
+
+    def losses(self, batch: dict[str, Any]) -> tuple[Any, ...]:
+        number = self.network.number.value
+        return ops.square(batch["src"] - number), ops.sqrt(ops.square(number) * batch["src"])
+
+
+class JudgedGoal(TinyGoal):
+    """Its judge's loss is no number, or huge, from an iteration on, and so is what the model learns from it."""
+
+    def __init__(self, broken: float) -> None:
+        super().__init__()
+        self.judge = keras.Variable(np.array([1.0], np.float32))
+        self.opponents = (Opponent("GAN", {"GAN/weight": self.judge}, self.judged),)
+        self._broken = broken
+
+    def judged(self, batch: dict[str, Any]) -> Any:
+        return ops.square(self.judge.value) + ops.where(batch["src"] > 50, self._broken, 0.0)
+
+    def losses(self, batch: dict[str, Any]) -> tuple[Any, ...]:
+        usual = super().losses({"src": ops.minimum(batch["src"], 1.0)})
+        return (*usual, 0.1 * ops.where(batch["src"] > 50, self._broken, 0.5) * self.network.number.value)
+
+
+def train(folder: Path, goal: TinyGoal, values, target: int, window=None, **options) -> Heard:
+    heard, saved = Heard(), read_set(folder) if finished_sets(folder) else new_set()
+    trainer = Trainer(folder, saved, goal, TinyFeeder(values), {"is_adabelief": False, "rate": 1e-3}, seed=1)
+    stored = STORED | {"target_iter": target}
+    TrainingLoop(trainer, TrainOptions(**options), stored, heard, window).run()
+    return heard
+
+
+def test_a_gradient_that_is_no_number_is_left_out_counted_and_told(tmp_path):
+    heard = train(tmp_path, SteepGoal(), lambda iteration: 0.0 if iteration in (3, 5) else 1.0, 8)
+    assert sum("had no finite gradient; its batch was left out" in line for line in heard.lines) == 2
+    assert any(line.startswith("! 2 batches were left out") for line in heard.lines)
+    saved = read_set(tmp_path)
+    assert (saved.iteration, saved.optimizer["steps"]) == (8, 6)
+    assert np.isfinite(saved.weights["encoder/number"]).all()
+
+
+def test_gradients_that_stay_no_numbers_end_with_the_good_set(tmp_path):
+    with pytest.raises(UserError, match=r"Training broke down at iteration .*: a gradient is no number"):
+        train(tmp_path, SteepGoal(), lambda iteration: 0.0 if iteration > 4 else 1.0, 0)
+    assert read_set(tmp_path).iteration == 1
+
+
+def test_a_thousand_batches_that_are_left_out_do_not_fill_the_screen(tmp_path):
+    heard = train(tmp_path, SteepGoal(), lambda iteration: float(iteration % 2), 400)
+    assert sum("no finite gradient" in line for line in heard.lines) == 12
+    assert any(line.startswith("! 200 batches were left out") for line in heard.lines)
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf, 1e9])
+def test_a_judge_that_breaks_down_goes_back_to_the_last_set(tmp_path, broken):
+    asked = []
+
+    def values(iteration):
+        asked.append(iteration)
+        return 100.0 if iteration >= 60 and asked.count(60) == 1 else 0.1 * (iteration % 3)
+
+    window = TypedAtIteration({55: ["save"]})
+    heard = train(tmp_path, JudgedGoal(broken), values, 80, window)
+    assert any("the model went back to iteration 55" in line for line in heard.lines)
+    saved = read_set(tmp_path)
+    assert saved.iteration == 80
+    assert all(np.isfinite(array).all() for array in saved.weights.values())
+    assert (saved.weights["GAN/weight"] < 1).all()
+
+
+def test_weights_that_are_no_numbers_are_never_saved_over_a_good_set(tmp_path):
+    goal = SteepGoal()
+
+    class Breaks(TypedAtIteration):
+        def commands(self, wait_seconds: float = 0.0) -> list[str]:
+            if self.calls == 5:
+                goal.network.number.assign(np.array([np.nan], np.float32))
+            return super().commands()
+
+    heard = train(tmp_path, goal, lambda iteration: 1.0, 9, Breaks({4: ["save"], 6: ["save"]}))
+    assert any("the weights are no finite numbers: the model went back to iteration 4" in line for line in heard.lines)
+    saved = read_set(tmp_path)
+    assert saved.iteration == 9
+    assert np.isfinite(saved.weights["encoder/number"]).all()
+
+
+def test_a_set_of_weights_that_are_no_numbers_is_named_with_the_way_out(tmp_path):
+    """Programs before this one saved such sets."""
+    go(tmp_path, stored={"target_iter": 3})
+    good = read_set(tmp_path)
+    broken = replace(good, iteration=9, weights={"encoder/number": np.array([np.inf], np.float32)})
+    path = write_set(tmp_path, broken)
+    with pytest.raises(UserError, match=r"encoder/number of .*set-000003 holds numbers that are not finite") as caught:
+        go(tmp_path, saved=read_set(tmp_path))
+    assert "Move that folder away" in caught.value.todo
+    path.rename(tmp_path / "away")
+    go(tmp_path, saved=read_set(tmp_path), stored={"target_iter": 5})
+    assert read_set(tmp_path).iteration == 5
+
+
+def test_an_optimizer_or_a_judge_that_is_no_number_in_an_old_set_begins_anew(tmp_path):
+    train(tmp_path, JudgedGoal(0.0), lambda iteration: 1.0, 3)
+    good = read_set(tmp_path)
+    broken = {"GAN/weight": np.array([np.nan], np.float32)}
+    trainer = tiny_trainer(tmp_path, good)
+    trainer._load(SavedSet("SAEHD", {}, 3, good.weights, {"a/encoder/number": np.array([np.inf], np.float32)}))
+    assert trainer.messages == ["The optimizer's state holds numbers that are not finite: it starts anew."]
+    goal = JudgedGoal(0.0)
+    saved = SavedSet("SAEHD", {}, 3, {**good.weights, **broken}, good.optimizer)
+    judged = Trainer(tmp_path, saved, goal, TinyFeeder(), {"is_adabelief": False, "rate": 1e-3}, seed=1)
+    assert judged.messages == ["The network GAN holds numbers that are not finite: it starts anew."]
+    assert np.isfinite(goal.judge.numpy()).all()
+
+
+def test_gan_that_is_off_for_some_saves_goes_on_where_it_stopped(tmp_path):
+    train(tmp_path, JudgedGoal(0.0), lambda iteration: 1.0, 30)
+    before = read_set(tmp_path)
+    for target in (35, 40, 45):
+        train(tmp_path, TinyGoal(), lambda iteration: 1.0, target)
+    off = read_set(tmp_path)
+    assert off.iteration == 45
+    goal = JudgedGoal(0.0)
+    heard = train(tmp_path, goal, lambda iteration: 1.0, 45)
+    assert not any("anew" in line for line in heard.lines)
+    assert np.array_equal(goal.judge.numpy(), before.weights["GAN/weight"])
+    for name in ("GAN_opt/a/GAN/weight", "GAN_opt/steps", "GAN_opt/random"):
+        assert np.array_equal(off.optimizer[name], before.optimizer[name]), name
+
+
+class Fails(TypedAtIteration):
+    """Raises at an iteration, as what nobody thought of."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__({})
+        self.error = error
+
+    def commands(self, wait_seconds: float = 0.0) -> list[str]:
+        if self.calls == 6:
+            raise self.error
+        return super().commands()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("a bug"), OSError(errno.EIO, "x"), MemoryError(), KeyboardInterrupt(), SystemExit(1)],
+    ids=repr,
+)
+def test_whatever_ends_training_what_was_reached_is_saved(tmp_path, error):
+    with pytest.raises(type(error)):
+        go(tmp_path, Fails(error))
+    assert read_set(tmp_path).iteration == 7
+
+
+def test_the_first_error_is_told_where_not_even_the_last_save_goes_well(tmp_path, monkeypatch):
+    def refuse(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    class Full(Fails):
+        def commands(self, wait_seconds: float = 0.0) -> list[str]:
+            if self.calls == 6:
+                monkeypatch.setattr("dfl.models.saved_set.write_json", refuse)
+            return super().commands()
+
+    with pytest.raises(RuntimeError, match="a bug"):
+        go(tmp_path, Full(RuntimeError("a bug")))
+    assert read_set(tmp_path).iteration == 1
+
+
+@pytest.mark.parametrize("number", ["ENOSPC", "EDQUOT", "EACCES", "EIO", "EBUSY"])
+def test_whatever_the_system_says_to_a_save_training_goes_on_and_tries_again(tmp_path, monkeypatch, number):
+    code = getattr(errno, number, errno.EIO)
+    calls, make = [], Path.mkdir
+
+    def sometimes(path: Path, *how: Any, **hows: Any) -> None:
+        if path.name.startswith("set-") and not hows:
+            calls.append(path)
+            if len(calls) == 2:
+                raise OSError(code, os.strerror(code), str(path))
+        make(path, *how, **hows)
+
+    monkeypatch.setattr(Path, "mkdir", sometimes)
+    heard = go(tmp_path, TypedAtIteration({3: ["save"], 5: ["save"]}), stored={"target_iter": 7})
+    assert sum(line.startswith("! Not saved: ") for line in heard.lines) == 1
+    assert [line[10:19] for line in heard.lines if line.endswith(" saved")] == ["[#000001]", "[#000005]", "[#000007]"]
+
+
+def test_an_old_set_that_a_scanner_holds_open_is_left_whole_until_it_lets_go(tmp_path, monkeypatch):
+    unlink = Path.unlink
+
+    def held(path: Path, *how: Any, **hows: Any) -> None:
+        if path.name == MANIFEST and path.parent.name == "set-000001":
+            raise PermissionError(errno.EACCES, "The process cannot access the file")
+        unlink(path, *how, **hows)
+
+    monkeypatch.setattr(Path, "unlink", held)
+    heard = go(tmp_path, TypedAtIteration({2: ["save"], 3: ["save"]}), stored={"target_iter": 4})
+    assert not any(line.startswith("!") for line in heard.lines)
+    assert [path.name for path in finished_sets(tmp_path)] == ["set-000001", "set-000003", "set-000004"]
+    assert sorted(path.name for path in (tmp_path / "set-000001").iterdir()) == [
+        "history.f32", "manifest.json", "optimizer.safetensors", "weights.safetensors",
+    ]  # fmt: skip
+    monkeypatch.undo()
+    go(tmp_path, stored={"target_iter": 5}, saved=read_set(tmp_path))
+    assert [path.name for path in finished_sets(tmp_path)] == ["set-000004", "set-000005"]
+
+
+def test_previews_that_cannot_be_written_are_told_once_and_the_model_is_saved_once(tmp_path):
+    (tmp_path / "preview.png").mkdir()
+    heard = go(tmp_path, TypedAtIteration({3: ["save"], 4: ["save"]}), stored={"target_iter": 6})
+    assert [line[:33] for line in heard.lines if line.startswith("!")] == ["! The previews could not be writte"[:33]]
+    assert sum(line.endswith(" saved") for line in heard.lines) == 4
+    assert read_set(tmp_path).iteration == 6
+
+
+def test_a_user_who_is_there_mends_the_disk_and_the_last_save_is_tried_again(tmp_path, monkeypatch):
+    free = iter([2**40, 0, 0, 2**40])
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": next(free)})())
+    asked = []
+    monkeypatch.setattr("builtins.input", lambda prompt: asked.append(prompt) or "y")
+    heard = go(tmp_path, TypedAtIteration({3: ["exit"]}), ask=True)
+    assert read_set(tmp_path).iteration == 3
+    assert len(asked) == 2
+    assert all("Try again to save?" in prompt for prompt in asked)
+    assert heard.lines[-1].startswith("Stopped: iteration 3")
+
+
+def test_without_an_answer_a_failed_last_save_is_an_error_at_last(tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": free.pop(0) if free else 0})())
+    free = [2**40]
+
+    def end(_: str) -> str:
+        raise EOFError
+
+    monkeypatch.setattr("builtins.input", end)
+    with pytest.raises(UserError, match="Saving the model needs"):
+        go(tmp_path, stored={"target_iter": 3}, ask=True)
+    assert read_set(tmp_path).iteration == 1

@@ -84,3 +84,19 @@ def test_a_new_model_from_a_trained_one(faces):
     ):
         with pytest.raises(UserError, match=what):
             train(faces, **({"start_from": "old"} | wrong))
+
+
+def test_a_restart_keeps_the_model_as_a_backup_and_its_history(faces):
+    train(faces, archi="df-u", **SMALL, target_iter=5)
+    folder = model_folder(faces.model, "new", "SAEHD")
+    before = read_set(folder)
+    text = train(faces, restart=True, target_iter=2, seed=8)
+    after = read_set(folder)
+    assert "what it has learned until iteration 5 becomes a backup" in text
+    assert (after.iteration, after.optimizer["steps"]) == (2, 2)
+    assert moved(before, after) >= {"encoder", "inter"}
+    assert [backup.iteration for backup in list_backups(folder)] == [5]
+    assert (folder / "history-restart.csv").read_text().count("\n") == 6
+    train(faces, restart=True, target_iter=1)
+    assert [backup.iteration for backup in list_backups(folder)] == [2, 5]
+    assert (folder / "history-restart-2.csv").read_text().count("\n") == 3

@@ -58,3 +58,38 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path):
 @pytest.mark.parametrize(("resolution", "interval"), [(64, 10), (96, 10), (128, 20), (224, 30), (512, 80)])
 def test_the_originals_intervals(resolution, interval):
     assert history_interval(resolution) == interval
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("bad page"), MemoryError(), KeyError("x"), RuntimeError("from OpenCV")], ids=repr
+)
+def test_an_error_that_nobody_thought_of_costs_a_moment_and_never_holds_up_the_end(tmp_path, monkeypatch, error):
+    written = []
+
+    def write(path, _):
+        if path.name == "0000001.jpg":
+            raise error
+        written.append(path.name)
+
+    monkeypatch.setattr(preview_history, "write_picture", write)
+    history = PreviewHistory(tmp_path)
+    page, losses = {"preview": np.zeros((8, 90, 3), np.uint8)}, np.ones((1, 2), np.float32)
+    for iteration in range(1, 4):
+        history._waiting.put((page, losses, iteration))
+    history.close()
+    assert not history._thread.is_alive()
+    assert written == ["0000002.jpg", "_last.jpg", "0000003.jpg", "_last.jpg"]
+    assert history.left_out == 1
+    assert history.problem
+
+
+def test_a_disk_that_never_answers_does_not_hold_up_the_end(tmp_path, monkeypatch):
+    go_on = threading.Event()
+    monkeypatch.setattr(preview_history, "write_picture", lambda *_: go_on.wait())
+    monkeypatch.setattr(preview_history, "_END_SECONDS", 0.01)
+    history = PreviewHistory(tmp_path)
+    for iteration in range(1, 6):
+        history.put({"preview": np.zeros((8, 90, 3), np.uint8)}, np.ones((1, 2), np.float32), iteration)
+    history.close()
+    assert history.problem == "the disk did not answer"
+    go_on.set()

@@ -14,6 +14,7 @@ from dfl.base.pictures import read_picture
 from dfl.base.report import Report
 from dfl.faceset.aligned_face import read_face, read_metadata, with_metadata
 from dfl.faceset.segmentation import Polygon, draw_polygons
+from dfl.models.backups import list_backups, restore_backup
 from dfl.models.engine import start_engine
 from dfl.models.options import XsegOptions
 from dfl.models.saved_set import SavedSet, model_folder, read_set, write_set
@@ -175,3 +176,25 @@ def test_what_is_missing_is_told(workspace):
         train(workspace)
     with pytest.raises(UserError, match="no other name"):
         train(workspace, name="mine")
+
+
+@pytest.mark.parametrize(
+    "how", [{"pretrain": False}, {"restart": True, "pretrain": False}], ids=["pretraining", "restart"]
+)
+def test_the_end_of_pretraining_and_a_restart_keep_the_model_and_its_history(faces, how):
+    faces.pretraining_faces.mkdir()
+    make_faceset(faces.pretraining_faces, (130, 130, 130))
+    before, _ = train(faces, pretrain=True, target_iter=12, write_preview_history=True)
+    folder = model_folder(faces.model, "XSeg", "XSeg")
+    after, text = train(faces, target_iter=2, seed=4, **how)
+    word = "restart" if "restart" in how else "pretraining"
+    assert "becomes a backup" in text
+    assert (after.iteration, len(after.history)) == (2, 2)
+    assert [backup.iteration for backup in list_backups(folder)] == [12]
+    assert (folder / f"history-{word}.csv").read_text().count("\n") == 13
+    assert (folder / "history.csv").read_text().count("\n") == 3
+    assert (folder / f"history-{word}" / "preview" / "0000010.jpg").is_file()
+    name = "XSeg/dense1/weight"
+    assert (np.abs(after.weights[name] - before.weights[name]).max() < 0.01) == (word == "pretraining")
+    assert restore_backup(folder, 1) == 12
+    assert np.array_equal(read_set(folder).weights[name], before.weights[name])

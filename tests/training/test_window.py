@@ -145,3 +145,45 @@ def test_a_window_that_was_asked_for_and_cannot_be_had_is_an_error(monkeypatch):
         open_window("window"),
     ):
         raise AssertionError("there is no window")
+
+
+@pytest.mark.parametrize(
+    "error", [BrokenPipeError(109, "The pipe has been ended"), EOFError(), OSError("handle is closed")]
+)
+def test_a_window_closed_with_x_on_windows_is_gone_and_no_error(monkeypatch, error):
+    """There the pipe of a process that ended raises when it is asked whether anything has come."""
+    window = PreviewWindow(TypedKeys)
+    assert window.wait_until_open() == ""
+
+    def ended(_: float = 0.0) -> bool:
+        raise error
+
+    monkeypatch.setattr(window._connection, "poll", ended)
+    assert window.commands() == []
+    assert window.is_gone
+    assert window.commands(wait_seconds=60) == []
+    window.show(view(1))
+    window.close()
+
+
+def test_a_window_that_dies_while_it_opens_on_windows_is_told(monkeypatch):
+    window = PreviewWindow(DyingScreen)
+
+    def ended(_: float = 0.0) -> bool:
+        raise BrokenPipeError(109, "The pipe has been ended")
+
+    monkeypatch.setattr(window._connection, "poll", ended)
+    assert window.wait_until_open() == "its process ended"
+    window.close()
+
+
+def test_without_room_for_another_process_there_is_no_window_and_no_error(monkeypatch):
+    def refuse(self: object) -> None:
+        raise OSError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(window_module.PreviewWindow, "__init__", refuse)
+    monkeypatch.setattr(window_module, "has_display", lambda: True)
+    with open_window("auto") as window:
+        assert window is None
+    with pytest.raises(UserError, match="temporarily unavailable"), open_window("window"):
+        raise AssertionError("there is no window")

@@ -9,6 +9,7 @@ import os
 import pickle
 import signal
 import threading
+import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from dfl.base.stopping import interrupt, note_every_signal
 
 _CTRL_C_SECONDS = 0.2
 _WORKER_BYTES = 200 * 2**20  # what one takes, with what it works on
+_LAST_ITEMS_SECONDS = 60.0  # that items under way may take when no more outcomes are wanted
 _END_SECONDS = 20  # an idle worker that has not ended by then is killed
 _Handler = Callable[[int, FrameType | None], Any]
 Item = TypeVar("Item")
@@ -76,8 +78,8 @@ def in_processes(
     error and the rest goes on. A worker that dies (killed, out of memory) is replaced; its item is tried once more,
     then counted as failed. `start(*start_arguments)` runs once in every new process; its exception ends the run.
     Workers end when this process does, however it ends. Ctrl-C is raised here, when the next outcome is asked for;
-    closing the generator waits for the items under way, so a `function` that takes long should call `stop_if_asked`
-    now and then.
+    closing the generator waits a minute for the items under way, then kills their workers: a `function` that takes long
+    should call `stop_if_asked` now and then.
     """
     # numpy's BLAS would start a thread for each core in each process, and they would wait for one another.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -87,6 +89,7 @@ def in_processes(
     done: dict[int, Outcome[Item, Result]] = {}
     ended = threading.Event()
     threads: list[threading.Thread] = []
+    living: set[_Worker] = set()
     given = told = 0
 
     def lead_a_worker() -> None:
@@ -95,7 +98,10 @@ def in_processes(
             while (task := todo.get()) and not ended.is_set():
                 number, item = task
                 for _ in range(2):
+                    if ended.is_set():  # else what was killed at the end would be begun again
+                        return
                     worker = worker or _Worker(function, start, start_arguments)
+                    living.add(worker)
                     if outcome := worker.outcome(item):
                         break
                     worker.end()
@@ -137,11 +143,21 @@ def in_processes(
         ended.set()
         for _ in threads:
             todo.put(None)
-        for thread in threads:
-            thread.join()
+        _join(threads, _LAST_ITEMS_SECONDS)
+        if any(thread.is_alive() for thread in threads):
+            for worker in list(living):
+                worker.kill()
+            _join(threads, _END_SECONDS)
         if before:
             signal.signal(signal.SIGINT, before)
             _asked_to_stop.clear()
+
+
+def _join(threads: list[threading.Thread], seconds: float) -> None:
+    """Wait so long for all of them together."""
+    end = time.monotonic() + seconds
+    for thread in threads:
+        thread.join(max(0.0, end - time.monotonic()))
 
 
 class _Worker:
@@ -189,8 +205,12 @@ class _Worker:
         """Let it end, if it has not; it must not be working."""
         self._pipe.close()
         self._process.join(_END_SECONDS)
+        self.kill()
+
+    def kill(self) -> None:
+        """End it at once, whatever it is doing; nothing happens to one that has ended."""
         self._process.kill()
-        self._process.join()
+        self._process.join(_END_SECONDS)
 
 
 def _work(

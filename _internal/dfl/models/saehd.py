@@ -96,7 +96,7 @@ class Saehd:
 
         Both people pass the encoder (and, in liae, the decoder) as one batch, so that the weights are read once.
         """
-        count = src.shape[0]
+        # In halves, not at src.shape[0]: an engine that has seen two batch sizes knows none beforehand.
         code = self._encoder(ops.concatenate([src, dst], axis=0))
         if self.is_df:
             code = self._inter(code)
@@ -105,7 +105,8 @@ class Saehd:
             return Outputs(*faces, src_code, dst_code, dst_code)
         src_ab, dst_ab = ops.split(self._inter_ab(code), 2, axis=0)
         src_code = ops.concatenate([src_ab, src_ab], axis=-1)
-        dst_code = ops.concatenate([self._inter_b(code[count:]), dst_ab], axis=-1)
+        _, dst_encoded = ops.split(code, 2, axis=0)
+        dst_code = ops.concatenate([self._inter_b(dst_encoded), dst_ab], axis=-1)
         face, mask = self._decoder(ops.concatenate([src_code, dst_code], axis=0))
         (src_face, dst_face), (src_mask, dst_mask) = ops.split(face, 2, axis=0), ops.split(mask, 2, axis=0)
         swap_code = ops.concatenate([dst_ab, dst_ab], axis=-1)

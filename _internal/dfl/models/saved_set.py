@@ -14,6 +14,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from dfl.base.errors import UserError
-from dfl.base.files import move, need_space, read_json, replacing, sync_folder, write_json
+from dfl.base.files import mendable, move, need_space, read_json, replacing, sync_folder, write_json
 
 # By name. A trainer's are brought over from the engine one at a time, each time that they are asked for.
 Arrays = Mapping[str, NDArray[Any]]
@@ -72,24 +73,36 @@ def write_set(folder: Path, saved: SavedSet) -> Path:
 
     Whenever this is cut off, the newest finished set is as it was; what a full disk or a killed run left unfinished is
     removed, so that it takes no space. Returns the set's folder.
+
+    UserError when it cannot be written. An old set that cannot be removed, since a virus scanner or a backup program
+    reads it, is left for the next time.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in set(_set_folders(folder)) - set(finished_sets(folder)):
-        shutil.rmtree(path, ignore_errors=True)
-    wanted = sum(array.nbytes for arrays in (saved.weights, saved.optimizer) for array in arrays.values())
-    need_space(folder, int(1.05 * wanted) + 2**20, "Saving the model")
-    numbers = [_number(path) for path in _set_folders(folder)]
-    target = folder / f"set-{max(numbers, default=0) + 1:06d}"
-    target.mkdir()
     try:
-        _fill(target, saved)
-    except BaseException:
-        if not (target / MANIFEST).is_file():
-            shutil.rmtree(target, ignore_errors=True)
-        raise
-    sync_folder(folder)
-    _remove_old(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in set(_set_folders(folder)) - set(finished_sets(folder)):
+            shutil.rmtree(path, ignore_errors=True)
+        wanted = sum(array.nbytes for arrays in (saved.weights, saved.optimizer) for array in arrays.values())
+        need_space(folder, int(1.05 * wanted) + 2**20, "Saving the model")
+        target = folder / f"set-{_next_number(folder):06d}"
+        target.mkdir()
+        try:
+            _fill(target, saved)
+        except BaseException:
+            if not (target / MANIFEST).is_file():
+                shutil.rmtree(target, ignore_errors=True)
+            raise
+        sync_folder(folder)
+    except OSError as error:
+        raise mendable(error, folder) from error
+    with suppress(OSError):
+        _remove_old(folder)
     return target
+
+
+def _next_number(folder: Path) -> int:
+    """Of the set that comes next: a number that nothing here has, be it a folder or not."""
+    names = [_SET_NAME.fullmatch(path.name) for path in folder.iterdir()]
+    return max((int(name[1]) for name in names if name), default=0) + 1
 
 
 def _fill(target: Path, saved: SavedSet) -> None:
@@ -225,9 +238,11 @@ def _remove_old(folder: Path) -> None:
     keep = set(finished_sets(folder)[-2:])
     for path in _set_folders(folder):
         if path not in keep and (not keep or _number(path) < _number(max(keep))):
-            # The manifest goes first: a half-removed set must not look finished.
-            (path / MANIFEST).unlink(missing_ok=True)
-            shutil.rmtree(path, ignore_errors=True)
+            # The manifest goes first: a half-removed set must not look finished. While another program has it open,
+            # Windows does not let it go, and then the set stays whole.
+            with suppress(OSError):
+                (path / MANIFEST).unlink(missing_ok=True)
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def finished_sets(folder: Path) -> list[Path]:

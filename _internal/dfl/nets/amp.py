@@ -92,12 +92,14 @@ class Amp:
         src, dst: (N, R, R, 3). chosen: (N, inter) of `random_channels`, drawn anew for every step. Returns src face,
         src mask, dst face, dst mask.
         """
-        count = src.shape[0]
+        # In halves, not at src.shape[0]: an engine that has seen two batch sizes knows none beforehand.
         code = self._encoder(ops.concatenate([src, dst], axis=0))
-        as_dst = self._inter_dst(code)
-        src_code = mix(self._inter_src(code[:count]), as_dst[:count], chosen)
-        face, mask = self._decoder(ops.concatenate([src_code, as_dst[count:]], axis=0))
-        return face[:count], mask[:count], face[count:], mask[count:]
+        src_code, _ = ops.split(code, 2, axis=0)
+        src_as_dst, dst_as_dst = ops.split(self._inter_dst(code), 2, axis=0)
+        mixed = mix(self._inter_src(src_code), src_as_dst, chosen)
+        face, mask = self._decoder(ops.concatenate([mixed, dst_as_dst], axis=0))
+        (src_face, dst_face), (src_mask, dst_mask) = ops.split(face, 2, axis=0), ops.split(mask, 2, axis=0)
+        return src_face, src_mask, dst_face, dst_mask
 
     def swap(self, dst: Tensor, morph: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """dst (N, R, R, 3) morphed towards src by `morph`, one number 0..1: face, its mask, dst's own face and mask."""

@@ -101,7 +101,7 @@ def load_or_new(folder: Path, name: str, options: TrainRunOptions, report: Repor
     saved = read_set(folder, report.warn, set_aside=True)
     asks_restart = options.ask and options.model == XSEG
     if options.restart or (asks_restart and ask_yes("Restart training?", False, help="Begin with fresh weights.")):
-        report.line(f"{name} begins anew; what it has learned until iteration {saved.iteration} is left behind.")
+        report.line(f"{name} begins anew; what it has learned until iteration {saved.iteration} becomes a backup.")
         return _new(kind, options, saved.options | given)
     fixed = {key for key in kind.model_fields if _is_fixed(kind, key)}
     _refuse_other({key: saved.options.get(key) for key in fixed}, given, name)
@@ -115,7 +115,10 @@ def load_or_new(folder: Path, name: str, options: TrainRunOptions, report: Repor
     if options.model == "SAEHD" and saved.options.get("pretrain") and not changed["pretrain"]:
         return after_pretraining(saved, changed, report)
     if options.model == XSEG and saved.options.get("pretrain") and not changed["pretrain"]:
-        report.line("Pretraining is over: the weights are kept, iterations are counted anew.")
+        report.line(
+            "Pretraining is over: the weights are kept, iterations are counted anew. The pretrained model becomes a "
+            "backup."
+        )
         return SavedSet(saved.class_name, changed, 0, saved.weights, saved.optimizer, state=saved.state)
     return SavedSet(
         saved.class_name, changed, saved.iteration, saved.weights, saved.optimizer, saved.history, saved.state

@@ -1,5 +1,6 @@
 """Stage `compare-snapshots`: saved states of a model on the same faces, as a table and as a sheet of pictures."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -108,13 +109,23 @@ def _faces(workspace: Workspace, saved: SavedSet, count: int, report: Report) ->
 
 def _measure(saved: SavedSet, batches: "list[Arrays]", name: str) -> tuple[Quality, list[Picture]]:
     """A state's figures, and its swaps of the first faces."""
-    from dfl.models.compiled import compiled
     from dfl.models.open_model import build_network, set_weights
-    from dfl.nets.amp import Amp
-    from dfl.training.similarity import dssim
 
     network: Any = build_network(saved.class_name, saved.options)
     set_weights(network, saved.weights, name)
+    compare = comparison(network)
+    src, dst, masks, swapped = (
+        np.concatenate(parts) for parts in zip(*(compare(batch) for batch in batches), strict=True)
+    )
+    return Quality(float(src.mean()), float(dst.mean()), float(masks.mean()) / 2), _pictures(swapped)
+
+
+def comparison(network: Any) -> "Callable[[Arrays], tuple[NDArray[np.float32], ...]]":
+    """A network on batches of any size: DSSIM of src and dst, (N,), difference of the masks, swaps of dst."""
+    from dfl.models.compiled import compiled
+    from dfl.nets.amp import Amp
+    from dfl.training.similarity import dssim
+
     is_amp = isinstance(network, Amp)
 
     def compare(src: Any, dst: Any, src_mask: Any, dst_mask: Any, *chosen: Any) -> tuple[Any, ...]:
@@ -129,12 +140,8 @@ def _measure(saved: SavedSet, batches: "list[Arrays]", name: str) -> tuple[Quali
         )
 
     run_compare = compiled(compare)
-    found: list[list[NDArray[np.float32]]] = []
-    for batch in batches:
-        names = ["src_target", "dst_target", "src_mask", "dst_mask", *(["chosen"] if is_amp else [])]
-        found.append(list(run_compare(*(batch[key] for key in names))))
-    src, dst, masks, swapped = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return Quality(float(src.mean()), float(dst.mean()), float(masks.mean()) / 2), _pictures(swapped)
+    names = ["src_target", "dst_target", "src_mask", "dst_mask", *(["chosen"] if is_amp else [])]
+    return lambda batch: run_compare(*(batch[name] for name in names))
 
 
 def _shown_faces(batches: "list[Arrays]") -> list[Picture]:

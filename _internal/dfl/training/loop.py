@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from itertools import count
 from typing import Any
 
+from dfl.base.asking import ask_yes
 from dfl.base.errors import UserError
 from dfl.base.report import Report
 from dfl.base.stopping import stop_signals
@@ -24,6 +25,8 @@ from dfl.training.window import PreviewWindow
 _WINDOW_WAIT_SECONDS = 0.2
 # After a save that failed (a full disk), training tries again so much later.
 _RETRY_SECONDS = 60.0
+# Asked of a user who does not answer, more often is of no use.
+_TRIES = 20
 # The resolution of classes that have no such option stands for the shortest interval of the preview history.
 _NO_RESOLUTION = 64
 
@@ -45,7 +48,7 @@ class TrainingLoop:
         self._target = int(stored["target_iter"])
         self._backup_seconds = 3600 * int(stored["autobackup_hour"])
         self._history_every = history_interval(int(stored.get("resolution", _NO_RESOLUTION)))
-        self._events = EventLog(trainer.folder) if options.tensorboard else None
+        self._events = EventLog(trainer.folder, report.warn) if options.tensorboard else None
         self._file = HistoryFile(trainer.folder, trainer.loss_names, trainer.iteration, trainer.history())
         self._previews = PreviewHistory(trainer.folder) if stored["write_preview_history"] else None
         self._plateau, self._pace = Plateau(options.stop_at_plateau), Pace()
@@ -53,9 +56,13 @@ class TrainingLoop:
         self._save_due_at = self._start + options.save_minutes * 60
         self._since = self._first = trainer.iteration
         self._draw = 0  # which faces the window shows
+        self._failing: set[str] = set()  # what beside saves does not work at present, and was told of
 
     def run(self) -> None:
-        """Train until the target (0: none), the time, a plateau, Ctrl-C or the window's Enter."""
+        """Train until the target (0: none), the time, a plateau, Ctrl-C or the window's Enter.
+
+        Whatever else ends it, what was reached is saved if that can be.
+        """
         reason = ""
         try:
             with _stop_request() as stop:
@@ -67,15 +74,28 @@ class TrainingLoop:
                     if not reason:
                         self._keep(asked)
                 if self._trainer.iteration > self._since:
-                    self._save()
+                    self._save_at_the_end()
                 self._trainer.dismiss_peers()
                 if not reason and self._options.ask:
                     self._stay_open(stop)
+        except BaseException:
+            self._rescue()
+            raise
         finally:
             for part in (self._previews, self._events):
                 if part:
                     part.close()
         self._tell_end(reason or "target reached")
+
+    def _rescue(self) -> None:
+        """After an error: save what was reached since the last save. The error itself is told by who raised it."""
+        trainer = self._trainer
+        try:
+            if trainer.save_at_last():
+                self._report.warn(f"After an error: what was reached until iteration {trainer.iteration} is saved.")
+        except Exception as error:  # noqa: BLE001 - whatever broke down; the first error is the one to tell
+            with suppress(OSError):
+                self._report.warn(f"After an error: iterations since the last save could not be saved: {_what(error)}")
 
     def _step(self) -> None:
         """One iteration and what is said of it."""
@@ -141,28 +161,55 @@ class TrainingLoop:
             self._save_due_at = time.monotonic() + _RETRY_SECONDS
             self._report.warn(f"Not saved: {error.what} {error.todo} Training goes on and tries again in a minute.")
 
+    def _save_at_the_end(self) -> None:
+        """Save; a user who is there may mend what prevents it."""
+        for is_last in (False,) * _TRIES + (True,):
+            try:
+                self._save()
+                return
+            except UserError as error:
+                if is_last or not self._options.ask:
+                    raise
+                self._report.warn(f"Not saved: {_what(error)}")
+                if not ask_yes(
+                    "Try again to save?", True, help="No ends without what was learned since the last save."
+                ):
+                    raise
+
     def _save(self) -> None:
-        """Save, and leave a line with the mean losses since the save before."""
+        """Save, and leave a line with the mean losses since the save before. UserError when the set is not written."""
         trainer, begin, before = self._trainer, time.perf_counter(), self._trainer.iteration
         trainer.save()
         if trainer.iteration < before:  # it was not worth saving
             self._went_back()
         self._pass_on()
+        self._saved_at = time.monotonic()
+        self._save_due_at = self._saved_at + self._options.save_minutes * 60
         tests = self._test() if self._test else ()
         losses = trainer.mean_losses(self._since)
+        self._since = trainer.iteration
         if tests:
             self._file.add_test(tests)
             self._plateau.note(trainer.iteration, sum(tests))
-        self._file.append()
-        trainer.write_previews()
+        self._beside("history.csv", self._file.append)
+        self._beside("The previews", trainer.write_previews)
         self._show()
         if self._events:
             points = {f"held_out_{name}": loss for name, loss in zip(trainer.loss_names, tests, strict=False)}
             self._events.point(trainer.iteration, points | {"iterations_a_second": self._pace.per_second})
             self._events.pages(trainer.iteration, trainer.pages())
         self._report.line(saved_line(trainer.iteration, time.perf_counter() - begin, losses, tests))
-        self._since, self._saved_at = trainer.iteration, time.monotonic()
-        self._save_due_at = self._saved_at + self._options.save_minutes * 60
+
+    def _beside(self, name: str, write: Callable[[], None]) -> None:
+        """Write what stands beside a model: when that fails it is told once, and the next save tries again."""
+        try:
+            write()
+        except (UserError, OSError) as error:
+            if name not in self._failing:
+                self._report.warn(f"{name} could not be written: {_what(error)} The model itself is saved.")
+            self._failing.add(name)
+            return
+        self._failing.discard(name)
 
     def _back_up(self) -> None:
         """Back up what was saved; what goes wrong there never ends training."""
@@ -170,8 +217,7 @@ class TrainingLoop:
         try:
             made = make_backup(self._trainer.folder)
         except (UserError, OSError) as error:
-            what = error.what if isinstance(error, UserError) else str(error)
-            self._report.warn(f"No backup was made: {what} Training goes on.")
+            self._report.warn(f"No backup was made: {_what(error)} Training goes on.")
             return
         self._report.line(f"Backup {made.name} made of iteration {self._trainer.iteration}.")
 
@@ -203,6 +249,11 @@ class TrainingLoop:
         trainer = self._trainer
         for problem in trainer.problems:
             self._report.warn(problem)
+        if trainer.left_out:
+            self._report.warn(
+                f"{trainer.left_out} batches were left out, whose losses or gradients were no finite numbers. Check "
+                "the facesets for damaged pictures; try --clipgrad or a lower --learning-rate."
+            )
         if self._previews and (self._previews.left_out or self._previews.problem):
             told = self._previews.problem or "the disk was too slow"
             self._report.warn(f"The preview history lacks {self._previews.left_out or 'some'} moments: {told}")
@@ -217,6 +268,11 @@ class TrainingLoop:
         )
 
 
+def _what(error: Exception) -> str:
+    """An error as one line, with the way out if it has one."""
+    return f"{error.what} {error.todo}" if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+
+
 @contextmanager
 def _stop_request() -> Iterator[list[int]]:
     """Collect Ctrl-C (and the system's request to end) instead of breaking off in the middle of a step or save."""
@@ -228,7 +284,7 @@ def _stop_request() -> Iterator[list[int]]:
         # Another one may come in the middle of this; only the counting cannot be broken into. And this one may have
         # come in the middle of a line that is being written, when no other can be.
         if next(counted) == 0:
-            with suppress(RuntimeError):
+            with suppress(RuntimeError, OSError):  # a terminal that was closed
                 print("\nFinishing this iteration, then saving.", flush=True)
 
     before = {number: signal.signal(number, remember) for number in {*stop_signals(), signal.SIGINT}}

@@ -29,6 +29,10 @@ class LossScale:
         """Gradients of the loss itself."""
         return [gradient / self._scale.value for gradient in gradients]
 
+    def can_shrink(self) -> Tensor:
+        """Whether it may still be halved; at 1 it is not the scale that makes gradients infinite."""
+        return self._scale.value > 1
+
     def learn(self, is_finite: Tensor) -> None:
         """Told after every step whether all its gradients were finite numbers."""
         steps = ops.where(is_finite, self._steps.value + 1, ops.zeros_like(self._steps.value))
@@ -38,6 +42,6 @@ class LossScale:
         self._steps.assign(ops.where(is_due, ops.zeros_like(steps), steps))
 
 
-def all_finite(gradients: list[Tensor]) -> Tensor:
-    """Whether every number of every gradient is finite."""
-    return ops.all(ops.stack([ops.all(ops.isfinite(gradient)) for gradient in gradients]))
+def all_finite(arrays: list[Tensor]) -> Tensor:
+    """Whether every number of every array is finite."""
+    return ops.all(ops.stack([ops.all(ops.isfinite(array)) for array in arrays]))

@@ -10,7 +10,7 @@ import numpy as np
 from dfl.base.files import mendable, move
 from dfl.base.report import Report
 from dfl.models.backups import make_backup
-from dfl.models.saved_set import SavedSet, finished_sets, write_set
+from dfl.models.saved_set import SavedSet, finished_sets, peek, write_set
 from dfl.training.preview_history import history_folder
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # In a set's state: the beginnings of weights' names that get start values. Only between reading a set and `begin`.
 _ANEW = "starts_anew"
 # Networks that judge a model's faces, and are no part of what it has learned.
-_OPPONENTS = ("GAN/", "D_src/")
+_OPPONENTS = ("GAN/", "D_src/", "dis/")
 
 
 def inter_parts(class_name: str, options: dict[str, Any]) -> tuple[str, ...]:
@@ -64,13 +64,16 @@ def started_from(source: SavedSet, options: dict[str, Any], has_new_inter: bool,
 def begin(folder: Path, saved: SavedSet, network: "Network", seed: int) -> SavedSet:
     """Give the parts that begin anew the start values of `network`, and save that as the model's first set.
 
-    What the folder held before becomes a backup; its history is set aside. Other sets are handed back as they are.
+    That is so after pretraining and with --start-from, and for whatever counts from 0 over a model that has learned
+    something: --restart, whose set has no weights, and XSeg after pretraining. What the folder held before becomes a
+    backup; its history is set aside. Other sets are handed back as they are.
     """
-    if _ANEW not in saved.state:
+    is_over_another = saved.iteration == 0 and bool(finished_sets(folder)) and peek(folder)["iteration"] > 0
+    if _ANEW not in saved.state and not is_over_another:
         return saved
     from keras import ops
 
-    parts = tuple(saved.state[_ANEW])
+    parts = tuple(saved.state.get(_ANEW, ())) if saved.weights else ("",)
     fresh = {
         name: np.array(ops.convert_to_numpy(weight))
         for name, weight in network.weights().items()
@@ -80,19 +83,20 @@ def begin(folder: Path, saved: SavedSet, network: "Network", seed: int) -> Saved
     begun = replace(saved, weights={**saved.weights, **fresh}, state=state)
     if finished_sets(folder):
         make_backup(folder)
-        _set_aside(folder / "history.csv")
-        _set_aside(history_folder(folder))
+        what = "pretraining" if saved.weights else "restart"
+        _set_aside(folder / "history.csv", what)
+        _set_aside(history_folder(folder), what)
     write_set(folder, begun)
     return begun
 
 
-def _set_aside(path: Path) -> None:
+def _set_aside(path: Path, what: str) -> None:
     """Rename a file or folder: `history.csv` to `history-pretraining.csv`, or with a number behind."""
     if not path.exists():
         return
-    target, number = path.with_name(f"{path.stem}-pretraining{path.suffix}"), 2
+    target, number = path.with_name(f"{path.stem}-{what}{path.suffix}"), 2
     while target.exists():
-        target, number = path.with_name(f"{path.stem}-pretraining-{number}{path.suffix}"), number + 1
+        target, number = path.with_name(f"{path.stem}-{what}-{number}{path.suffix}"), number + 1
     try:
         move(path, target)
     except OSError as error:

@@ -6,6 +6,7 @@ out and counted.
 
 import queue
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from dfl.base.pictures import Picture, write_picture
 from dfl.training.loss_graph import with_graph
 
 _WAITING = 2  # moments in memory
+_END_SECONDS = 60.0  # that what is waiting may take when training ends
 LAST = "_last.jpg"
 
 
@@ -49,18 +51,25 @@ class PreviewHistory:
             self.left_out += 1
 
     def close(self) -> None:
-        """Write what is waiting, then end."""
-        self._waiting.put(None)
-        self._thread.join()
+        """Write what is waiting, then end; a disk that does not answer is not waited for."""
+        with suppress(queue.Full):
+            self._waiting.put(None, timeout=_END_SECONDS)
+        self._thread.join(_END_SECONDS)
+        if self._thread.is_alive():
+            self.left_out += self._waiting.qsize()
+            self.problem = self.problem or "the disk did not answer"
 
     def _work(self) -> None:
         while (moment := self._waiting.get()) is not None:
-            pages, history, iteration = moment
             try:
-                for name, page in pages.items():
-                    picture = with_graph(page, history, iteration)
-                    (self._folder / name).mkdir(parents=True, exist_ok=True)
-                    for file in (f"{iteration:07d}.jpg", LAST):
-                        write_picture(self._folder / name / file, picture)
-            except (UserError, OSError) as error:
-                self.problem = error.what if isinstance(error, UserError) else str(error)
+                self._write(*moment)
+            except Exception as error:  # noqa: BLE001 - one moment; without this thread nothing would empty the queue
+                self.left_out += 1
+                self.problem = error.what if isinstance(error, UserError) else str(error) or type(error).__name__
+
+    def _write(self, pages: dict[str, Picture], history: NDArray[np.float32], iteration: int) -> None:
+        for name, page in pages.items():
+            picture = with_graph(page, history, iteration)
+            (self._folder / name).mkdir(parents=True, exist_ok=True)
+            for file in (f"{iteration:07d}.jpg", LAST):
+                write_picture(self._folder / name / file, picture)

@@ -9,7 +9,6 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from dfl.training.loss_scale import all_finite
 from dfl.training.optimizers import Optimizer
 
 Tensor = Any
@@ -17,30 +16,45 @@ Tensor = Any
 Losses = Callable[..., tuple[Tensor, ...]]
 # From so many weights on compiling the update pays, which takes some seconds.
 _WORTH_FUSING = 2**20
-Step = Callable[..., tuple[NDArray[np.float32], ...]]
+
+
+class Step:
+    """Takes a batch, moves the weights once and returns the losses, (N,) each.
+
+    Minimises the sum of all losses over the batch. All gradients are taken at the weights before the step; the original
+    wrote weights while others were still read. A batch whose losses, or whose gradients' joint norm, are no finite
+    numbers changes nothing, neither weights nor the optimizer's state; in float16 it changes the scale alone.
+
+    had_gradient: False when in the last step a gradient was no finite number, though all losses were; a loss scale that
+    can still become smaller expects that now and then.
+    """
+
+    def __init__(self, run: "Run") -> None:
+        self._run = run
+        self.had_gradient = True
+
+    def __call__(self, *batch: Any) -> tuple[NDArray[np.float32], ...]:
+        found, has_gradient = self._run(*batch)
+        losses = tuple(np.asarray(ops.convert_to_numpy(loss), np.float32) for loss in found)
+        self.had_gradient = bool(has_gradient) or not all(np.isfinite(loss).all() for loss in losses)
+        return losses
+
+
+# Takes a batch, moves the weights once; gives the losses, and whether the gradients were as they should be.
+Run = Callable[..., tuple[tuple[Tensor, ...], Any]]
 
 
 def make_step(losses: Losses, weights: list[keras.Variable], optimizer: Optimizer) -> Step:
-    """A function that takes a batch, moves the weights once and returns the losses, (N,) each.
-
-    What is made smaller is the sum of all losses over the batch. All gradients are taken at the weights before the
-    step; the original wrote weights while others were still read. A batch whose loss is no finite number moves nothing;
-    one whose scaled gradients are not (in float16) moves nothing but the scale.
+    """See Step.
 
     Several devices, or processes, share the batch out and take the step of the joint batch: in TensorFlow those of the
     strategy in whose scope this is called, in torch those that have joined (training.peers).
     """
-    run = {"tensorflow": _tensorflow_step, "torch": _torch_step}[keras.backend.backend()](losses, weights, optimizer)
-
-    def step(*batch: Any) -> tuple[NDArray[np.float32], ...]:
-        return tuple(np.asarray(ops.convert_to_numpy(loss), np.float32) for loss in run(*batch))
-
-    return step
+    make = {"tensorflow": _tensorflow_step, "torch": _torch_step}[keras.backend.backend()]
+    return Step(make(losses, weights, optimizer))
 
 
-def _tensorflow_step(
-    losses: Losses, weights: list[keras.Variable], optimizer: Optimizer
-) -> Callable[..., tuple[Tensor, ...]]:
+def _tensorflow_step(losses: Losses, weights: list[keras.Variable], optimizer: Optimizer) -> Run:
     import tensorflow as tf
 
     variables, scale = [weight.value for weight in weights], optimizer.loss_scale
@@ -65,21 +79,25 @@ def _tensorflow_step(
         if devices > 1:  # the update is made once, and what it makes goes to every device
             found = tuple(tf.concat(strategy.experimental_local_results(loss), 0) for loss in found)
             total, *gradients = (strategy.reduce("SUM", part, axis=None) for part in (total, *gradients))
-        is_finite = tf.math.is_finite(total)
         if scale:
-            gradients, is_finite = scale.unscaled(gradients), all_finite(gradients)
-            scale.learn(is_finite)
-        tf.cond(is_finite, lambda: _true_after(apply(gradients)), lambda: False)
-        return found
+            gradients = scale.unscaled(gradients)
+        # One pass over the gradients, no copies: half the square of the joint norm.
+        has_gradient = tf.math.is_finite(tf.add_n([tf.nn.l2_loss(gradient) for gradient in gradients]))
+        tf.cond(tf.math.is_finite(total) & has_gradient, lambda: _true_after(apply(gradients)), lambda: False)
+        if scale:
+            is_expected = scale.can_shrink()
+            scale.learn(has_gradient)
+            has_gradient = has_gradient | is_expected
+        return found, has_gradient
 
     def shared_out(array: NDArray[np.float32]) -> Tensor:
         return strategy.experimental_distribute_values_from_function(
             lambda device: tf.constant(_share(array, device.replica_id_in_sync_group, devices))
         )
 
-    def run(*batch: Any) -> tuple[Tensor, ...]:
+    def run(*batch: Any) -> tuple[tuple[Tensor, ...], Tensor]:
         shares = keras.tree.map_structure(shared_out if devices > 1 else tf.constant, batch)
-        found: tuple[Tensor, ...] = step(*shares)
+        found: tuple[tuple[Tensor, ...], Tensor] = step(*shares)
         return found
 
     return run
@@ -96,19 +114,22 @@ def _true_after(_: None) -> bool:
 
 
 def _can_fuse() -> bool:
-    """Whether this build of TensorFlow has its compiler."""
+    """Whether this TensorFlow has its compiler, and what that needs for an update's operations.
+
+    On a graphics card roots and cosines come from a file of CUDA's, which may be missing where sums are no trouble.
+    """
     import tensorflow as tf
 
+    probe = keras.Variable(np.ones(2, np.float32))
+    optimizer = Optimizer({"probe": probe}, is_adabelief=True, rate=1.0, clip=1.0, kept_share=0.5, cosine_period=2)
     try:
-        tf.function(lambda number: number + 1, autograph=False, jit_compile=True)(tf.constant(1.0))
+        tf.function(optimizer.apply, autograph=False, jit_compile=True)([tf.ones(2)])
     except tf.errors.OpError:
         return False
     return True
 
 
-def _torch_step(
-    losses: Losses, weights: list[keras.Variable], optimizer: Optimizer
-) -> Callable[..., tuple[Tensor, ...]]:
+def _torch_step(losses: Losses, weights: list[keras.Variable], optimizer: Optimizer) -> Run:
     import torch
     import torch.distributed as dist
 
@@ -123,21 +144,26 @@ def _torch_step(
         dist.all_gather(parts, loss.detach().contiguous())
         return torch.cat(parts)
 
-    def run(*batch: Any) -> tuple[Tensor, ...]:
+    def run(*batch: Any) -> tuple[tuple[Tensor, ...], Tensor]:
         found = losses(*keras.tree.map_structure(own_share, batch))
         total = sum(loss.sum() for loss in found)
         shown = tuple(joint(loss) if processes > 1 else loss.detach() for loss in found)
-        is_finite = all(torch.isfinite(loss).all() for loss in shown)
-        if is_finite:
-            gradients = list(torch.autograd.grad(scale.scaled(total) if scale else total, variables))
-            with torch.no_grad():
-                for gradient in gradients if processes > 1 else []:
-                    dist.all_reduce(gradient)
-                if scale:
-                    is_finite, gradients = all_finite(gradients), scale.unscaled(gradients)
-                    scale.learn(is_finite)
-                if is_finite:
-                    optimizer.apply(gradients)
-        return shown
+        if not all(torch.isfinite(loss).all() for loss in shown):
+            return shown, False
+        gradients = list(torch.autograd.grad(scale.scaled(total) if scale else total, variables))
+        with torch.no_grad():
+            for gradient in gradients if processes > 1 else []:
+                dist.all_reduce(gradient)
+            if scale:
+                gradients = scale.unscaled(gradients)
+            # One pass over the gradients, no copies.
+            norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+            has_gradient = torch.isfinite(torch.square(norm))
+            is_expected = scale is not None and bool(scale.can_shrink())
+            if scale:
+                scale.learn(has_gradient)
+            if has_gradient:
+                optimizer.apply(gradients)
+        return shown, bool(has_gradient) or is_expected
 
     return run

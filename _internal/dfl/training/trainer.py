@@ -13,12 +13,15 @@ from numpy.typing import NDArray
 from dfl.base.errors import UserError
 from dfl.base.pictures import Picture, write_picture
 from dfl.models.open_model import set_weights
-from dfl.models.saved_set import SavedSet, read_set, write_set
+from dfl.models.saved_set import Arrays as SavedArrays
+from dfl.models.saved_set import SavedSet, finished_sets, read_set, write_set
+from dfl.training.carried import carried_arrays
 from dfl.training.feeding import Feeder
 from dfl.training.goal import Arrays, Goal, Opponent
 from dfl.training.guard import Guard
 from dfl.training.loss_graph import with_graph
 from dfl.training.loss_history import LossHistory
+from dfl.training.loss_scale import all_finite
 from dfl.training.optimizers import Optimizer
 from dfl.training.peers import Peers
 from dfl.training.step import Step, make_step
@@ -27,6 +30,8 @@ from dfl.training.step import Step, make_step
 _SETTLED = 500
 # After so many returns to a good state the cause is not chance.
 _MOST_RETURNS = 3
+# Batches that are left out are told one by one up to so many, then once in so many.
+_TOLD_SINGLY, _TOLD_EVERY = 10, 100
 
 
 class Trainer:
@@ -48,6 +53,7 @@ class Trainer:
         """
         self.folder = folder
         self.iteration = saved.iteration
+        self.left_out = 0  # batches of this run from which nothing was learned
         self.messages: list[str] = []  # to be told to the user, and taken away, by whoever calls iterate
         self._saved = replace(saved, weights={}, optimizer={})  # the networks have the arrays from now on
         self._goal = goal
@@ -58,11 +64,13 @@ class Trainer:
         self._saved_at = saved.iteration if saved.weights else -1
         self._guard = Guard()
         self._returns = 0
+        self._is_broken = False  # whether what is in memory is worth nothing
         self._was_seeing = False  # whether the last saved model told faces apart
         self._shown: dict[int, Arrays] = {}  # the latest faces that were shown, by the number of their draw
         self._pages: tuple[tuple[int, int], dict[str, Picture]] = (-1, -1), {}
         self._peers = peers
         self._prepare()
+        self._carried = carried_arrays(saved, *self._parts())
         self._load(saved)
         if peers:
             self._share(peers)
@@ -90,10 +98,16 @@ class Trainer:
 
     def _variables(self) -> dict[str, keras.Variable]:
         """All that training changes: weights and optimizers, of the opponents too."""
-        found = self._goal.network.weights() | _prefixed("optimizer", self._optimizer.state())
+        weights, optimizer = self._parts()
+        return weights | _prefixed("optimizer", optimizer)
+
+    def _parts(self) -> tuple[dict[str, keras.Variable], dict[str, keras.Variable]]:
+        """Weights, and the optimizers' state, of the opponents too, as a set has them."""
+        weights, optimizer = dict(self._goal.network.weights()), self._optimizer.state()
         for opponent, own, _ in self._opponents:
-            found |= opponent.weights | _prefixed(f"{opponent.name}_opt", own.state())
-        return found
+            weights |= opponent.weights
+            optimizer |= _prefixed(f"{opponent.name}_opt", own.state())
+        return weights, optimizer
 
     def _prepare(self) -> None:
         """Make the optimizers and steps, from the settings as they are now."""
@@ -112,59 +126,101 @@ class Trainer:
     def _load(self, saved: SavedSet) -> None:
         """Take over the arrays of a set, as far as it has them."""
         if saved.weights:
+            self._check_numbers(saved)
             set_weights(self._goal.network, saved.weights, self.folder.name)
-        _take(self._optimizer.state(), saved.optimizer)
+        self._load_state(self._optimizer, saved.optimizer)
         for opponent, own, _ in self._opponents:
-            if _fits(opponent.weights, saved.weights):
-                _take(opponent.weights, saved.weights)
-                _take(own.state(), saved.optimizer, f"{opponent.name}_opt/")
-            elif any(name in saved.weights for name in opponent.weights):
-                self.messages.append(f"The network {opponent.name} has another size now: it starts anew.")
+            there = {name: saved.weights[name] for name in opponent.weights if name in saved.weights}
+            if _fits(opponent.weights, there) and _are_finite(there):
+                _take(opponent.weights, there)
+                self._load_state(own, saved.optimizer, f"{opponent.name}_opt/")
+            elif there:
+                why = "holds numbers that are not finite" if _fits(opponent.weights, there) else "has another size now"
+                self.messages.append(f"The network {opponent.name} {why}: it starts anew.")
+
+    def _check_numbers(self, saved: SavedSet) -> None:
+        """UserError for a set from which nothing can be learned any more: programs before this one saved such."""
+        own = {name: saved.weights[name] for name in self._goal.network.weights() if name in saved.weights}
+        broken = next((name for name, array in own.items() if not _are_finite({name: array})), "")
+        if broken:
+            self._is_broken = True
+            newest = next(reversed(finished_sets(self.folder)), self.folder)
+            raise UserError(
+                f"Training broke down before iteration {saved.iteration} was saved: {broken} of {newest} holds numbers "
+                "that are not finite.",
+                "Move that folder away, then training goes on from the set before it; or put back a backup: "
+                "`dfl models restore`.",
+            )
+
+    def _load_state(self, optimizer: Optimizer, arrays: SavedArrays, prefix: str = "") -> None:
+        """Take over an optimizer's state as far as it is there, or nothing of one with numbers that are not finite.
+
+        Not array by array: a mean without its variance makes the first steps huge.
+        """
+        state = optimizer.state()
+        there = {name: arrays[prefix + name] for name in state if prefix + name in arrays}
+        if _are_finite(there):
+            _take(state, there)
+        else:
+            self.messages.append("The optimizer's state holds numbers that are not finite: it starts anew.")
 
     def iterate(self) -> tuple[float, ...]:
         """One step; returns the mean of every loss that is shown.
 
-        A batch without a finite loss moves nothing. When training breaks down, the model goes back to its last saved
-        set, with clipped gradients and half the rate; `messages` says so. UserError when that does not help.
+        A batch without a finite loss or gradient moves nothing. When training breaks down, the model goes back to its
+        last saved set, with clipped gradients and half the rate; `messages` says so. UserError when that does not help.
         """
         if self._peers and self._peers.is_leader:
             self._peers.say("step")
         batch = self._feeder.next_batch(self.iteration)
-        found = self._step(batch)[: len(self._goal.loss_names)]
+        losses = self._step(batch)
+        found = losses[: len(self._goal.loss_names)]
         means = np.array([loss.mean() for loss in found], np.float32)
-        trouble = self._guard.judge(means)
+        hidden = [float(loss.mean()) for loss in losses[len(found) :]]
+        is_finite, has_gradients = bool(np.isfinite(means).all()), self._step.had_gradient
+        if not is_finite or not np.isfinite(hidden).all():
+            self._leave_out("no finite loss")
+        elif not has_gradients:
+            self._leave_out("no finite gradient")
+        for opponent, _, step in self._opponents if is_finite else []:
+            hidden.append(float(step(batch)[0].mean()))
+            has_gradients = has_gradients and step.had_gradient
+            if not np.isfinite(hidden[-1]) or not step.had_gradient:
+                self._leave_out(f"no finite loss or gradient of the network {opponent.name}")
+        trouble = self._guard.judge(means, hidden, has_gradients)
         if trouble and self._peers and not self._peers.is_leader:
             return tuple(float(mean) for mean in means)  # the leader will say how it goes on
         if trouble:
             self._go_back(trouble)
             return tuple(float(mean) for mean in means)
-        if np.isfinite(means).all():
-            for opponent, _, step in self._opponents:
-                if not np.isfinite(step(batch)[0]).all():
-                    self.messages.append(f"The network {opponent.name} had no finite loss in this step.")
+        if is_finite:
             self._feeder.learned(np.stack(found))
-        else:
-            self.messages.append(f"Iteration {self.iteration + 1} had no finite loss; its batch was left out.")
         self.iteration += 1
         self._losses.append(means)
         return tuple(float(mean) for mean in means)
 
+    def _leave_out(self, why: str) -> None:
+        """Count a batch that moved nothing, and tell of it now and then."""
+        self.left_out += 1
+        if self.left_out <= _TOLD_SINGLY or self.left_out % _TOLD_EVERY == 0:
+            count = f" ({self.left_out} in this run)" if self.left_out > 1 else ""
+            self.messages.append(f"Iteration {self.iteration + 1} had {why}; its batch was left out{count}.")
+
     def _go_back(self, trouble: str) -> None:
         """Back to the last saved set, with less risk."""
         self._returns += 1
+        self._is_broken = True  # until it is whole again
         advice = "Check the facesets for damaged pictures; try --clipgrad, a lower --learning-rate, precision float32."
         if self._returns > _MOST_RETURNS or self._saved_at < 0:
-            raise UserError(
-                f"Training broke down at iteration {self.iteration + 1}: {trouble}. The last saved set in "
-                f"{self.folder} is good.",
-                advice,
-            )
+            kept = f"The last saved set in {self.folder} is good." if self._saved_at >= 0 else "Nothing was saved yet."
+            raise UserError(f"Training broke down at iteration {self.iteration + 1}: {trouble}. {kept}", advice)
         settings = self._optimizer_settings
         self._optimizer_settings = settings | {"clip": 1.0, "rate": settings["rate"] / 2}
         saved = read_set(self.folder, self.messages.append)
         self._prepare()
         self._load(saved)
         self._guard.forget()
+        self._is_broken = False
         self.messages.append(
             f"At iteration {self.iteration + 1} {trouble}: the model went back to iteration {saved.iteration}, "
             f"gradients are clipped and the rate is {self._optimizer_settings['rate']:g} until the next start. {advice}"
@@ -197,9 +253,13 @@ class Trainer:
     def save(self) -> None:
         """Write a new set, unless nothing has happened since the last one.
 
-        A model that draws one and the same picture for every face is not saved over one that did not: it goes back.
+        What holds numbers that are not finite, or draws one and the same picture for every face, is not saved over what
+        does not: the model goes back.
         """
-        if self.iteration == self._saved_at:
+        if not self.has_news:
+            return
+        if not self._is_finite():
+            self._go_back("the weights are no finite numbers")
             return
         if self.iteration >= _SETTLED:
             is_blind = self._goal.is_blind(self._shown_faces(0))
@@ -212,21 +272,40 @@ class Trainer:
                     "broken down. Start a new one with a lower --learning-rate."
                 )
             self._was_seeing = not is_blind
+        self._write()
+
+    def save_at_last(self) -> bool:
+        """After an error: save what was reached, if it is worth it. Returns whether it was.
+
+        What the model draws is not asked: it may be just that which failed.
+        """
+        is_worth_it = self.has_news and not self._is_broken and self._is_finite()
+        if is_worth_it:
+            self._write()
+        return is_worth_it
+
+    @property
+    def has_news(self) -> bool:
+        """Whether anything happened since the last save."""
+        return self.iteration != self._saved_at
+
+    def _write(self) -> None:
         write_set(self.folder, self.as_set())
         self._saved_at = self.iteration
 
+    def _is_finite(self) -> bool:
+        """Whether all numbers that a save would write are finite."""
+        return bool(ops.convert_to_numpy(all_finite([variable.value for variable in self._variables().values()])))
+
     def as_set(self) -> SavedSet:
         """All that is known of the model, as it is saved; its arrays change with the next step."""
-        weights: dict[str, Any] = dict(self._goal.network.weights())
-        optimizer = self._optimizer.state() | self._feeder.state()
-        for opponent, own, _ in self._opponents:
-            weights |= opponent.weights
-            optimizer |= _prefixed(f"{opponent.name}_opt", own.state())
+        weights, optimizer = self._parts()
+        carried_weights, carried_optimizer = self._carried
         return replace(
             self._saved,
             iteration=self.iteration,
-            weights=_Current(weights),
-            optimizer=_Current(optimizer),
+            weights=_Current({**weights, **carried_weights}),
+            optimizer=_Current({**optimizer, **self._feeder.state(), **carried_optimizer}),
             history=self.history().copy(),
             state=self._saved.state | {"seed": self._seed},
         )
@@ -266,10 +345,14 @@ def _fits(variables: dict[str, keras.Variable], arrays: Mapping[str, NDArray[Any
     return all(name in arrays and arrays[name].shape == tuple(variable.shape) for name, variable in variables.items())
 
 
-def _take(variables: dict[str, keras.Variable], arrays: Mapping[str, NDArray[Any]], prefix: str = "") -> None:
+def _are_finite(arrays: SavedArrays) -> bool:
+    return all(np.isfinite(array).all() for array in arrays.values())
+
+
+def _take(variables: dict[str, keras.Variable], arrays: Mapping[str, NDArray[Any]]) -> None:
     """Assign those arrays that are there and fit."""
     for name, variable in variables.items():
-        array = arrays.get(prefix + name)
+        array = arrays.get(name)
         if array is not None and array.shape == tuple(variable.shape):
             variable.assign(array)
 

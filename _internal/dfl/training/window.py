@@ -80,10 +80,15 @@ def open_window(wanted: Literal["auto", "window", "none"]) -> Iterator["PreviewW
     if wanted == "none" or (wanted == "auto" and not has_display()):
         yield None
         return
-    window = PreviewWindow()
+    window, reason = None, ""
     try:
-        reason = window.wait_until_open() if wanted == "window" else ""
-        if reason:
+        try:
+            window = PreviewWindow()
+        except OSError as error:  # no room for another process
+            reason = str(error)
+        if wanted == "window" and window:
+            reason = window.wait_until_open()
+        if reason and wanted == "window":
             raise UserError(
                 f"No preview window can be opened: {reason}.",
                 "Use --preview auto: previews are written as pictures. On Linux the package opencv-python-headless "
@@ -91,7 +96,8 @@ def open_window(wanted: Literal["auto", "window", "none"]) -> Iterator["PreviewW
             )
         yield window
     finally:
-        window.close()
+        if window:
+            window.close()
 
 
 class PreviewWindow:
@@ -112,8 +118,8 @@ class PreviewWindow:
     def wait_until_open(self) -> str:
         """Wait for the window; returns why there is none, or nothing."""
         while not (self.is_ready or self.is_gone):
-            if not self._connection.poll(_START_SECONDS):
-                return "it did not open in a minute"
+            if not self._has_come(_START_SECONDS):
+                return self.reason or "it did not open in a minute"
             self._read_one()
         return self.reason if self.is_gone else ""
 
@@ -127,7 +133,7 @@ class PreviewWindow:
     def commands(self, wait_seconds: float = 0.0) -> list[Command]:
         """What was asked for since the last call; waits so long for a first one."""
         found: list[Command] = []
-        while not self.is_gone and self._connection.poll(0 if found else wait_seconds):
+        while not self.is_gone and self._has_come(0 if found else wait_seconds):
             command = self._read_one()
             found += [command] if command else []
         return found
@@ -146,14 +152,25 @@ class PreviewWindow:
         self._process.join(timeout=_END_SECONDS)
         if self._process.is_alive():
             self._process.kill()
-            self._process.join()
+            self._process.join(timeout=_END_SECONDS)
+
+    def _has_come(self, wait_seconds: float) -> bool:
+        """Whether there is something to read; on Windows asking that of a window that was closed is an error."""
+        try:
+            return self._connection.poll(wait_seconds)
+        except (EOFError, OSError):
+            self._note_end()
+            return False
+
+    def _note_end(self) -> None:
+        self.is_gone = True
+        self.reason = self.reason or ("its process ended" if self.is_ready else _NO_SCREEN)
 
     def _read_one(self) -> Command | None:
         try:
             kind, text = self._connection.recv()
         except (EOFError, OSError):
-            self.is_gone = True
-            self.reason = self.reason or ("its process ended" if self.is_ready else _NO_SCREEN)
+            self._note_end()
             return None
         if kind == "ready":
             self.is_ready = True

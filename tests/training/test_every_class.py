@@ -1,0 +1,118 @@
+"""A small run of every class of model, as users do it: past iteration 500, over a restart, and all that reads it."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.training.drawn_faces import make_faceset
+from tests.training.tiny_training import Heard
+
+from dfl.base.files import list_pictures
+from dfl.base.pictures import read_picture
+from dfl.faceset.aligned_face import read_metadata, with_metadata
+from dfl.faceset.segmentation import Polygon
+from dfl.models.backups import list_backups, make_backup
+from dfl.models.engine import start_engine
+from dfl.models.options import QUICK96
+from dfl.models.saved_set import SavedSet, model_folder, read_set
+from dfl.training.compare_options import CompareOptions
+from dfl.training.compare_snapshots import SHEET
+from dfl.training.compare_snapshots import run as compare
+from dfl.training.options import TrainOptions
+from dfl.training.train import run
+
+start_engine("tensorflow")
+
+from dfl.models.open_model import open_model, open_xseg  # noqa: E402
+from dfl.models.xseg import XSEG_SIZE  # noqa: E402
+
+DIMS = {"resolution": 32, "ae_dims": 16, "e_dims": 8, "d_dims": 8, "d_mask_dims": 4, "write_preview_history": True}
+GAN = {"gan_power": 0.01, "gan_patch_size": 4, "gan_dims": 4}
+KINDS: dict[str, dict[str, Any]] = {
+    "df": {"model": "SAEHD", "archi": "df-ud", **DIMS, **GAN, "true_face_power": 0.01, "eyes_mouth_prio": True},
+    "liae": {"model": "SAEHD", "archi": "liae-udt", **DIMS, **GAN, "retrain_high_loss": True, "lr_dropout": "y"},
+    "AMP": {"model": "AMP", **DIMS, **GAN, "inter_dims": 16},
+    "Quick96": {"model": "Quick96"},
+    "XSeg": {"model": "XSeg", "write_preview_history": True},
+}
+# So many faces that three of each side are held out, in batches of two and one.
+FACES, HELD_OUT, BATCH = 320, 3, 2
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    """Of the classes without options for it."""
+    for name, value in {"ae_dims": 16, "e_dims": 8, "d_dims": 8, "d_mask_dims": 4}.items():
+        monkeypatch.setitem(QUICK96, name, value)
+    for name, value in {"base": 2, "resolution": 64}.items():
+        monkeypatch.setitem(XSEG_SIZE, name, value)
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory) -> dict[str, Path]:
+    """Facesets of both sides, their faces labelled."""
+    folders = {}
+    for side, colour in (("src", (90, 140, 220)), ("dst", (200, 180, 120))):
+        folders[side] = tmp_path_factory.mktemp(side)
+        make_faceset(folders[side], colour, FACES)
+        for path in list_pictures(folders[side])[:20]:
+            metadata = read_metadata(path.read_bytes(), path.name)
+            outline = metadata.landmarks[[*range(17), *range(26, 16, -1)]]
+            path.write_bytes(with_metadata(path.read_bytes(), replace(metadata, polygons=(Polygon(True, outline),))))
+    return folders
+
+
+def train(workspace, options: dict[str, Any], target: int) -> tuple[SavedSet, str]:
+    heard = Heard()
+    how = {"batch_size": BATCH, "seed": 7, "preview": "none", "engine": "tensorflow", "held_out": HELD_OUT}
+    run(workspace, TrainOptions(**(how | options | {"target_iter": target})), heard)
+    name = "XSeg" if options["model"] == "XSeg" else "new"
+    return read_set(model_folder(workspace.model, name, options["model"])), "\n".join(heard.lines)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_goes_past_iteration_500_saves_starts_again_and_is_read(workspace, drawn, kind):
+    options = KINDS[kind]
+    swaps = options["model"] != "XSeg"
+    for side, folder in drawn.items():
+        shutil.copytree(folder, workspace.aligned(side), dirs_exist_ok=True)
+    first, text = train(workspace, options, 503)
+    folder = model_folder(workspace.model, "new" if swaps else "XSeg", options["model"])
+    assert (first.iteration, len(first.history)) == (503, 503)
+    assert np.isfinite(first.history).all()
+    assert first.history[-50:].mean() < first.history[:50].mean()
+    make_backup(folder)
+    again, text_again = train(workspace, {"model": options["model"]}, 508)
+    assert again.iteration == 508
+    assert np.array_equal(again.history[:503], first.history)
+    assert again.optimizer["steps"] == 508
+    assert sorted(again.weights) == sorted(first.weights)
+    for told in (text, text_again):
+        assert "left out" not in told
+        assert "went back" not in told
+        assert "Target reached" in told
+    assert (folder / "history.csv").read_text().count("\n") == 509
+    assert read_picture(folder / "preview.png").size
+    assert [backup.iteration for backup in list_backups(folder)] == [503]
+
+    if not swaps:
+        model = open_xseg(workspace.model, None, Heard())
+        for count in (3, 1, 2):
+            assert model.predict(np.zeros((count, 64, 64, 3), np.float32)).shape == (count, 64, 64, 1)
+        return
+    assert "Held out of training: 3 of each side" in text
+    assert "held out" in text_again
+    swap = open_model(workspace.model, None, None, None, Heard())
+    faces = np.random.default_rng(1).random((3, swap.resolution, swap.resolution, 3), np.float32)
+    for count in (3, 1, 2):
+        assert swap.predict(faces[:count]).face.shape == faces[:count].shape
+    heard = Heard()
+    compare(workspace, CompareOptions(faces=5), heard)  # batches of four and one
+    rows = [line.split() for line in heard.lines if line.startswith(("backup", "newest"))]
+    assert [row[:-3] for row in rows] == [["backup", "01", "503"], ["newest", "508"]]
+    assert np.isfinite([float(number) for row in rows for number in row[-3:]]).all()
+    assert read_picture(folder / SHEET).size
