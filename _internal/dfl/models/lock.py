@@ -8,11 +8,13 @@ from filelock import FileLock, Timeout
 
 from dfl.base.errors import UserError
 
+LOCK_NAME = "training.lock"
+
 
 @contextmanager
 def hold_model(folder: Path) -> Iterator[None]:
     """Hold the lock of a model's folder; UserError when another program has it."""
-    lock = FileLock(folder / "training.lock")
+    lock = FileLock(folder / LOCK_NAME)
     try:
         lock.acquire(timeout=0)
     except Timeout:

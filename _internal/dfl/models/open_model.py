@@ -75,6 +75,7 @@ def open_xseg(models: Path, engine: str | None, report: Report) -> "XsegModel":
     """
     folder = model_folder(models, XSEG, XSEG)
     if not finished_sets(folder):
+        check_xseg_name(models)
         raise UserError(
             f"There is no XSeg model in {models}.",
             "Train one (`dfl xseg-train`), or import one with `dfl import model FOLDER`.",
@@ -93,6 +94,16 @@ def open_xseg(models: Path, engine: str | None, report: Report) -> "XsegModel":
     assert isinstance(network, XSeg)
     set_weights(network, saved.weights, folder.name)
     return XsegModel(network, FaceType.from_name(saved.options["face_type"]), saved.iteration)
+
+
+def check_xseg_name(models: Path) -> None:
+    """UserError when there is an XSeg model under another name only: no stage would find it."""
+    names = [name for name, _ in list_models(models, XSEG)]
+    if names and XSEG not in names:
+        raise UserError(
+            f"The XSeg model in {models} is called {names[0]}; it is found by the name XSeg only.",
+            f'Rename it: dfl models rename --name "{names[0]}" --model XSeg --new-name XSeg',
+        )
 
 
 def build_network(class_name: str, options: dict[str, Any]) -> "Saehd | Amp | XSeg":
