@@ -162,8 +162,8 @@ def read_set(folder: Path, warn: Callable[[str], None] = lambda _: None, *, set_
             damaged.append(path)
             continue
         rest = newest_first[place:]
-        optimizer = _spare_part(rest, "optimizer.safetensors", "The optimizer", _safetensors_of, warn)
-        history = _spare_part(rest, "history.f32", "The loss history", _history_of, warn)
+        optimizer, _ = _spare_part(rest, "optimizer.safetensors", "The optimizer", _safetensors_of, warn)
+        history, known_at = _spare_part(rest, "history.f32", "The loss history", _history_of, warn)
         for broken in damaged if set_aside else []:
             _set_aside(broken)
         for reason in reasons:
@@ -174,7 +174,7 @@ def read_set(folder: Path, warn: Callable[[str], None] = lambda _: None, *, set_
             manifest["iteration"],
             weights,
             {} if optimizer is None else optimizer,
-            np.zeros((0, manifest["losses"]), np.float32) if history is None else history,
+            _aligned(history, manifest["iteration"] - known_at, manifest["losses"]),
             manifest["state"],
         )
     raise UserError(" ".join(reasons) or f"{folder} holds no finished model.", _way_out(folder))
@@ -189,8 +189,8 @@ def _spare_part(
     what: str,
     read: Callable[[Path, dict[str, Any], str], _Part],
     warn: Callable[[str], None],
-) -> _Part | None:
-    """One file of the first set, or of the next older one that has it whole; None when it must begin anew."""
+) -> tuple[_Part | None, int]:
+    """One file of the first set, or of the next older one that has it whole, and its iteration; None: begin anew."""
     reason = ""
     for path in newest_first:
         try:
@@ -201,9 +201,9 @@ def _spare_part(
             continue
         if reason:
             warn(f"{reason} The weights are whole. {what} is that of iteration {manifest['iteration']}.")
-        return part
+        return part, manifest["iteration"]
     warn(f"{reason} The weights are whole. {what} begins anew.")
-    return None
+    return None, 0
 
 
 def _set_aside(broken: Path) -> None:
@@ -258,6 +258,14 @@ def _safetensors_of(path: Path, manifest: dict[str, Any], name: str) -> dict[str
         return load(_checked(path, manifest, name))
     except (KeyError, ValueError, TypeError, SafetensorError) as error:
         raise UserError(f"{path / name} cannot be read: {error}.", "Put back a copy of it.") from error
+
+
+def _aligned(history: NDArray[np.float32] | None, since: int, columns: int) -> NDArray[np.float32]:
+    """A history that ends `since` iterations ago, up to now: what happened after it is not known."""
+    if history is None:
+        return np.zeros((0, columns), np.float32)
+    unknown = np.full((max(since, 0), history.shape[1]), np.nan, np.float32)
+    return np.concatenate([history, unknown]) if len(unknown) else history
 
 
 def _history_of(path: Path, manifest: dict[str, Any], name: str) -> NDArray[np.float32]:

@@ -121,7 +121,7 @@ def _train(
     saved, faces, held = _hold_out(saved, faces, options.held_out, seed, report)
     _say_start(folder.name.removesuffix(f"_{options.model}"), options, saved, faces, report)
     setup = set_up(saved, faces, seed, options.symmetric_warp)
-    saved = begin(folder, saved, setup.goal.network, seed)
+    saved = begin(folder, saved, setup.goal.network, seed, report.warn)
     if peers:
         state = saved.state | {"seed": seed}
         peers.say(
