@@ -14,6 +14,8 @@ from dfl.faceset.segmentation import Polygon, include_first, polygons_to_dict
 
 # No picture is so large that a landmark of it lies further out.
 _MAX_COORDINATE = 1e6
+# More than any face's data unfold to: 65,533 bytes of a JPEG's segment, a mask, outlines.
+MAX_METADATA_BYTES = 2**21
 
 
 @dataclass(frozen=True, eq=False)

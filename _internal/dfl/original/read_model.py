@@ -124,7 +124,8 @@ def _read(path: Path) -> Any:
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise UserError(f"{path} is larger than any model.", "Check that it is the right file.")
-        return loads(path.read_bytes(), str(path))
+        content = path.read_bytes()
+        return loads(content, str(path), 16 * len(content) + 2**16)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}.", "Copy all files of the model.") from error
 
