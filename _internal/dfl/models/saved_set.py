@@ -255,9 +255,10 @@ def _checked(path: Path, manifest: dict[str, Any], name: str) -> bytes:
 def _safetensors_of(path: Path, manifest: dict[str, Any], name: str) -> dict[str, NDArray[Any]]:
     """The arrays of one file of a set."""
     try:
-        return load(_checked(path, manifest, name))
+        arrays: dict[str, NDArray[Any]] = load(_checked(path, manifest, name))
     except (KeyError, ValueError, TypeError, SafetensorError) as error:
         raise UserError(f"{path / name} cannot be read: {error}.", "Put back a copy of it.") from error
+    return arrays
 
 
 def _aligned(history: NDArray[np.float32] | None, since: int, columns: int) -> NDArray[np.float32]:

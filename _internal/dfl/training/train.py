@@ -21,7 +21,7 @@ from dfl.training.memory import available_bytes, fitting_batch, is_out_of_memory
 from dfl.training.new_start import begin
 from dfl.training.options import AUTO, TrainRunOptions, given_model_options
 from dfl.training.peers import Peers, check_shares, peers_of
-from dfl.training.presets import PROCESSOR, Device, find_device
+from dfl.training.presets import Device, find_device
 from dfl.training.training_faces import SideFaces, check_faces, faces_to_train_on
 from dfl.training.window import PreviewWindow, open_window
 from dfl.workspace import Workspace
@@ -58,7 +58,7 @@ def _lead(workspace: Workspace, options: TrainRunOptions, peers: Peers | None, r
         engine = start_engine(options.engine, options.devices)
         report.line(f"{engine}{f' {peers.count} processes.' if peers else ''}")
         _say_precision(engine, saved, report)
-        device = find_device() if engine.is_gpu else PROCESSOR
+        device = find_device(engine)
         if _is_auto(options):
             saved = _with_fitting_batch(saved, shares, device, report)
         known = finished_sets(folder)
