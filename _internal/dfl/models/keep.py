@@ -1,7 +1,9 @@
 """Saved models as a user keeps them: list, rename, move to the trash."""
 
+import shutil
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,7 +102,7 @@ def rename_model(models: Path, name: str, class_name: str, new_name: str) -> Pat
     folder, target = model_folder(models, name, class_name), model_folder(models, new_name, class_name)
     if new_name == name:
         raise UserError(f"The model is called {name} already.", "Give another name with --new-name NAME.")
-    remove_leftovers(target)
+    _remove_leftovers(target)
     # Where systems do not tell capitals apart, a name in other capitals is there and is the model itself.
     if target.exists() and not (folder.exists() and target.samefile(folder)):
         taken = f"a model {new_name} ({class_name})" if finished_sets(target) else f"a folder {target.name}"
@@ -108,15 +110,31 @@ def rename_model(models: Path, name: str, class_name: str, new_name: str) -> Pat
     return _move(folder, target)
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove a model's folder that holds nothing but what a start of training made which came to nothing."""
+@contextmanager
+def model_place(folder: Path) -> Iterator[None]:
+    """A model's folder, made where it is missing; what was made goes again unless a whole set was saved in it.
+
+    So a refused start, or one that failed before its first save, leaves nothing that would block the name.
+    """
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
     try:
-        if folder.is_dir() and all(path.name in _LEFTOVERS and path.is_file() for path in folder.iterdir()):
-            for path in folder.iterdir():
-                path.unlink()
-            folder.rmdir()
-    except OSError:
-        return  # another program has just begun with it: then it stays
+        yield
+    finally:
+        if folder in missing and not finished_sets(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):  # one of them holds something else by now
+                for place in missing[1:]:
+                    place.rmdir()
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove a model's folder that holds only what a killed start of training made. UserError if it is in use."""
+    if not folder.is_dir() or not all(path.name in _LEFTOVERS and path.is_file() for path in folder.iterdir()):
+        return
+    with hold_model(folder):
+        pass  # released before it goes: Windows does not delete open files
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def trash_model(models: Path, name: str, class_name: str, trash: Path) -> Path:

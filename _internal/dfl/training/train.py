@@ -13,10 +13,11 @@ from dfl.base.asking import ask_text
 from dfl.base.errors import UserError
 from dfl.base.report import Report, Unheard
 from dfl.models.engine import Engine, scope_of, start_engine
+from dfl.models.keep import model_place
 from dfl.models.lock import hold_model
 from dfl.models.open_model import SWAP_CLASSES
 from dfl.models.saved_set import SavedSet, finished_sets, model_folder, read_set
-from dfl.training.choose_model import OPTION_CLASSES, choose_name, load_or_new, silent_start
+from dfl.training.choose_model import OPTION_CLASSES, choose_name, load_or_new, silent_start, take_over_original
 from dfl.training.memory import available_bytes, fitting_batch, is_out_of_memory, need, told, way_out
 from dfl.training.new_start import begin
 from dfl.training.options import AUTO, TrainRunOptions, given_model_options
@@ -47,10 +48,10 @@ def run(workspace: Workspace, options: TrainRunOptions, report: Report) -> None:
 
 def _lead(workspace: Workspace, options: TrainRunOptions, peers: Peers | None, report: Report) -> None:
     """Choose the model and train it, with what it takes to keep it."""
+    options = take_over_original(workspace, options, report)
     name = choose_name(workspace, options)
     folder = model_folder(workspace.model, name, options.model)
-    folder.mkdir(parents=True, exist_ok=True)
-    with hold_model(folder), open_window(options.preview) as window:
+    with model_place(folder), hold_model(folder), open_window(options.preview) as window:
         saved = load_or_new(folder, name, options, report)
         shares = peers.count if peers else options.devices
         if not _is_auto(options):
