@@ -31,6 +31,7 @@ from dfl.models.engine import start_engine
 from dfl.models.open_model import XSEG, open_xseg
 from dfl.models.saved_set import model_folder, peek
 from dfl.original.offer import offer_import
+from dfl.samples.fitting_faces import tell_narrow
 from dfl.workspace import Workspace
 
 Mask = NDArray[np.float32]  # (R, R), 0..1
@@ -72,6 +73,7 @@ def run(workspace: Workspace, options: XsegApplyOptions, report: Report) -> None
     if len(due) < len(faces):
         report.line(f"{len(faces) - len(due)} of {len(faces)} faces have this model's mask already.")
     report.line(f"XSeg, iteration {model.iteration}, {model.face_type.file_name}: {len(due)} faces of {options.side}.")
+    tell_narrow(due, model.face_type, "XSeg sees black beyond their edge: look at their masks.", report)
     failed = 0
     with report.progress("drawing masks", len(due)) as progress:
         for outcome in apply(due, model, MetadataChanges(workspace.aligned(options.side)), drawn_by):
