@@ -23,6 +23,7 @@ from dfl.training.new_start import begin
 from dfl.training.options import AUTO, TrainRunOptions, given_model_options
 from dfl.training.peers import Peers, check_shares, peers_of
 from dfl.training.presets import Device, find_device
+from dfl.training.summary import MARK, options_table
 from dfl.training.training_faces import SideFaces, check_faces, faces_to_train_on
 from dfl.training.window import PreviewWindow, open_window
 from dfl.workspace import Workspace
@@ -196,8 +197,9 @@ def _test_of(goal: "Goal", saved: SavedSet, held: SideFaces) -> Callable[[], tup
 
 def _say_start(name: str, options: TrainRunOptions, saved: SavedSet, faces: SideFaces, report: Report) -> None:
     """What is trained on what: the run's first lines."""
-    shown = ", ".join(f"{key} {value}" for key, value in saved.options.items())
-    report.line(f"Model {name} ({options.model}), iteration {saved.iteration}: {shown}.")
+    report.line(f"Model {name} ({options.model}), iteration {saved.iteration}. {MARK}: not the default.")
+    for line in options_table(OPTION_CLASSES[saved.class_name], saved.options):
+        report.line(line)
     both = f"{len(faces['src'])} src, {len(faces['dst'])} dst"
     shown = f"{len(faces['src'])} to pretrain on" if saved.options.get("pretrain") else both
     report.line(f"Faces: {shown}. Ctrl-C saves and stops.")

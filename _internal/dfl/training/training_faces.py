@@ -9,7 +9,7 @@ from dfl.base.report import Report
 from dfl.faces.face_type import FaceType
 from dfl.faceset.faceset import FaceFile, list_faceset
 from dfl.models.open_model import XSEG
-from dfl.models.options import QUICK96, AmpOptions, SaehdOptions, XsegOptions
+from dfl.models.options import QUICK96, AmpOptions, ModelOptions, SaehdOptions, XsegOptions
 from dfl.samples.batches import load_training_faces
 from dfl.samples.fitting_faces import fitting_faces
 from dfl.samples.pretraining import load_pretraining_faces
@@ -86,7 +86,8 @@ def _with_fitting_labels(workspace: Workspace, found: SideFaces, face_type: Face
 
 def _learned_of(class_name: str, options: dict[str, Any]) -> tuple[FaceType, int]:
     """How much of the head a model learns, and at which side in pixels."""
-    known = {"SAEHD": SaehdOptions, "AMP": AmpOptions, XSEG: XsegOptions}.get(class_name)
+    kinds: dict[str, type[ModelOptions]] = {"SAEHD": SaehdOptions, "AMP": AmpOptions, XSEG: XsegOptions}
+    known = kinds.get(class_name)
     defaults = QUICK96 if known is None else {name: field.default for name, field in known.model_fields.items()}
     values = defaults | options
     return FaceType.from_name(str(values["face_type"])), int(values.get("resolution", XSEG_SIDE))
