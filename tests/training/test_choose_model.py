@@ -66,6 +66,12 @@ def test_a_first_model_is_asked_for_its_name(workspace, typing):
     assert choose_name(workspace, TrainOptions(ask=True)) == "my face"
 
 
+def test_a_name_that_cannot_be_is_asked_again(workspace, typing, capsys):
+    typing("a/b", "my face")
+    assert choose_name(workspace, TrainOptions(ask=True)) == "my face"
+    assert "Choose another name." in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("name", ["a/b", "..", "con"])
 def test_a_name_that_no_folder_can_have(workspace, name):
     with pytest.raises(UserError, match="model name"):

@@ -107,7 +107,7 @@ def check_xseg_name(models: Path) -> None:
     if names and XSEG not in names:
         raise UserError(
             f"The XSeg model in {models} is called {names[0]}; it is found by the name XSeg only.",
-            f'Rename it: dfl models rename --name "{names[0]}" --model XSeg --new-name XSeg',
+            f'Rename it: `dfl models rename --name "{names[0]}" --model XSeg --new-name XSeg`.',
         )
 
 

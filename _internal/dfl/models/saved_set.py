@@ -222,7 +222,7 @@ def _way_out(folder: Path) -> str:
     backups = folder / "backups"
     if backups.is_dir() and any(finished_sets(path) for path in backups.iterdir()):
         name, _, kind = folder.name.rpartition("_")
-        return f'Put its newest backup back: dfl models restore --name "{name}" --model {kind}'
+        return f'Put its newest backup back: `dfl models restore --name "{name}" --model {kind}`.'
     return "Put back a backup of this folder, or train a new model."
 
 

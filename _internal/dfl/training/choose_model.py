@@ -42,8 +42,11 @@ def choose_name(workspace: Workspace, options: TrainRunOptions) -> str:
         raise UserError("The XSeg model has no other name.", "Leave --name out.")
     if options.model == XSEG or options.name:
         return check_name(options.name or XSEG, options.model)
-    if options.ask:
-        return check_name(_ask_name(workspace, options.model))
+    while options.ask:
+        try:
+            return check_name(_ask_name(workspace, options.model), options.model)
+        except UserError as error:
+            print(f"{error.what} {error.todo}")
     names = [name for name, _ in list_models(workspace.model, options.model)]
     if options.start_from or options.preset:  # a start that is repeated goes on with what the first one began
         begun = [name for name in names if is_begun_by(model_folder(workspace.model, name, options.model), options)]
@@ -140,6 +143,8 @@ def load_or_new(folder: Path, name: str, options: TrainRunOptions, report: Repor
     saved = read_set(folder, report.warn, set_aside=True)
     if options.start_from or options.preset:
         _check_same_start(saved, kind, options, given, name, report)
+    if options.seed is not None and saved.state.get("seed", options.seed) != options.seed:
+        report.line(f"--seed counts for new models: {name} keeps its own, {saved.state['seed']}.")
     asks_restart = options.ask and options.model == XSEG
     if options.restart or (asks_restart and ask_yes("Restart training?", False, help="Begin with fresh weights.")):
         report.line(f"{name} begins anew; what it has learned until iteration {saved.iteration} is left behind.")
