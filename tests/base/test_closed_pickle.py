@@ -1,5 +1,6 @@
 import pickle
 import struct
+import tracemalloc
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -284,3 +285,88 @@ def test_the_fast_look_and_the_thorough_one_agree(monkeypatch: pytest.MonkeyPatc
     assert loads(b"\x80\x04C\xff" + bytes(255) + b"0N.", "good.dat") is None
     _refused(b"\x80\x04" + b"]0" * 60 + b"N.", "too many parts")
     _refused(b"\x80\x04" + b"C\x0000" * 120 + b"N.")
+
+
+# What refers to one part again and again: a few bytes each time. `part` is of many bytes, in memo 0.
+_BYTES_PART = b"B" + struct.pack("<I", 20_000) + bytes(20_000) + b"q\x000"
+_TEXT_PART = b"X" + struct.pack("<I", 20_000) + b"a" * 20_000 + b"q\x000"
+_KINDS = (
+    F8.replace(b"Vf8", b"Vu1")
+    + b"q\x010"
+    + b"cnumpy.core.multiarray\n_reconstruct\nq\x02(cnumpy\nndarray\n(I0\ntC\x01bt"
+)
+_KINDS += b"q\x0300c_codecs\nencode\nq\x040h\x00Vlatin1\n\x86q\x050K\x01M\x20\x4e\x85q\x060"
+_REPEATED = {
+    "arrays over the same bytes": (_BYTES_PART, b"h\x02h\x03R(K\x01h\x06h\x01\x89h\x00tb"),
+    "arrays over the same text": (_TEXT_PART, b"h\x02h\x03R(K\x01h\x06h\x01\x89h\x00tb"),
+    "texts made bytes": (_TEXT_PART, b"h\x04h\x05R"),
+    "empty lists": (b"", b"]"),
+    "empty dicts": (b"", b"}"),
+    "empty sets": (b"", b"\x8f"),
+    "dicts of one": (b"", b"}K\x01Ns"),
+    "lists of one": (b"", b"]Na"),
+    "bytes that can change": (b"\x96" + struct.pack("<Q", 20_000) + bytes(20_000) + b"q\x000", b"h\x00"),
+}
+
+
+def _most_memory(content: bytes, *most: int) -> int:
+    """The most that reading takes at once, whether it is refused or not."""
+    tracemalloc.start()
+    try:
+        loads(content, "evil.dat", *most)
+    except UserError:
+        pass
+    finally:
+        taken = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    return taken
+
+
+def _repeating(way: str, count: int) -> bytes:
+    part, again = _REPEATED[way]
+    return b"\x80\x05" + part + (_KINDS if part and part[0] != 0x96 else b"") + b"(" + again * count + b"l."
+
+
+@pytest.mark.parametrize("way", _REPEATED)
+@pytest.mark.parametrize("count", [10, 300_000])
+def test_no_part_is_copied_out_of_proportion(way: str, count: int) -> None:
+    content = _repeating(way, count)
+    assert _most_memory(content) < 60 * len(content) + 5 * 2**20
+
+
+def test_arrays_over_the_same_bytes_are_refused() -> None:
+    _refused(_repeating("arrays over the same bytes", 1000), "copies its parts again and again")
+    _refused(_repeating("texts made bytes", 1000), "copies its parts again and again")
+    _refused(_repeating("empty sets", 200_000), "too much memory")
+    assert len(loads(_repeating("arrays over the same bytes", 2), "data.dat")) == 2
+
+
+_CODES = [bytes([code]) for code in b"]}(ltdaesN2\x85\x86\x94\x8f\x90)0"] + [b"K\x05", b"h\x00", b"h\x01", b"C\x01a"]
+_CODES += [_REPEATED[way][1] for way in ("texts made bytes", "arrays over the same bytes")]
+
+
+@given(ways=st.lists(st.tuples(st.sampled_from(_CODES), st.integers(1, 3000)), max_size=12))
+@settings(max_examples=150, deadline=None)
+def test_no_program_takes_memory_out_of_proportion(ways: list[tuple[bytes, int]]) -> None:
+    content = b"\x80\x05" + _TEXT_PART + _KINDS + b"(" + b"".join(code * count for code, count in ways) + b"."
+    assert _most_memory(content) < 60 * len(content) + 6 * 2**20
+
+
+@pytest.mark.parametrize(
+    "leaf", [b"Nq\x000", b"G" + bytes(8) + b"q\x000", _TEXT_PART], ids=["nothing", "number", "text"]
+)
+def test_parts_that_refer_to_one_another_unfold_no_further_than_is_asked_for(leaf: bytes) -> None:
+    content = b"\x80\x05" + leaf
+    for level in range(6):  # 100 of the one before: 10 ** 12 of the first
+        content += b"(" + (b"h" + bytes([level])) * 100 + b"lq" + bytes([level + 1]) + b"0"
+    content += b"h\x06."
+    loads(content, "evil.dat")  # harmless until somebody goes through it
+    with pytest.raises(UserError, match="without end"):
+        loads(content, "evil.dat", 2**20)
+    with pytest.raises(UserError, match="without end"):
+        loads(b"]q\x00h\x00ah\x00a.", "evil.dat", 2**20)
+
+
+def test_real_data_unfold_within_their_length() -> None:
+    for content in _GOOD:
+        loads(content, "good.dat", len(content) + 1000)

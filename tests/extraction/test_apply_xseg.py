@@ -25,7 +25,7 @@ from dfl.faceset.xseg_labels import DRAWN_BY
 from dfl.faceset.xseg_options import XsegApplyOptions
 from dfl.models.engine import start_engine
 from dfl.models.options import XsegOptions
-from dfl.models.saved_set import SavedSet, model_folder, write_set
+from dfl.models.saved_set import SavedSet, model_folder, read_set, write_set
 from dfl.workspace import Workspace
 
 
@@ -144,6 +144,7 @@ def test_a_stopped_run_goes_on_and_a_model_that_learned_draws_anew(model: Worksp
     report = Heard()
     run(model, options, report)
     assert report.counts == {"drawn": 10, "failed": 0}
+    assert not any("narrower" in line for line in report.lines)
     faces = list_faceset(aligned)
     drawn_by = str(faces[0].metadata.other[DRAWN_BY])
     changes = MetadataChanges(aligned)
@@ -155,13 +156,21 @@ def test_a_stopped_run_goes_on_and_a_model_that_learned_draws_anew(model: Worksp
     assert "6 of 10 faces have this model's mask already." in report.lines
 
     folder = model_folder(model.model, "XSeg", "XSeg")
-    from dfl.models.saved_set import read_set
-
     saved = read_set(folder)
     write_set(folder, replace(saved, weights=saved.weights | {"XSeg/out_conv/bias": np.ones(1, np.float32)}))
     run(model, options, report)
     assert report.counts == {"drawn": 10, "failed": 0}
     assert all(face.metadata.other[DRAWN_BY] != drawn_by for face in list_faceset(aligned))
+
+
+def test_faces_narrower_than_the_model_are_told(model: Workspace) -> None:
+    saved = read_set(model_folder(model.model, "XSeg", "XSeg"))
+    wide = replace(saved, options=saved.options | {"face_type": "head"})
+    write_set(model_folder(model.model, "XSeg", "XSeg"), wide)
+    report = Heard()
+    run(model, XsegApplyOptions(side="dst"), report)
+    assert any("10 of 10 faces are narrower than head" in line for line in report.lines)
+    assert report.counts == {"drawn": 10, "failed": 0}
 
 
 def test_a_failing_model_keeps_what_was_drawn(tmp_path: Path) -> None:

@@ -328,6 +328,17 @@ def test_a_hostile_pickle_in_a_picture_runs_nothing(plain_jpeg: bytes, tmp_path:
     assert not ran.exists()
 
 
+@pytest.mark.parametrize("key", ["landmarks", "face_type", "source_filename", "seg_ie_polys", "somebody_elses"])
+def test_face_data_that_refer_to_themselves_fill_no_memory(plain_jpeg: bytes, metadata: FaceMetadata, key: str) -> None:
+    value: Any = [0.0] * 300
+    for _ in range(6):  # 300 times the one before
+        value = [value] * 300
+    packed = pickle.dumps(metadata_to_dict(metadata) | {key: value}, 4)
+    content = jpeg.with_payload(plain_jpeg, 0xEF, packed, "x")
+    with pytest.raises(UserError, match=r"evil\.jpg .*without end"):
+        read_metadata(content, "evil.jpg")
+
+
 def test_a_cut_picture_is_an_error_and_not_grey_pixels(
     tmp_path: Path, plain_jpeg: bytes, metadata: FaceMetadata
 ) -> None:

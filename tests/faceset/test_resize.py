@@ -57,6 +57,20 @@ def test_without_merge_they_lie_beside_and_a_second_run_takes_them_over(
     assert now["00001_0.jpg"] != made["00001_0.jpg"]
 
 
+def test_faces_that_become_wider_than_they_show_are_told(workspace: Workspace) -> None:
+    heard: list[str] = []
+
+    class Heard(Report):
+        def warn(self, text: str) -> None:
+            heard.append(text)
+
+    write_faces(workspace.aligned("src"), 2)
+    run(workspace, options(face_type="head"), Heard())
+    assert heard[0].startswith("2 of 2 faces show less of the head than head: the rest becomes black, and training")
+    run(workspace, options(face_type="h"), Heard())
+    assert len(heard) == 1
+
+
 def test_results_of_other_settings_are_kept_aside(workspace: Workspace) -> None:
     aligned = workspace.aligned("src")
     write_faces(aligned, 2)

@@ -6,9 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dfl.base.errors import UserError
+from dfl.base.report import Report
 from dfl.models.backups import make_backup
 from dfl.models.keep import check_name, model_facts, rename_model, trash_model
 from dfl.models.lock import hold_model
+from dfl.models.open_model import open_xseg
 from dfl.models.saved_set import SavedSet, list_models, model_folder, read_set, write_set
 
 
@@ -20,7 +22,7 @@ def save(models, name, iteration=3, class_name="SAEHD"):
 
 @pytest.mark.parametrize(
     "name",
-    ["", " ", "a/b", "a\\b", "..", ".", "a:b", "what?", "a\nb", "nul", "COM1.old", "end.", " a", "x" * 101],
+    ["", " ", "a/b", "a\\b", "..", ".", "a:b", "what?", "a\nb", "nul", "COM1.old", "end.", " a", "x" * 101, "顔" * 90],
 )
 def test_names_that_no_folder_can_have(name):
     with pytest.raises(UserError, match="model name"):
@@ -79,3 +81,63 @@ def test_linked_backups_count_once(tmp_path):
     before = model_facts(tmp_path)[0].bytes
     make_backup(folder)
     assert model_facts(tmp_path)[0].bytes == before
+
+
+def test_the_xseg_model_keeps_the_name_that_stages_look_for(tmp_path):
+    save(tmp_path, "XSeg", class_name="XSeg")
+    with pytest.raises(UserError, match="a workspace has one"):
+        rename_model(tmp_path, "XSeg", "XSeg", "masks")
+    assert list_models(tmp_path) == [("XSeg", "XSeg")]
+
+
+def test_an_xseg_model_that_was_renamed_gets_its_name_back(tmp_path):
+    save(tmp_path, "masks", class_name="XSeg")
+    with pytest.raises(UserError, match="is called masks") as caught:
+        open_xseg(tmp_path, None, Report())
+    assert 'dfl models rename --name "masks" --model XSeg --new-name XSeg' in caught.value.todo
+    rename_model(tmp_path, "masks", "XSeg", "XSeg")
+    assert list_models(tmp_path) == [("XSeg", "XSeg")]
+
+
+@pytest.mark.parametrize("class_name", ["SAEHD", "AMP", "Quick96", "XSeg"])
+def test_every_class_goes_to_the_trash(tmp_path, class_name):
+    save(tmp_path / "model", "XSeg" if class_name == "XSeg" else "né", class_name=class_name)
+    (name, kind), *_ = list_models(tmp_path / "model")
+    assert trash_model(tmp_path / "model", name, kind, tmp_path / "trash").is_dir()
+    assert list_models(tmp_path / "model") == []
+
+
+def test_a_start_that_came_to_nothing_blocks_no_name(tmp_path):
+    save(tmp_path, "one")
+    for litter in ((), ("training.lock",), ("training.lock", "history.csv")):
+        left = model_folder(tmp_path, "two", "SAEHD")
+        left.mkdir()
+        for name in litter:
+            (left / name).touch()
+        rename_model(tmp_path, "one", "SAEHD", "two")
+        rename_model(tmp_path, "two", "SAEHD", "one")
+    (left := model_folder(tmp_path, "two", "SAEHD")).mkdir()
+    (left / "notes.txt").write_text("mine")
+    with pytest.raises(UserError, match="a folder two_SAEHD already"):
+        rename_model(tmp_path, "one", "SAEHD", "two")
+    assert (left / "notes.txt").is_file()
+
+
+def test_a_name_in_other_capitals_is_another_name(tmp_path):
+    save(tmp_path, "anna")
+    rename_model(tmp_path, "anna", "SAEHD", "Anna")
+    assert list_models(tmp_path) == [("Anna", "SAEHD")]
+    with pytest.raises(UserError, match="called Anna already"):
+        rename_model(tmp_path, "Anna", "SAEHD", "Anna")
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_a_model_without_a_whole_set_is_listed_with_its_backups(tmp_path, is_gone):
+    folder = save(tmp_path, "hurt")
+    make_backup(folder)
+    (manifest := folder / "set-000001" / "manifest.json").unlink()
+    if not is_gone:
+        manifest.write_bytes(bytes(200))
+    (facts,) = model_facts(tmp_path)
+    assert (facts.name, facts.iteration, len(facts.backups)) == ("hurt", None, 1)
+    assert facts.line().startswith("hurt (SAEHD): damaged, ")

@@ -86,3 +86,20 @@ def test_asked_what_to_do(two, monkeypatch):
     monkeypatch.setattr("builtins.input", lambda _: next(answers))
     models(two, ask=True, model="SAEHD")
     assert ("best", "SAEHD") in list_models(two.model)
+
+
+def test_a_model_whose_sets_are_damaged_gets_its_backup_back(two):
+    for path in model_folder(two.model, "new", "SAEHD").glob("set-*/manifest.json"):
+        path.unlink()  # a backup has the same file by another name
+        path.write_bytes(b"")
+    assert any("new (SAEHD): damaged" in line for line in models(two))
+    lines = models(two, action="restore", model="SAEHD", yes=True)
+    assert lines[-1] == "new (SAEHD) is at iteration 2 again."
+    assert read_set(model_folder(two.model, "new", "SAEHD")).iteration == 2
+
+
+def test_a_damaged_backup_names_an_older_one(two):
+    (model_folder(two.model, "new", "SAEHD") / "backups/01/set-000002/weights.safetensors").unlink()
+    with pytest.raises(UserError, match="weights") as caught:
+        models(two, action="restore", model="SAEHD", yes=True)
+    assert caught.value.todo == "Take an older one: --backup 2."

@@ -12,6 +12,7 @@ import pytest
 from safetensors.numpy import save
 
 from dfl.base.errors import UserError
+from dfl.models.backups import make_backup
 from dfl.models.saved_set import MANIFEST, SavedSet, list_models, model_folder, peek, read_set, write_set
 
 # Writes the set of iteration 2 and dies at the given file operation; Python's audit events see every one of them.
@@ -126,17 +127,20 @@ def test_the_set_before_is_kept_and_older_ones_go(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["set-000003", "set-000004"]
 
 
-@pytest.mark.parametrize("victim", ["weights.safetensors", "optimizer.safetensors", "history.f32", MANIFEST])
-@pytest.mark.parametrize("damage", ["flip", "cut", "delete"])
-def test_a_damaged_set_falls_back_to_the_one_before(tmp_path, victim, damage):
-    write_set(tmp_path, a_set(1))
-    path = write_set(tmp_path, a_set(2)) / victim
+def harm(path, damage):
     content = bytearray(path.read_bytes())
     if damage == "flip":
         content[len(content) // 2] ^= 0xFF
     path.write_bytes(content if damage == "flip" else content[: len(content) // 2])
     if damage == "delete":
         path.unlink()
+
+
+@pytest.mark.parametrize("victim", ["weights.safetensors", MANIFEST])
+@pytest.mark.parametrize("damage", ["flip", "cut", "delete"])
+def test_a_damaged_set_falls_back_to_the_one_before(tmp_path, victim, damage):
+    write_set(tmp_path, a_set(1))
+    harm(write_set(tmp_path, a_set(2)) / victim, damage)
     said: list[str] = []
     assert read_set(tmp_path, said.append).iteration == 1
     if (victim, damage) != (MANIFEST, "delete"):  # a set without a manifest was never finished: nothing to tell
@@ -152,6 +156,54 @@ def test_a_damaged_set_is_not_counted_as_the_one_before(tmp_path):
     (tmp_path / "set-000003" / MANIFEST).unlink(missing_ok=True)
     (tmp_path / "set-000002" / MANIFEST).unlink(missing_ok=True)
     assert read_set(tmp_path).iteration == 1
+
+
+@pytest.mark.parametrize("victim", ["optimizer.safetensors", "history.f32"])
+@pytest.mark.parametrize("damage", ["flip", "cut", "delete"])
+def test_whole_weights_are_not_given_up_for_another_file(tmp_path, victim, damage):
+    write_set(tmp_path, a_set(1))
+    harm(write_set(tmp_path, a_set(2)) / victim, damage)
+    said: list[str] = []
+    back = read_set(tmp_path, said.append, set_aside=True)
+    assert (back.iteration, back.weights["encoder/weight"][0, 0]) == (2, 2)
+    is_optimizer = victim.startswith("optimizer")
+    assert back.optimizer["m/encoder/weight"][0, 0] == (1 if is_optimizer else 2)
+    assert len(back.history) == 2
+    assert np.isnan(back.history[1]).all() != is_optimizer, "what came after the older history is not known"
+    assert len(said) == 1
+    assert victim in said[0]
+    assert "The weights are whole" in said[0]
+    assert "is that of iteration 1" in said[0]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["set-000001", "set-000002"], "none is damaged enough"
+
+
+def test_an_optimizer_that_no_set_has_whole_begins_anew(tmp_path):
+    for iteration in (1, 2):
+        (write_set(tmp_path, a_set(iteration)) / "optimizer.safetensors").write_bytes(b"")
+    said: list[str] = []
+    back = read_set(tmp_path, said.append)
+    assert (back.iteration, back.optimizer, len(back.history)) == (2, {}, 2)
+    assert "set-000002" in said[0]
+    assert "The optimizer begins anew." in said[0]
+
+
+def test_a_set_that_is_damaged_twice_blocks_no_start(tmp_path):
+    write_set(tmp_path, a_set(1))
+    for _ in range(3):
+        (write_set(tmp_path, a_set(2)) / "weights.safetensors").write_bytes(b"nothing")
+        assert read_set(tmp_path, set_aside=True).iteration == 1
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["damaged-set-000002", "damaged-set-000002-2", "damaged-set-000002-3", "set-000001"]
+
+
+def test_nothing_valid_names_the_backup_to_put_back(tmp_path):
+    folder = model_folder(tmp_path, "my face", "SAEHD")
+    place = write_set(folder, a_set(1))
+    make_backup(folder)
+    (place / "weights.safetensors").unlink()
+    with pytest.raises(UserError) as caught:
+        read_set(folder)
+    assert 'dfl models restore --name "my face" --model SAEHD' in caught.value.todo
 
 
 def test_nothing_valid_names_the_folder(tmp_path):

@@ -18,6 +18,7 @@ from keras import ops  # noqa: E402
 from dfl.models.compiled import compiled  # noqa: E402
 from dfl.models.open_model import build_network, open_model, set_weights  # noqa: E402
 from dfl.models.saved_set import read_set  # noqa: E402
+from dfl.nets.patch_size import patch_multiple  # noqa: E402
 from dfl.original.import_model import as_saved_set, run  # noqa: E402
 from dfl.original.options import ImportOptions  # noqa: E402
 from dfl.original.read_model import read_model  # noqa: E402
@@ -197,3 +198,157 @@ def test_weights_that_do_not_fit_are_named(shared):
 def test_a_folder_without_models_says_what_it_looked_for(tmp_path):
     with pytest.raises(UserError, match="No model of the original"):
         read_model(tmp_path)
+
+
+def tiny_original(folder, options, class_name="SAEHD", name="né", **data):
+    """Files of the original without sensible weights: what is read of options alone."""
+    folder.mkdir(exist_ok=True)
+    prefix = "XSeg" if class_name == "XSeg" else f"{name}_{class_name}"
+    content = {"iter": 7, "options": options, "loss_history": [[0.5, 0.25]] * 7} | data
+    (folder / f"{prefix}_data.dat").write_bytes(pickle.dumps(content, 4))
+    for part in (
+        "encoder",
+        "inter",
+        "inter_AB",
+        "inter_B",
+        "decoder_src",
+        "decoder_dst",
+        "decoder",
+        "inter_src",
+        "256",
+    ):
+        (folder / f"{prefix}_{part}.npy").write_bytes(pickle.dumps({"x:0": np.zeros(3, np.float32)}, 4))
+    (folder / f"{prefix}_inter_dst.npy").write_bytes(pickle.dumps({"x:0": np.zeros(3, np.float32)}, 4))
+    return folder
+
+
+class Heard(Report):
+    def __init__(self):
+        self.lines, self.warnings = [], []
+
+    def line(self, text):
+        self.lines.append(text)
+
+    def warn(self, text):
+        self.warnings.append(text)
+
+
+@pytest.mark.parametrize(
+    ("class_name", "name", "value", "taken"),
+    [
+        ("SAEHD", "batch_size", 1000, 512),
+        ("SAEHD", "batch_size", 0, 1),
+        ("SAEHD", "target_iter", -5, 0),
+        ("SAEHD", "autobackup_hour", 99, 24),
+        ("SAEHD", "random_hsv_power", 0.5, 0.3),
+        ("SAEHD", "gan_power", float("nan"), 0.0),
+        ("SAEHD", "lr_dropout", "often", "n"),
+        ("SAEHD", "ct_mode", "sot-m", "none"),
+        ("SAEHD", "true_face_power", 0.01, 0.0),  # liae has no such code
+        ("SAEHD", "masked_training", "perhaps", True),
+        ("SAEHD", "loss_function", ["SSIM"], "SSIM"),
+        ("AMP", "morph_factor", 0.9, 0.5),  # no array's shape rests on it
+        ("Quick96", "batch_size", 4.5, 4),
+        ("XSeg", "batch_size", 4096, 512),
+    ],
+)
+def test_an_option_outside_our_range_is_brought_inside_and_told(workspace, tmp_path, class_name, name, value, taken):
+    archi = {"archi": "liae-ud"} if class_name == "SAEHD" else {}
+    folder = tiny_original(tmp_path / "model", {name: value} | archi, class_name)
+    heard = Heard()
+    run(workspace, ImportOptions(kind="model", folder=folder), heard)
+    (saved,) = (read_set(path) for path in workspace.model.iterdir())
+    assert saved.options[name] == taken
+    (said,) = heard.warnings
+    assert name in said
+
+
+def test_a_gan_that_does_not_go_with_the_resolution_is_switched_off(workspace, tmp_path):
+    patch = next(size for size in range(3, 641) if 224 % patch_multiple(size))
+    options = {"archi": "df-ud", "resolution": 224, "gan_power": 0.1, "gan_patch_size": patch}
+    heard = Heard()
+    run(workspace, ImportOptions(kind="model", folder=tiny_original(tmp_path / "model", options)), heard)
+    assert read_set(workspace.model / "né_SAEHD").options["gan_power"] == 0
+    assert "gan_power 0.1 is switched off" in heard.warnings[0]
+
+
+@pytest.mark.parametrize(("value", "taken"), [(True, "y"), (False, "n"), ("cpu", "cpu")])
+def test_options_of_older_versions_are_those_of_newer_ones(tmp_path, value, taken):
+    folder = tiny_original(tmp_path / "model", {"archi": "df-ud", "lr_dropout": value, "eyes_prio": True})
+    heard = Heard()
+    options = as_saved_set(read_model(folder), heard.warn)[0].options
+    assert (options["lr_dropout"], options["eyes_prio"], heard.warnings) == (taken, 0.0, [])
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"e_dims": 5000}, "e_dims 5000"),
+        ({"resolution": 4096}, "resolution 4096"),
+        ({"resolution": "large"}, "resolution 'large'"),
+        ({"face_type": "elbow"}, "face_type 'elbow'"),
+        ({"archi": "dfhd"}, "dfhd is no architecture"),
+        ({"archi": "liae-ud", "resolution": 144}, "resolution of 144"),
+        ({"archi": ["df"]}, "archi"),
+    ],
+)
+def test_an_option_that_the_weights_rest_on_is_named_and_nothing_imported(workspace, tmp_path, options, named):
+    folder = tiny_original(tmp_path / "model", {"archi": "df-ud"} | options)
+    with pytest.raises(UserError, match="né") as caught:
+        run(workspace, ImportOptions(kind="model", folder=folder), Report())
+    assert named in caught.value.what
+    assert list(workspace.model.iterdir()) == []
+
+
+@pytest.mark.parametrize("new_name", ["../../x", "..", "a/b", "C:\\x", "con", "", " x", "x" * 300, "\0"])
+def test_a_new_name_never_leads_outside_the_models(workspace, tmp_path, new_name):
+    folder = tiny_original(tmp_path / "model", {"archi": "df-ud"})
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(UserError, match="model name"):
+        run(workspace, ImportOptions(kind="model", folder=folder, new_name=new_name), Report())
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_an_imported_xseg_model_keeps_its_name(workspace, tmp_path):
+    folder = tiny_original(tmp_path / "model", {"face_type": "wf"}, "XSeg")
+    with pytest.raises(UserError, match="a workspace has one"):
+        run(workspace, ImportOptions(kind="model", folder=folder, new_name="masks"), Report())
+    run(workspace, ImportOptions(kind="model", folder=folder), Report())
+    assert (workspace.model / "XSeg_XSeg").is_dir()
+
+
+def test_of_two_classes_of_one_name_the_class_chooses(workspace, tmp_path):
+    folder = tiny_original(tmp_path / "model", {}, "AMP")
+    tiny_original(folder, {"archi": "df-ud"})
+    run(workspace, ImportOptions(kind="model", folder=folder, name="né", model="AMP"), Report())
+    assert [path.name for path in workspace.model.iterdir()] == ["né_AMP"]
+
+
+@pytest.mark.parametrize("damage", [{"iter": "many"}, {"iter": None}, {"iter": -1}, {"iter": True}])
+def test_a_count_of_iterations_that_is_none_is_named(tmp_path, damage):
+    with pytest.raises(UserError, match="count of iterations"):
+        read_model(tiny_original(tmp_path / "model", {"archi": "df-ud"}, **damage))
+
+
+@pytest.mark.parametrize(
+    ("entries", "rows"),
+    [
+        (5, 0),
+        ([1, 2], 0),
+        ([[1.0, 2.0], "no", [3.0, 4.0, 5.0]], 1),
+        ([[1.0]], 0),
+        ([(1, 2), [3, 4]], 2),
+        ([["a", "b"]], 0),
+    ],
+)
+def test_a_history_of_another_form_begins_anew(tmp_path, entries, rows):
+    folder = tiny_original(tmp_path / "model", {"archi": "df-ud"}, loss_history=entries)
+    assert read_model(folder).history.shape == (rows, 2)
+
+
+def test_a_full_disk_leaves_no_half_of_an_imported_model(workspace, tmp_path, monkeypatch):
+    folder = tiny_original(tmp_path / "model", {"archi": "df-ud"})
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000})())
+    with pytest.raises(UserError, match="Saving the model"):
+        run(workspace, ImportOptions(kind="model", folder=folder), Report())
+    assert list(workspace.model.iterdir()) == []

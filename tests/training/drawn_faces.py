@@ -19,18 +19,20 @@ INNER = [(128 + 20 * np.cos(t), 190 + 5 * np.sin(t)) for t in np.linspace(np.pi,
 FRAME_LANDMARKS = np.array(JAW + BROWS + NOSE + EYES + LIPS + INNER, np.float32)
 
 
-def make_faceset(folder: Path, colour: tuple[int, int, int], count: int = 6) -> None:
+def make_faceset(
+    folder: Path, colour: tuple[int, int, int], count: int = 6, kind: FaceType = FaceType.WHOLE, first: int = 0
+) -> None:
     """Drawn faces of one colour."""
-    for index in range(count):
+    for index in range(first, first + count):
         frame = np.full((256, 256, 3), 60 + 5 * (index % 30), np.uint8)
         cv2.ellipse(frame, (128, 150), (85, 105), 0, 0, 360, colour, -1)
         for x, y in ((83, 115), (168, 115)):
             cv2.circle(frame, (x, y), 8, (20, 20, 20), -1)
         cv2.ellipse(frame, (128, 190), (30, 4 + 2 * (index % 30)), 0, 0, 360, (40, 40, 160), -1)
-        matrix = alignment_matrix(FRAME_LANDMARKS, 128, FaceType.WHOLE)
+        matrix = alignment_matrix(FRAME_LANDMARKS, 128, kind)
         face = cv2.warpAffine(frame, matrix, (128, 128))
         metadata = FaceMetadata(
-            face_type=FaceType.WHOLE,
+            face_type=kind,
             landmarks=transform_points(FRAME_LANDMARKS, matrix),
             source_filename=f"{index:05d}.png",
             source_rect=np.array([40, 60, 215, 250]),

@@ -93,3 +93,68 @@ def test_going_back_forgets(tmp_path):
     file.add(4, 1.0, losses(1)[0])
     file.append()
     assert [int(row[0]) for row in rows(tmp_path)] == [1, 2, 3, 4]
+
+
+@pytest.fixture
+def lock(tmp_path):
+    """Makes history.csv a file that nobody can write to, as Excel does, and back; the tests may run as root."""
+    path, away = tmp_path / "history.csv", tmp_path / "away"
+
+    def change(is_locked: bool) -> None:
+        if is_locked:
+            if path.exists():
+                path.rename(away)
+            path.mkdir()
+        else:
+            path.rmdir()
+            if away.exists():
+                away.rename(path)
+
+    return change
+
+
+def test_a_spreadsheet_that_has_it_open_stops_neither_start_nor_save(tmp_path, lock):
+    written(tmp_path, 3)
+    lock(True)
+    said: list[str] = []
+    file = HistoryFile(tmp_path, NAMES, 5, losses(5), said.append)
+    for iteration in (6, 7):
+        file.add(iteration, 0.5, losses(7)[iteration - 1])
+        file.append()
+    assert len(said) == 1
+    assert "history.csv cannot be written" in said[0]
+    lock(False)
+    file.add(8, 0.5, losses(8)[7])
+    file.append()
+    assert [row[:3] for row in rows(tmp_path)][2:] == [
+        ["3", "0.5000", "4"], ["4", "", "6"], ["5", "", "8"], ["6", "0.5000", "10"], ["7", "0.5000", "12"],
+        ["8", "0.5000", "14"],
+    ]  # fmt: skip
+    lock(True)
+    file.add(9, 0.5, losses(9)[8])
+    file.append()
+    assert len(said) == 2, "it is said again when it happens again"
+
+
+def test_a_line_that_was_half_written_is_written_once(tmp_path, lock):
+    file = written(tmp_path, 3)
+    lock(True)
+    file.add(4, 0.5, losses(4)[3])
+    file.append()
+    lock(False)
+    with (tmp_path / "history.csv").open("ab") as handle:
+        handle.write(b"4,0.50")  # as a full disk leaves it
+    file.append()
+    assert [row[:3] for row in rows(tmp_path)][2:] == [["3", "0.5000", "4"], ["4", "0.5000", "6"]]
+
+
+def test_going_back_while_it_cannot_be_written(tmp_path, lock):
+    file = written(tmp_path, 5)
+    lock(True)
+    file.add(6, 1.0, losses(6)[5])
+    file.append()
+    file.forget(3)
+    file.add(4, 1.0, losses(1)[0])
+    lock(False)
+    file.append()
+    assert [(row[0], row[1]) for row in rows(tmp_path)][2:] == [("3", "0.5000"), ("4", "1.0000")]

@@ -144,6 +144,8 @@ def test_the_line_and_the_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
     options = SaehdOptions(resolution=128, batch_size=4)
     assert told(options, Device("card", 11 * 2**30)).startswith("Needs about 2.")
     assert "11.0 GB are there. Largest batch that fits: " in told(options, Device("card", 11 * 2**30))
+    assert told(Quick96Options(), Device("card", 80 * 2**30)).endswith("80.0 GB are there."), "nobody wants 2382"
+    assert "fits: " in told(Quick96Options(batch_size=512), Device("card", 20 * 2**30))
     assert "No batch fits." in told(options, Device("card", 2**30)), "a card says so by itself"
     monkeypatch.setattr(psutil, "virtual_memory", lambda: type("Free", (), {"available": 2**29})())
     with pytest.raises(UserError, match=r"512 MB are there\. No batch fits\.") as error:

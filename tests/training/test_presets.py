@@ -1,12 +1,14 @@
 """Presets by the device's memory."""
 
-import subprocess
-
 import pytest
 
 from dfl.base.errors import UserError
+from dfl.models.engine import Engine
+from dfl.models.nvidia import Card
 from dfl.models.options import SaehdOptions
-from dfl.training.presets import Device, find_device, preset_options
+from dfl.training import presets
+from dfl.training.memory import available_bytes
+from dfl.training.presets import PROCESSOR, Device, find_device, preset_options
 
 GB = 2**30
 
@@ -36,18 +38,24 @@ def test_other_classes_have_none():
         preset_options("quick", "AMP", Device("card", 8 * GB))
 
 
-def test_the_card_with_the_most_memory_is_found(monkeypatch):
-    told = "8192, NVIDIA GeForce RTX 3070\n24564, NVIDIA GeForce RTX 4090\n[N/A], broken\n"
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 0, told))
-    assert find_device() == Device("NVIDIA GeForce RTX 4090", 24564 * 2**20)
-    assert str(find_device()) == "NVIDIA GeForce RTX 4090 with 24 GB"
+def engine(card: str = "", memory: tuple[int, int] = (0, 0)) -> Engine:
+    return Engine("tensorflow", card or "CPU", bool(card), "", card=card, memory=memory)
 
 
-def test_without_a_card_it_is_the_processor(monkeypatch):
-    def missing(*_, **__):
-        raise FileNotFoundError
+def test_it_is_the_card_that_the_engine_computes_on(monkeypatch):
+    cards = {"RTX 3070": Card("RTX 3070", "", 8 * GB, 7 * GB), "RTX 4090": Card("RTX 4090", "", 24 * GB, 12 * GB)}
+    monkeypatch.setattr(presets, "card_of", cards.get)
+    assert find_device(engine("RTX 3070")) == Device("RTX 3070", 8 * GB, 7 * GB), "not the largest"
+    assert str(find_device(engine("RTX 4090"))) == "RTX 4090 with 24 GB, 12 GB free"
+    assert find_device(engine("MIG", (4 * GB, 5 * GB))) == Device("MIG", 5 * GB, 4 * GB), "the engine knows best"
+    assert find_device(engine()) is PROCESSOR
 
-    monkeypatch.setattr(subprocess, "run", missing)
-    device = find_device()
-    assert device.card_bytes == 0
-    assert "processors" in str(device)
+
+def test_a_card_in_use_gets_the_model_that_its_free_memory_holds():
+    def resolution(total: float, free: float) -> int:
+        return int(preset_options("quality", "SAEHD", Device("card", int(total * GB), int(free * GB)))["resolution"])
+
+    assert resolution(24, 23.5) == resolution(24, 20) == 320, "the desktop takes a little"
+    assert resolution(24, 12) == resolution(12, 12) == 256
+    assert available_bytes(Device("card", 24 * GB, 12 * GB)) == 12 * GB
+    assert available_bytes(Device("card", 24 * GB)) == 24 * GB

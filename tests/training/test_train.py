@@ -111,6 +111,39 @@ def test_impossible_options_give_the_reason(faces):
         train(faces, name="odd", resolution=80, archi="df-ud")
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"resolution": 80, "archi": "df-ud"},
+        {"start_from": "nobody"},
+        {"model": "XSeg", **dict.fromkeys(SMALL, None), "engine": "tensorflow"},  # nothing is labelled
+        {"pretrain": True},  # there are no faces to pretrain on
+        {"batch_size": 512, "resolution": 2048, "archi": "liae-ud", "ae_dims": 4096},  # no memory holds that
+    ],
+    ids=["resolution", "start from", "no labels", "no pretraining faces", "memory"],
+)
+def test_a_refused_start_leaves_nothing(faces, options):
+    before = sorted(faces.root.rglob("*"))
+    with pytest.raises(UserError):
+        train(faces, **options)
+    assert sorted(faces.root.rglob("*")) == before
+
+
+def test_a_start_that_fails_before_its_first_save_leaves_nothing(faces, monkeypatch):
+    faces.model.rmdir()
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000})())
+    with pytest.raises(UserError, match="Saving the model"):
+        train(faces)
+    assert not faces.model.exists()
+
+
+def test_the_same_command_goes_on(faces):
+    train(faces, target_iter=1, preset="quick")
+    lines = train(faces, target_iter=2, preset="quick")
+    assert lines[0] == "--preset quick counts for new models: new goes on from iteration 1 as it is."
+    assert read_set(model_folder(faces.model, "new", "SAEHD")).iteration == 2
+
+
 def test_no_faces_says_which_stage_to_run(workspace):
     with pytest.raises(UserError, match="data_src"):
         train(workspace)

@@ -1,10 +1,12 @@
 """An option is declared once: this gives the flag, the question, the saved value, the check and the manual's line."""
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
+
+from dfl.base.errors import UserError
 
 
 class Options(BaseModel):
@@ -46,6 +48,19 @@ def option(
     """
     extra: dict[str, Any] = {"ask": ask, "fixed": fixed, "argument": argument, "only_if": only_if or {}}
     return Field(default, description=help, ge=minimum, le=maximum, json_schema_extra=extra)
+
+
+Checked = TypeVar("Checked", bound=Options)
+
+
+def checked(kind: type[Checked], values: dict[str, Any], todo: str) -> Checked:
+    """The options of these values; UserError names the first that cannot be. todo: the way out."""
+    try:
+        return kind(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else kind.__name__
+        raise UserError(f"{name}: {first['msg']}. Got {first['input']!r}.", todo) from error
 
 
 def declared(field: FieldInfo, key: str) -> Any:

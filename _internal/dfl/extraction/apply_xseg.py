@@ -30,6 +30,8 @@ from dfl.faceset.xseg_options import XsegApplyOptions
 from dfl.models.engine import start_engine
 from dfl.models.open_model import XSEG, open_xseg
 from dfl.models.saved_set import model_folder, peek
+from dfl.original.offer import offer_import
+from dfl.samples.fitting_faces import tell_narrow
 from dfl.workspace import Workspace
 
 Mask = NDArray[np.float32]  # (R, R), 0..1
@@ -62,6 +64,8 @@ def run(workspace: Workspace, options: XsegApplyOptions, report: Report) -> None
     """Draw the masks of a side's faces; a second run draws those that are missing, or that another model drew."""
     models = options.models or workspace.model
     faces = editable_faces(workspace, options.side, report)
+    if options.models is None:
+        offer_import(workspace, XSEG, (XSEG,), options.ask, "Or train a new one: move its files away first.", report)
     model = open_xseg(models, options.engine, report)
     report.line(str(start_engine(options.engine)))
     drawn_by = str(peek(model_folder(models, XSEG, XSEG))["files"]["weights.safetensors"]["sha256"])[:16]
@@ -69,6 +73,7 @@ def run(workspace: Workspace, options: XsegApplyOptions, report: Report) -> None
     if len(due) < len(faces):
         report.line(f"{len(faces) - len(due)} of {len(faces)} faces have this model's mask already.")
     report.line(f"XSeg, iteration {model.iteration}, {model.face_type.file_name}: {len(due)} faces of {options.side}.")
+    tell_narrow(due, model.face_type, "XSeg sees black beyond their edge: look at their masks.", report)
     failed = 0
     with report.progress("drawing masks", len(due)) as progress:
         for outcome in apply(due, model, MetadataChanges(workspace.aligned(options.side)), drawn_by):

@@ -12,7 +12,7 @@ from dfl.base import closed_pickle, jpeg, pickle_writer
 from dfl.base.errors import UserError
 from dfl.base.files import write_bytes
 from dfl.base.pictures import Picture, decode_picture, encode_picture
-from dfl.faceset.face_metadata import FaceMetadata, metadata_from_dict, metadata_to_dict
+from dfl.faceset.face_metadata import MAX_METADATA_BYTES, FaceMetadata, metadata_from_dict, metadata_to_dict
 from dfl.faceset.likeness import likeness_of
 from dfl.faceset.side_index import Entry, note_face
 
@@ -47,7 +47,7 @@ def read_metadata(content: bytes, name: str) -> FaceMetadata | None:
     if not jpeg.is_jpeg(content):
         return None
     data = jpeg.payload(content, _APP15, name)
-    values = closed_pickle.loads(data, name) if data else None
+    values = closed_pickle.loads(data, name, MAX_METADATA_BYTES) if data else None
     return metadata_from_dict(values, name) if values else None
 
 

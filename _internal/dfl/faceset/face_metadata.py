@@ -14,6 +14,10 @@ from dfl.faceset.segmentation import Polygon, include_first, polygons_to_dict
 
 # No picture is so large that a landmark of it lies further out.
 _MAX_COORDINATE = 1e6
+# The key in a face's data of a picture that `resize` gave a wider face type than it shows: what it shows.
+SHOWN_TYPE = "shown_face_type"
+# More than any face's data unfold to: 65,533 bytes of a JPEG's segment, a mask, outlines.
+MAX_METADATA_BYTES = 2**21
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +41,13 @@ class FaceMetadata:
     polygons: tuple[Polygon, ...] = ()
     eyebrows_expand_mod: float = 1.0
     other: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def shown_type(self) -> FaceType:
+        """How much of the head the picture really shows: less than its face type where it was widened with black."""
+        name = self.other.get(SHOWN_TYPE)
+        shown = next((kind for kind in FaceType if kind.file_name == name), self.face_type) if name else self.face_type
+        return min(shown, self.face_type)
 
 
 def metadata_to_dict(metadata: FaceMetadata) -> dict[str, Any]:

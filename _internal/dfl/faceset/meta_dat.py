@@ -22,7 +22,7 @@ def read_meta_dat(path: Path) -> dict[str, Entry]:
         raise UserError(f"{path} cannot be read: {error.strerror}.", "Check that it may be read.") from error
     if size > _MAX_BYTES:
         raise _damaged(path, "it is too large")
-    values = closed_pickle.loads(content, str(path))
+    values = closed_pickle.loads(content, str(path), 16 * len(content) + 2**16)
     if not isinstance(values, dict):
         raise _damaged(path, "it is no table")
     entries = {}

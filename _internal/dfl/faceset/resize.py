@@ -47,6 +47,8 @@ def run(workspace: Workspace, options: ResizeOptions, report: Report) -> None:
     if not faces:
         report.done(f"There is nothing to resize in {aligned}.", faces=0, failed=0)
         return
+    if face_type is not None:
+        _tell_narrow(faces, face_type, report)
     remade.prepare({"size": options.size, "face_type": options.face_type}, report)
     names = remade.names(faces)
     tasks = [_Task(face, folder / names[face.name]) for face in faces]
@@ -83,6 +85,16 @@ def _to_change(faces: list[FaceFile], size: int, face_type: FaceType | None, rep
     if done:
         report.line(f"{len(done)} faces are of that size and face type already.")
     yield from (face for face in faces if face.shape[0] == face.shape[1] and face.name not in done)
+
+
+def _tell_narrow(faces: list[FaceFile], face_type: FaceType, report: Report) -> None:
+    """Warn of faces that get a wider face type than they show."""
+    narrow = [face for face in faces if face.metadata.shown_type < face_type]
+    if narrow:
+        report.warn(
+            f"{len(narrow)} of {len(faces)} faces show less of the head than {face_type.file_name}: the rest becomes "
+            f"black, and training leaves them out. To see more, extract them again with --face-type {face_type.letter}."
+        )
 
 
 def _make(due: list[_Task], options: ResizeOptions, face_type: FaceType | None, report: Report) -> set[str]:

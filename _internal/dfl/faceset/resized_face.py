@@ -11,7 +11,7 @@ from dfl.base.pictures import Matrix
 from dfl.faces.align import alignment_matrix, transform_points
 from dfl.faces.face_type import FaceType
 from dfl.faceset.aligned_face import AlignedFace
-from dfl.faceset.face_metadata import FaceMetadata
+from dfl.faceset.face_metadata import SHOWN_TYPE, FaceMetadata
 from dfl.faceset.segmentation import decode_mask, encode_mask
 
 
@@ -43,13 +43,15 @@ def _recut(face: AlignedFace, size: int, face_type: FaceType) -> AlignedFace:
     old = face.picture.shape[0]
     to_new = alignment_matrix(face.metadata.landmarks, size, face_type)
     picture: Any = cv2.warpAffine(face.picture, to_new, (size, size), flags=cv2.INTER_LANCZOS4)
-    mask = face.metadata.xseg_mask
+    mask, shown = face.metadata.xseg_mask, face.metadata.shown_type
+    other = {key: value for key, value in face.metadata.other.items() if key != SHOWN_TYPE}
     return AlignedFace(
         picture,
         replace(
             _moved(face.metadata, to_new),
             face_type=face_type,
             image_to_face_mat=alignment_matrix(face.metadata.source_landmarks, size, face_type),
+            other=other | ({SHOWN_TYPE: shown.file_name} if shown < face_type else {}),
             xseg_mask=None if mask is None else _recut_mask(mask, to_new, old, size),
         ),
     )

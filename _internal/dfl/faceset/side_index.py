@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from dfl.base import closed_pickle, pickle_writer
 from dfl.base.errors import UserError
 from dfl.base.files import mendable, read_json, replacing
-from dfl.faceset.face_metadata import FaceMetadata, metadata_from_dict
+from dfl.faceset.face_metadata import MAX_METADATA_BYTES, FaceMetadata, metadata_from_dict
 from dfl.faceset.likeness import BYTES
 
 INDEX_NAME = "faceset.json"
@@ -174,7 +174,7 @@ def _entry(row: Row, name: str) -> Entry:
     try:
         values: dict[str, Any] = dict(row.get("other", {}))
         if "other_pickled" in row:
-            values |= closed_pickle.loads(_bytes(row["other_pickled"]), name)
+            values |= closed_pickle.loads(_bytes(row["other_pickled"]), name, MAX_METADATA_BYTES)
         values |= {key: row[key] for key in ("face_type", "source_filename", "eyebrows_expand_mod") if key in row}
         values |= {key: _unpacked(row[key]) for key in ("landmarks", "source_landmarks")}
         values |= {key: np.array(row[key]) for key in ("source_rect", "image_to_face_mat") if key in row}

@@ -15,6 +15,7 @@ class XsegApplyOptions(Options):
         None, "Folder with an XSeg model, such as the model folder of another workspace; this one's if not given."
     )
     engine: Literal["tensorflow", "torch"] | None = option(None, "Engine; chosen by what the machine has if not given.")
+    ask: bool = option(False, "Ask before a model of the original is taken over.")
 
 
 class XsegFetchOptions(Options):

@@ -24,6 +24,8 @@ from dfl.merging.tell import made_by, say_failures, say_how, tell_done
 from dfl.merging.to_video import VideoMerge
 from dfl.merging.tracks import read_in_threads
 from dfl.merging.video_source import VideoSource, open_video_source
+from dfl.models.open_model import SWAP_CLASSES
+from dfl.original.offer import offer_import
 from dfl.video.encoders import list_encoders
 from dfl.workspace import Workspace
 
@@ -39,6 +41,10 @@ def run(workspace: Workspace, options: MergeOptions, report: Report) -> None:
     if options.to_video and options.encoder == "list":
         list_encoders(report)
         return
+    asks = options.ask and not options.yes
+    taken = offer_import(workspace, options.model, SWAP_CLASSES, asks, "", report)
+    if taken:
+        options = options.model_copy(update={"model": taken[0]})
     options = with_answers(workspace, options)
     models = SavedModels(workspace, options, report)
     if options.to_video:

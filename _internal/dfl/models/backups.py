@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,16 +90,22 @@ def make_backup(folder: Path) -> Path:
     return place / "01"
 
 
-def restore_backup(folder: Path, number: int) -> int:
+def restore_backup(folder: Path, number: int, warn: Callable[[str], None] = lambda _: None) -> int:
     """Put a backup back as the newest set; what was the newest stays as the set before. Returns its iteration.
 
-    UserError when there is no such backup or it is damaged: then nothing was changed.
+    `warn` is told of damaged parts that training can do without. UserError when there is no such backup or its weights
+    are damaged: then nothing was changed.
     """
     path = backups_folder(folder) / f"{number:02d}"
     if not path.is_dir():
         have = ", ".join(f"{backup.number:02d}" for backup in list_backups(folder)) or "none"
         raise UserError(f"{folder.name} has no backup {number:02d}. Backups: {have}.", "Choose one of these.")
-    saved = read_set(path)
+    try:
+        saved = read_set(path, warn)
+    except UserError as error:
+        older = next((backup.number for backup in list_backups(folder) if backup.number > number), None)
+        todo = f"Take an older one: --backup {older}." if older else "There is no older one; nothing was changed."
+        raise UserError(error.what, todo) from error
     write_set(folder, saved)
     return saved.iteration
 

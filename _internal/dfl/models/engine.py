@@ -3,7 +3,6 @@
 import importlib.util
 import os
 import platform
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import Literal
 
 from dfl.base.errors import UserError
 from dfl.base.processor import BFLOAT16_FLAGS, processor_flags
+from dfl.models.nvidia import visible_cards
 
 EngineName = Literal["tensorflow", "torch"]
 # Compute capabilities from which NVIDIA cards have these numbers.
@@ -21,7 +21,10 @@ _BFLOAT16_CARD, _FLOAT16_CARD = (8, 0), (7, 0)
 
 @dataclass(frozen=True)
 class Engine:
-    """The engine in use. short_numbers: bfloat16 or float16 if the device computes faster with them, else empty."""
+    """The engine in use. short_numbers: bfloat16 or float16 if the device computes faster with them, else empty.
+
+    card: name of the (first) graphics card. memory: bytes free and in all on it, where the engine tells.
+    """
 
     name: EngineName
     device: str
@@ -29,6 +32,8 @@ class Engine:
     why: str
     short_numbers: Literal["", "bfloat16", "float16"] = ""
     devices: tuple[str, ...] = ()  # TensorFlow's names of those that share the work, empty for one
+    card: str = ""
+    memory: tuple[int, int] = (0, 0)
     multiplies: bool = False  # whether products of matrices beat the library's own gradients of convolutions
 
     def imitates(self, precision: str) -> bool:
@@ -40,19 +45,8 @@ class Engine:
 
 
 def nvidia_card() -> str:
-    """Name of the NVIDIA card that the driver knows, empty without one."""
-    try:
-        answer = subprocess.run(
-            ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=15,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return answer.stdout.strip().splitlines()[0] if answer.stdout.strip() else ""
+    """Name of the first NVIDIA card that this process may use, empty without one."""
+    return next((card.name for card in visible_cards()), "")
 
 
 def choose_engine(wanted: str | None) -> tuple[EngineName, str]:
@@ -152,12 +146,12 @@ def _start_tensorflow(why: str, devices: int) -> Engine:
     if cards:
         details = tf.config.experimental.get_device_details(cards[0])
         name, capability = details.get("device_name", cards[0].name), details.get("compute_capability", (0, 0))
-        name = f"{devices} of {name}" if shared else str(name)
-        return Engine("tensorflow", name, True, why, _of_card(capability), shared)
+        shown = f"{devices} of {name}" if shared else str(name)
+        return Engine("tensorflow", shown, True, why, _of_card(capability), shared, str(name))
     why = f"{why}; {_no_gpu_reason('tensorflow')}"
     split = f", split in {devices}, which does not pay" if shared else ""
     name = f"CPU, {os.cpu_count()} cores{split}"
-    return Engine("tensorflow", name, False, why, _of_processor(), shared, _gains_by_products())
+    return Engine("tensorflow", name, False, why, _of_processor(), shared, multiplies=_gains_by_products())
 
 
 def _start_torch(why: str) -> Engine:
@@ -166,10 +160,11 @@ def _start_torch(why: str) -> Engine:
         import torch
 
     if torch.cuda.is_available():
-        return Engine("torch", torch.cuda.get_device_name(0), True, why, _of_card(torch.cuda.get_device_capability(0)))
+        name, short = torch.cuda.get_device_name(0), _of_card(torch.cuda.get_device_capability(0))
+        return Engine("torch", name, True, why, short, (), name, torch.cuda.mem_get_info(0))
     why = f"{why}; {_no_gpu_reason('torch')}"
     return Engine(
-        "torch", f"CPU, {torch.get_num_threads()} threads", False, why, _of_processor(), (), _gains_by_products()
+        "torch", f"CPU, {torch.get_num_threads()} threads", False, why, _of_processor(), multiplies=_gains_by_products()
     )
 
 

@@ -7,12 +7,14 @@ from pathlib import Path
 from dfl.base.errors import UserError
 from dfl.base.locks import Held, hold_file
 
+LOCK_NAME = "training.lock"
+
 
 @contextmanager
 def hold_model(folder: Path, stage: str = "train") -> Iterator[None]:
     """Hold the lock of a model's folder; UserError when another program has it."""
     try:
-        with hold_file(folder / "training.lock", stage):
+        with hold_file(folder / LOCK_NAME, stage):
             yield
     except Held as held:
         raise UserError(

@@ -39,12 +39,11 @@ def _restore(workspace: Workspace, chosen: ModelFacts, options: ModelsOptions, r
     folder = model_folder(workspace.model, chosen.name, chosen.class_name)
     _confirm(f"Put backup {options.backup:02d} in place of {chosen.line()}?", options)
     with hold_model(folder, "models"):
-        iteration = restore_backup(folder, options.backup)
-    report.done(
-        f"{chosen.name} ({chosen.class_name}) is at iteration {iteration} again; iteration {chosen.iteration} stays as "
-        "the set before it until the second save from now.",
-        iteration=iteration,
-    )
+        iteration = restore_backup(folder, options.backup, report.warn)
+    text = f"{chosen.name} ({chosen.class_name}) is at iteration {iteration} again"
+    if chosen.iteration is not None:
+        text += f"; iteration {chosen.iteration} stays as the set before it until the second save from now"
+    report.done(f"{text}.", iteration=iteration)
 
 
 def _tell(found: list[ModelFacts], report: Report) -> None:

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dfl.base.errors import UserError
+from dfl.base.options import checked
 from dfl.base.report import Report
 from dfl.faces.face_type import FaceType
 from dfl.models.engine import start_engine
 from dfl.models.options import AmpOptions, Quick96Options, SaehdOptions
+from dfl.models.original_files import find_models, not_taken_over
 from dfl.models.saved_set import finished_sets, list_models, model_folder, read_set
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 # Classes that swap faces; XSeg, whose one model has its class as its name, only draws masks.
 SWAP_CLASSES = ("SAEHD", "AMP", "Quick96")
 XSEG = "XSeg"
+_OTHER_VERSION = "The model's options were changed or are those of a newer dfl: update dfl, or put a backup back."
 
 
 class Network(Protocol):
@@ -75,6 +78,9 @@ def open_xseg(models: Path, engine: str | None, report: Report) -> "XsegModel":
     """
     folder = model_folder(models, XSEG, XSEG)
     if not finished_sets(folder):
+        check_xseg_name(models)
+        if (XSEG, XSEG) in find_models(models):
+            raise not_taken_over(models, XSEG, XSEG, "Or train a new one: move its files away first.")
         raise UserError(
             f"There is no XSeg model in {models}.",
             "Train one (`dfl xseg-train`), or import one with `dfl import model FOLDER`.",
@@ -95,6 +101,16 @@ def open_xseg(models: Path, engine: str | None, report: Report) -> "XsegModel":
     return XsegModel(network, FaceType.from_name(saved.options["face_type"]), saved.iteration)
 
 
+def check_xseg_name(models: Path) -> None:
+    """UserError when there is an XSeg model under another name only: no stage would find it."""
+    names = [name for name, _ in list_models(models, XSEG)]
+    if names and XSEG not in names:
+        raise UserError(
+            f"The XSeg model in {models} is called {names[0]}; it is found by the name XSeg only.",
+            f'Rename it: `dfl models rename --name "{names[0]}" --model XSeg --new-name XSeg`.',
+        )
+
+
 def build_network(class_name: str, options: dict[str, Any]) -> "Saehd | Amp | XSeg":
     """Networks with start values for a model's class and stored options. The engine must be started."""
     from dfl.models.amp import build_amp
@@ -104,11 +120,11 @@ def build_network(class_name: str, options: dict[str, Any]) -> "Saehd | Amp | XS
     if class_name == XSEG:
         return build_xseg()
     if class_name == "AMP":
-        return build_amp(AmpOptions(**options))
+        return build_amp(checked(AmpOptions, options, _OTHER_VERSION))
     if class_name == "SAEHD":
-        return Saehd(SaehdOptions(**options))
+        return Saehd(checked(SaehdOptions, options, _OTHER_VERSION))
     if class_name == "Quick96":
-        return Saehd.quick96(Quick96Options(**options))
+        return Saehd.quick96(checked(Quick96Options, options, _OTHER_VERSION))
     raise UserError(f"Models of class {class_name} are not known.", f"Known: {', '.join((*SWAP_CLASSES, XSEG))}.")
 
 

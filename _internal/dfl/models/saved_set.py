@@ -5,8 +5,9 @@
         set-000006/   the set before
 
 The manifest is written last and holds every file's size and SHA-256. A set without a manifest was never finished; a
-set whose files do not match is damaged: both are passed over, and the set before it is used with a message. A set is
-removed only when two newer valid ones are there.
+set whose weights do not match is damaged: both are passed over, and the set before it is used with a message. Optimizer
+and history are no reason to give whole weights up: those of the set before serve, or they begin anew. A set is removed
+only when two newer valid ones are there.
 """
 
 import hashlib
@@ -17,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -156,29 +157,86 @@ def _safetensors(arrays: Arrays) -> Iterator[memoryview | bytes]:
 
 
 def read_set(folder: Path, warn: Callable[[str], None] = lambda _: None, *, set_aside: bool = False) -> SavedSet:
-    """Read the newest valid set; `warn` is told of damaged ones that were passed over.
+    """Read the newest set with whole weights; `warn` is told of damaged ones that were passed over.
 
+    An optimizer or history that is damaged is taken from the set before, else it begins anew; `warn` is told which.
     `set_aside` renames damaged sets to `damaged-...`, so that the next save does not count them as the set before it.
     Raises UserError when no valid set is there.
     """
     reasons = []
     damaged: list[Path] = []
-    for path in reversed(finished_sets(folder)):
+    newest_first = finished_sets(folder)[::-1]
+    for place, path in enumerate(newest_first):
         try:
-            saved = _read_one(path)
+            manifest = _manifest(path)
+            weights = _safetensors_of(path, manifest, "weights.safetensors")
         except UserError as error:
             reasons.append(error.what)
             damaged.append(path)
             continue
+        rest = newest_first[place:]
+        optimizer, _ = _spare_part(rest, "optimizer.safetensors", "The optimizer", _safetensors_of, warn)
+        history, known_at = _spare_part(rest, "history.f32", "The loss history", _history_of, warn)
         for broken in damaged if set_aside else []:
-            move(broken, folder / f"damaged-{broken.name}")
+            _set_aside(broken)
         for reason in reasons:
-            warn(f"{reason} Using the set before it, of iteration {saved.iteration}.")
-        return saved
-    raise UserError(
-        " ".join(reasons) or f"{folder} holds no finished model.",
-        "Put back a backup of this folder, or train a new model.",
-    )
+            warn(f"{reason} Using the set before it, of iteration {manifest['iteration']}.")
+        return SavedSet(
+            manifest["class"],
+            manifest["options"],
+            manifest["iteration"],
+            weights,
+            {} if optimizer is None else optimizer,
+            _aligned(history, manifest["iteration"] - known_at, manifest["losses"]),
+            manifest["state"],
+        )
+    raise UserError(" ".join(reasons) or f"{folder} holds no finished model.", _way_out(folder))
+
+
+_Part = TypeVar("_Part")
+
+
+def _spare_part(
+    newest_first: list[Path],
+    name: str,
+    what: str,
+    read: Callable[[Path, dict[str, Any], str], _Part],
+    warn: Callable[[str], None],
+) -> tuple[_Part | None, int]:
+    """One file of the first set, or of the next older one that has it whole, and its iteration; None: begin anew."""
+    reason = ""
+    for path in newest_first:
+        try:
+            manifest = _manifest(path)
+            part = read(path, manifest, name)
+        except UserError as error:
+            reason = reason or error.what
+            continue
+        if reason:
+            warn(f"{reason} The weights are whole. {what} is that of iteration {manifest['iteration']}.")
+        return part, manifest["iteration"]
+    warn(f"{reason} The weights are whole. {what} begins anew.")
+    return None, 0
+
+
+def _set_aside(broken: Path) -> None:
+    """Rename a damaged set, so that it counts no more; UserError where the system does not let us."""
+    target, number = broken.with_name(f"damaged-{broken.name}"), 2
+    while target.exists():
+        target, number = broken.with_name(f"damaged-{broken.name}-{number}"), number + 1
+    try:
+        move(broken, target)
+    except OSError as error:  # on Windows one open file is enough
+        raise mendable(error, broken) from error
+
+
+def _way_out(folder: Path) -> str:
+    """What to do about a model without a valid set."""
+    backups = folder / "backups"
+    if backups.is_dir() and any(finished_sets(path) for path in backups.iterdir()):
+        name, _, kind = folder.name.rpartition("_")
+        return f'Put its newest backup back: `dfl models restore --name "{name}" --model {kind}`.'
+    return "Put back a backup of this folder, or train a new model."
 
 
 def peek(folder: Path) -> dict[str, Any]:
@@ -191,41 +249,56 @@ def peek(folder: Path) -> dict[str, Any]:
     raise UserError(f"{folder} holds no finished model.", "Train one, or import one with `dfl import model FOLDER`.")
 
 
-def _read_one(path: Path) -> SavedSet:
-    """Read one set and check every byte."""
-    manifest = _manifest(path)
-    contents = {}
-    for name, facts in manifest["files"].items():
-        if Path(name).name != name:
-            raise UserError(f"{path / MANIFEST} names a file outside its folder.", "Use another copy of the model.")
-        try:
-            content = (path / name).read_bytes()
-        except OSError as error:
-            raise UserError(f"{path / name} cannot be read: {error.strerror}.", "Put back a copy of it.") from error
-        if len(content) != facts["bytes"] or hashlib.sha256(content).hexdigest() != facts["sha256"]:
-            raise UserError(f"{path / name} is damaged (its checksum does not match).", "Put back a copy of it.")
-        contents[name] = content
+def _checked(path: Path, manifest: dict[str, Any], name: str) -> bytes:
+    """One file of a set, every byte checked."""
+    if any(Path(one).name != one for one in manifest["files"]):
+        raise UserError(f"{path / MANIFEST} names a file outside its folder.", "Use another copy of the model.")
+    facts = manifest["files"].get(name)
+    if not isinstance(facts, dict):
+        raise UserError(f"{path / MANIFEST} does not name {name}.", "Put back a copy of it.")
     try:
-        # Each file's bytes go as soon as its arrays are made.
-        weights, optimizer = load(contents.pop("weights.safetensors")), load(contents.pop("optimizer.safetensors"))
-        history = np.frombuffer(contents["history.f32"], "<f4").reshape(-1, manifest.get("losses", 2))
+        content = (path / name).read_bytes()
+    except OSError as error:
+        raise UserError(f"{path / name} cannot be read: {error.strerror}.", "Put back a copy of it.") from error
+    if len(content) != facts.get("bytes") or hashlib.sha256(content).hexdigest() != facts.get("sha256"):
+        raise UserError(f"{path / name} is damaged (its checksum does not match).", "Put back a copy of it.")
+    return content
+
+
+def _safetensors_of(path: Path, manifest: dict[str, Any], name: str) -> dict[str, NDArray[Any]]:
+    """The arrays of one file of a set."""
+    try:
+        arrays: dict[str, NDArray[Any]] = load(_checked(path, manifest, name))
     except (KeyError, ValueError, TypeError, SafetensorError) as error:
-        raise UserError(f"{path} cannot be read: {error}.", "Put back a copy of it.") from error
-    return SavedSet(
-        manifest["class"],
-        manifest["options"],
-        manifest["iteration"],
-        weights,
-        optimizer,
-        history.astype(np.float32),
-        manifest["state"],
-    )
+        raise UserError(f"{path / name} cannot be read: {error}.", "Put back a copy of it.") from error
+    return arrays
+
+
+def _aligned(history: NDArray[np.float32] | None, since: int, columns: int) -> NDArray[np.float32]:
+    """A history that ends `since` iterations ago, up to now: what happened after it is not known."""
+    if history is None:
+        return np.zeros((0, columns), np.float32)
+    unknown = np.full((max(since, 0), history.shape[1]), np.nan, np.float32)
+    return np.concatenate([history, unknown]) if len(unknown) else history
+
+
+def _history_of(path: Path, manifest: dict[str, Any], name: str) -> NDArray[np.float32]:
+    """The losses of every iteration, (iterations, losses)."""
+    try:
+        flat = np.frombuffer(_checked(path, manifest, name), "<f4")
+        return flat.reshape(-1, manifest["losses"]).astype(np.float32)
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{path / name} cannot be read: {error}.", "Put back a copy of it.") from error
 
 
 def _manifest(path: Path) -> dict[str, Any]:
     """Read a set's manifest and check its form."""
     manifest = read_json(path / MANIFEST)
-    forms: Mapping[str, type] = {"class": str, "iteration": int, "options": dict, "state": dict, "files": dict}
+    forms: Mapping[str, type] = {
+        "class": str, "iteration": int, "losses": int, "options": dict, "state": dict, "files": dict,
+    }  # fmt: skip
+    if isinstance(manifest, dict):
+        manifest.setdefault("losses", 2)  # sets of older versions do not say it
     if not isinstance(manifest, dict) or any(not isinstance(manifest.get(key), kind) for key, kind in forms.items()):
         raise UserError(f"{path / MANIFEST} is damaged.", "Put back a copy of it.")
     if manifest.get("format") != FORMAT:

@@ -12,12 +12,10 @@ from numpy.typing import NDArray
 
 from dfl.base.closed_pickle import loads
 from dfl.base.errors import UserError
+from dfl.models.original_files import NAMELESS, find_models
 
 Arrays = dict[str, NDArray[Any]]
-CLASSES = ("SAEHD", "Quick96", "AMP", "XSeg")
 MAX_FILE_BYTES = 8 * 2**30
-# XSeg has no user name: its files begin with its class alone.
-NAMELESS = "XSeg"
 
 
 @dataclass(frozen=True)
@@ -50,16 +48,6 @@ class OriginalModel:
     discriminator_optimizers: dict[str, Arrays] = field(default_factory=dict)
 
 
-def find_models(folder: Path) -> list[tuple[str, str]]:
-    """(name, class) of the original's models in a folder, newest first; XSeg, whose name is "XSeg", last."""
-    found = []
-    for path in folder.glob("*_data.dat") if folder.is_dir() else []:
-        name, _, class_name = path.name.removesuffix("_data.dat").rpartition("_")
-        if class_name in CLASSES and bool(name) == (class_name != NAMELESS):
-            found.append((class_name != NAMELESS, path.stat().st_mtime_ns, name or NAMELESS, class_name))
-    return [(name, class_name) for _, _, name, class_name in sorted(found, reverse=True)]
-
-
 def read_model(folder: Path, name: str | None = None, class_name: str | None = None) -> OriginalModel:
     """Read the model of that name and class (default: the newest). UserError says what is missing or damaged."""
     found = find_models(folder)
@@ -76,6 +64,9 @@ def read_model(folder: Path, name: str | None = None, class_name: str | None = N
     data = _read(folder / f"{prefix}_data.dat")
     if not isinstance(data, dict) or not isinstance(data.get("options"), dict):
         raise UserError(f"{folder / prefix}_data.dat holds no options.", "Use another copy of the model.")
+    iteration = data.get("iter", 0)
+    if isinstance(iteration, bool) or not isinstance(iteration, int) or iteration < 0:
+        raise UserError(f"{folder / prefix}_data.dat holds no count of iterations.", "Use another copy of the model.")
     files = _files(own_class, str(data["options"].get("archi", "df-ud")))
     weights: Arrays = {}
     for network, file in files.networks.items():
@@ -93,7 +84,7 @@ def read_model(folder: Path, name: str | None = None, class_name: str | None = N
         own_name,
         own_class,
         data["options"],
-        int(data.get("iter", 0)),
+        iteration,
         weights,
         _optimizer(folder / f"{prefix}_{files.optimizer}.npy"),
         _history(data.get("loss_history"), losses=1 if own_class == NAMELESS else 2),
@@ -124,7 +115,8 @@ def _read(path: Path) -> Any:
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise UserError(f"{path} is larger than any model.", "Check that it is the right file.")
-        return loads(path.read_bytes(), str(path))
+        content = path.read_bytes()
+        return loads(content, str(path), 16 * len(content) + 2**16)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}.", "Copy all files of the model.") from error
 
@@ -158,6 +150,12 @@ def _optimizer(path: Path) -> Arrays:
 
 
 def _history(entries: object, losses: int) -> NDArray[np.float32]:
-    """Loss history as (n, losses) float32; entries of another form end it."""
-    rows = [entry[:losses] for entry in entries if len(entry) >= losses] if isinstance(entries, list) else []
+    """Loss history as (n, losses) float32; an entry of another form begins it anew."""
+    rows: list[list[float]] = []
+    for entry in entries if isinstance(entries, list) else []:
+        row = entry.tolist() if isinstance(entry, np.ndarray) else entry
+        if isinstance(row, list | tuple) and len(row) >= losses and all(isinstance(x, int | float) for x in row):
+            rows.append(list(row[:losses]))
+        else:
+            rows.clear()
     return np.array(rows, np.float32).reshape(-1, losses)

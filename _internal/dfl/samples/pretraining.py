@@ -10,7 +10,7 @@ from dfl.base.files import list_pictures
 from dfl.base.pictures import Picture, decode_picture
 from dfl.base.report import Report
 from dfl.faceset.aligned_face import read_metadata
-from dfl.faceset.face_metadata import FaceMetadata
+from dfl.faceset.face_metadata import SHOWN_TYPE, FaceMetadata
 from dfl.faceset.faceset import FaceFile, Listing, list_packed, list_pictures_with_data
 from dfl.faceset.pak_format import PAK_NAME
 
@@ -80,7 +80,7 @@ def _lean(face: FaceFile) -> LeanFace:
         image_to_face_mat=None,
         polygons=(),
         xseg_mask=None if is_jpeg else metadata.xseg_mask,
-        other={},
+        other={key: value for key, value in metadata.other.items() if key == SHOWN_TYPE},
     )
     return LeanFace(face.path, lean, face.shape, face.member, has_mask=is_jpeg and metadata.xseg_mask is not None)
 

@@ -1,19 +1,23 @@
 """Which model is trained: its name, and its saved set with what is changed now, or a new one."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from dfl.base.asking import ask_options, ask_text, ask_yes
 from dfl.base.errors import UserError
-from dfl.base.options import declared
+from dfl.base.options import checked, declared
 from dfl.base.report import Report
+from dfl.models.backups import list_backups
+from dfl.models.engine import start_engine
 from dfl.models.keep import check_name, rename_model, trash_model
-from dfl.models.open_model import XSEG
+from dfl.models.open_model import SWAP_CLASSES, XSEG, check_xseg_name
 from dfl.models.options import AmpOptions, ModelOptions, Quick96Options, SaehdOptions, XsegOptions
-from dfl.models.saved_set import SavedSet, list_models, model_folder, read_set
+from dfl.models.saved_set import SavedSet, list_models, model_folder, peek, read_set
+from dfl.original.offer import offer_import
 from dfl.training.new_start import after_pretraining, started_from
 from dfl.training.options import AUTO, TrainRunOptions, given_model_options
-from dfl.training.presets import find_device, preset_options
+from dfl.training.presets import Device, PresetName, find_device, preset_options
 from dfl.workspace import Workspace
 
 OPTION_CLASSES: dict[str, type[ModelOptions]] = {
@@ -24,6 +28,11 @@ OPTION_CLASSES: dict[str, type[ModelOptions]] = {
 }
 
 
+# In a set's state: by which start the model was begun.
+BEGUN_BY_PRESET, BEGUN_FROM = "begun_by_preset", "begun_from"
+_NOT_THESE = "Give another value, or leave the option out."
+
+
 def choose_name(workspace: Workspace, options: TrainRunOptions) -> str:
     """The name that was given, else the model that was saved last, or `new`; with questions, the original's list.
 
@@ -32,11 +41,48 @@ def choose_name(workspace: Workspace, options: TrainRunOptions) -> str:
     if options.model == XSEG and options.name not in (None, XSEG):
         raise UserError("The XSeg model has no other name.", "Leave --name out.")
     if options.model == XSEG or options.name:
-        return check_name(options.name or XSEG)
-    if options.ask:
-        return check_name(_ask_name(workspace, options.model))
+        return check_name(options.name or XSEG, options.model)
+    while options.ask:
+        try:
+            return check_name(_ask_name(workspace, options.model), options.model)
+        except UserError as error:
+            print(f"{error.what} {error.todo}")
     names = [name for name, _ in list_models(workspace.model, options.model)]
-    return names[0] if names and not options.start_from else "new"
+    if options.start_from or options.preset:  # a start that is repeated goes on with what the first one began
+        begun = [name for name in names if is_begun_by(model_folder(workspace.model, name, options.model), options)]
+        return begun[0] if begun else "new" if options.start_from or not names else names[0]
+    return names[0] if names else "new"
+
+
+def is_begun_by(folder: Path, options: TrainRunOptions) -> bool:
+    """Whether a start with the same --preset or --start-from began this model."""
+    try:
+        state = peek(folder)["state"]
+    except UserError:
+        return False
+    return any(
+        value is not None and state.get(key) == value
+        for key, value in ((BEGUN_BY_PRESET, options.preset), (BEGUN_FROM, options.start_from))
+    )
+
+
+def take_over_original(workspace: Workspace, options: TrainRunOptions, report: Report) -> TrainRunOptions:
+    """Offer a model of the original that lies in `model` and would be passed over: the options name it when taken over.
+
+    UserError with the command where no questions are put.
+    """
+    is_free = options.model == "SAEHD" and "model" not in options.model_fields_set and not options.ask
+    wanted = options.start_from or options.name
+    otherwise = "Or begin a new one beside it: --name NAME."
+    if options.model == XSEG:
+        wanted, otherwise = None, "Or begin a new one: move its files (XSeg_...) to another folder first."
+    elif options.start_from:
+        otherwise = ""
+    for classes in ((options.model,), *((SWAP_CLASSES,) if is_free else ())):
+        taken = offer_import(workspace, wanted, classes, options.ask, otherwise, report)
+        if taken and not options.start_from:
+            return options.model_copy(update={"name": taken[0], "model": taken[1], "preset": None})
+    return options
 
 
 def silent_start(models: Path, options: TrainRunOptions) -> TrainRunOptions:
@@ -90,15 +136,15 @@ def load_or_new(folder: Path, name: str, options: TrainRunOptions, report: Repor
     if foreign:
         raise UserError(f"{options.model} has no option {', '.join(foreign)}.", "Leave it out, or use --model SAEHD.")
     if (name, options.model) not in list_models(folder.parent, options.model):
+        _check_nothing_is_left(folder, name, options)
         if options.start_from:
             return _start_from(folder.parent, kind, options, report)
         return _new(kind, options, _preset(options, report) | given)
-    if options.start_from or options.preset:
-        raise UserError(
-            f"{name} ({options.model}) exists; --start-from and --preset are for new models.",
-            "Name a new one: --name NAME.",
-        )
     saved = read_set(folder, report.warn, set_aside=True)
+    if options.start_from or options.preset:
+        _check_same_start(saved, kind, options, given, name, report)
+    if options.seed is not None and saved.state.get("seed", options.seed) != options.seed:
+        report.line(f"--seed counts for new models: {name} keeps its own, {saved.state['seed']}.")
     asks_restart = options.ask and options.model == XSEG
     if options.restart or (asks_restart and ask_yes("Restart training?", False, help="Begin with fresh weights.")):
         report.line(f"{name} begins anew; what it has learned until iteration {saved.iteration} becomes a backup.")
@@ -108,7 +154,7 @@ def load_or_new(folder: Path, name: str, options: TrainRunOptions, report: Repor
     answers = {}
     if options.ask and ask_yes("Change the model's options?", False):
         answers = _ask_model(kind, saved.options | given, fixed | set(given))
-    changed = kind(**(saved.options | answers | given)).model_dump()
+    changed = checked(kind, saved.options | answers | given, _NOT_THESE).model_dump()
     for key, value in changed.items():
         if key in saved.options and value != saved.options[key]:
             report.line(f"{key}: {saved.options[key]} -> {value}")
@@ -125,11 +171,57 @@ def load_or_new(folder: Path, name: str, options: TrainRunOptions, report: Repor
     )
 
 
+def _check_nothing_is_left(folder: Path, name: str, options: TrainRunOptions) -> None:
+    """UserError where a new model would take the place of what is left of an older one."""
+    if options.model == XSEG:
+        check_xseg_name(folder.parent)
+    if list_backups(folder):
+        raise UserError(
+            f"The model {name} ({options.model}) has no whole set any more, but backups.",
+            f'Put the newest back (`dfl models restore --name "{name}" --model {options.model}`), or begin a new model '
+            "by another name: --name NAME.",
+        )
+
+
+def _check_same_start(
+    saved: SavedSet,
+    kind: type[ModelOptions],
+    options: TrainRunOptions,
+    given: dict[str, Any],
+    name: str,
+    report: Report,
+) -> None:
+    """Let a start for new models that is repeated go on; UserError when it would have begun another model."""
+    state = saved.state
+    what, word = f"--preset {options.preset}", "counts"
+    if options.start_from:
+        what = f"--start-from {options.start_from}"
+        is_same = state.get(BEGUN_FROM) == options.start_from
+        if options.preset:
+            what, word = f"{what} and --preset", "count"
+    elif state.get(BEGUN_BY_PRESET) == options.preset:
+        is_same = True
+    else:
+        wanted = preset_options(cast(PresetName, options.preset), options.model, _device(options)) | given
+        is_same = all(saved.options.get(key) == value for key, value in wanted.items() if _is_fixed(kind, key))
+    if not is_same:
+        raise UserError(
+            f"The model {name} ({options.model}) exists, and {what} would make another one.",
+            "Name a new one (--name NAME), or leave that out to go on with it.",
+        )
+    report.line(f"{what} {word} for new models: {name} goes on from iteration {saved.iteration} as it is.")
+
+
+def _device(options: TrainRunOptions) -> Device:
+    """What training will run on: the engine is started to know it."""
+    return find_device(start_engine(options.engine, options.devices))
+
+
 def _preset(options: TrainRunOptions, report: Report) -> dict[str, Any]:
     """What the preset sets, every value told."""
     if not options.preset:
         return {}
-    device = find_device()
+    device = _device(options)
     chosen = preset_options(options.preset, options.model, device)
     report.line(
         f"Preset {options.preset} for {device}: {', '.join(f'{key} {value}' for key, value in chosen.items())}."
@@ -149,7 +241,9 @@ def _start_from(models: Path, kind: type[ModelOptions], options: TrainRunOptions
     _refuse_other(fixed, given, source_name)
     known = fixed | given | (_ask_model(kind, fixed | given, set(fixed | given)) if options.ask else {})
     defaults = {key: kind.default_of(key, known) for key in kind.model_fields}
-    return started_from(source, kind(**(defaults | known)).model_dump(), options.reset_inter, source_name, report)
+    begun = checked(kind, defaults | known, _NOT_THESE).model_dump()
+    saved = started_from(source, begun, options.reset_inter, source_name, report)
+    return replace(saved, state=saved.state | {BEGUN_FROM: source_name})
 
 
 def _refuse_other(fixed: dict[str, Any], given: dict[str, Any], name: str) -> None:
@@ -167,7 +261,8 @@ def _new(kind: type[ModelOptions], options: TrainRunOptions, given: dict[str, An
     said = set(given_model_options(options))
     known = given | (_ask_model(kind, given, said) if options.ask else {})
     defaults = {key: kind.default_of(key, known) for key in kind.model_fields}
-    return SavedSet(options.model, kind(**(defaults | known)).model_dump(), 0, {})
+    state = {BEGUN_BY_PRESET: options.preset} if options.preset else {}
+    return SavedSet(options.model, checked(kind, defaults | known, _NOT_THESE).model_dump(), 0, {}, state=state)
 
 
 def _ask_model(kind: type[ModelOptions], defaults: dict[str, Any], skip: set[str]) -> dict[str, Any]:
@@ -175,7 +270,7 @@ def _ask_model(kind: type[ModelOptions], defaults: dict[str, Any], skip: set[str
     while True:
         answers = ask_options(kind, defaults, skip=skip)
         try:
-            kind(**(defaults | answers))
+            checked(kind, defaults | answers, _NOT_THESE)
         except UserError as error:
             print(f"{error.what} {error.todo}")
             continue

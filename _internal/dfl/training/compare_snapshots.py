@@ -16,9 +16,9 @@ from dfl.models.engine import start_engine
 from dfl.models.open_model import find_model
 from dfl.models.options import AmpOptions, ModelOptions, Quick96Options, SaehdOptions
 from dfl.models.saved_set import SavedSet, model_folder, read_set
-from dfl.samples.batches import load_training_faces
 from dfl.training.compare_options import CompareOptions
-from dfl.workspace import Side, Workspace
+from dfl.training.training_faces import faces_to_train_on
+from dfl.workspace import Workspace
 
 if TYPE_CHECKING:
     from dfl.training.goal import Arrays
@@ -91,12 +91,12 @@ def _faces(workspace: Workspace, saved: SavedSet, count: int, report: Report) ->
     """Batches of the held-out faces of the model, or of faces that it was trained on, and says so."""
     from dfl.training.held_out import held_out_batches, split_sides
 
-    sides: tuple[Side, ...] = ("src", "dst")
-    faces = {side: load_training_faces(workspace.aligned(side), report) for side in sides}
+    # The same faces as in training: those that are held out are chosen of them.
+    faces = faces_to_train_on(workspace, saved.class_name, saved.options | {"pretrain": False}, None, report)
     held_count = int(saved.state.get("held_out", 0))
     _, held = split_sides(faces, held_count, int(saved.state.get("seed", 0)))
     if all(held.values()):
-        chosen = {side: held[side][:count] for side in sides}
+        chosen = {side: held[side][:count] for side in held}
         report.line(f"Compared on {min(map(len, chosen.values()))} faces of each side that it was not trained on.")
     else:
         chosen = {side: found[:: max(1, len(found) // count)][:count] for side, found in faces.items()}

@@ -49,7 +49,7 @@ class TrainingLoop:
         self._backup_seconds = 3600 * int(stored["autobackup_hour"])
         self._history_every = history_interval(int(stored.get("resolution", _NO_RESOLUTION)))
         self._events = EventLog(trainer.folder, report.warn) if options.tensorboard else None
-        self._file = HistoryFile(trainer.folder, trainer.loss_names, trainer.iteration, trainer.history())
+        self._file = HistoryFile(trainer.folder, trainer.loss_names, trainer.iteration, trainer.history(), report.warn)
         self._previews = PreviewHistory(trainer.folder) if stored["write_preview_history"] else None
         self._plateau, self._pace = Plateau(options.stop_at_plateau), Pace()
         self._start = self._saved_at = self._backed_up_at = time.monotonic()

@@ -26,6 +26,8 @@ _MB = 2**20
 _RESERVE = 0.1
 # `--batch-size auto` goes no higher: more is slower without a card, and seldom better with one.
 _MOST_ON_PROCESSOR, _MOST_ON_CARD = 8, 32
+# A figure so many times as large as that helps nobody: it is not told.
+_WANTED = 4
 # Measured (docs/benchmarks.md): a map is there before and after its activation, once more as a gradient, and a little.
 _COPIES = 3.2
 _COPIES_IF_RECOMPUTED = 2.3
@@ -97,8 +99,8 @@ def need(options: ModelOptions, device: Device) -> Need:
 
 
 def available_bytes(device: Device) -> float:
-    """Memory for training: the card's, else what this process may still take."""
-    return device.card_bytes or free_memory()
+    """Memory for training: what is free of the card's, else what this process may still take."""
+    return (device.free_bytes or device.card_bytes) if device.card_bytes else free_memory()
 
 
 def fitting_batch(options: ModelOptions, device: Device) -> int:
@@ -108,18 +110,19 @@ def fitting_batch(options: ModelOptions, device: Device) -> int:
 
 
 def told(options: ModelOptions, device: Device) -> str:
-    """One line: what is needed, what there is, and the largest batch that fits.
+    """One line: what is needed, what there is, and the largest batch that fits where that says anything.
 
     UserError for what a processor's memory is too small for; a card says so by itself.
     """
     needed, available = need(options, device), available_bytes(device)
     largest = needed.largest_batch(available)
-    fits = f"Largest batch that fits: {largest}." if largest else "No batch fits."
+    fits = f" Largest batch that fits: {largest}." if largest else " No batch fits."
     have = f"about {size_in_words(needed.of(options.batch_size))} of memory, {size_in_words(available)} are there"
     # There the system, or a library, would end the program without a word.
     if not device.card_bytes and needed.of(options.batch_size) > available:
-        raise UserError(f"Training these options needs {have}. {fits}", way_out(options, max(largest, 1)))
-    return f"Needs {have}. {fits}"
+        raise UserError(f"Training these options needs {have}.{fits}", way_out(options, max(largest, 1)))
+    wanted = _WANTED * (_MOST_ON_CARD if device.card_bytes else _MOST_ON_PROCESSOR)
+    return f"Needs {have}.{fits if largest < max(wanted, options.batch_size) else ''}"
 
 
 def way_out(options: ModelOptions, batch_size: int) -> str:

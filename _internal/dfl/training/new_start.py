@@ -1,13 +1,14 @@
 """Models that begin with what another one, or they themselves while pretraining, have learned."""
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dfl.base.files import mendable, move
+from dfl.base.files import move
 from dfl.base.report import Report
 from dfl.models.backups import make_backup
 from dfl.models.saved_set import SavedSet, finished_sets, peek, write_set
@@ -61,12 +62,14 @@ def started_from(source: SavedSet, options: dict[str, Any], has_new_inter: bool,
     return SavedSet(source.class_name, options, 0, weights, {}, source.history[:0], {_ANEW: list(parts)})
 
 
-def begin(folder: Path, saved: SavedSet, network: "Network", seed: int) -> SavedSet:
+def begin(
+    folder: Path, saved: SavedSet, network: "Network", seed: int, warn: Callable[[str], None] = lambda _: None
+) -> SavedSet:
     """Give the parts that begin anew the start values of `network`, and save that as the model's first set.
 
     That is so after pretraining and with --start-from, and for whatever counts from 0 over a model that has learned
     something: --restart, whose set has no weights, and XSeg after pretraining. What the folder held before becomes a
-    backup; its history is set aside. Other sets are handed back as they are.
+    backup; its history is set aside, and `warn` is told where it cannot be. Other sets are handed back as they are.
     """
     is_over_another = saved.iteration == 0 and bool(finished_sets(folder)) and peek(folder)["iteration"] > 0
     if _ANEW not in saved.state and not is_over_another:
@@ -84,13 +87,13 @@ def begin(folder: Path, saved: SavedSet, network: "Network", seed: int) -> Saved
     if finished_sets(folder):
         make_backup(folder)
         what = "pretraining" if saved.weights else "restart"
-        _set_aside(folder / "history.csv", what)
-        _set_aside(history_folder(folder), what)
+        _set_aside(folder / "history.csv", what, warn)
+        _set_aside(history_folder(folder), what, warn)
     write_set(folder, begun)
     return begun
 
 
-def _set_aside(path: Path, what: str) -> None:
+def _set_aside(path: Path, what: str, warn: Callable[[str], None]) -> None:
     """Rename a file or folder: `history.csv` to `history-pretraining.csv`, or with a number behind."""
     if not path.exists():
         return
@@ -100,7 +103,11 @@ def _set_aside(path: Path, what: str) -> None:
     try:
         move(path, target)
     except OSError as error:
-        raise mendable(error, path) from error
+        # On Windows a spreadsheet or viewer that has it open forbids this; it may allow reading.
+        try:
+            shutil.copytree(path, target) if path.is_dir() else shutil.copyfile(path, target)
+        except OSError:
+            warn(f"{path} could not be set aside as {target.name}: {error.strerror or error}.")
 
 
 def _names(parts: Sequence[str]) -> str:

@@ -1,15 +1,18 @@
 """Presets: options of a new SAEHD model for what a device has room for."""
 
-import subprocess
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import psutil
 
 from dfl.base.errors import UserError
+from dfl.models.engine import Engine
+from dfl.models.nvidia import card_of
 
 PresetName = Literal["quick", "balanced", "quality"]
 _GB = 2**30
+# What is free of a card that only shows the desktop is no less than this share.
+_FREE_SHARE = 0.8
 # Options by the least memory in GB; the last line that fits counts. (resolution, ae, e, d, d_mask, batch size).
 # Measured on a processor, a step in float32 takes 16 bytes for each weight and 11 KB for each pixel of a batch at 64
 # dims (160 pixels, batch 6: 3.0 GB). The lines need 36 to 75 % of the memory by that; a card needs some for itself.
@@ -53,13 +56,26 @@ _MORE: dict[PresetName, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Device:
-    """What training will run on. card_bytes: memory of the graphics card, 0 without one."""
+    """What training will run on. card_bytes: memory of the graphics card, 0 without one.
+
+    free_bytes: what other programs have left of it; all, where nobody tells.
+    """
 
     name: str
     card_bytes: int
+    free_bytes: int = 0
 
     def __str__(self) -> str:
-        return f"{self.name} with {self.card_bytes / _GB:.0f} GB" if self.card_bytes else self.name
+        if not self.card_bytes:
+            return self.name
+        free = f", {self.room / _GB:.0f} GB free" if self.room < self.card_bytes else ""
+        return f"{self.name} with {self.card_bytes / _GB:.0f} GB{free}"
+
+    @property
+    def room(self) -> int:
+        """Bytes of the card that training can have; of a card that only shows the desktop, as good as all."""
+        is_used = 0 < self.free_bytes < _FREE_SHARE * self.card_bytes
+        return self.free_bytes if is_used else self.card_bytes
 
 
 PROCESSOR = Device(f"{psutil.cpu_count() or 1} processors", 0)
@@ -72,25 +88,17 @@ def preset_options(preset: PresetName, class_name: str, device: Device) -> dict[
     sizes = _PROCESSOR[preset]
     if device.card_bytes:
         # Cards tell a little less than what is printed on them: 7.6 of 8.
-        fitting = [row for least, row in _CARD[preset] if device.card_bytes >= 0.93 * least * _GB]
+        fitting = [row for least, row in _CARD[preset] if device.room >= 0.93 * least * _GB]
         sizes = fitting[-1]
     return dict(zip(_SIZES, sizes, strict=True)) | _MORE[preset]
 
 
-def find_device() -> Device:
-    """The NVIDIA card with the most memory, else the processor."""
-    query = ["nvidia-smi", "--query-gpu=memory.total,name", "--format=csv,noheader,nounits"]
-    try:
-        answer = subprocess.run(
-            query, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=15, check=True
-        ).stdout
-    except (OSError, subprocess.SubprocessError):
-        answer = ""
-    found = [read for line in answer.splitlines() if (read := _card(line))]
-    return max(found, key=lambda device: device.card_bytes, default=PROCESSOR)
-
-
-def _card(line: str) -> Device | None:
-    """One line of nvidia-smi: `8192, NVIDIA GeForce RTX 3070`; memory in MiB."""
-    megabytes, _, name = line.partition(",")
-    return Device(name.strip(), int(megabytes) * 2**20) if megabytes.strip().isdigit() else None
+def find_device(engine: Engine) -> Device:
+    """The device that the engine computes on; of several, one: each holds the whole model."""
+    if not engine.is_gpu:
+        return PROCESSOR
+    free, total = engine.memory
+    if total:
+        return Device(engine.card, total, free)
+    card = card_of(engine.card)
+    return Device(card.name, card.total_bytes, card.free_bytes) if card else Device(engine.card, 0)

@@ -16,15 +16,17 @@ from dfl.base.locks import hold_folders
 from dfl.base.report import Report, Unheard
 from dfl.base.stopping import stop_signals
 from dfl.models.engine import Engine, scope_of, start_engine
+from dfl.models.keep import model_place
 from dfl.models.lock import hold_model
 from dfl.models.open_model import SWAP_CLASSES, XSEG
 from dfl.models.saved_set import SavedSet, finished_sets, model_folder, read_set
-from dfl.training.choose_model import OPTION_CLASSES, choose_name, load_or_new, silent_start
+from dfl.training.choose_model import OPTION_CLASSES, choose_name, load_or_new, silent_start, take_over_original
 from dfl.training.memory import available_bytes, fitting_batch, is_out_of_memory, need, told, way_out
 from dfl.training.new_start import begin
 from dfl.training.options import AUTO, TrainRunOptions, given_model_options
 from dfl.training.peers import Peers, check_shares, peers_of
-from dfl.training.presets import PROCESSOR, Device, find_device
+from dfl.training.presets import Device, find_device
+from dfl.training.summary import MARK, options_table
 from dfl.training.training_faces import SideFaces, check_faces, faces_to_train_on
 from dfl.training.window import PreviewWindow, open_window
 from dfl.workspace import Workspace
@@ -50,10 +52,15 @@ def run(workspace: Workspace, options: TrainRunOptions, report: Report) -> None:
 
 def _lead(workspace: Workspace, options: TrainRunOptions, peers: Peers | None, report: Report) -> None:
     """Choose the model and train it, with what it takes to keep it."""
+    options = take_over_original(workspace, options, report)
     name = choose_name(workspace, options)
     folder = model_folder(workspace.model, name, options.model)
-    folder.mkdir(parents=True, exist_ok=True)
-    with hold_model(folder), open_window(options.preview) as window, ExitStack() as stack:
+    with (
+        model_place(folder),
+        hold_model(folder),
+        open_window(options.preview) as window,
+        ExitStack() as stack,
+    ):
         saved = load_or_new(folder, name, options, report)
         stack.enter_context(_hold_faces(workspace, saved, report))
         shares = peers.count if peers else options.devices
@@ -62,7 +69,7 @@ def _lead(workspace: Workspace, options: TrainRunOptions, peers: Peers | None, r
         engine = start_engine(options.engine, options.devices)
         report.line(f"{engine}{f' {peers.count} processes.' if peers else ''}")
         _say_precision(engine, saved, report)
-        device = find_device() if engine.is_gpu else PROCESSOR
+        device = find_device(engine)
         if _is_auto(options):
             saved = _with_fitting_batch(saved, shares, device, report)
         known = finished_sets(folder)
@@ -134,7 +141,7 @@ def _train(
     saved, faces, held = _hold_out(saved, faces, options.held_out, seed, report)
     _say_start(folder.name.removesuffix(f"_{options.model}"), options, saved, faces, report)
     setup = set_up(saved, faces, seed, options.symmetric_warp)
-    saved = begin(folder, saved, setup.goal.network, seed)
+    saved = begin(folder, saved, setup.goal.network, seed, report.warn)
     if peers:
         state = saved.state | {"seed": seed}
         peers.say(
@@ -208,8 +215,9 @@ def _test_of(goal: "Goal", saved: SavedSet, held: SideFaces) -> Callable[[], tup
 
 def _say_start(name: str, options: TrainRunOptions, saved: SavedSet, faces: SideFaces, report: Report) -> None:
     """What is trained on what: the run's first lines."""
-    shown = ", ".join(f"{key} {value}" for key, value in saved.options.items())
-    report.line(f"Model {name} ({options.model}), iteration {saved.iteration}: {shown}.")
+    report.line(f"Model {name} ({options.model}), iteration {saved.iteration}. {MARK}: not the default.")
+    for line in options_table(OPTION_CLASSES[saved.class_name], saved.options):
+        report.line(line)
     both = f"{len(faces['src'])} src, {len(faces['dst'])} dst"
     shown = f"{len(faces['src'])} to pretrain on" if saved.options.get("pretrain") else both
     report.line(f"Faces: {shown}. Ctrl-C saves and stops.")

@@ -1,14 +1,20 @@
 """The faces that a model is trained on: those of both sides, or those of many people while it is pretrained."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from dfl.base.errors import UserError
 from dfl.base.report import Report
+from dfl.faces.face_type import FaceType
 from dfl.faceset.faceset import FaceFile, list_faceset
 from dfl.models.open_model import XSEG
+from dfl.models.options import QUICK96, AmpOptions, ModelOptions, SaehdOptions, XsegOptions
 from dfl.samples.batches import load_training_faces
+from dfl.samples.fitting_faces import fitting_faces
 from dfl.samples.pretraining import load_pretraining_faces
+from dfl.samples.xseg_batches import labelled_faces
+from dfl.samples.xseg_sample import XSEG_SIDE
 from dfl.workspace import Side, Workspace
 
 SIDES: tuple[Side, ...] = ("src", "dst")
@@ -31,6 +37,7 @@ def faces_to_train_on(
 
     pretraining: the folder that was named for it; the workspace's own if None.
     """
+    learned = _learned_of(class_name, options)
     if options.get("pretrain"):
         place = pretraining or workspace.pretraining_faces
         if not place.exists():
@@ -38,14 +45,52 @@ def faces_to_train_on(
                 f"Pretraining is on, but there is no {place}.",
                 "Name a folder of aligned faces of many people: --pretraining-faces FOLDER; or --no-pretrain.",
             )
-        faces = load_pretraining_faces(place, report)
+        faces = fitting_faces(load_pretraining_faces(place, report), *learned, place, report, of_many=True)
         return dict.fromkeys(SIDES, faces)
+    places = {side: workspace.aligned(side) for side in SIDES}
     if class_name != XSEG:
-        return {side: load_training_faces(workspace.aligned(side), report) for side in SIDES}
-    found = {side: list_faceset(workspace.aligned(side), report) for side in SIDES}
+        listed = {side: load_training_faces(place, report) for side, place in places.items()}
+        return {
+            side: fitting_faces(listed[side], *learned, place, report, of_many=False) for side, place in places.items()
+        }
+    found = {side: list_faceset(place, report) for side, place in places.items()}
     if not any(found.values()):
         load_training_faces(workspace.aligned("src"))
-    return found
+    return _with_fitting_labels(workspace, found, learned[0], report)
+
+
+def _with_fitting_labels(workspace: Workspace, found: SideFaces, face_type: FaceType, report: Report) -> SideFaces:
+    """The faces without those labelled ones that are narrower than XSeg's face type: beyond their edge is no face."""
+    learned: set[int] = set()
+    with suppress(UserError):  # nothing is labelled, and the batches say so
+        learned = {id(face) for face in labelled_faces([face for faces in found.values() for face in faces])}
+    left_out: set[int] = set()
+    for side, faces in found.items():
+        labelled = [face for face in faces if id(face) in learned]
+        others = learned - {id(face) for face in labelled}
+        try:
+            fitting = fitting_faces(labelled, face_type, XSEG_SIDE, workspace.aligned(side), report, of_many=False)
+        except UserError as error:
+            if not others:
+                raise
+            report.warn(error.what)
+            fitting = []
+        left_out |= {id(face) for face in labelled} - {id(face) for face in fitting}
+    if learned and left_out == learned:
+        raise UserError(
+            f"All labelled faces are narrower than the XSeg model's {face_type.file_name}.",
+            "Draw outlines on wider faces, or begin it anew for these: --restart --face-type f.",
+        )
+    return {side: [face for face in faces if id(face) not in left_out] for side, faces in found.items()}
+
+
+def _learned_of(class_name: str, options: dict[str, Any]) -> tuple[FaceType, int]:
+    """How much of the head a model learns, and at which side in pixels."""
+    kinds: dict[str, type[ModelOptions]] = {"SAEHD": SaehdOptions, "AMP": AmpOptions, XSEG: XsegOptions}
+    known = kinds.get(class_name)
+    defaults = QUICK96 if known is None else {name: field.default for name, field in known.model_fields.items()}
+    values = defaults | options
+    return FaceType.from_name(str(values["face_type"])), int(values.get("resolution", XSEG_SIDE))
 
 
 def _has_files(folder: Path) -> bool:
