@@ -173,7 +173,7 @@ def test_a_window_that_dies_while_it_opens_on_windows_is_told(monkeypatch):
         raise BrokenPipeError(109, "The pipe has been ended")
 
     monkeypatch.setattr(window._connection, "poll", ended)
-    assert window.wait_until_open() == "its process ended"
+    assert window.wait_until_open() == "the screen cannot be reached"
     window.close()
 
 
