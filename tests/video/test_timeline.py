@@ -217,3 +217,14 @@ def test_a_clip_is_read_again_when_it_has_changed(parts: Path, tmp_path: Path) -
 def test_no_decoder_sees_a_time_twice(parts: Path) -> None:
     ticks = [frame.ticks for frame in decode(read_clip(parts / "anew.ts"), pytest.fail)]
     assert np.all(np.diff(ticks) > 0)
+
+
+def test_pictures_whose_clock_jumps_alone_keep_their_sound(parts: Path, tmp_path: Path) -> None:
+    path = tmp_path / "jump.mkv"
+    late = "PTS+if(gte(T,1),3600/TB,0)"
+    ffmpeg("-i", parts / "whole.mp4", "-vf", f"setpts='{late}'", "-c:v", "libx264", "-c:a", "aac", *PASS, path)
+    clip, numbers, times, _ = read(path)
+    assert numbers == list(range(50))
+    assert times[-1] < 2
+    assert abs(sound_times(clip)[-1][1] - 2) < 0.1
+    assert sum(later[0] - earlier[1] > 0.03 for earlier, later in pairwise(sound_times(clip))) == 0

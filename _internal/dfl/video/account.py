@@ -64,8 +64,8 @@ def account_warnings(clip: Clip) -> Iterator[str]:
     if clip.unread:
         share = f"{100 * clip.unread / clip.path.stat().st_size:.0f} %"
         yield (
-            f"{name} looks like several files put one behind the other: what comes behind the first ({share}) is not "
-            "read, or not all of it. Join them with a video program."
+            f"{name} looks like several files put one behind the other: the last {share} of it are not read, or not "
+            "all of it. Join them with a video program."
         )
     if clip.ends_early and times.packets:
         length = float(clip.duration or clip.length or 0)

@@ -35,6 +35,8 @@ CONTAINERS = (
 HDR_TRANSFERS = (16, 18)  # ITU-T H.273: PQ (SMPTE ST 2084), HLG (ARIB STD-B67)
 UNTAGGED = 2  # ITU-T H.273: unspecified
 BT709 = 1  # ITU-T H.273: matrix, primaries and transfer of ordinary video
+_FILE_STARTS = {"matroska,webm": b"\x1a\x45\xdf\xa3", "flv": b"FLV\x01"}  # how files begin that others can follow
+_LOOKED_AT = 2**20  # bytes behind the last packet in which another file's start is looked for
 DEFAULT_RATE = Fraction(25)
 
 
@@ -152,7 +154,7 @@ class Clip:
     @property
     def has_longer_sound(self) -> bool:
         """Whether the file's length is that of its sound."""
-        return any(sound.end >= float(self.length or 0) * 0.95 for sound in self.timeline.sounds)
+        return self.timeline.reach >= float(self.length or 0) * 0.95
 
 
 def read_clip(path: Path, reading: Reading | None = None) -> Clip:
@@ -363,14 +365,18 @@ def _unreadable(path: Path, error: av.FFmpegError) -> UserError:
 
 def _unread(path: Path, kind: str, timeline: Timeline) -> int:
     """How many bytes of a file come behind its end, as where two were put one behind the other; few do not count."""
-    size, end = path.stat().st_size, path.stat().st_size
-    if kind == "flv":
-        end = timeline.end_byte
-    elif kind.startswith("mov"):
-        with path.open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            boxes = list(top_level_boxes(content))
-        if sum(box.kind == b"moov" for box in boxes) > 1:
-            end = [box.start for box in boxes if box.kind in (b"ftyp", b"moov")][-2 if boxes[0].kind == b"ftyp" else -1]
+    size = end = path.stat().st_size
+    with path.open("rb") as handle:
+        if kind in _FILE_STARTS and timeline.end_byte:
+            handle.seek(timeline.end_byte)
+            found = handle.read(_LOOKED_AT).find(_FILE_STARTS[kind])
+            end = timeline.end_byte + found if found >= 0 else size
+        elif kind.startswith("mov"):
+            with mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as content:
+                boxes = list(top_level_boxes(content))
+            heads = [box.start for box in boxes if box.kind in (b"ftyp", b"moov")]
+            if sum(box.kind == b"moov" for box in boxes) > 1:
+                end = heads[-2 if boxes[0].kind == b"ftyp" else -1]
     return size - end if size - end > size // 20 else 0
 
 

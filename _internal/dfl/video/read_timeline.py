@@ -103,6 +103,7 @@ class _Finder:
             packets=int(is_shown.sum()),
             stored=len(is_shown),
             end_byte=end_byte,
+            reach=max(_last_time(one) for one in (table, *self._sounds)) - self._start,
             seconds=table.seconds(int(shown[-1] - shown[0]) + step) if len(shown) else 0.0,
             step=table.seconds(step),
             missing=_missing(shown, step),
@@ -175,7 +176,8 @@ class _Finder:
                 found.append(table.seconds(int(times[place] + moves[place])) - self._start)
         for order in self._unread:
             place = bisect_right(table.order, order - 1)  # the first picture behind the bytes that hold no packet
-            if 0 < place < len(times) and times[place] - times[place - 1] > 1.5 * self._step:
+            is_moved = 0 < place < len(times) and moves[place] != moves[place - 1]  # another file begins there
+            if 0 < place < len(times) and not is_moved and times[place] - times[place - 1] > 1.5 * self._step:
                 found.append(table.seconds(int(times[place - 1] + moves[place - 1])) - self._start)
         return tuple(found)
 
@@ -193,6 +195,13 @@ class _Finder:
             ):
                 found.append((at, length))
         return tuple(found)
+
+
+def _last_time(table: PacketTable) -> float:
+    """When the last packet ends, in seconds."""
+    times = table.times()
+    known = times[times != NO_TIME]
+    return table.seconds(int(known.max()) + usual_step(table)) if len(known) else 0.0
 
 
 def _sounding(table: PacketTable) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -33,6 +33,7 @@ class SoundWalk:
         self._only_forward = all(run.is_gap for run in runs[1:])
         self._second = round(1 / table.time_base)
         self._times = table.times()
+        self._latest = int(self._times.max()) if len(self._times) else 0
         self._spacing = _usual_spacing(self._times)
         self._lengths = sound_lengths(table)
         self._run = 0
@@ -116,7 +117,7 @@ class SoundWalk:
         """Whether a packet lies where no pictures are and what follows is moved forward."""
         run, margin = self._run, self._second // 10
         if run + 1 < len(self._lows) and self._closed[run + 1] and ticks > self._ends[run] + margin:
-            return True
+            return self._latest >= self._lows[run + 1]  # else its clock goes on, and only the pictures' jumped
         return self._closed[run] and ticks + duration < self._lows[run] - margin
 
     def _begins_before_its_pictures(self, ticks: int, duration: int) -> bool:

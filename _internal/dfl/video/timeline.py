@@ -85,6 +85,7 @@ class Timeline:
     packets: int = 0
     stored: int = 0  # all packets of pictures, also empty ones and those that are never shown
     end_byte: int = 0  # of the file, behind the last packet, where the file tells places
+    reach: float = 0.0  # seconds from the clip's start to the last packet of any stream, by the file's own times
     seconds: float = 0.0  # from the first picture to the end of the last one, mended
     step: float = 0.0  # seconds between most pictures
     missing: int = 0  # pictures that the clip's constant rate lacks; 0 where it has no constant rate
