@@ -182,3 +182,18 @@ def test_languages_subtitles_and_chapters_come_along_and_nothing_else(
 def test_an_avi_takes_neither(rich: Path, tmp_path: Path) -> None:
     losses = write_video(tmp_path / "result.avi", FRAMES, FORM, rich / "rich.mkv")
     assert "Subtitles" in losses[-1]
+
+
+def test_a_packet_that_cannot_be_copied_is_left_out_and_no_more(make_clip: ClipMaker, tmp_path: Path) -> None:
+    """One damaged head of AAC in a transport stream ended the whole result."""
+    source = tmp_path / "damaged.ts"
+    ffmpeg("-i", make_clip("loud.mp4", "-pix_fmt", "yuv420p", sound=True), "-c", "copy", source)
+    content = bytearray(source.read_bytes())
+    heads = [place for place in range(len(content) - 4) if content[place : place + 2] == b"\xff\xf1"]
+    for head in heads[20:23]:
+        content[head + 2] |= 0x3C  # a rate that does not exist
+    source.write_bytes(bytes(content))
+    for suffix in (".mp4", ".mkv"):
+        path = tmp_path / f"result{suffix}"
+        write_video(path, FRAMES, FORM, source)
+        assert len(sound_packets(path)) >= 20

@@ -16,7 +16,7 @@ from dfl.base.report import Report
 from dfl.extraction.options import ExtractFacesOptions
 from dfl.video.account import tell
 from dfl.video.clip import Clip, read_clip
-from dfl.video.facts import NAME_DIGITS, read_facts
+from dfl.video.facts import NAME_DIGITS, reading_of
 from dfl.video.segments import Segment, read_segment, segments
 from dfl.workspace import Workspace
 
@@ -136,9 +136,8 @@ def open_source(workspace: Workspace, options: ExtractFacesOptions, report: Repo
             return _picture_parts(paths[numbers.start : numbers.stop : numbers.step], folder)
         if options.source == "frames":
             raise UserError(f"There are no frames in {folder}.", f"Run extract-frames {options.side} first.")
-    facts = read_facts(workspace.clip_facts(options.side))
     path = _clip_of(workspace, options)
-    clip = read_clip(path, facts.source.reading if facts else None)  # as extract-frames read it
+    clip = read_clip(path, reading_of(workspace.clip_facts(options.side), path))
     report.line(f"No pictures needed: the frames come straight from {clip.path.name}.")
     tell(clip, report)
     parts = _clip_parts(clip, numbers)

@@ -20,11 +20,10 @@ from pathlib import Path
 from dfl.base.errors import UserError
 from dfl.video.account import account, account_warnings
 from dfl.video.clip import read_clip
-from dfl.video.facts import read_facts
+from dfl.video.facts import reading_of
 path, facts = map(Path, sys.argv[1:])
 try:
-    found = read_facts(facts)
-    clip = read_clip(path, found.source.reading if found else None)
+    clip = read_clip(path, reading_of(facts, path))
     told = {"lines": list(account(clip)), "warnings": list(account_warnings(clip))}
 except UserError as error:
     told = {"what": error.what, "todo": error.todo}

@@ -107,6 +107,12 @@ def read_facts(path: Path) -> ClipFacts | None:
         ) from error
 
 
+def reading_of(facts: Path, clip: Path) -> Reading | None:
+    """How the frames' clip was read, by a side's clip.json; None where there is none, or it is of another clip."""
+    found = read_facts(facts)
+    return found.source.reading if found and found.source.size == clip.stat().st_size else None
+
+
 def write_facts(path: Path, facts: ClipFacts) -> None:
     """Write a clip.json, whole or not at all."""
     write_json(path, facts.model_dump(mode="json"))

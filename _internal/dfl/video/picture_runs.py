@@ -85,7 +85,7 @@ def runs_of(table: PacketTable, step: int) -> list[PictureRun]:
     known = [place for place, ticks in enumerate(table.pts) if ticks != NO_TIME]
     times = [table.pts[place] for place in known] or [0]
     whole = [PictureRun(0, min(times), max(times))]
-    if len(known) < len(table.pts) * 0.9:
+    if not known or len(known) < len(table.pts) * 0.9:
         return whole  # without display times nothing can be said
     least, nearly_nothing = least_gap(table, step), round(Fraction(1, 200) / table.time_base)
     runs: list[PictureRun] = []

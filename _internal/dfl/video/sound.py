@@ -185,11 +185,20 @@ class SoundTrack:
                 self._mux_coded(stream, self._coders[packet.stream.index].take(packet))
             elif self._suffix != ".avi" or self._is_put_behind(packet, *self._packet_form(packet.stream)):
                 packet.stream = stream
-                self._output.mux(packet)
+                self._mux_copied(packet)
             self._next = next(self._packets, None)
         if time is None:
             for index, coder in self._coders.items():
                 self._mux_coded(self._streams[index], coder.finish())
+
+    def _mux_copied(self, packet: Any) -> None:
+        """Write a packet as it is; one that the container's writer cannot make sense of is left out."""
+        try:
+            self._output.mux(packet)
+        except (av.InvalidDataError, av.error.PatchWelcomeError):
+            loss = f"The sound of {self._name} is damaged: what could not be copied was left out."
+            if loss not in self.losses:
+                self.losses.append(loss)
 
     def _packet_form(self, stream: Any) -> tuple[int, int]:
         """How many samples each packet of a stream holds, and their rate."""
