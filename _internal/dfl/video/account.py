@@ -60,7 +60,7 @@ def account_warnings(clip: Clip) -> Iterator[str]:
         yield f"{name} has neither pictures nor sound for {sum(length for _, length in holes):.2f} s ({places})."
     if times.damaged:
         lost = f", about {times.missing} frames are missing" if times.missing else ""
-        yield f"{name} is damaged ({_places(list(times.damaged))}){lost}."
+        yield f"{name} is damaged ({_places(list(times.damaged))}){lost}. Copy or download it again if you can."
     if clip.unread:
         share = f"{100 * clip.unread / clip.path.stat().st_size:.0f} %"
         yield (

@@ -126,8 +126,8 @@ def _prepare_folder(workspace: Workspace, side: Side, source: Source, clip: Clip
         return set()
     if earlier.gives_same_frames(source) and is_sure:
         return {path.name for path in pictures if _is_whole(path, source.picture_format)}
-    why = "other options" if earlier.is_from(source) else f"another clip ({earlier.name})"
-    report.warn(f"The frames in {folder} were taken from {why}: they are taken again.")
+    why = "with other options" if earlier.is_from(source) else f"from another clip ({earlier.name})"
+    report.warn(f"The frames in {folder} were taken {why}: they are taken again.")
     for later, what in ((workspace.aligned(side), "faces"), (workspace.merged, "merged frames")):
         if list_pictures(later) and (side == "dst" or what == "faces"):
             report.warn(f"{later} still holds {what} of the old frames: move them away or make them again.")
