@@ -126,9 +126,9 @@ class SoundTrack:
         """Why a stream of sound cannot be copied, in words; empty when it can."""
         if not stream.codec_context.sample_rate:  # as where it begins late
             return f"Sound of {self._name}: what it is shows only on the way, so it was coded anew."
-        has_no_header = kind_of(stream) == "aac" and self._suffix == ".avi" and not stream.codec_context.extradata
-        if has_no_header:
-            return f"Sound of {self._name} has no header of its own, which an avi needs: it was coded anew."
+        is_bare = kind_of(stream) == "aac" and not stream.codec_context.extradata
+        if is_bare and (self._suffix == ".avi" or self._source.format.name == "flv"):  # in an flv it is damage
+            return f"Sound of {self._name} has no header of its own, which {self._suffix} needs: it was coded anew."
         if kind_of(stream) not in COPIED[self._suffix]:
             return f"Sound of {self._name}: {kind_of(stream)} became AAC, as {self._suffix} needs it."
         times = next((sound for sound in self._timeline.sounds if sound.index == stream.index), None)
