@@ -181,6 +181,18 @@ def test_debug_pictures_asked_for_later_are_made_without_touching_faces(
     assert list(_faces(workspace)) == ["00002_0.jpg"]
 
 
+@pytest.mark.parametrize("stem", ["a" * 251, "顔" * 83])
+def test_a_frame_whose_name_leaves_no_room_for_its_faces_names_does_not_end_the_stage(
+    workspace: Workspace, write_frames: WriteFrames, capsys: pytest.CaptureFixture[str], stem: str
+) -> None:
+    frames = workspace.frames("src")
+    write_frames(frames, 2)
+    (frames / "00002.png").rename(frames / f"{stem}.png")
+    run(workspace, SMALL, Report())
+    assert f"too long for the names of their faces: {stem}.png" in capsys.readouterr().out
+    assert list(_faces(workspace)) == ["00001_0.jpg"]
+
+
 def test_broken_frames_and_frames_without_a_face_are_told(
     workspace: Workspace, write_frames: WriteFrames, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -253,7 +253,7 @@ _REFUSALS: tuple[tuple[tuple[int, ...], str, str], ...] = (
     ),
     (
         (errno.ENAMETOOLONG,),
-        "{path} cannot be written: its name is too long for the system.",
+        "{path} cannot be used: its name is too long for the system.",
         "Give the file, the model or the folders shorter names (letters beyond ASCII count two to four times).",
     ),
     (

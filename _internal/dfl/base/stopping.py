@@ -90,7 +90,6 @@ def _heed_closed_window() -> None:
 
     is_worker = multiprocessing.parent_process() is not None
 
-    @ctypes.WINFUNCTYPE(wintypes.BOOL, wintypes.DWORD)
     def heed(event: int) -> bool:
         if event not in (_CTRL_CLOSE, _CTRL_LOGOFF, _CTRL_SHUTDOWN):
             return False  # Ctrl-C and Ctrl-Break are Python's
@@ -99,5 +98,5 @@ def _heed_closed_window() -> None:
         time.sleep(_WAIT_FOR_END_SECONDS)  # in a thread of Windows; the end of the program ends it too
         return True
 
-    _kept.append(heed)
-    ctypes.windll.kernel32.SetConsoleCtrlHandler(heed, True)
+    _kept.append(ctypes.WINFUNCTYPE(wintypes.BOOL, wintypes.DWORD)(heed))
+    ctypes.windll.kernel32.SetConsoleCtrlHandler(_kept[-1], True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures
+from dfl.base.files import MAX_NAME_BYTES, list_pictures, name_size
 from dfl.base.pictures import Picture, decode_picture
 from dfl.base.report import Report
 from dfl.extraction.options import ExtractFacesOptions
@@ -21,6 +21,7 @@ from dfl.video.segments import Segment, read_segment, segments
 from dfl.workspace import Workspace
 
 PART_FRAMES = 64
+_FACE_NAME_BYTES = len("_99.jpeg")  # what a face's name has behind the stem of its frame
 
 
 @dataclass(frozen=True)
@@ -159,12 +160,19 @@ def _clip_of(workspace: Workspace, options: ExtractFacesOptions) -> Path:
 def _one_of_each_stem(folder: Path, report: Report) -> list[Path]:
     """The folder's pictures in order; of several with one stem only the first, as their faces would have one name."""
     by_stem: dict[str, Path] = {}
-    doubles = []
+    doubles, too_long = [], []
     for path in list_pictures(folder):
-        if by_stem.setdefault(path.stem, path) is not path:
+        if name_size(path.stem) + _FACE_NAME_BYTES > MAX_NAME_BYTES:
+            too_long.append(path.name)
+        elif by_stem.setdefault(path.stem, path) is not path:
             doubles.append(path.name)
     if doubles:
         report.warn(f"Left out, as another picture has the same name but for its ending: {', '.join(doubles[:5])}")
+    if too_long:
+        report.warn(
+            f"Left out, as their names are too long for the names of their faces: {', '.join(too_long[:5])}. "
+            f"Rename them: at most {MAX_NAME_BYTES - _FACE_NAME_BYTES} bytes before the ending."
+        )
     return list(by_stem.values())
 
 
