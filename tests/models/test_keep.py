@@ -109,7 +109,7 @@ def test_every_class_goes_to_the_trash(tmp_path, class_name):
 
 def test_a_start_that_came_to_nothing_blocks_no_name(tmp_path):
     save(tmp_path, "one")
-    for litter in ((), ("training.lock",), ("training.lock", "history.csv")):
+    for litter in ((), ("training.lock",), ("training.lock", "training.lock.json", "history.csv")):
         left = model_folder(tmp_path, "two", "SAEHD")
         left.mkdir()
         for name in litter:

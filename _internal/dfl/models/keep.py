@@ -20,7 +20,7 @@ _MAX_LETTERS = 100
 # File systems count bytes, 255 of them, and a letter may have four; the class and what is put behind need some.
 _MAX_BYTES = 200
 # What a start of training that came to nothing may have left in a model's folder.
-_LEFTOVERS = (LOCK_NAME, "history.csv")
+_LEFTOVERS = (LOCK_NAME, f"{LOCK_NAME}.json", "history.csv")
 
 
 @dataclass(frozen=True)
