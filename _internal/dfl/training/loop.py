@@ -56,7 +56,7 @@ class TrainingLoop:
         self._save_due_at = self._start + options.save_minutes * 60
         self._since = self._first = trainer.iteration
         self._draw = 0  # which faces the window shows
-        self._failing: set[str] = set()  # what beside saves does not work at present, and was told of
+        self._has_previews = True  # False once it was told that their pictures cannot be written
 
     def run(self) -> None:
         """Train until the target (0: none), the time, a plateau, Ctrl-C or the window's Enter.
@@ -191,8 +191,8 @@ class TrainingLoop:
         if tests:
             self._file.add_test(tests)
             self._plateau.note(trainer.iteration, sum(tests))
-        self._beside("history.csv", self._file.append)
-        self._beside("The previews", trainer.write_previews)
+        self._file.append()
+        self._write_previews()
         self._show()
         if self._events:
             points = {f"held_out_{name}": loss for name, loss in zip(trainer.loss_names, tests, strict=False)}
@@ -200,16 +200,16 @@ class TrainingLoop:
             self._events.pages(trainer.iteration, trainer.pages())
         self._report.line(saved_line(trainer.iteration, time.perf_counter() - begin, losses, tests))
 
-    def _beside(self, name: str, write: Callable[[], None]) -> None:
-        """Write what stands beside a model: when that fails it is told once, and the next save tries again."""
+    def _write_previews(self) -> None:
+        """Write the previews beside the model; when that fails it is told once, and the next save tries again."""
         try:
-            write()
+            self._trainer.write_previews()
         except (UserError, OSError) as error:
-            if name not in self._failing:
-                self._report.warn(f"{name} could not be written: {_what(error)} The model itself is saved.")
-            self._failing.add(name)
-            return
-        self._failing.discard(name)
+            if self._has_previews:
+                self._report.warn(f"The previews could not be written: {_what(error)} The model itself is saved.")
+            self._has_previews = False
+        else:
+            self._has_previews = True
 
     def _back_up(self) -> None:
         """Back up what was saved; what goes wrong there never ends training."""
