@@ -38,6 +38,7 @@ class FakeModel:
 
     name: str = "waves"
     iteration: int = 1000
+    digest: str = ""
     resolution: int = 64
     face_type: FaceType = FaceType.WHOLE
     settings: dict[str, Any] = field(default_factory=dict)

@@ -229,6 +229,7 @@ def _made_for(key: str, session: Session, networks: Networks, base: SwapModel) -
     return {
         "model": model.name,
         "iteration": model.iteration,
+        "weights": model.digest,
         "mode": settings.mode,
         "mask_mode": settings.mask_mode,
         "erode": settings.erode,
