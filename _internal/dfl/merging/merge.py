@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from dfl.base.errors import UserError
-from dfl.base.files import need_space, remove_parts
+from dfl.base.files import need_space, remove_parts, write_json
 from dfl.base.pictures import Picture, decode_picture, read_picture
 from dfl.base.processes import worker_count
 from dfl.base.report import Report
@@ -16,8 +16,6 @@ from dfl.merging.options import MergeOptions
 from dfl.merging.output import FrameFiles, delete_leftovers, files_of
 from dfl.merging.pipeline import FrameOutcome, merge_frames
 from dfl.merging.plan import MergePlan, make_plan, with_answers
-from dfl.merging.session import NAME as SESSION_NAME
-from dfl.merging.session import write_session
 from dfl.merging.sheet import write_sheet
 from dfl.merging.tasks import FrameTask, with_neighbours
 from dfl.merging.tell import made_by, say_failures, say_how, tell_done
@@ -31,6 +29,7 @@ from dfl.workspace import Workspace
 
 FACTS_NAME = "merge.json"
 JOURNAL_NAME = "merge.journal"
+MADE_NAME = "merge_made.json"
 # Of an uncompressed frame of 8 bits: what picture and mask take in each format.
 _SHARES = {"png": 0.65, "png16": 1.6, "exr": 1.8}
 _FAILURES_IN_A_ROW = 25
@@ -94,8 +93,7 @@ def run_merge(workspace: Workspace, options: MergeOptions, models: Models, repor
                     else:
                         failed.append(outcome)
         finally:
-            plan.session.made = made_by(plan.tasks, journal)
-            write_session(workspace.frames("dst") / SESSION_NAME, plan.session)
+            write_json(workspace.frames("dst") / MADE_NAME, made_by(plan.tasks, journal))
     left = delete_leftovers(files, stems)
     if left:
         report.line(f"{left} merged pictures were deleted: their frames are no longer in data_dst.")

@@ -24,8 +24,8 @@ FACES_PER_BATCH = 8
 class SwapModel(Protocol):
     """A trained model as merging sees it. predict: (N, R, R, 3) float32 BGR 0..1, any N; called from one thread.
 
-    settings: what else decides its pictures (AMP's morph factor), JSON values. digest: of its weights: another model may
-    have the same name and iteration; empty where it is not known.
+    settings: what else decides its pictures (AMP's morph factor), JSON values. digest: of its weights, as another model
+    may have the same name and iteration; empty where it is not known.
     """
 
     @property

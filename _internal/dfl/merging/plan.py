@@ -112,8 +112,11 @@ def make_plan(
         work = FrameWork(networks, base.resolution)
         _choose(session, tasks, work, base, lambda some: read([clip[task.place] for task in some]), report)
         tasks = _Tasks(session, owners, base.name).of(clip, numbers)
-    if not options.contact_sheet:
-        write_session(path, session)
+    if not options.contact_sheet and not write_session(path, session):
+        report.warn(
+            f"{NAME} was edited while this run began: the edit stays and counts from the next run on. What was given "
+            "with this run counts for it, and is not kept."
+        )
     return MergePlan(session, tasks, networks, base, spans)
 
 

@@ -56,7 +56,7 @@ def reason(error: Exception | None) -> str:
 
 
 def made_by(tasks: Sequence[FrameTask], journal: Journal) -> list[dict[str, Any]]:
-    """Which frames which model and iteration made, as the journal knows; for people to read in the session."""
+    """Which frames which model and iteration made, as the journal knows; for people to read."""
     frames: dict[tuple[str, int], list[int]] = {}
     for task in tasks:
         look = journal.look_of(task.stem)
