@@ -35,6 +35,7 @@ class MirrorModel:
 
     name = "mirror"
     iteration = 0
+    digest = ""
     face_type = FaceType.FULL
     settings: dict[str, Any] = {}  # noqa: RUF012 - never written to
 

@@ -11,7 +11,9 @@ from dfl.base.asking import ask_options
 from dfl.base.errors import UserError
 from dfl.base.pictures import Picture
 from dfl.base.report import Report
+from dfl.merging.check_clip import check_clip
 from dfl.merging.choose import choose_transfer, spread
+from dfl.merging.extraction_notes import read_notes
 from dfl.merging.faces_of_clip import ClipFace, ClipFrame
 from dfl.merging.frame import FrameWork
 from dfl.merging.networks import Networks, SwapModel
@@ -81,21 +83,26 @@ def make_plan(
     clip: Sequence[ClipFrame],
     read: Reader,
     report: Report,
+    video: tuple[Path, tuple[int, int]] | None = None,
 ) -> MergePlan:
     """Decide what is to be done, and keep the session, unless this is only a look (a contact sheet).
 
-    read: gives frames' pictures. UserError when options contradict each other, or a model cannot be opened.
+    read: gives frames' pictures. video: file and frame size of the clip that they come from, if from no pictures.
+    UserError when options contradict each other, when faces are not those of the frames, or when a model cannot be
+    opened.
     """
     path = workspace.frames("dst") / NAME
     session = read_session(path)
     numbers = frame_numbers([frame.stem for frame in clip])
     spans = parse_spans(options.frames, numbers) if options.frames else None
     _change(session, options, spans, workspace)
+    notes = read_notes(workspace)
+    clip = check_clip(clip, notes, read, report, video)
     ways = _all_settings(session)
     tracks: list[list[Place]] = []
     if session.people or any(one.motion_blur or one.is_steadied for one in ways):
         needs_cuts = any(one.motion_blur or one.is_steadied for one in ways)
-        cuts = cuts_of(workspace, clip, read, report) if needs_cuts else set()
+        cuts = cuts_of(workspace, clip, notes, read, report) if needs_cuts else set()
         tracks = link_faces(clip, cuts)
         calm = any(one.steady_landmarks for one in ways) and not _are_smoothed(workspace)
         clip = with_tracks(clip, tracks, calm=calm)
@@ -216,7 +223,7 @@ class _Tasks:
             settings = settings.model_copy(update={"colour_transfer": self.session.chosen[key]["colour_transfer"]})
         calm = face.calm_landmarks if settings.steady_landmarks and not settings.like_original else None
         landmarks = face.landmarks if calm is None else calm
-        return FaceTask(landmarks, face.file.name, model, settings, face.motion, face.track, key)
+        return FaceTask(landmarks, face.file.name, model, settings, face.motion, face.track, key, face.check)
 
 
 def person_key(person: Person) -> str:
