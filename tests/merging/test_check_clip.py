@@ -225,7 +225,8 @@ def test_a_face_is_like_its_own_frame_at_any_size(tmp_path: Path, side: int) -> 
     (face,) = list_faceset(tmp_path / "aligned")
     own = likeness(large, face)
     beside = likeness(np.roll(large, side // 10, axis=1), face)
-    assert own is not None and beside is not None
+    assert own is not None
+    assert beside is not None
     assert own > 0.95
     assert beside < own - 0.1 or side == 40  # a tenth of it is less than a spot
 

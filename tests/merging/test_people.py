@@ -47,7 +47,9 @@ class ByName(GivenModels):
 
 def merge(workspace: Workspace, **options: Any) -> SpokenReport:
     report = SpokenReport()
-    run_merge(workspace, MergeOptions(**({"colour_transfer": "none"} | options)), ByName(), report)
+    run_merge(
+        workspace, MergeOptions(**({"colour_transfer": "none", "erode": 0, "blur": 0} | options)), ByName(), report
+    )
     return report
 
 

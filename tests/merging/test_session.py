@@ -80,7 +80,7 @@ def test_a_file_written_by_hand_inherits_from_the_range_before(tmp_path: Path) -
     path.write_text(json.dumps({"format": 1, "ranges": ranges}), encoding="utf-8")
     session = read_session(path)
     assert (session.settings_at(50).erode, session.settings_at(50).blur) == (5, 9)
-    assert session.settings_at(39).blur == 0
+    assert session.settings_at(39).blur == "auto"
 
 
 def test_people_are_kept_and_changed(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_a_file_edited_while_a_merge_runs_keeps_the_edit(workspace: Workspace, c
     assert json.loads(path.read_text(encoding="utf-8")) == edited
     report = SpokenReport()
     run_merge(workspace, MergeOptions(), GivenModels(fake_model()), report)
-    assert "erode 0 → 7" in report.text
+    assert "→ 7" in report.text
 
 
 def test_a_file_edited_while_a_merge_begins_keeps_the_edit(workspace: Workspace, clip: Any, fake_model: Any) -> None:

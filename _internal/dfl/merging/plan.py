@@ -12,7 +12,7 @@ from dfl.base.errors import UserError
 from dfl.base.pictures import Picture
 from dfl.base.report import Report
 from dfl.merging.check_clip import check_clip
-from dfl.merging.choose import choose_transfer, spread
+from dfl.merging.choose import choose, spread
 from dfl.merging.extraction_notes import read_notes
 from dfl.merging.faces_of_clip import ClipFace, ClipFrame
 from dfl.merging.frame import FrameWork
@@ -31,7 +31,7 @@ from dfl.merging.session import (
     read_session,
     write_session,
 )
-from dfl.merging.settings import MergeSettings
+from dfl.merging.settings import AUTO, MergeSettings
 from dfl.merging.tasks import FaceTask, FrameTask
 from dfl.merging.tracks import Place, Reader, cuts_of, link_faces, with_tracks
 from dfl.workspace import Workspace
@@ -115,7 +115,7 @@ def make_plan(
         if chosen["made_for"] == _made_for(key, session, networks, base)
     }
     tasks = _Tasks(session, owners, base.name).of(clip, numbers)
-    if any(face.settings.colour_transfer == "auto" for task in tasks for face in task.faces):
+    if any(face.settings.waits for task in tasks for face in task.faces):
         work = FrameWork(networks, base.resolution)
         _choose(session, tasks, work, base, lambda some: read([clip[task.place] for task in some]), report)
         tasks = _Tasks(session, owners, base.name).of(clip, numbers)
@@ -219,8 +219,7 @@ class _Tasks:
                 return None
             key, model, settings = person_key(person), person.model or self.base_name, person.settings(of_frame)
             settings = settings.model_copy(update={name: getattr(of_frame, name) for name in _OF_FRAME})
-        if settings.colour_transfer == "auto" and key in self.session.chosen:
-            settings = settings.model_copy(update={"colour_transfer": self.session.chosen[key]["colour_transfer"]})
+        settings = settings.resolved(self.session.chosen.get(key, {}))
         calm = face.calm_landmarks if settings.steady_landmarks and not settings.like_original else None
         landmarks = face.landmarks if calm is None else calm
         return FaceTask(landmarks, face.file.name, model, settings, face.motion, face.track, key, face.check)
@@ -242,7 +241,7 @@ def _made_for(key: str, session: Session, networks: Networks, base: SwapModel) -
         "weights": model.digest,
         "mode": settings.mode,
         "mask_mode": settings.mask_mode,
-        "erode": settings.erode,
+        **{name: getattr(settings, name) for name in AUTO},
     }
 
 
@@ -261,13 +260,16 @@ def _choose(
     }
     for key, own in waiting.items():
         looks = spread([task for task in own if task.faces])
-        transfer, seams = choose_transfer(looks, pictures_of(looks), work, report)
+        choice = choose(looks, pictures_of(looks), work, report)
+        if choice is None:
+            continue
         made_for = _made_for(key, session, work.networks, base)
-        session.chosen[key] = {"colour_transfer": transfer, "seams": seams, "made_for": made_for}
-        told = ", ".join(f"{name} {seam:.1f}" for name, seam in sorted(seams.items(), key=lambda one: one[1]))
+        session.chosen[key] = {**choice.settings, "seams": choice.seams, "made_for": made_for}
+        told = ", ".join(f"{name} {seam:.1f}" for name, seam in sorted(choice.seams.items(), key=lambda one: one[1]))
+        what = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in choice.settings.items())
         whose = "" if key == EVERYONE else f" for {key}"
-        report.line(f"Colour transfer{whose}: {transfer} is chosen. Seams: {told}.")
+        report.line(f"Chosen{whose} on {len(looks)} frames: {what}. Seam with {told}.")
 
 
 def _waits(face: FaceTask, key: str) -> bool:
-    return face.person == key and face.settings.colour_transfer == "auto"
+    return face.person == key and face.settings.waits

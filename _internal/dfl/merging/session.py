@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import ValidationError
 
 from dfl.base.errors import UserError
 from dfl.base.files import read_json, write_json
-from dfl.merging.settings import ColourTransfer, MergeSettings
+from dfl.merging.settings import AUTO, MergeSettings
 
 NAME = "merge_session.json"
 FORMAT = 1
@@ -187,15 +187,21 @@ def _session(values: Any) -> Session:
         chosen={
             key: entry
             for key, entry in dict(values.get("chosen", {})).items()
-            if isinstance(entry, dict)
-            and "made_for" in entry
-            and entry.get("colour_transfer") in get_args(ColourTransfer)
+            if isinstance(entry, dict) and "made_for" in entry and _is_choice(entry)
         },
         in_file=values,
     )
     if ranges:
         session._ranges = ranges
     return session
+
+
+def _is_choice(entry: Mapping[str, Any]) -> bool:
+    try:
+        MergeSettings(**{name: entry[name] for name in AUTO if name in entry})
+    except ValidationError:
+        return False
+    return True
 
 
 def _person(entry: Mapping[str, Any]) -> Person:
