@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args, get_origin
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "_internal"))
 
-from dfl.base.options import bounds, declared  # noqa: E402 - a source checkout need not be installed for this
+from dfl.base.options import bounds, declared, number_or_words  # noqa: E402 - a source checkout need not be installed for this
 from dfl.cli import COMMON  # noqa: E402
 from dfl.models.options import XsegOptions  # noqa: E402
 from dfl.stages import STAGES, Stage  # noqa: E402
@@ -67,6 +67,9 @@ def _values(field: Any) -> str:
     kind = field.annotation
     if get_origin(kind) is not Literal and type(None) in get_args(kind):
         kind = next(part for part in get_args(kind) if part is not type(None))
+    if either := number_or_words(kind):
+        words, low, high = either
+        return f"{', '.join(words)}, {_number(low)}..{_number(high)}"
     if get_origin(kind) is Literal:
         return ", ".join(map(str, get_args(kind)))
     if kind is bool:

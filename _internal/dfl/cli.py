@@ -10,7 +10,8 @@ import sys
 import time
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
 import click
 
@@ -134,7 +135,7 @@ def _parameter(name: str, field: FieldInfo) -> click.Parameter:
     from dfl.base.options import declared
 
     kind = field.annotation
-    if get_origin(kind) is not Literal and type(None) in get_args(kind):
+    if isinstance(kind, UnionType) or get_origin(kind) is Union:
         parts = [part for part in get_args(kind) if part is not type(None)]
         kind = parts[0] if len(parts) == 1 else str  # of several kinds pydantic finds the right one
     click_type: Any = click.Choice([str(choice) for choice in get_args(kind)]) if get_origin(kind) is Literal else kind
@@ -244,7 +245,10 @@ def _complete(
     except ValidationError as error:
         first = error.errors()[0]
         flag = "--" + str(first["loc"][0]).replace("_", "-") if first["loc"] else row.name
-        raise UserError(f"{flag}: {first['msg']}. Got {first['input']!r}.", f"See `dfl {row.name} --help`.") from error
+        # Where a number or a word will do, each says what it is not.
+        reasons = dict.fromkeys(one["msg"] for one in error.errors() if one["loc"][:1] == first["loc"][:1])
+        told = "; or: ".join(reasons)
+        raise UserError(f"{flag}: {told}. Got {first['input']!r}.", f"See `dfl {row.name} --help`.") from error
 
 
 def _remember(workspace: Workspace, answers: dict[str, Any], report: Report) -> None:

@@ -1,12 +1,13 @@
 import builtins
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import Field
 
-from dfl.base.asking import ask_number, ask_options, ask_text, ask_yes, read_line
+from dfl.base.asking import ask_number, ask_number_or, ask_options, ask_text, ask_yes, read_line
 from dfl.base.errors import Stopped
 from dfl.base.options import Options, option
 
@@ -104,38 +105,49 @@ def test_a_choice_is_asked_until_it_is_one_whatever_its_letters_size() -> None:
     assert ask_text("Name", "new", read=Listener("My Model")) == "My Model"
 
 
+@pytest.mark.parametrize(
+    ("answer", "value"),
+    [("", "auto"), ("AUTO", "auto"), ("12", 12), ("-3.7", -3), ("900", 400), ("x", "auto"), ("nan", "auto")],
+)
+def test_a_number_may_also_be_a_word(answer: str, value: Any) -> None:
+    listener = Listener("?", answer)
+    assert ask_number_or("Erode", "auto", ("auto",), low=-400, high=400, read=listener) == value
+    assert listener.asked[0] == "[auto] Erode ( auto or -400..400 ?:help ) : "
+
+
 class BrewOptions(Options):
     side: Literal["src", "dst"] = option(..., "Which side.", argument=True)
     kind: Literal["Tea", "Coffee"] = option("Tea", "What is made.", ask="Kind")
     milk: bool = option(False, "With milk.", ask="Milk?", only_if={"kind": ("Coffee",)})
     cups: int = option(2, "How many.", ask="Cups", minimum=1, maximum=9)
+    water: Annotated[int, Field(ge=0, le=5)] | Literal["auto"] = option("auto", "How much.", ask="Water")
     strength: float = option(0.5, "How strong.", ask="Strength", minimum=0, maximum=1)
     name: str = option("pot", "Its name.", ask="Name")
     colour: str = option("blue", "Never asked.")
 
 
 def test_options_are_asked_in_their_order_with_their_ranges() -> None:
-    listener = Listener("coffee", "y", "20", "0.25", "Kanne")
+    listener = Listener("coffee", "y", "20", "7", "0.25", "Kanne")
     answers = ask_options(BrewOptions, {}, read=listener)
-    assert answers == {"kind": "Coffee", "milk": True, "cups": 9, "strength": 0.25, "name": "Kanne"}
+    assert answers == {"kind": "Coffee", "milk": True, "cups": 9, "water": 5, "strength": 0.25, "name": "Kanne"}
     assert listener.asked[2] == "[2] Cups ( 1..9 ?:help ) : "
     assert BrewOptions(side="src", **answers).cups == 9
 
 
 def test_a_question_that_does_not_matter_is_not_put() -> None:
-    listener = Listener("", "", "", "")
+    listener = Listener("", "", "", "", "")
     assert "milk" not in ask_options(BrewOptions, {}, read=listener)
-    assert "milk" in ask_options(BrewOptions, {"kind": "Coffee"}, skip=["kind"], read=Listener(*[""] * 4))
+    assert "milk" in ask_options(BrewOptions, {"kind": "Coffee"}, skip=["kind"], read=Listener(*[""] * 5))
 
 
 def test_known_values_are_the_defaults_and_skipped_ones_are_not_asked() -> None:
     listener = Listener("", "")
-    answers = ask_options(BrewOptions, {"cups": 5, "name": "can"}, skip=["kind", "strength", "side"], read=listener)
+    answers = ask_options(BrewOptions, {"cups": 5, "name": "can"}, skip=["kind", "water", "strength"], read=listener)
     assert answers == {"cups": 5, "name": "can"}
     assert listener.asked == ["[5] Cups ( 1..9 ?:help ) : ", "[can] Name ( ?:help ) : "]
 
 
-@given(answers=st.lists(st.text(max_size=8).filter(lambda text: text.strip() != "?"), min_size=3, max_size=3))
+@given(answers=st.lists(st.text(max_size=8).filter(lambda text: text.strip() != "?"), min_size=4, max_size=4))
 def test_any_answer_gives_options_that_are_valid(answers: list[str]) -> None:
     given_answers = ask_options(BrewOptions, {}, skip=["kind", "milk"], read=Listener(*answers))
     BrewOptions(side="dst", **given_answers)

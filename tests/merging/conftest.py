@@ -23,6 +23,7 @@ from dfl.faceset.aligned_face import FaceMetadata, write_face
 from dfl.merging.merge import run_merge
 from dfl.merging.open_models import GivenModels
 from dfl.merging.options import MergeOptions
+from dfl.merging.settings import ORIGINAL
 from dfl.models.prediction import Prediction
 from dfl.workspace import Workspace
 
@@ -38,6 +39,7 @@ class FakeModel:
 
     name: str = "waves"
     iteration: int = 1000
+    digest: str = ""
     resolution: int = 64
     face_type: FaceType = FaceType.WHOLE
     settings: dict[str, Any] = field(default_factory=dict)
@@ -47,6 +49,12 @@ class FakeModel:
         oval = np.clip(4 - 9 * np.hypot(x, y), 0, 1).astype(np.float32)
         masks = np.repeat(oval[None, :, :, None], len(faces), axis=0)
         return Prediction(1 - faces, masks, masks)
+
+
+def as_the_original_starts(workspace: Workspace, options: dict[str, Any]) -> dict[str, Any]:
+    """The options, in a new workspace with the original's numbers for what is measured by default."""
+    has_session = (workspace.frames("dst") / "merge_session.json").is_file()
+    return options if has_session else ORIGINAL | options
 
 
 def waves(number: int) -> NDArray[np.uint8]:
@@ -107,11 +115,12 @@ class SpokenReport(Report):
 
 @pytest.fixture
 def merged(workspace: Workspace) -> Callable[..., SpokenReport]:
-    """Merge the workspace with the made-up model; options by name, or `model`."""
+    """Merge the workspace with the made-up model; options by name, or `model`; what is measured is the original's."""
 
     def merge(model: FakeModel | None = None, **options: Any) -> SpokenReport:
         report = SpokenReport()
-        run_merge(workspace, MergeOptions(**options), GivenModels(model or FakeModel()), report)
+        chosen = MergeOptions(**as_the_original_starts(workspace, options))
+        run_merge(workspace, chosen, GivenModels(model or FakeModel()), report)
         return report
 
     return merge

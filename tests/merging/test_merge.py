@@ -107,6 +107,30 @@ def test_a_model_that_learned_on_merges_everything_again(clip: Clip, merged: Mer
     assert "iteration 1000 → 1200" in merged(fake_model(iteration=1200)).text
 
 
+def test_another_model_of_the_same_name_and_iteration_merges_everything_again(
+    clip: Clip, merged: Merged, fake_model: Any
+) -> None:
+    clip(3)
+    merged(fake_model(digest="a" * 64))
+    report = merged(fake_model(digest="b" * 64))
+    assert "3 frames were made otherwise (another model of the same name): they are merged again." in report.lines
+    assert "3 of 3 frames are merged already" in merged(fake_model(digest="b" * 64)).text
+
+
+def test_a_renamed_model_has_nothing_to_do(clip: Clip, merged: Merged, fake_model: Any) -> None:
+    clip(3)
+    merged(fake_model(digest="a" * 64))
+    assert "3 of 3 frames are merged already" in merged(fake_model(name="other", digest="a" * 64)).text
+
+
+def test_frames_noted_before_weights_were_known_are_not_merged_again(
+    clip: Clip, merged: Merged, fake_model: Any
+) -> None:
+    clip(3)
+    merged(fake_model())
+    assert "3 of 3 frames are merged already" in merged(fake_model(digest="a" * 64)).text
+
+
 def test_another_morph_factor_makes_all_frames_anew(
     workspace: Workspace, clip: Clip, merged: Merged, fake_model: Any
 ) -> None:

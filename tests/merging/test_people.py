@@ -47,7 +47,9 @@ class ByName(GivenModels):
 
 def merge(workspace: Workspace, **options: Any) -> SpokenReport:
     report = SpokenReport()
-    run_merge(workspace, MergeOptions(**({"colour_transfer": "none"} | options)), ByName(), report)
+    run_merge(
+        workspace, MergeOptions(**({"colour_transfer": "none", "erode": 0, "blur": 0} | options)), ByName(), report
+    )
     return report
 
 
@@ -85,7 +87,7 @@ def test_each_person_has_a_model_and_settings(workspace: Workspace, face: Callab
     mask = read_picture(workspace.merged_mask / "00002.png")[:, :, 0] > 0
     assert mask[:, :120].sum() > 1.3 * mask[:, 120:].sum() > 0
     assert "Model white for *_0.jpg, iteration 7" in report.text
-    made = json.loads((workspace.frames("dst") / "merge_session.json").read_text(encoding="utf-8"))["made"]
+    made = json.loads((workspace.frames("dst") / "merge_made.json").read_text(encoding="utf-8"))
     assert {(one["model"], one["iteration"], one["frames"]) for one in made} == {
         ("white", 7, "1-3"),
         ("waves", 1000, "1-3"),

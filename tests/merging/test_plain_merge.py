@@ -12,7 +12,7 @@ from dfl.bench.plain_merge import PLAIN_TRANSFERS, can_be_plain, plain_merge
 from dfl.merging.face_in_frame import cut_out, merge_face
 from dfl.merging.finished import compose
 from dfl.merging.masks import FacePrediction
-from dfl.merging.settings import MergeSettings
+from dfl.merging.settings import ORIGINAL, MergeSettings
 
 
 def test_makes_the_recorded_frames(shared: Path, agrees: Any) -> None:
@@ -38,7 +38,7 @@ def test_makes_the_recorded_frames(shared: Path, agrees: Any) -> None:
 
 @pytest.mark.parametrize("transfer", [one for one in PLAIN_TRANSFERS if one != "none"])
 def test_makes_what_merging_makes(transfer: Any) -> None:
-    settings = MergeSettings(colour_transfer=transfer, steady_mask=0, steady_landmarks=False)
+    settings = MergeSettings(**(ORIGINAL | {"colour_transfer": transfer, "steady_mask": 0, "steady_landmarks": False}))
     assert can_be_plain(settings)
     model, frame, landmarks = FakeModel(), waves(3), face_at(120, 90, 90)
     crop = cut_out(frame, landmarks, model.face_type, model.resolution, black_from_edge=True)
@@ -56,4 +56,4 @@ def test_makes_what_merging_makes(transfer: Any) -> None:
 
 def test_leaves_settings_alone_that_it_does_not_know() -> None:
     for given in ({"erode": 10}, {"mode": "raw-rgb"}, {"colour_transfer": "lct"}, {"mode": "seamless"}):
-        assert not can_be_plain(MergeSettings(**{"colour_transfer": "rct", **given}))
+        assert not can_be_plain(MergeSettings(**(ORIGINAL | given)))

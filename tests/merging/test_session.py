@@ -10,6 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dfl.base.errors import UserError
+from dfl.merging.merge import run_merge
+from dfl.merging.open_models import GivenModels
+from dfl.merging.options import MergeOptions
 from dfl.merging.session import (
     Person,
     Session,
@@ -20,6 +23,9 @@ from dfl.merging.session import (
     spelled,
     write_session,
 )
+from dfl.workspace import Workspace
+
+from .conftest import SpokenReport
 
 CHANGES = st.fixed_dictionaries(
     {},
@@ -47,6 +53,7 @@ def test_every_frame_has_what_was_set_last_for_it_and_keeps_it_on_disk(tmp_path:
             if spans is None or is_in(number, spans):
                 wanted[number] |= changes
     path = tmp_path / "merge_session.json"
+    path.unlink(missing_ok=True)
     write_session(path, session)
     for kept in (session, read_session(path)):
         assert {number: at(kept, number) for number in wanted} == wanted
@@ -73,7 +80,7 @@ def test_a_file_written_by_hand_inherits_from_the_range_before(tmp_path: Path) -
     path.write_text(json.dumps({"format": 1, "ranges": ranges}), encoding="utf-8")
     session = read_session(path)
     assert (session.settings_at(50).erode, session.settings_at(50).blur) == (5, 9)
-    assert session.settings_at(39).blur == 0
+    assert session.settings_at(39).blur == "auto"
 
 
 def test_people_are_kept_and_changed(tmp_path: Path) -> None:
@@ -153,3 +160,46 @@ def test_frames_are_named_by_ranges() -> None:
     for wrong in ("", "a", "5-", "9-3", "-4", "1,,2", "1.5", "30"):
         with pytest.raises(UserError):
             parse_spans(wrong, known)
+
+
+def test_a_file_edited_while_a_merge_runs_keeps_the_edit(workspace: Workspace, clip: Any, fake_model: Any) -> None:
+    clip(3)
+    path = workspace.frames("dst") / "merge_session.json"
+    edited = {"format": 1, "ranges": [{"from": 1, "options": {"erode": 7}}]}
+
+    class Editing(fake_model):  # type: ignore[misc]
+        def predict(self, faces: Any) -> Any:
+            path.write_text(json.dumps(edited), encoding="utf-8")
+            return super().predict(faces)
+
+    run_merge(workspace, MergeOptions(blur=3), GivenModels(Editing()), SpokenReport())
+    assert json.loads(path.read_text(encoding="utf-8")) == edited
+    report = SpokenReport()
+    run_merge(workspace, MergeOptions(), GivenModels(fake_model()), report)
+    assert "→ 7" in report.text
+
+
+def test_a_file_edited_while_a_merge_begins_keeps_the_edit(workspace: Workspace, clip: Any, fake_model: Any) -> None:
+    clip(3)
+    path = workspace.frames("dst") / "merge_session.json"
+    edited = json.dumps({"format": 1, "ranges": [{"from": 1, "options": {"erode": 7}}]})
+
+    class Opening(GivenModels):
+        def swap(self, name: str | None, morph: float) -> Any:
+            path.write_text(edited, encoding="utf-8")
+            return super().swap(name, morph)
+
+    report = SpokenReport()
+    run_merge(workspace, MergeOptions(blur=3), Opening(fake_model()), report)
+    assert path.read_text(encoding="utf-8") == edited
+    assert "merge_session.json was edited while this run began" in report.text
+
+
+def test_a_file_of_an_older_program_is_read_and_loses_what_was_made(tmp_path: Path) -> None:
+    path = tmp_path / "merge_session.json"
+    made = [{"frames": "1-3", "model": "a", "iteration": 5}]
+    path.write_text(json.dumps({"format": 1, "ranges": [{"from": 0, "options": {"blur": 9}}], "made": made}), "utf-8")
+    session = read_session(path)
+    assert session.first_settings.blur == 9
+    assert write_session(path, session)
+    assert "made" not in json.loads(path.read_text(encoding="utf-8"))

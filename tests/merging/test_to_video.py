@@ -31,7 +31,7 @@ from dfl.video.read import read_frames
 from dfl.video.write import Shown, VideoForm, write_video
 from dfl.workspace import Workspace
 
-from .conftest import FakeModel, SpokenReport, add_face, face_at, waves
+from .conftest import FakeModel, SpokenReport, add_face, as_the_original_starts, face_at, waves
 
 TICK = Fraction(1, 12800)
 STEP = 512  # 25 frames a second
@@ -90,7 +90,7 @@ def to_video(workspace: Workspace) -> Callable[..., SpokenReport]:
     """Merge to video with the made-up model; options by name, or `model`."""
 
     def do(model: FakeModel | None = None, **options: Any) -> SpokenReport:
-        report, chosen = SpokenReport(), MergeOptions(**{"to_video": True} | options)
+        report, chosen = SpokenReport(), MergeOptions(**{"to_video": True} | as_the_original_starts(workspace, options))
         source = open_video_source(workspace, chosen, report)
         run_merge_to_video(workspace, chosen, GivenModels(model or FakeModel()), report, source)
         return report

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from dfl.base.report import Report
 from dfl.faceset.faceset import list_faceset
+from dfl.merging.extraction_notes import read_notes
 from dfl.merging.face_in_frame import STILL
 from dfl.merging.faces_of_clip import ClipFrame, match_faces
 from dfl.merging.tracks import cuts_of, link_faces, with_tracks
@@ -102,7 +103,7 @@ def test_cuts_are_taken_from_extraction(workspace: Workspace) -> None:
         found_line("00005.png"),
     ]
     (workspace.frames("dst") / "found_faces.jsonl").write_text("\n".join(lines), encoding="utf-8")
-    assert cuts_of(workspace, clip, unread, Report()) == {"00002", "00004"}
+    assert cuts_of(workspace, clip, read_notes(workspace), unread, Report()) == {"00002", "00004"}
 
 
 def test_cuts_are_looked_for_once_where_nobody_knows_them(workspace: Workspace) -> None:
@@ -110,6 +111,6 @@ def test_cuts_are_looked_for_once_where_nobody_knows_them(workspace: Workspace) 
     other = np.random.default_rng(1).integers(0, 256, (180, 240, 3), np.uint8)
     pictures = [waves(1), waves(1), other, other, other]
     (workspace.frames("dst") / "found_faces.jsonl").write_text('{"options": {}}\n', encoding="utf-8")
-    assert cuts_of(workspace, clip, lambda _: iter(pictures), Report()) == {"00003"}
-    assert cuts_of(workspace, clip, unread, Report()) == {"00003"}
-    assert cuts_of(workspace, clip[1:], lambda _: iter(pictures[1:]), Report()) == {"00003"}
+    assert cuts_of(workspace, clip, read_notes(workspace), lambda _: iter(pictures), Report()) == {"00003"}
+    assert cuts_of(workspace, clip, read_notes(workspace), unread, Report()) == {"00003"}
+    assert cuts_of(workspace, clip[1:], read_notes(workspace), lambda _: iter(pictures[1:]), Report()) == {"00003"}

@@ -31,6 +31,7 @@ class GreenIsFace:
 
     face_type: FaceType
     iteration: int = 3
+    digest: str = ""
 
     def predict(self, faces: NDArray[np.float32]) -> NDArray[np.float32]:
         assert faces.shape[1:] == (256, 256, 3)
@@ -121,6 +122,8 @@ def test_a_run_cuts_faces_out_by_xseg_and_again_when_xseg_has_learned_on(workspa
         assert np.corrcoef(mask[inside], frame[inside][:, 1])[0, 1] > 0.7, "the mask follows what XSeg saw"
     assert "3 of 3 frames are merged already" in merge(workspace, GreenIsFace(FaceType.HEAD)).text
     assert "xseg_iteration 3 → 4" in merge(workspace, GreenIsFace(FaceType.HEAD, iteration=4)).text
+    merge(workspace, GreenIsFace(FaceType.HEAD, digest="a" * 64))
+    assert "another model of the same name" in merge(workspace, GreenIsFace(FaceType.HEAD, digest="b" * 64)).text
 
 
 def test_without_an_xseg_model_the_way_out_is_told(workspace: Workspace) -> None:

@@ -233,3 +233,14 @@ def test_a_full_disk_is_said_before_anything_is_written(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="Saving the model"):
         write_set(tmp_path, a_set(1))
     assert list(Path(tmp_path).iterdir()) == []
+
+
+def test_a_set_is_known_by_its_weights(tmp_path):
+    digests = []
+    for name, iteration, step in (("a", 5, 0.0), ("b", 5, 1.0), ("c", 9, 0.0)):
+        saved = a_set(iteration)
+        weights = {key: array + np.asarray(step, array.dtype) for key, array in a_set(5).weights.items()}
+        write_set(tmp_path / name, replace(saved, weights=weights))
+        digests.append(read_set(tmp_path / name).digest)
+    assert digests[0] == digests[2] != digests[1]
+    assert len(digests[0]) == 64

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from dfl.base.errors import Stopped
-from dfl.base.options import Options, bounds, declared
+from dfl.base.options import Options, bounds, declared, number_or_words
 
 Reader = Callable[[str], str]
 
@@ -53,6 +53,28 @@ def _number(answer: str, default: float) -> float:
     except ValueError:
         return default
     return value if math.isfinite(value) else default
+
+
+def ask_number_or(
+    text: str,
+    default: int | str,
+    words: Sequence[str],
+    *,
+    low: float,
+    high: float,
+    help: str = "",
+    read: Reader = read_line,
+) -> int | str:
+    """Ask for a whole number or one of a few words; out of range is clipped, anything else takes the default."""
+    while True:
+        answer = read(f"[{default}] {text} ( {'/'.join(words)} or {low:g}..{high:g} ?:help ) : ").lower()
+        if answer == "?":
+            print(help)
+            continue
+        if answer in words:
+            return answer
+        value = _number(answer, math.nan)
+        return default if math.isnan(value) else int(min(max(value, low), high))
 
 
 def ask_yes(text: str, default: bool, *, help: str = "", read: Reader = read_line) -> bool:
@@ -118,6 +140,9 @@ def ask_options(
         elif field.annotation in (int, float):
             whole = field.annotation is int
             answers[name] = ask_number(question, default, low=low, high=high, whole=whole, help=help, read=read)
+        elif either := number_or_words(field.annotation):
+            words, low, high = either
+            answers[name] = ask_number_or(question, default, words, low=low, high=high, help=help, read=read)
         else:
             answers[name] = ask_text(question, str(default), choices=choices, help=help, read=read)
     return answers

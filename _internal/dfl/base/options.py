@@ -1,7 +1,7 @@
 """An option is declared once: this gives the flag, the question, the saved value, the check and the manual's line."""
 
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
@@ -74,3 +74,15 @@ def bounds(field: FieldInfo) -> tuple[float | None, float | None]:
     low = next((part.ge for part in field.metadata if getattr(part, "ge", None) is not None), None)
     high = next((part.le for part in field.metadata if getattr(part, "le", None) is not None), None)
     return low, high
+
+
+def number_or_words(kind: Any) -> tuple[tuple[str, ...], float, float] | None:
+    """Words, smallest and largest number of `Annotated[int, Field(ge=1, le=9)] | Literal["auto"]`; None for others."""
+    parts = get_args(kind)
+    words = tuple(word for part in parts if get_origin(part) is Literal for word in get_args(part))
+    for part in parts:
+        if words and get_origin(part) is Annotated and get_args(part)[0] is int:
+            low, high = bounds(get_args(part)[1])
+            if low is not None and high is not None:
+                return words, low, high
+    return None

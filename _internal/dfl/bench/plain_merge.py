@@ -22,7 +22,7 @@ from dfl.faces.masks import hull_mask
 from dfl.merging.faces_of_clip import ClipFrame
 from dfl.merging.masks import FacePrediction
 from dfl.merging.networks import SwapModel
-from dfl.merging.settings import ColourTransfer, MergeSettings
+from dfl.merging.settings import ORIGINAL, ColourTransfer, MergeSettings
 from dfl.samples.colour_transfer import hist_match
 
 PLAIN_MODES = ("overlay", "hist-match", "seamless")
@@ -32,7 +32,7 @@ PLAIN_TRANSFERS: tuple[ColourTransfer, ...] = ("none", "rct", "idt", "idt-m", "s
 def can_be_plain(settings: MergeSettings) -> bool:
     """Whether plain_merge knows these settings; smoothing over time, which it does not do, may be on."""
     named = {"mode", "colour_transfer", "steady_mask", "steady_landmarks"}
-    is_default = settings.model_dump(exclude=named) == MergeSettings().model_dump(exclude=named)
+    is_default = settings.model_dump(exclude=named) == MergeSettings(**ORIGINAL).model_dump(exclude=named)
     is_known = settings.mode in PLAIN_MODES and settings.colour_transfer in PLAIN_TRANSFERS
     return is_default and is_known and not (settings.is_seamless and settings.colour_transfer != "none")
 

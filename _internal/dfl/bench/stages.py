@@ -25,7 +25,7 @@ from dfl.merging.faces_of_clip import match_faces
 from dfl.merging.merge import run_merge
 from dfl.merging.open_models import GivenModels
 from dfl.merging.options import MergeOptions
-from dfl.merging.settings import MergeSettings
+from dfl.merging.settings import ORIGINAL, MergeSettings
 from dfl.models.prediction import Prediction
 from dfl.workspace import Workspace
 
@@ -35,6 +35,7 @@ class MirrorModel:
 
     name = "mirror"
     iteration = 0
+    digest = ""
     face_type = FaceType.FULL
     settings: dict[str, Any] = {}  # noqa: RUF012 - never written to
 
@@ -60,6 +61,7 @@ def bench_extract(workspace: Workspace, report: Report) -> None:
 # Modes and colour transfers that are measured, each with what the original was seen to take for it: CPU milliseconds of
 # a frame of 1280x720, reading and writing included, on a Zen 4.
 MERGES: tuple[tuple[dict[str, Any], int | None], ...] = (
+    ({"colour_transfer": "auto", "erode": "auto", "blur": "auto"}, None),
     ({"mode": "original"}, None),
     ({"colour_transfer": "none"}, None),
     ({"colour_transfer": "rct"}, 81),
@@ -99,11 +101,11 @@ def bench_merge(workspace: Workspace, resolution: int, report: Report) -> None:
     plain_frames = [frame for frame in clip if frame.faces][:_PLAIN_FRAMES]
     report.line(f"{head}\n|---|---|---|---|---|")
     for given, original in MERGES:
-        settings = MergeSettings(**given)
+        settings = MergeSettings(**(ORIGINAL | given))
         measured = plain_frames if can_be_plain(settings) else []
-        wall, _, frames = _merging(workspace, model, MergeOptions(**given))
+        wall, _, frames = _merging(workspace, model, MergeOptions(**(ORIGINAL | given)))
         plain = [plain_cpu(measured, model, settings)] if measured else []
-        _, cpu, _ = _merging(workspace, model, MergeOptions(workers=1, **given))
+        _, cpu, _ = _merging(workspace, model, MergeOptions(workers=1, **(ORIGINAL | given)))
         plain += [plain_cpu(measured, model, settings)] if measured else []
         each = 1000 * cpu / frames
         others = [original, 1000 * float(np.mean(plain)) if plain else None]

@@ -47,9 +47,7 @@ TRAIN = {
 }
 # Warped samples teach what both faces share; the rest of the time without them brings detail.
 WARPED_SHARE = 0.6
-MERGE = MergeOptions(
-    model="demo", mask_mode="dst", blur=30, colour_transfer="mkl-m", sharpen_mode="gaussian", sharpen_amount=2
-)
+MERGE = MergeOptions(model="demo", mask_mode="dst", sharpen_mode="gaussian", sharpen_amount=2)
 
 
 def run(workspace: Workspace, options: DemoOptions, report: Report) -> None:

@@ -151,12 +151,14 @@ def _find_in_part(find: FindInFrames, settings: FindSettings, job: FindJob) -> P
     """Find and note the faces of a part's frames. One that cannot be read is told, and the rest goes on."""
     read: list[SourceFrame] = []
     thumbnails: list[NDArray[np.uint8] | None] = []
+    shapes: list[tuple[int, int] | None] = []
 
     def pictures() -> Iterator[Picture | None]:
         for frame in job.part.read():
             stop_if_asked()
             read.append(replace(frame, picture=None))
             thumbnails.append(None if frame.picture is None else thumbnail(frame.picture))
+            shapes.append(None if frame.picture is None else (frame.picture.shape[1], frame.picture.shape[0]))
             yield frame.picture
 
     try:
@@ -167,10 +169,11 @@ def _find_in_part(find: FindInFrames, settings: FindSettings, job: FindJob) -> P
     except Exception:  # noqa: BLE001 - told with the frame that it comes from
         read.clear()
         thumbnails.clear()
+        shapes.clear()
         found = _one_by_one(find, pictures(), read)
     failed = tuple((frame.name, frame.problem) for frame in read if frame.problem and frame.name in job.wanted)
     try:
-        rows = zip(read, found, thumbnails, strict=True)
+        rows = zip(read, found, thumbnails, shapes, strict=True)
         note(settings.journal, [_found(*row) for row in rows if not row[0].problem and row[0].name in job.wanted])
     except UserError as error:
         return PartResult(failed, error)
@@ -192,9 +195,11 @@ def _one_by_one(find: FindInFrames, pictures: Iterator[Picture | None], read: li
     return found
 
 
-def _found(frame: SourceFrame, faces: FrameFaces, edge: NDArray[np.uint8] | None) -> FoundFrame:
+def _found(
+    frame: SourceFrame, faces: FrameFaces, edge: NDArray[np.uint8] | None, shape: tuple[int, int] | None
+) -> FoundFrame:
     kept = tuple(Face(face.box, face.landmarks, face.confidence) for face in faces.faces)
-    return FoundFrame(frame.name, frame.facts, kept, faces.is_cut, edge)
+    return FoundFrame(frame.name, frame.facts, kept, faces.is_cut, edge, shape)
 
 
 def _each_alone(finder: PictureFinder, pictures: Iterable[Picture | None]) -> Iterator[FrameFaces]:

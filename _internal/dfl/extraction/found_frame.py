@@ -33,6 +33,7 @@ class FoundFrame:
     """A frame that was searched: its file as it was then, its faces, and whether a scene begins with it.
 
     thumbnail: of video.cuts, (32, 32) uint8, where the frames before or after were searched by another process.
+    shape: width and height of the picture, by which merging sees that frames were enlarged; None in older journals.
     """
 
     frame: str
@@ -40,6 +41,7 @@ class FoundFrame:
     faces: tuple[Face, ...]
     is_cut: bool = False
     thumbnail: NDArray[np.uint8] | None = None
+    shape: tuple[int, int] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in the journal."""
@@ -49,6 +51,8 @@ class FoundFrame:
         ]
         facts = [self.facts.size, self.facts.mtime_ns, self.facts.crc]
         values: dict[str, Any] = {"frame": self.frame, "facts": facts, "cut": self.is_cut, "faces": faces}
+        if self.shape is not None:
+            values["shape"] = list(self.shape)
         if self.thumbnail is not None:
             values["thumbnail"] = base64.b64encode(self.thumbnail.tobytes()).decode("ascii")
         return values
@@ -64,7 +68,16 @@ def found_frame(values: dict[str, Any]) -> FoundFrame:
     thumbnail = None
     if "thumbnail" in values:
         thumbnail = np.frombuffer(base64.b64decode(values["thumbnail"]), np.uint8).reshape(_THUMBNAIL)
-    return FoundFrame(str(values["frame"]), FrameFacts(size, mtime_ns, crc), faces, bool(values["cut"]), thumbnail)
+    return FoundFrame(
+        str(values["frame"]), FrameFacts(size, mtime_ns, crc), faces, bool(values["cut"]), thumbnail, _shape(values)
+    )
+
+
+def _shape(values: dict[str, Any]) -> tuple[int, int] | None:
+    if "shape" not in values:  # noted by an older program
+        return None
+    width, height = (int(number) for number in values["shape"])
+    return width, height
 
 
 def _rounded(values: NDArray[np.float32]) -> list[float]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from dfl.base.pictures import FloatPicture
 from dfl.merging.settings import STATISTICAL_TRANSFERS, ColourTransfer
+from dfl.merging.skin import measure_light, relight
 from dfl.samples import colour_transfer as transfers
 from dfl.samples.colour_transfer import Colours, Formula, hist_match, lct, mix, mkl, rct
 from dfl.samples.colour_transport import Random, idt, sot
@@ -99,8 +100,8 @@ def recolour(
             return mix(face * area, seen * area, random)
         case "none":
             return face
-        case "auto":
-            raise AssertionError("auto is replaced by what was chosen before anything is merged")
+        case "skin" | "auto":
+            return relight(face, measure_light(face, seen, area[:, :, 0]))
 
 
 def match_histogram(face: FloatPicture, seen: FloatPicture, area: FloatPicture | None, threshold: int) -> FloatPicture:

@@ -21,15 +21,19 @@ from dfl.merging.box import Box, as_float, box_in_frame, box_of, cut_face, put_b
 from dfl.merging.cloning import cloned
 from dfl.merging.colours import ColourPair, Random, is_statistical, match_histogram, measure, recolour
 from dfl.merging.masks import (
+    MASK_SCALE,
     SMALLEST_VALUE,
     FaceMask,
     FacePrediction,
     choose_mask,
+    is_soft,
     shape_mask,
+    soften_mask,
     unshaped_mask,
 )
 from dfl.merging.operations import blur_along, mixed, sharpen, to_float
 from dfl.merging.settings import MergeSettings
+from dfl.merging.skin import Light, measure_light, relight, without_what_is_no_skin
 from dfl.samples.filters import motion_blur
 
 XSEG_SIDE = 256
@@ -95,12 +99,14 @@ class FaceMeasures:
     """What is measured of a predicted face before it is blended, and smoothed over time where that is asked for.
 
     mask: (R, R) float32 0..1, chosen but not shaped. colours: what a transfer goes by whose colours are smoothed. grey:
-    uint8, the frame's own face at _GREY_SIDE, where masks are smoothed: by it they are moved onto one another.
+    uint8, the frame's own face at _GREY_SIDE, where masks are smoothed: by it they are moved onto one another. light:
+    what the transfer skin gives the face, and what the seamless modes go by.
     """
 
     mask: NDArray[np.float32]
     colours: ColourPair | None = None
     grey: NDArray[np.uint8] | None = None
+    light: Light | None = None
 
 
 def cut_out(
@@ -160,14 +166,15 @@ def measure_face(frame: Picture, crop: FaceCrop, prediction: FacePrediction, set
 
     mask = choose_mask(settings.mask_mode, prediction, hull)
     grey = _to_grey(crop.picture) if settings.steady_mask else None
-    is_steady = settings.steady_colours and settings.transfers_first and is_statistical(settings.colour_transfer)
+    light = measure_light(prediction.face, crop.picture, mask) if settings.needs_light else None
+    is_steady = settings.steady_colours and settings.transfers_first and is_statistical(settings.transfer)
     if not is_steady:
-        return FaceMeasures(mask, grey=grey)
+        return FaceMeasures(mask, grey=grey, light=light)
     face = prediction.face
     if face.shape[0] != crop.side:
         face = as_float(cv2.resize(face, (crop.side, crop.side), interpolation=cv2.INTER_AREA))
     area = (mask > 0)[:, :, None].astype(np.float32)
-    return FaceMeasures(mask, measure(settings.colour_transfer, face, crop.picture, area), grey)
+    return FaceMeasures(mask, measure(settings.transfer, face, crop.picture, area), grey, light)
 
 
 def _to_grey(picture: FloatPicture) -> NDArray[np.uint8]:
@@ -193,15 +200,20 @@ def merge_face(
     now when left out. In mode raw-predict the patch is the predicted picture itself, of the model's size.
     """
     measures = measures or measure_face(frame, crop, prediction, settings)
-    if settings.is_raw:
-        mask = unshaped_mask(measures.mask)
-    else:
-        mask = shape_mask(measures.mask, settings.erode, settings.blur, like_original=settings.like_original)
+    mask = unshaped_mask(measures.mask) if settings.is_raw else _shaped(measures.mask, settings)
     if settings.mode == "raw-predict":
         small = mask.at_face_size(prediction.face.shape[0])
         return Patch(whole(prediction.face), prediction.face, np.ones_like(small), small)
     pasting = _Pasting(frame, crop, prediction.face, mask, measures, settings, motion)
     return pasting.patch(random or np.random.default_rng(0))
+
+
+def _shaped(mask: NDArray[np.float32], settings: MergeSettings) -> FaceMask:
+    side = MASK_SCALE * mask.shape[0]
+    erode, blur = settings.edge(side)
+    if not settings.like_original and is_soft(blur, side):
+        return soften_mask(mask, erode, blur)
+    return shape_mask(mask, erode, blur, like_original=settings.like_original)
 
 
 def _square_in_frame(frame: Picture, to_face: Matrix, side: int) -> Box:
@@ -306,9 +318,12 @@ class _Pasting:
     def _blended(self, random: Random) -> FloatPicture:
         """The face in the frame's pixels, with everything that the settings add."""
         settings, face = self._settings, self._face
-        if settings.transfers_first:
+        if settings.needs_light:
+            assert self._measures.light is not None, "measured where the settings need it"
+            face = relight(face, self._measures.light)
+        elif settings.transfers_first:
             seen, colours = self._crop.picture, self._measures.colours
-            face = recolour(settings.colour_transfer, face, seen, self._area, random, colours)
+            face = recolour(settings.transfer, face, seen, self._area, random, colours)
         if settings.mode == "hist-match":
             within = self._area if settings.masked_hist_match else None
             face = match_histogram(face, self._crop.picture, within, settings.hist_match_threshold)
@@ -322,14 +337,18 @@ class _Pasting:
         return put_back(face, self.box, self._to_pasted, edge_goes_on=not self._settings.like_original)
 
     def _cloned(self, pasted: FloatPicture) -> FloatPicture:
-        """With the light of the frame; as it is where the mask is next to nothing."""
+        """With the light of the frame; as it is where the mask is next to nothing.
+
+        Hair, a hand or a beard at the mask's edge would give the whole face its colour. So the face comes in the light
+        of the frame's skin already, and what is no skin in the frame is taken for the face's own.
+        """
         levels = [level / 10 for level in range(1, 10) if (self.frame_mask > level / 10).any()]
         if not levels:
             return pasted
         inside = self.frame_mask[:, :, 0] > levels[0]
         if self._settings.like_original:
             return _cloned_in_bytes(pasted, self._frame[self.box.slices], inside)
-        return cloned(pasted, self.backdrop, inside)
+        return cloned(pasted, without_what_is_no_skin(self.backdrop, pasted), inside)
 
     @cached_property
     def _area(self) -> FloatPicture:
@@ -341,8 +360,8 @@ class _Pasting:
         """Cut the pasted face out again, change it, and bring it back to where it was."""
         settings, crop = self._settings, self._crop
         face = cut_face(mixed(self.backdrop, pasted, self.frame_mask), self.box, crop.to_face, crop.side)
-        if settings.is_seamless and settings.colour_transfer != "none":
-            face = recolour(settings.colour_transfer, face, crop.picture, self._area, random)
+        if settings.is_seamless and settings.transfer != "none":
+            face = recolour(settings.transfer, face, crop.picture, self._area, random)
         if settings.mode == "seamless-hist-match":
             face = match_histogram(face, crop.picture, None, settings.hist_match_threshold)
         length, degrees = self._motion_seen()

@@ -10,6 +10,7 @@ from dfl.base.files import list_pictures
 from dfl.base.pictures import Points
 from dfl.base.report import Report
 from dfl.faceset.faceset import FaceFile, list_faceset
+from dfl.merging.belonging import Belonging
 from dfl.merging.face_in_frame import STILL, Motion
 from dfl.workspace import Workspace
 
@@ -20,12 +21,13 @@ _NAMES_SHOWN = 5
 class ClipFace:
     """A face of a frame. landmarks: (68, 2) float32 frame pixels. file: its aligned picture.
 
-    Known when the clip was gone through: track, the face's number from frame to frame within one shot; its motion;
-    calm_landmarks, without their tremble.
+    Known when the clip was gone through: check, what tells whether it belongs to the frame, None where that is sure;
+    track, the face's number from frame to frame within one shot; its motion; calm_landmarks, without their tremble.
     """
 
     landmarks: Points
     file: FaceFile
+    check: Belonging | None = None
     track: int | None = None
     motion: Motion = STILL
     calm_landmarks: Points | None = None

@@ -1,7 +1,7 @@
 """One frame from its file to the merged picture: read, cut, measured, blended and written."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -21,12 +21,16 @@ from dfl.merging.tasks import FaceTask, FrameTask
 
 @dataclass(frozen=True, eq=False)
 class CutFrame:
-    """A frame that was read, with its faces cut out for their models."""
+    """A frame that was read, with its faces cut out for their models.
+
+    refused: faces that do not belong to it and were left out of its task: name, and why.
+    """
 
     task: FrameTask
     content: bytes  # the frame's file; empty when the frame comes straight from a clip
     picture: Picture
     faces: tuple[ShownFace, ...]
+    refused: tuple[tuple[str, str], ...] = ()
 
     @property
     def size(self) -> int:
@@ -84,7 +88,15 @@ class FrameWork:
         return self.cut_picture(task, decode_picture(content, str(task.path)), content)
 
     def cut_picture(self, task: FrameTask, picture: Picture, content: bytes = b"") -> CutFrame:
-        """Cut the faces out of a frame's picture. UserError when a face's landmarks cannot be used."""
+        """Cut the faces out of a frame's picture, but those of another frame.
+
+        UserError when a face's landmarks cannot be used.
+        """
+        refused = {
+            face.name: why for face in task.faces if face.check and (why := face.check.refusal(picture, content))
+        }
+        if refused:
+            task = replace(task, faces=tuple(face for face in task.faces if face.name not in refused))
         faces = []
         for face in task.faces:
             model = self.networks.models[face.model]
@@ -92,7 +104,7 @@ class FrameWork:
             kind = FaceType(model.face_type)
             crop = cut_out(picture, face.landmarks, kind, model.resolution, black_from_edge=black)
             faces.append(self.networks.see(picture, ShownFace(crop, face.model, face.settings)))
-        return CutFrame(task, content, picture, tuple(faces))
+        return CutFrame(task, content, picture, tuple(faces), tuple(refused.items()))
 
     def look(self, cut: CutFrame, predictions: Sequence[FacePrediction]) -> SeenFrame:
         """Measure what the frame's neighbours and its own blending need."""

@@ -16,11 +16,30 @@ from typing import Any, Self
 from dfl.base.files import mendable, write_text
 
 Look = Mapping[str, Any]  # JSON values: how a frame is made
+# What a network is known by where the digest of its weights is known: then its name and iteration do not count.
+DIGESTS = {"weights": ("model", "iteration"), "xseg_weights": ("xseg_iteration",)}
 
 
 def name_of(look: Look) -> str:
     """A short text that differs for different looks."""
-    return hashlib.sha256(json.dumps(look, sort_keys=True).encode()).hexdigest()[:16]
+    faces = [_without(face, [name for key in DIGESTS if key in face for name in DIGESTS[key]]) for face in _faces(look)]
+    known_by = {**look, "faces": faces} if faces else look
+    return hashlib.sha256(json.dumps(known_by, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _faces(look: Look) -> Iterable[Mapping[str, Any]]:
+    faces = look.get("faces", [])
+    return faces if isinstance(faces, list) and all(isinstance(face, dict) for face in faces) else []
+
+
+def _without(values: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    gone = set(names)
+    return {name: value for name, value in values.items() if name not in gone}
+
+
+def _older(look: Look) -> Look:
+    """The look as programs noted it that did not know weights by their digest."""
+    return {**look, "faces": [_without(face, DIGESTS) for face in _faces(look)]}
 
 
 class Journal:
@@ -45,7 +64,8 @@ class Journal:
 
     def has(self, stem: str, source: str, look: Look) -> bool:
         """Whether a frame was made from this source in this way."""
-        return self._done.get(stem) == (source, name_of(look))
+        done = self._done.get(stem)
+        return done is not None and done[0] == source and done[1] in (name_of(look), name_of(_older(look)))
 
     def look_of(self, stem: str) -> Look | None:
         """How a frame was made; None for one that was not."""

@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dfl.faces.face_type import FaceType
-from dfl.merging.journal import Look
+from dfl.merging.journal import DIGESTS, Look
 from dfl.merging.networks import Networks
 from dfl.merging.output import FrameFiles
 from dfl.merging.tasks import FrameTask
 
 _CHANGES_SHOWN = 6
+_DIGEST_DIGITS = 16
 
 
 def look_of(task: FrameTask, networks: Networks, files: FrameFiles | None = None) -> Look:
@@ -26,16 +27,23 @@ def look_of(task: FrameTask, networks: Networks, files: FrameFiles | None = None
 def _face_look(task: FrameTask, place: int, networks: Networks) -> dict[str, Any]:
     face = task.faces[place]
     model = networks.models[face.model]
-    xseg = {"xseg_iteration": networks.xseg.iteration} if networks.xseg and face.settings.needs_xseg else {}
+    xseg: dict[str, Any] = {}
+    if networks.xseg and face.settings.needs_xseg:
+        xseg = {"xseg_iteration": networks.xseg.iteration, **_digest("xseg_weights", networks.xseg.digest)}
     return {
         "model": model.name,
         "iteration": model.iteration,
+        **_digest("weights", model.digest),
         "resolution": model.resolution,
         "face_type": FaceType(model.face_type).file_name,
         **model.settings,
         **xseg,
         **face.settings.deciding(),
     }
+
+
+def _digest(name: str, digest: str) -> dict[str, str]:
+    return {name: digest[:_DIGEST_DIGITS]} if digest else {}
 
 
 def source_of(tasks: Sequence[FrameTask], place: int) -> str:
@@ -69,13 +77,21 @@ def changes(before: Look, now: Look) -> list[str]:
     said: dict[str, None] = {}
     for old, new in _pairs(before, now):
         for name in {**old, **new}:
-            if name in old and name in new and old[name] != new[name] and name != "faces":
+            if name in DIGESTS:
+                if name in old and name in new and old[name] != new[name] and _same_iteration(old, new, name):
+                    said["another model of the same name"] = None
+            elif name in old and name in new and old[name] != new[name] and name != "faces":
                 said[f"{name} {old[name]} → {new[name]}"] = None
             elif name in new and name not in old:
                 said[f"{name} {new[name]}"] = None
     if len(before.get("faces", ())) != len(now["faces"]):
         said[f"swapped faces {len(before.get('faces', ()))} → {len(now['faces'])}"] = None
     return list(said)[:_CHANGES_SHOWN]
+
+
+def _same_iteration(old: Mapping[str, Any], new: Mapping[str, Any], digest: str) -> bool:
+    """Whether nothing else tells the two networks apart."""
+    return all(old.get(name) == new.get(name) for name in DIGESTS[digest])
 
 
 def _pairs(before: Look, now: Look) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:

@@ -20,6 +20,7 @@ MASK_SCALE = 4  # mask pixels to one pixel of the model's picture
 SMALLEST_VALUE = 1 / 255  # below it a mask is 0
 # From this side on OpenCV's erosion takes longer than ours (measured).
 _LARGE_ELLIPSE = 20
+_SOFT = 0.08  # of the mask's side
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class FacePrediction:
 class FaceMask:
     """A mask in the face's square of side `size`, kept only where it may differ from 0.
 
+    size: four times the model's side; the model's own for a soft mask.
+
     values: (h, w) float32, its top-left pixel at (left, top) of the square.
     """
 
@@ -61,6 +64,9 @@ class FaceMask:
         side: R, or with super resolution 4R, the mask's own.
         """
         small = np.zeros((side, side, 1), np.float32)
+        if side > self.size:  # a soft mask, and super resolution
+            own = self.at_face_size(self.size)
+            return as_float(cv2.resize(own, (side, side), interpolation=cv2.INTER_LINEAR))[:, :, None]
         if side == self.size:
             small[(*self.box.slices, 0)] = self.values
             return small
@@ -134,6 +140,40 @@ def shape_mask(mask: NDArray[np.float32], erode: int, blur: int, *, like_origina
     if blur > 0 and kept.values.size:
         kept = _cut(_blurred(kept, blur | 1), square)
     return FaceMask(np.clip(kept.values, 0, 1), kept.left, kept.top, kept.size)
+
+
+def soften_mask(mask: NDArray[np.float32], erode: int, blur: int) -> FaceMask:
+    """As shape_mask, for an edge that is so soft that the mask's own size shows it as well: (R, R), many times cheaper.
+
+    Between the odd kernels of that size erosion is a mix of two.
+    """
+    side = mask.shape[0]
+    whole = FaceMask(mask, 0, 0, side)
+    if erode:
+        steps, rest = divmod(((abs(erode) | 1) - 1) / MASK_SCALE, 2)
+        kernel, share = 2 * int(steps) + 1, np.float32(rest / 2)
+        narrow, wide = (_by_ellipse(mask, size, is_wider=erode < 0) for size in (kernel, kernel + 2))
+        whole = FaceMask(narrow * (1 - share) + wide * share, 0, 0, side)
+    rim = max(blur // (2 * MASK_SCALE), 1)
+    kept = _cut(whole, Box(rim, rim, side - rim, side - rim))
+    if not kept.values.size or not kept.values.any():
+        return _cut(whole, Box(0, 0, 0, 0))
+    sigma = (0.3 * (((blur | 1) - 1) * 0.5 - 1) + 0.8) / MASK_SCALE  # as OpenCV takes it for a kernel of side `blur`
+    padded = _padded(kept, rim)
+    values = cv2.GaussianBlur(padded.values, (2 * rim + 1, 2 * rim + 1), sigma, borderType=cv2.BORDER_CONSTANT)
+    values = np.clip(as_float(values), 0, 1)
+    return FaceMask(np.where(values < SMALLEST_VALUE, np.float32(0), values), padded.left, padded.top, side)
+
+
+def is_soft(blur: int, mask_side: int) -> bool:
+    """Whether an edge is so soft that `soften_mask` shows it. mask_side: of the mask at four times the model's size."""
+    return blur >= _SOFT * mask_side
+
+
+def _by_ellipse(mask: NDArray[np.float32], side: int, is_wider: bool) -> NDArray[np.float32]:
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    way = cv2.dilate if is_wider else cv2.erode
+    return as_float(way(mask, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0))
 
 
 def unshaped_mask(mask: NDArray[np.float32]) -> FaceMask:

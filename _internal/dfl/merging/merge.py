@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from dfl.base.errors import UserError
-from dfl.base.files import need_space, remove_parts
+from dfl.base.files import need_space, remove_parts, write_json
 from dfl.base.pictures import Picture, decode_picture, read_picture
 from dfl.base.processes import worker_count
 from dfl.base.report import Report
@@ -14,13 +14,11 @@ from dfl.merging.looks import changes, look_of, source_of
 from dfl.merging.open_models import Models, SavedModels
 from dfl.merging.options import MergeOptions
 from dfl.merging.output import FrameFiles, delete_leftovers, files_of
-from dfl.merging.pipeline import FrameOutcome, merge_frames
+from dfl.merging.pipeline import FrameOutcome, Work, merge_frames
 from dfl.merging.plan import MergePlan, make_plan, with_answers
-from dfl.merging.session import NAME as SESSION_NAME
-from dfl.merging.session import write_session
 from dfl.merging.sheet import write_sheet
 from dfl.merging.tasks import FrameTask, with_neighbours
-from dfl.merging.tell import made_by, say_failures, say_how, tell_done
+from dfl.merging.tell import made_by, say_failures, say_how, say_refused, tell_done
 from dfl.merging.to_video import VideoMerge
 from dfl.merging.tracks import read_in_threads
 from dfl.merging.video_source import VideoSource, open_video_source
@@ -31,6 +29,7 @@ from dfl.workspace import Workspace
 
 FACTS_NAME = "merge.json"
 JOURNAL_NAME = "merge.journal"
+MADE_NAME = "merge_made.json"
 # Of an uncompressed frame of 8 bits: what picture and mask take in each format.
 _SHARES = {"png": 0.65, "png16": 1.6, "exr": 1.8}
 _FAILURES_IN_A_ROW = 25
@@ -83,44 +82,54 @@ def run_merge(workspace: Workspace, options: MergeOptions, models: Models, repor
             (files.folder / FACTS_NAME).unlink(missing_ok=True)
         work = FrameWork(plan.networks, plan.base.resolution, files)
         failed: list[FrameOutcome] = []
+        strangers: list[FrameOutcome] = []  # never noted, so that each run looks at them and tells
         try:
             with report.progress("Merging", len(todo)) as progress:
                 tasks = with_neighbours(plan.tasks, todo)
                 for outcome in until_hopeless(merge_frames(tasks, work, plan.networks, workers)):
                     progress.advance()
                     place = outcome.frame.place
-                    if outcome.error is None:
+                    if outcome.refused:
+                        strangers.append(outcome)
+                    elif outcome.error is None:
                         journal.add(outcome.frame.stem, sources[place], looks[place])
                     else:
                         failed.append(outcome)
         finally:
-            plan.session.made = made_by(plan.tasks, journal)
-            write_session(workspace.frames("dst") / SESSION_NAME, plan.session)
+            write_json(workspace.frames("dst") / MADE_NAME, made_by(plan.tasks, journal))
     left = delete_leftovers(files, stems)
     if left:
         report.line(f"{left} merged pictures were deleted: their frames are no longer in data_dst.")
     say_failures(workspace, failed, report)
+    say_refused(strangers, report)
     whole = plan.asked_for - {outcome.frame.place for outcome in failed} | done
     if not whole and failed[0].error:
         raise failed[0].error
-    tell_done(plan, files.folder / FACTS_NAME, whole, failed, options.mark, report)
+    tell_done(plan, files.folder / FACTS_NAME, whole, failed, strangers, options.mark, report)
 
 
 def run_merge_to_video(
     workspace: Workspace, options: MergeOptions, models: Models, report: Report, source: VideoSource
 ) -> None:
     """Merge the frames of a clip straight into result and result_mask."""
-    plan = make_plan(workspace, options, models, source.frames, source.pictures, report)
+    clip = source.clip.path, (source.clip.width, source.clip.height)
+    plan = make_plan(workspace, options, models, source.frames, source.pictures, report, clip)
     workers = worker_count(options.workers)
     if options.contact_sheet:
         write_sheet(workspace, plan, workers, report, source.pictures)
         return
     video = VideoMerge(workspace, options, source, plan, report)
     say_how(plan, report)
-    failed = video.merge_missing(
-        plan.work, lambda tasks, work: until_hopeless(merge_frames(tasks, work, plan.networks, workers))
-    )
+    strangers: list[FrameOutcome] = []
+
+    def outcomes(tasks: Iterable[FrameTask], work: Work) -> Iterator[FrameOutcome]:
+        for outcome in until_hopeless(merge_frames(tasks, work, plan.networks, workers)):
+            strangers.extend([outcome] if outcome.refused else [])
+            yield outcome
+
+    failed = video.merge_missing(plan.work, outcomes)
     say_failures(workspace, failed, report)
+    say_refused(strangers, report)
     video.finish()
 
 

@@ -24,13 +24,16 @@ FACES_PER_BATCH = 8
 class SwapModel(Protocol):
     """A trained model as merging sees it. predict: (N, R, R, 3) float32 BGR 0..1, any N; called from one thread.
 
-    settings: what else decides its pictures (AMP's morph factor), JSON values.
+    settings: what else decides its pictures (AMP's morph factor), JSON values. digest: of its weights, as another model
+    may have the same name and iteration; empty where it is not known.
     """
 
     @property
     def name(self) -> str: ...
     @property
     def iteration(self) -> int: ...
+    @property
+    def digest(self) -> str: ...
     @property
     def resolution(self) -> int: ...
     @property

@@ -47,11 +47,15 @@ class Work(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class FrameOutcome:
-    """What became of one frame: what `finish` gave back, or in `error` why it could not be merged."""
+    """What became of one frame: what `finish` gave back, or in `error` why it could not be merged.
+
+    refused: faces that do not belong to it and stay as they are: name, and why.
+    """
 
     frame: FrameTask
     error: Exception | None = None
     made: Any = None
+    refused: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +172,9 @@ class _Run:
         faces.set_result(frame.seen)
         return frame
 
-    def _finish(self, frame: "Future[SeenFrame]", around: list["Future[SeenFaces]"]) -> Any:
+    def _finish(
+        self, frame: "Future[SeenFrame]", around: list["Future[SeenFaces]"]
+    ) -> tuple[Any, tuple[tuple[str, str], ...]]:
         # The pool begins what it is given in order, so all of these have begun: waiting cannot last for ever.
         seen, near = frame.result(), [faces.result() for faces in around if faces.exception() is None]
         is_reworked = any(face.settings.reworks_face for face in seen.cut.task.faces)
@@ -178,7 +184,7 @@ class _Run:
             self._room.wait_for(lambda: self._blending < most)
             self._blending += 1
         try:
-            return self._work.finish(seen, near)
+            return self._work.finish(seen, near), seen.cut.refused
         finally:
             with self._room:
                 self._blending -= 1
@@ -192,9 +198,9 @@ def _frames_at_once(workers: int, frame_bytes: int, memory: int) -> int:
 
 def _outcome(task: FrameTask, future: "Future[Any]") -> FrameOutcome:
     try:
-        made = future.result()
+        made, refused = future.result()
     except FileFailed as failed:
         raise failed.reason from failed
     except Exception as error:  # noqa: BLE001 - this frame's failure; the rest goes on
         return FrameOutcome(task, error)
-    return FrameOutcome(task, made=made)
+    return FrameOutcome(task, made=made, refused=refused)

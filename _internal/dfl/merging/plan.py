@@ -11,7 +11,9 @@ from dfl.base.asking import ask_options
 from dfl.base.errors import UserError
 from dfl.base.pictures import Picture
 from dfl.base.report import Report
-from dfl.merging.choose import choose_transfer, spread
+from dfl.merging.check_clip import check_clip
+from dfl.merging.choose import choose, spread
+from dfl.merging.extraction_notes import read_notes
 from dfl.merging.faces_of_clip import ClipFace, ClipFrame
 from dfl.merging.frame import FrameWork
 from dfl.merging.networks import Networks, SwapModel
@@ -29,7 +31,7 @@ from dfl.merging.session import (
     read_session,
     write_session,
 )
-from dfl.merging.settings import MergeSettings
+from dfl.merging.settings import AUTO, MergeSettings
 from dfl.merging.tasks import FaceTask, FrameTask
 from dfl.merging.tracks import Place, Reader, cuts_of, link_faces, with_tracks
 from dfl.workspace import Workspace
@@ -81,21 +83,26 @@ def make_plan(
     clip: Sequence[ClipFrame],
     read: Reader,
     report: Report,
+    video: tuple[Path, tuple[int, int]] | None = None,
 ) -> MergePlan:
     """Decide what is to be done, and keep the session, unless this is only a look (a contact sheet).
 
-    read: gives frames' pictures. UserError when options contradict each other, or a model cannot be opened.
+    read: gives frames' pictures. video: file and frame size of the clip that they come from, if from no pictures.
+    UserError when options contradict each other, when faces are not those of the frames, or when a model cannot be
+    opened.
     """
     path = workspace.frames("dst") / NAME
     session = read_session(path)
     numbers = frame_numbers([frame.stem for frame in clip])
     spans = parse_spans(options.frames, numbers) if options.frames else None
     _change(session, options, spans, workspace)
+    notes = read_notes(workspace)
+    clip = check_clip(clip, notes, read, report, video)
     ways = _all_settings(session)
     tracks: list[list[Place]] = []
     if session.people or any(one.motion_blur or one.is_steadied for one in ways):
         needs_cuts = any(one.motion_blur or one.is_steadied for one in ways)
-        cuts = cuts_of(workspace, clip, read, report) if needs_cuts else set()
+        cuts = cuts_of(workspace, clip, notes, read, report) if needs_cuts else set()
         tracks = link_faces(clip, cuts)
         calm = any(one.steady_landmarks for one in ways) and not _are_smoothed(workspace)
         clip = with_tracks(clip, tracks, calm=calm)
@@ -108,12 +115,15 @@ def make_plan(
         if chosen["made_for"] == _made_for(key, session, networks, base)
     }
     tasks = _Tasks(session, owners, base.name).of(clip, numbers)
-    if any(face.settings.colour_transfer == "auto" for task in tasks for face in task.faces):
+    if any(face.settings.waits for task in tasks for face in task.faces):
         work = FrameWork(networks, base.resolution)
         _choose(session, tasks, work, base, lambda some: read([clip[task.place] for task in some]), report)
         tasks = _Tasks(session, owners, base.name).of(clip, numbers)
-    if not options.contact_sheet:
-        write_session(path, session)
+    if not options.contact_sheet and not write_session(path, session):
+        report.warn(
+            f"{NAME} was edited while this run began: the edit stays and counts from the next run on. What was given "
+            "with this run counts for it, and is not kept."
+        )
     return MergePlan(session, tasks, networks, base, spans)
 
 
@@ -209,11 +219,10 @@ class _Tasks:
                 return None
             key, model, settings = person_key(person), person.model or self.base_name, person.settings(of_frame)
             settings = settings.model_copy(update={name: getattr(of_frame, name) for name in _OF_FRAME})
-        if settings.colour_transfer == "auto" and key in self.session.chosen:
-            settings = settings.model_copy(update={"colour_transfer": self.session.chosen[key]["colour_transfer"]})
+        settings = settings.resolved(self.session.chosen.get(key, {}))
         calm = face.calm_landmarks if settings.steady_landmarks and not settings.like_original else None
         landmarks = face.landmarks if calm is None else calm
-        return FaceTask(landmarks, face.file.name, model, settings, face.motion, face.track, key)
+        return FaceTask(landmarks, face.file.name, model, settings, face.motion, face.track, key, face.check)
 
 
 def person_key(person: Person) -> str:
@@ -229,9 +238,10 @@ def _made_for(key: str, session: Session, networks: Networks, base: SwapModel) -
     return {
         "model": model.name,
         "iteration": model.iteration,
+        "weights": model.digest,
         "mode": settings.mode,
         "mask_mode": settings.mask_mode,
-        "erode": settings.erode,
+        **{name: getattr(settings, name) for name in AUTO},
     }
 
 
@@ -250,13 +260,16 @@ def _choose(
     }
     for key, own in waiting.items():
         looks = spread([task for task in own if task.faces])
-        transfer, seams = choose_transfer(looks, pictures_of(looks), work, report)
+        choice = choose(looks, pictures_of(looks), work, report)
+        if choice is None:
+            continue
         made_for = _made_for(key, session, work.networks, base)
-        session.chosen[key] = {"colour_transfer": transfer, "seams": seams, "made_for": made_for}
-        told = ", ".join(f"{name} {seam:.1f}" for name, seam in sorted(seams.items(), key=lambda one: one[1]))
+        session.chosen[key] = {**choice.settings, "seams": choice.seams, "made_for": made_for}
+        told = ", ".join(f"{name} {seam:.1f}" for name, seam in sorted(choice.seams.items(), key=lambda one: one[1]))
+        what = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in choice.settings.items())
         whose = "" if key == EVERYONE else f" for {key}"
-        report.line(f"Colour transfer{whose}: {transfer} is chosen. Seams: {told}.")
+        report.line(f"Chosen{whose} on {len(looks)} frames: {what}. Seam with {told}.")
 
 
 def _waits(face: FaceTask, key: str) -> bool:
-    return face.person == key and face.settings.colour_transfer == "auto"
+    return face.person == key and face.settings.waits

@@ -1,20 +1,22 @@
-"""How a clip is merged: which settings each frame has, whose faces are swapped by which model, what made the pictures.
+"""How a clip is merged: which settings each frame has, whose faces are swapped by which model.
 
-`data_dst/merge_session.json`, meant to be read and edited by people. Format: docs/formats.md. It holds no numbers of
-frames that are done: the journal beside the merged pictures does.
+`data_dst/merge_session.json`, meant to be read and edited by people, also while a merge runs: it is written before
+frames are merged, never at the end, and never over an edit. Format: docs/formats.md. It holds no numbers of frames that
+are done: the journal beside the merged pictures does.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import ValidationError
 
 from dfl.base.errors import UserError
 from dfl.base.files import read_json, write_json
-from dfl.merging.settings import ColourTransfer, MergeSettings
+from dfl.merging.settings import AUTO, MergeSettings
 
 NAME = "merge_session.json"
 FORMAT = 1
@@ -47,13 +49,13 @@ class Session:
     """What is kept in the file. Frames are numbered as `frame_numbers` says.
 
     people: with any, all other faces stay as they are. chosen: what `auto` settings became, by what they were chosen
-    for. made: which frames were made by which model and iteration, for people to read.
+    for. in_file: what the file held when it was read or written, None without a file.
     """
 
     people: list[Person] = field(default_factory=list)
     morph_factor: float = 1.0
     chosen: dict[str, Any] = field(default_factory=dict)
-    made: list[dict[str, Any]] = field(default_factory=list)
+    in_file: Any = field(default=None, compare=False, repr=False)
     # (first frame, settings), rising; the settings hold up to the next one's first frame.
     _ranges: list[tuple[int, MergeSettings]] = field(default_factory=lambda: [(0, MergeSettings())])
 
@@ -133,7 +135,6 @@ class Session:
             "people": people,
             "morph_factor": self.morph_factor,
             "chosen": self.chosen,
-            "made": self.made,
         }
 
 
@@ -149,9 +150,24 @@ def read_session(path: Path) -> Session:
         raise UserError(f"{path} is not as expected: {reason}.", _MEND) from error
 
 
-def write_session(path: Path, session: Session) -> None:
-    """Keep a session, whole or not at all."""
-    write_json(path, session.to_json())
+def write_session(path: Path, session: Session) -> bool:
+    """Keep a session, whole or not at all; False, and nothing is written, where the file was edited in the meantime.
+
+    A file that says the same already stays as it is.
+    """
+    values = json.loads(json.dumps(session.to_json()))
+    if path.is_file():
+        try:
+            now = read_json(path)
+        except UserError:  # an edit of this moment, half written
+            return False
+        if now == values:
+            return True
+        if now != session.in_file:
+            return False
+    write_json(path, values)
+    session.in_file = values
+    return True
 
 
 def _session(values: Any) -> Session:
@@ -171,15 +187,21 @@ def _session(values: Any) -> Session:
         chosen={
             key: entry
             for key, entry in dict(values.get("chosen", {})).items()
-            if isinstance(entry, dict)
-            and "made_for" in entry
-            and entry.get("colour_transfer") in get_args(ColourTransfer)
+            if isinstance(entry, dict) and "made_for" in entry and _is_choice(entry)
         },
-        made=list(values.get("made", [])),
+        in_file=values,
     )
     if ranges:
         session._ranges = ranges
     return session
+
+
+def _is_choice(entry: Mapping[str, Any]) -> bool:
+    try:
+        MergeSettings(**{name: entry[name] for name in AUTO if name in entry})
+    except ValidationError:
+        return False
+    return True
 
 
 def _person(entry: Mapping[str, Any]) -> Person:

@@ -1,6 +1,9 @@
 """How a face is put into its frame: every setting of the merge, declared once. Nothing heavy is imported."""
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from dfl.base.options import Options, option
 
@@ -17,19 +20,27 @@ MaskMode = Literal[
     "xseg-prd*xseg-dst",
     "learned-prd*learned-dst*xseg-prd*xseg-dst",
 ]
-ColourTransfer = Literal["none", "rct", "lct", "mkl", "mkl-m", "idt", "idt-m", "sot-m", "mix-m", "auto"]
+ColourTransfer = Literal["none", "rct", "lct", "mkl", "mkl-m", "idt", "idt-m", "sot-m", "mix-m", "skin", "auto"]
+Erode = Annotated[int, Field(ge=-400, le=400)] | Literal["auto"]
+Blur = Annotated[int, Field(ge=0, le=400)] | Literal["auto"]
 SharpenMode = Literal["none", "box", "gaussian"]
 
 RAW_MODES = ("raw-rgb", "raw-predict")
 # Transfers that look at a picture's mean colours and their spread alone: what can be smoothed over time.
 STATISTICAL_TRANSFERS = ("rct", "lct", "mkl", "mkl-m")
+# What may be `auto`; and what erode and blur then are where nothing was measured, in shares of the mask's side.
+AUTO = ("erode", "blur", "colour_transfer")
+PLAIN_EDGE = (0.03, 0.16)
+# What the original starts with in their place.
+ORIGINAL: dict[str, Any] = {"erode": 0, "blur": 0, "colour_transfer": "rct"}
 MOST_NEIGHBOURS = 12  # frames before and after one that may be looked at for its sake
 _BLENDED = {"mode": ("overlay", "hist-match", "seamless", "seamless-hist-match")}
 _BLENDING = ("motion_blur", "colour_transfer", "sharpen_mode", "sharpen_amount", "denoise", "bicubic", "colour_degrade")
 
 
 class MergeSettings(Options):
-    """The original's settings, in the order of its questions. The defaults are those its merger window starts with.
+    """The original's settings, in the order of its questions. The defaults are those its merger window starts with, but
+    for those that its users tune by eye: what meets the frame at the mask's edge is measured.
 
     Sizes of erode and blur are in mask pixels: the mask is four times as large as the model's picture, so 4 is about
     one pixel of the predicted face.
@@ -55,20 +66,17 @@ class MergeSettings(Options):
         "What is cut out: the whole square, the landmarks' hull (dst), the model's masks, or XSeg's.",
         ask="Choose mask mode",
     )
-    erode: int = option(
-        0,
-        "Shrink the mask by this much; negative widens it.",
+    erode: Erode = option(
+        "auto",
+        "Shrink the mask by this much; negative widens it; auto: by the measured seam. The original starts with 0.",
         ask="Choose erode mask modifier",
-        minimum=-400,
-        maximum=400,
         only_if=_BLENDED,
     )
-    blur: int = option(
-        0,
-        "Soften the mask's edge over this width.",
+    blur: Blur = option(
+        "auto",
+        "Soften the mask's edge over this width; auto: by the measured seam and the face's size in the frame. The "
+        "original starts with 0.",
         ask="Choose blur mask modifier",
-        minimum=0,
-        maximum=400,
         only_if=_BLENDED,
     )
     motion_blur: int = option(
@@ -87,9 +95,9 @@ class MergeSettings(Options):
         maximum=50,
     )
     colour_transfer: ColourTransfer = option(
-        "rct",
-        "Give the swapped face the colours of the face it covers; -m: inside the mask; auto: what shows the weakest "
-        "seam on this clip.",
+        "auto",
+        "Give the swapped face the colours of the face it covers; -m: inside the mask; skin: the light that its skin "
+        "needs to meet the frame's; auto: what shows the weakest seam on this clip. The original starts with rct.",
         ask="Color transfer to predicted face",
         only_if=_BLENDED,
     )
@@ -137,7 +145,8 @@ class MergeSettings(Options):
     two_pass: bool = option(False, "Show the model its own merged face and take its second answer: nearer to src.")
     steady_mask: int = option(
         2,
-        "Smooth the mask over so many frames before and after, within one shot; 0: not.",
+        "Smooth the mask, and the light of the transfer skin, over so many frames before and after, within one shot; "
+        "0: not.",
         minimum=0,
         maximum=MOST_NEIGHBOURS,
     )
@@ -150,8 +159,36 @@ class MergeSettings(Options):
     )
     steady_landmarks: bool = option(True, "Take the tremble out of landmarks that extraction did not smooth.")
     like_original: bool = option(
-        False, "Repeat what the original does wrong (see the manual), to go on with a clip that it began."
+        False,
+        "Repeat what the original does wrong (see the manual), to go on with a clip that it began; what is auto is as "
+        "the original starts: erode 0, blur 0, colour transfer rct.",
     )
+
+    @property
+    def waits(self) -> bool:
+        """Whether something is to be measured before a face can be merged."""
+        return self.is_blended and not self.like_original and any(getattr(self, name) == "auto" for name in AUTO)
+
+    def resolved(self, chosen: Mapping[str, Any]) -> "MergeSettings":
+        """With what was chosen for every `auto`; as the original starts where it is to be repeated."""
+        if self.like_original:
+            chosen = ORIGINAL
+        given = {name: chosen[name] for name in AUTO if getattr(self, name) == "auto" and name in chosen}
+        return self.model_copy(update=given) if given else self
+
+    def edge(self, mask_side: int) -> tuple[int, int]:
+        """Erode and blur for a mask of that side."""
+        erode, blur = (0, 0) if self.like_original else (round(share * mask_side) for share in PLAIN_EDGE)
+        return erode if self.erode == "auto" else self.erode, blur if self.blur == "auto" else self.blur
+
+    @property
+    def transfer(self) -> ColourTransfer:
+        """The colour transfer; what fits nearly always where none was chosen yet."""
+        if self.colour_transfer != "auto":
+            return self.colour_transfer
+        if self.like_original:
+            return "rct"
+        return "none" if self.is_seamless else "skin"
 
     @property
     def is_raw(self) -> bool:
@@ -186,9 +223,14 @@ class MergeSettings(Options):
         return 0 if self.like_original else max(self.steady_mask, self.steady_colours)
 
     @property
+    def needs_light(self) -> bool:
+        """Whether the light is measured that the face needs."""
+        return not self.like_original and (self.is_seamless or (self.transfers_first and self.transfer == "skin"))
+
+    @property
     def transfers_first(self) -> bool:
         """Whether colours are transferred before the face is pasted; in the seamless modes they are afterwards."""
-        return self.is_blended and not self.is_seamless and self.colour_transfer != "none"
+        return self.is_blended and not self.is_seamless and self.transfer != "none"
 
     @property
     def reworks_face(self) -> bool:
@@ -204,7 +246,7 @@ class MergeSettings(Options):
         if self.like_original and (self.motion_blur or self.sharpen_amount or self.denoise or self.bicubic):
             return True
         is_sharpened = self.sharpen_amount < 0 or (self.sharpen_amount > 0 and self.sharpen_mode != "none")
-        recoloured_late = self.is_seamless and self.colour_transfer != "none"
+        recoloured_late = self.is_seamless and self.transfer != "none"
         return is_sharpened or recoloured_late or self.mode == "seamless-hist-match"
 
     def deciding(self) -> dict[str, Any]:
@@ -241,7 +283,7 @@ class MergeSettings(Options):
             case "steady_mask" | "steady_landmarks":
                 return self.like_original
             case "steady_colours":
-                is_measured = self.colour_transfer in STATISTICAL_TRANSFERS and not self.is_seamless
+                is_measured = self.transfer in STATISTICAL_TRANSFERS and not self.is_seamless
                 return self.like_original or not (self.is_blended and is_measured)
             case "super_resolution" | "two_pass":
                 # The mask of mode original is the model's own, first answer.

@@ -1,4 +1,4 @@
-"""Smooth masks and colours over the neighbouring frames of a face, and follow what really changes.
+"""Smooth masks, light and colours over the neighbouring frames of a face, and follow what really changes.
 
 A neighbour counts by how near in time it is, and by how little it differs: noise is averaged out, while a hand before
 the mouth or a lamp that is switched on is seen in its own frame, not before and not after.
@@ -17,6 +17,7 @@ from dfl.merging.colours import ColourPair
 from dfl.merging.face_in_frame import FaceMeasures
 from dfl.merging.masks import SMALLEST_VALUE
 from dfl.merging.settings import MergeSettings
+from dfl.merging.skin import Light
 from dfl.samples.colour_transfer import Colours
 
 # Differences of a mask up to about this are noise, averaged over the pixels around.
@@ -26,25 +27,27 @@ _FLOW_SMOOTH = 0.25  # of the square's side
 # A change of a face's mean colour up to about this is noise: of the values 0..1, and in Lab of its 0..100.
 _COLOUR_NOISE = 0.012
 _LAB_SCALE = 100.0
+_LIGHT_NOISE = 0.05  # of the light's logarithms, in the mean
 
 Neighbour = tuple[int, FaceMeasures]  # how many frames away, before or after
 
 
 def steadied(own: FaceMeasures, around: Sequence[Neighbour], settings: MergeSettings) -> FaceMeasures:
-    """`own` with its mask and colours smoothed over its neighbours, as widely as the settings say."""
+    """`own` with its mask, light and colours smoothed over its neighbours, as widely as the settings say."""
     result = own
     if settings.like_original:
         return own
     near = [(distance, face) for distance, face in around if abs(distance) <= settings.steady_mask]
     if near:
-        result = replace(result, mask=_steady_mask(own, near, settings.steady_mask))
+        light = _steady_light(own, near, settings.steady_mask)
+        result = replace(result, mask=_steady_mask(own, near, settings.steady_mask), light=light)
     pairs = [
         (distance, face.colours)
         for distance, face in around
         if abs(distance) <= settings.steady_colours and face.colours
     ]
     if pairs and own.colours:
-        is_lab = settings.colour_transfer == "rct"
+        is_lab = settings.transfer == "rct"
         result = replace(result, colours=_steady_colours(own.colours, pairs, settings.steady_colours, is_lab))
     return result
 
@@ -69,6 +72,19 @@ def _steady_mask(own: FaceMeasures, around: Sequence[Neighbour], reach: int) -> 
     # A trace of a neighbour's mask is none: what lies under any mask counts for the colours.
     total[total < SMALLEST_VALUE] = 0
     return total
+
+
+def _steady_light(own: FaceMeasures, around: Sequence[Neighbour], reach: int) -> Light | None:
+    if own.light is None:
+        return None
+    total, weights = own.light.copy(), 1.0
+    for distance, face in around:
+        if face.light is not None:
+            far = float(np.abs(face.light - own.light).mean()) / _LIGHT_NOISE
+            weight = _time_weight(distance, reach) * float(np.exp(-(far**2)))
+            total += np.float32(weight) * face.light
+            weights += weight
+    return as_float(total / np.float32(weights))
 
 
 def _moved(mask: NDArray[np.float32], grey: NDArray[np.uint8], onto: NDArray[np.uint8]) -> NDArray[np.float32]:

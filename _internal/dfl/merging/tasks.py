@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dfl.base.pictures import Picture, Points
+from dfl.merging.belonging import Belonging
 from dfl.merging.face_in_frame import STILL, Motion
 from dfl.merging.settings import MergeSettings
 
@@ -14,7 +15,7 @@ class FaceTask:
 
     landmarks: (68, 2) frame pixels. name: of its aligned picture. model: by what name the run knows its model. track:
     the same for a face from frame to frame of one shot; None where that is not known. person: whose face it is, as the
-    session calls them.
+    session calls them. check: what tells whether it belongs to the frame; None where that is sure.
     """
 
     landmarks: Points
@@ -24,6 +25,7 @@ class FaceTask:
     motion: Motion = STILL
     track: int | None = None
     person: str = ""
+    check: Belonging | None = None
 
 
 @dataclass(frozen=True, eq=False)

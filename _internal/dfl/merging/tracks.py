@@ -1,13 +1,10 @@
 """Faces over the clip: which faces of consecutive frames are one, never across a cut, and how they move."""
 
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +17,12 @@ from dfl.faces.align import alignment_matrix, transform_points
 from dfl.faces.face_type import FaceType
 from dfl.faces.smoothing import smooth_track
 from dfl.faces.square import overlap
+from dfl.merging.extraction_notes import NotedFrame
 from dfl.merging.face_in_frame import STILL, Motion
 from dfl.merging.faces_of_clip import ClipFace, ClipFrame
 from dfl.video.cuts import begins_scene, thumbnail
 from dfl.workspace import Workspace
 
-# What extraction keeps: a line for each frame, among them whether a scene begins with it.
-_FOUND_NAME = "found_faces.jsonl"
 # What is found here where extraction tells nothing.
 _CUTS_NAME = "merge_cuts.json"
 _SAME_FACE_OVERLAP = 0.3
@@ -36,10 +32,12 @@ Place = tuple[int, int]  # of a frame in the clip, and of a face in it
 Reader = Callable[[Sequence[ClipFrame]], Iterator[Picture | None]]
 
 
-def cuts_of(workspace: Workspace, clip: Sequence[ClipFrame], read: Reader, report: Report) -> set[str]:
+def cuts_of(
+    workspace: Workspace, clip: Sequence[ClipFrame], notes: Mapping[str, NotedFrame], read: Reader, report: Report
+) -> set[str]:
     """Stems of the frames that begin another scene: as extraction saw it, else looked for now and kept."""
     stems = [frame.stem for frame in clip]
-    found = _found_cuts(workspace.frames("dst") / _FOUND_NAME, stems)
+    found = _noted_cuts(notes, stems)
     if found is not None:
         return found
     path = workspace.frames("dst") / _CUTS_NAME
@@ -58,37 +56,19 @@ def cuts_of(workspace: Workspace, clip: Sequence[ClipFrame], read: Reader, repor
     return cuts
 
 
-def _found_cuts(path: Path, stems: Sequence[str]) -> set[str] | None:
-    """From extraction's journal; None where it is missing or does not know every frame."""
-    try:
-        lines = path.read_bytes().split(b"\n")[1:]
-    except OSError:
-        return None
-    known: dict[str, Mapping[str, Any]] = {}
-    for line in lines:
-        with suppress(ValueError, KeyError, TypeError, RecursionError):
-            values = json.loads(line)
-            known[Path(values["frame"]).stem] = values
-    if not all(stem in known for stem in stems):
+def _noted_cuts(notes: Mapping[str, NotedFrame], stems: Sequence[str]) -> set[str] | None:
+    """As extraction saw them; None where it does not know every frame."""
+    if not all(stem in notes for stem in stems):
         return None
     cuts = set()
     before: NDArray[np.uint8] | None = None
     for stem in stems:
-        now = _thumbnail(known[stem])
+        now = notes[stem].thumbnail
         # Where one process searched a frame and another the next, both left thumbnails.
-        if known[stem].get("cut") or (before is not None and now is not None and begins_scene(before, now)):
+        if notes[stem].is_cut or (before is not None and now is not None and begins_scene(before, now)):
             cuts.add(stem)
         before = now
     return cuts
-
-
-def _thumbnail(values: Mapping[str, Any]) -> NDArray[np.uint8] | None:
-    import base64
-
-    try:
-        return np.frombuffer(base64.b64decode(values["thumbnail"]), np.uint8).reshape(32, 32)
-    except (KeyError, ValueError, TypeError):
-        return None
 
 
 def link_faces(clip: Sequence[ClipFrame], cuts: set[str]) -> list[list[Place]]:

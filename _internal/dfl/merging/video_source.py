@@ -1,5 +1,6 @@
 """Frames of data_dst straight from its clip, with their faces: merged without pictures on disk."""
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from dfl.video.encoders import coding_of, need_encoder
 from dfl.video.options import EncodingOptions
 from dfl.video.plan import Plan, Timed, at_constant_rate, read_clip_plan
 from dfl.video.read import CodedFrame, PictureMaker, decode
+from dfl.video.segments import SEGMENT_FRAMES, read_segment, segments
 from dfl.workspace import Workspace
 
 PART_FRAMES = 250  # of one file that is kept when the program stops; H.264 puts a key frame as often anyway
@@ -54,9 +56,24 @@ class VideoSource:
 
     def pictures(self, frames: Sequence[ClipFrame]) -> Iterator[Picture | None]:
         """Pictures of frames of this clip, in order; None for one that cannot be decoded."""
+        if len(frames) * SEGMENT_FRAMES < len(self.frames):
+            yield from self._some(frames)
+            return
         maker = PictureMaker(self.clip)
         for _, coded in self.decoded([frame.stem for frame in frames]):
             yield None if coded is None else maker.make(coded)
+
+    def _some(self, frames: Sequence[ClipFrame]) -> Iterator[Picture | None]:
+        """Pictures of a few frames: only those parts of the clip are decoded that they lie in."""
+        ticks = dict(zip((frame.stem for frame in self.frames), self.ticks, strict=True))
+        parts = segments(self.clip)
+        ends = [part.end - self.clip.start if part.end is not None else 2**62 for part in parts]
+        for frame in frames:
+            wanted = ticks[frame.stem]
+            part = parts[bisect_right(ends, wanted)]
+            found = (seen for seen in read_segment(self.clip, part, _stay_silent) if seen.ticks >= wanted)
+            seen = next(found, None)
+            yield seen.picture if seen is not None and seen.ticks == wanted else None
 
     def decoded(self, stems: Sequence[str]) -> "Iterator[tuple[str, CodedFrame | None]]":
         """Frames by stem, in order, None for one that is not there. What lies between is decoded, no more."""

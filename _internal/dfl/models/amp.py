@@ -28,14 +28,17 @@ def build_amp(options: AmpOptions) -> Amp:
 class AmpSwapModel:
     """A trained AMP model as merging sees it: faces in, Prediction out, morphed by one share for all faces.
 
-    morph: 0..1, the share of src's channels; 1 is src's look, 0 dst's own.
+    morph: 0..1, the share of src's channels; 1 is src's look, 0 dst's own. digest: of its weights.
     """
 
-    def __init__(self, network: Amp, face_type: FaceType, name: str, iteration: int, morph: float) -> None:
+    def __init__(
+        self, network: Amp, face_type: FaceType, name: str, iteration: int, morph: float, digest: str = ""
+    ) -> None:
         self.resolution = network.resolution
         self.face_type = face_type
         self.name = name
         self.iteration = iteration
+        self.digest = digest
         self.settings: dict[str, Any] = {"morph_factor": morph}
         self._morph = np.float32(morph)
         self._swap = compiled(network.swap_for_merging)

@@ -66,9 +66,9 @@ def open_model(
     assert not isinstance(network, XSeg)
     set_weights(network, saved.weights, f"{chosen[0]}_{chosen[1]}")
     if isinstance(network, Saehd):
-        return SwapModel(network, chosen[0], saved.iteration)
+        return SwapModel(network, chosen[0], saved.iteration, saved.digest)
     face_type = FaceType.from_name(saved.options["face_type"])
-    return AmpSwapModel(network, face_type, chosen[0], saved.iteration, morph)
+    return AmpSwapModel(network, face_type, chosen[0], saved.iteration, morph, saved.digest)
 
 
 def open_xseg(models: Path, engine: str | None, report: Report) -> "XsegModel":
@@ -98,7 +98,7 @@ def open_xseg(models: Path, engine: str | None, report: Report) -> "XsegModel":
     network = build_network(saved.class_name, saved.options)
     assert isinstance(network, XSeg)
     set_weights(network, saved.weights, folder.name)
-    return XsegModel(network, FaceType.from_name(saved.options["face_type"]), saved.iteration)
+    return XsegModel(network, FaceType.from_name(saved.options["face_type"]), saved.iteration, saved.digest)
 
 
 def check_xseg_name(models: Path) -> None:

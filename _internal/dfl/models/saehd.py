@@ -145,14 +145,15 @@ class Saehd:
 
 
 class SwapModel:
-    """A trained model as merging sees it: faces in, Prediction out."""
+    """A trained model as merging sees it: faces in, Prediction out. digest: of its weights."""
 
-    def __init__(self, network: Saehd, name: str, iteration: int) -> None:
+    def __init__(self, network: Saehd, name: str, iteration: int, digest: str = "") -> None:
         self.settings: dict[str, Any] = {}
         self.resolution = network.resolution
         self.face_type = network.face_type
         self.name = name
         self.iteration = iteration
+        self.digest = digest
         self._swap = compiled(network.swap_for_merging)
 
     def predict(self, faces: NDArray[np.float32]) -> Prediction:

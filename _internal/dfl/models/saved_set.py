@@ -41,7 +41,8 @@ class SavedSet:
 
     weights and optimizer: arrays by name. history: (iterations, losses) float32, the losses of every iteration: those
     of src and dst, or XSeg's one.
-    state: what training needs beside arrays (seed and the like), JSON values.
+    state: what training needs beside arrays (seed and the like), JSON values. digest: SHA-256 of the weights' file that
+    this was read from, by which a model is known whatever its name; empty for one that was not read.
     """
 
     class_name: str
@@ -51,6 +52,7 @@ class SavedSet:
     optimizer: Arrays = field(default_factory=dict)
     history: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 2), np.float32))
     state: dict[str, Any] = field(default_factory=dict)
+    digest: str = ""
 
 
 def model_folder(models: Path, name: str, class_name: str) -> Path:
@@ -189,6 +191,7 @@ def read_set(folder: Path, warn: Callable[[str], None] = lambda _: None, *, set_
             {} if optimizer is None else optimizer,
             _aligned(history, manifest["iteration"] - known_at, manifest["losses"]),
             manifest["state"],
+            manifest["files"]["weights.safetensors"]["sha256"],
         )
     raise UserError(" ".join(reasons) or f"{folder} holds no finished model.", _way_out(folder))
 

@@ -19,11 +19,12 @@ def build_xseg() -> XSeg:
 
 
 class XsegModel:
-    """A trained XSeg model. face_type: how the faces that it is shown must be cut."""
+    """A trained XSeg model. face_type: how the faces that it is shown must be cut. digest: of its weights."""
 
-    def __init__(self, network: XSeg, face_type: FaceType, iteration: int) -> None:
+    def __init__(self, network: XSeg, face_type: FaceType, iteration: int, digest: str = "") -> None:
         self.face_type = face_type
         self.iteration = iteration
+        self.digest = digest
         self.resolution = network.resolution
         self._draw = compiled(lambda faces: network(faces)[1:])
 

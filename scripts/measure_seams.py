@@ -1,0 +1,76 @@
+"""How strong the edge around a merged face is: as the original starts, by default, and with mode seamless.
+
+    python scripts/measure_seams.py WORKSPACE [--model NAME] [--sheet FILE.png]
+
+The workspace has frames and faces of data_dst and a trained model; nothing is written but the sheet. The seam is that
+of dfl.merging.choose.seam_of, Lab distance along the mask's rim, the mean of ten frames spread over the clip. The sheet
+shows the faces of five of them, cut out and enlarged: untouched, then in each way.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from dfl.base.pictures import Picture, contact_sheet, read_picture, write_picture
+from dfl.base.report import Unheard
+from dfl.faces.align import alignment_matrix
+from dfl.faces.face_type import FaceType
+from dfl.merging.choose import seam_of, spread
+from dfl.merging.face_in_frame import merge_face
+from dfl.merging.faces_of_clip import read_clip
+from dfl.merging.finished import compose
+from dfl.merging.open_models import GivenModels, SavedModels
+from dfl.merging.options import MergeOptions
+from dfl.merging.plan import make_plan
+from dfl.merging.settings import AUTO, ORIGINAL
+from dfl.merging.tracks import read_in_threads
+from dfl.workspace import Workspace
+
+SIDE = 256
+WAYS: dict[str, dict[str, Any]] = {
+    "as the original starts": ORIGINAL,
+    "default": dict.fromkeys(AUTO, "auto"),
+    "seamless": {"mode": "seamless", **dict.fromkeys(AUTO, "auto")},
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("workspace", type=Path)
+    parser.add_argument("--model")
+    parser.add_argument("--sheet", type=Path)
+    arguments = parser.parse_args()
+    workspace, report = Workspace(arguments.workspace.absolute()), Unheard()
+    models = GivenModels(SavedModels(workspace, MergeOptions(), report).swap(arguments.model, 1.0))
+    read = read_in_threads(lambda frame: read_picture(frame.path), 2)
+    clip = read_clip(workspace, report)
+    rows: list[list[Picture]] = [[]]
+    for name, settings in WAYS.items():
+        options = MergeOptions(contact_sheet=True, **settings)
+        plan = make_plan(workspace, options, models, clip, read, report)
+        seams, faces = [], []
+        for task in spread([task for task in plan.tasks if task.faces], 10):
+            cut = plan.work.cut(task)
+            (prediction, *_) = plan.networks.predict(cut.faces)
+            shown = cut.faces[0]
+            patch = merge_face(cut.picture, shown.crop, prediction, shown.settings)
+            seams.append(seam_of(cut.picture, patch))
+            matrix = alignment_matrix(shown.crop.landmarks, SIDE, FaceType.WHOLE)
+            merged = compose(cut.picture, [patch], shown.settings).as_bytes()[0]
+            faces.append([cv2.warpAffine(one, matrix, (SIDE, SIDE)).astype(np.uint8) for one in (cut.picture, merged)])
+        used = shown.settings
+        print(
+            f"{name}: seam {np.mean([seam for seam in seams if seam is not None]):.1f} "
+            f"(colour transfer {used.transfer}, erode {used.erode}, blur {used.blur})"
+        )
+        rows[0] = [own for own, _ in faces[::2]]
+        rows.append([merged for _, merged in faces[::2]])
+    if arguments.sheet:
+        write_picture(arguments.sheet, contact_sheet(rows, SIDE))
+
+
+if __name__ == "__main__":
+    main()
