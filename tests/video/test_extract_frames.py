@@ -33,7 +33,7 @@ written, write = [], extract_frames.write_bytes
 def dying(path, content, durable):
     written.append(path)
     if len(written) == 7:
-        path.with_name(path.stem + ".part-dead" + path.suffix).write_bytes(content[:50])
+        path.with_name(path.stem + ".part-0000dead" + path.suffix).write_bytes(content[:50])
         os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
     write(path, content, durable=durable)
 extract_frames.write_bytes = dying

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dfl.base.errors import UserError
-from dfl.base.files import PART_MARK, list_pictures, mendable, need_space, place_of, replacing
+from dfl.base.files import list_folders, list_pictures, mendable, need_space, place_of, remove_parts, replacing
 from dfl.base.report import Report
 from dfl.faceset.faceset import list_pictures_with_data
 from dfl.faceset.file_names import same_place, why_unsafe
@@ -70,9 +70,7 @@ def _find(folder: Path, by_folder: bool, report: Report) -> tuple[list[PackedFac
 
 def _folders(folder: Path) -> list[Path]:
     """Sub-folders that may be persons, by name."""
-    if not folder.is_dir():
-        return []
-    return sorted(path for path in folder.iterdir() if path.is_dir() and path.name != FOLDER)
+    return [path for path in list_folders(folder) if path.name != FOLDER]
 
 
 def _check_names(faces: Sequence[PackedFace]) -> None:
@@ -123,8 +121,7 @@ def _is_packed(file: BinaryIO, pak: Path, members: Mapping[Place, Member], face:
 
 def _pack(pak: Path, faces: Sequence[PackedFace], report: Report) -> None:
     """Write the pack and compare it with the files, then give it its name."""
-    for left in pak.parent.glob(f"{pak.stem}{PART_MARK}*{pak.suffix}"):
-        left.unlink(missing_ok=True)
+    remove_parts(pak.parent)
     masks = sum(len(face.metadata.xseg_mask or b"") for face in faces)
     need_space(pak.parent, sum(face.size for face in faces) + masks + _ROW_BYTES * len(faces), "Packing")
     with replacing(pak) as part:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures
+from dfl.base.files import list_folders, list_pictures
 from dfl.base.pictures import Picture, decode_picture
 from dfl.base.report import Report
 from dfl.faceset.aligned_face import read_metadata
@@ -35,7 +35,7 @@ def load_pretraining_faces(place: Path, report: Report) -> list[FaceFile]:
     if place.is_file():
         folders = [place]
     elif place.is_dir():
-        folders = [place, *sorted(path for path in place.iterdir() if path.is_dir())]
+        folders = [place, *list_folders(place)]
     else:
         raise UserError(f"There is no {place}.", "Name a folder of aligned faces, or a faceset.pak.")
     faces: list[FaceFile] = []
