@@ -345,5 +345,8 @@ def test_img2_comes_before_img10(tmp_path: Path, names: list[str]) -> None:
 
 
 def test_natural_order_is_the_plain_one_for_our_own_names() -> None:
-    names = [f"{number:05d}.png" for number in range(300)] + [f"{number:05d}_{face}.jpg" for number in range(9) for face in range(3)]  # fmt: skip
-    assert in_natural_order(reversed(names)) == sorted(names, key=lambda name: (name.split(".")[0], name))
+    frames = [f"{number:05d}.png" for number in range(300)]
+    assert in_natural_order(reversed(frames)) == sorted(frames)
+    faces = [f"{number:05d}_{face}.jpg" for number in range(9) for face in range(3)]
+    assert in_natural_order(reversed(faces)) == sorted(faces)
+    assert in_natural_order(reversed([*faces, "00009.jpg"])) == sorted([*faces, "00009.jpg"])

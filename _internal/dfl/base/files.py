@@ -16,7 +16,12 @@ from typing import IO, Any
 
 from dfl.base.errors import UserError
 
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
+PICTURE_SUFFIXES = (
+    *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff", ".bmp", ".dib", ".jp2", ".j2k", ".jpx"),
+    *(".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".gif", ".apng", ".mpo", ".tga", ".dds", ".pcx", ".sgi"),
+)
+# What programs of the system leave in every folder. On macOS also ._name and .DS_Store, hidden as all .names.
+_OF_THE_SYSTEM = ("thumbs.db", "desktop.ini", "icon\r")
 PART_MARK = ".part-"
 MAX_NAME_BYTES = 255  # of one name: ext4, xfs, btrfs, apfs and NTFS (there UTF-16 units, of which there are no more)
 # A file system that cannot sync (some network, FUSE and archive mounts) answers with one of these.
@@ -325,8 +330,8 @@ def natural_key(name: str) -> tuple[Any, ...]:
 
 
 def is_hidden(entry: os.DirEntry[str] | Path) -> bool:
-    """Whether a file or folder is hidden: .name (among them macOS' ._name), or marked so on Windows."""
-    if entry.name.startswith("."):
+    """Whether a file or folder is hidden: .name (among them macOS' ._name), the system's own, or marked on Windows."""
+    if entry.name.startswith(".") or entry.name.lower() in _OF_THE_SYSTEM:
         return True
     if os.name != "nt":
         return False

@@ -21,7 +21,7 @@ from dfl.extraction.journal import Journal, journal_files, read_journal, start_j
 from dfl.extraction.options import ExtractFacesOptions
 from dfl.extraction.people import wanted_tracks
 from dfl.extraction.plan import FramePlan, plan_frames
-from dfl.extraction.source import Part, open_source, part_of
+from dfl.extraction.source import Part, PicturePart, open_source, part_of
 from dfl.extraction.tell import tell_faces
 from dfl.extraction.tracks import link
 from dfl.faces.face_type import FaceType
@@ -82,6 +82,7 @@ def _find(
         "landmarks": landmarks,
         "version": _FINDING_VERSION,
     }
+    signature |= _reading(parts)
     journal = read_journal(file, found_frame)
     if journal is None or (journal.options != signature and not options.redo_deleted_debug):
         journal = start_journal(file, signature, found_frame)
@@ -104,6 +105,14 @@ def _find(
     jobs = [job for job in jobs if job.wanted]
     failed = find_faces(jobs, settings, workers, journal, _slow_finder(detector, options, report), report)
     return journal, [(name, reason) for name, reason in failed if name not in journal.entries]
+
+
+def _reading(parts: list[Part]) -> dict[str, Any]:
+    """What of the frames' order and rotation was other in earlier versions: what these found there counts no more."""
+    pictures = [part for part in parts if isinstance(part, PicturePart)]
+    names = [name for part in pictures for name in part.names]
+    order = {} if names == sorted(names) else {"order": "natural"}
+    return order | ({"turned": True} if any(part.may_be_turned for part in pictures) else {})
 
 
 def _detector(options: ExtractFacesOptions, report: Report) -> Literal["blaze", "hog", "cnn", "s3fd"]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures, mendable, move, place_of, read_json, remove_parts, write_json
+from dfl.base.files import is_hidden, list_pictures, mendable, move, place_of, read_json, remove_parts, write_json
 from dfl.base.report import Report
 from dfl.faceset.aligned_face import AlignedFace, write_face
 from dfl.faceset.faceset import FaceFile
@@ -41,7 +41,7 @@ class Remade:
     def prepare(self, settings: dict[str, Any], report: Report) -> None:
         """Make the folder for these settings, or go on with a stopped run's; results of other ones are moved aside."""
         folder = self.folder
-        if folder.is_dir() and any(folder.iterdir()):
+        if folder.is_dir() and any(not is_hidden(path) for path in folder.iterdir()):
             if self._read_journal().get("settings") == settings:
                 remove_parts(folder)
                 return

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
-from dfl.base.pictures import announced_size
+from dfl.base.pictures import shown_size
 from dfl.base.report import Report
 from dfl.faceset.doubts import Doubt, find_doubts
 from dfl.faceset.faceset import FaceFile, list_faceset
@@ -134,7 +134,7 @@ def _picture_size(path: Path) -> tuple[int, int] | None:
             head = file.read(_HEAD_BYTES)
     except OSError:
         return None
-    height, width = announced_size(head + _END_OF_JPEG)
+    height, width = shown_size(head + _END_OF_JPEG)
     return (height, width) if height and width else None
 
 

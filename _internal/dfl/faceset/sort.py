@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures
+from dfl.base.files import list_pictures, natural_key
 from dfl.base.memory import free_memory
 from dfl.base.report import Report
 from dfl.faceset.best_faces import best_faces, covering_faces
@@ -128,7 +128,7 @@ def _descending(values: NDArray[np.float64]) -> Order:
 
 def _by_name_of_frame(subject: _Subject) -> Order:
     sources = [face.metadata.source_filename for face in subject.faces]
-    return _all(sorted(range(len(sources)), key=sources.__getitem__))
+    return _all(sorted(range(len(sources)), key=lambda index: natural_key(sources[index])))
 
 
 def _one_face(subject: _Subject) -> Order:

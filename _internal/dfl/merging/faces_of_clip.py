@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures
+from dfl.base.frames import list_frames, no_frames
 from dfl.base.pictures import Points
 from dfl.base.report import Report
 from dfl.faceset.faceset import FaceFile, list_faceset
@@ -49,11 +49,9 @@ def read_clip(workspace: Workspace, report: Report) -> list[ClipFrame]:
     UserError when frames or faces are missing, when no face belongs to a frame, or when two frames would have the same
     merged picture.
     """
-    frames = list_pictures(workspace.frames("dst"))
+    frames = list_frames(workspace.frames("dst"), report)
     if not frames:
-        raise UserError(
-            f"There are no frames in {workspace.frames('dst')}.", "Run 2_extract_dst.bat (`dfl extract-frames dst`)."
-        )
+        raise no_frames(workspace.frames("dst"), "Run 2_extract_dst.bat (`dfl extract-frames dst`).")
     return add_faces(workspace, frames, report)
 
 

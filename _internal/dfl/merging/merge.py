@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from dfl.base.errors import UserError
 from dfl.base.files import need_space, remove_parts
-from dfl.base.pictures import Picture, decode_picture, read_picture
+from dfl.base.pictures import Picture, decode_frame, read_picture
 from dfl.base.processes import worker_count
 from dfl.base.report import Report
 from dfl.merging.faces_of_clip import ClipFrame, read_clip
@@ -125,7 +125,7 @@ def run_merge_to_video(
 
 
 def _read_frame(frame: ClipFrame) -> Picture:
-    return decode_picture(read_content(frame.path), str(frame.path))
+    return decode_frame(read_content(frame.path), str(frame.path))
 
 
 def _space(todo: Sequence[FrameTask], files: FrameFiles) -> int:

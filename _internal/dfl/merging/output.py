@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dfl.base.exr import encode_exr
 from dfl.base.files import write_bytes
+from dfl.base.orientation import orientation
 from dfl.base.pictures import FloatPicture, encode_picture
 from dfl.faces.align import alignment_matrix
 from dfl.merging.finished import MergedFrame
@@ -157,8 +158,8 @@ def _is_whole(path: Path) -> bool:
 
 
 def _is_plain_png(content: bytes) -> bool:
-    """Whether a picture file is a PNG of 8-bit colours without alpha: then it can be written again as it is."""
-    return content.startswith(_PNG_START) and content[24:26] == b"\x08\x02"
+    """Whether a picture file is a PNG of 8-bit colours, without alpha and not to be turned: it can be written again."""
+    return content.startswith(_PNG_START) and content[24:26] == b"\x08\x02" and orientation(content) == 1
 
 
 @lru_cache(maxsize=4)

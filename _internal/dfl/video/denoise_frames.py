@@ -26,6 +26,7 @@ from dfl.base.files import (
     write_bytes,
     write_json,
 )
+from dfl.base.frames import list_frames, no_frames
 from dfl.base.pictures import Picture, encode_picture, read_picture
 from dfl.base.processes import worker_count
 from dfl.base.report import Report
@@ -38,6 +39,9 @@ BEFORE = "frames_before_denoise"
 _WORK = "frames_denoising"
 _JOURNAL = "denoise.json"
 _MOST_WARNINGS = 20
+_WRITTEN = (
+    *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff", ".bmp", ".dib", ".jp2", ".ppm", ".pnm"),
+)
 Stamp = list[int]  # a file's size and time of change in nanoseconds
 
 
@@ -53,9 +57,9 @@ def run(workspace: Workspace, options: DenoiseFramesOptions, report: Report) -> 
     """Denoise a side's frames; see `dfl denoise-frames --help`."""
     folder = workspace.frames(options.side)
     _finish_exchange(folder, report)
-    paths = list_pictures(folder)
+    paths = _writable(list_frames(folder, report), report)
     if not paths:
-        raise UserError(f"There are no frames in {folder}.", f"Run extract-frames {options.side} first.")
+        raise no_frames(folder, f"Run extract-frames {options.side} first.")
     frames, is_done = _plan(folder, paths, options, report)
     if is_done:
         report.done(f"The {len(paths)} frames in {folder} are denoised already.", frames=0, failed=0)
@@ -80,6 +84,17 @@ def run(workspace: Workspace, options: DenoiseFramesOptions, report: Report) -> 
     kept = f" The frames as they were are in {before}." if before and before.is_dir() else ""
     text = f"{len(made)} frames in {folder} are denoised (factor {options.factor})."
     report.done(text + kept, frames=len(made), failed=len(failed))
+
+
+def _writable(paths: list[Path], report: Report) -> list[Path]:
+    """The frames of kinds that can be written as well as they can be read; others stay as they are."""
+    others = [path for path in paths if path.suffix.lower() not in _WRITTEN]
+    if others:
+        report.warn(
+            f"{len(others)} frames stay as they are, such as {others[0].name}: that kind is not written. Convert them "
+            "to PNG."
+        )
+    return [path for path in paths if path.suffix.lower() in _WRITTEN]
 
 
 def _finished(folder: Path) -> dict[str, Any]:

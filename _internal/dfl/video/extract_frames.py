@@ -21,6 +21,7 @@ from dfl.base.files import (
     write_bytes,
     write_json,
 )
+from dfl.base.frames import holds_other_pictures, list_frames, no_frames
 from dfl.base.pictures import encode_picture
 from dfl.base.processes import worker_count
 from dfl.base.report import Progress, Report
@@ -84,11 +85,15 @@ def _has_times_of(facts: ClipFacts, clip: Clip) -> bool:
 
 def _uses_own_pictures(workspace: Workspace, side: Side, report: Report) -> bool:
     """Whether the user gave pictures instead of a clip: they are the frames."""
-    pictures = list_pictures(workspace.frames(side))
     has_video = workspace.root.is_dir() and any(
         path.stem.lower() == f"data_{side}" for path in workspace.root.iterdir() if path.is_file()
     )
-    if not pictures or has_video:
+    if has_video:
+        return False
+    pictures = list_frames(workspace.frames(side), report)
+    if not pictures:
+        if holds_other_pictures(workspace.frames(side)):
+            raise no_frames(workspace.frames(side), "")
         return False
     report.done(
         f"No data_{side} video in {workspace.root}: the {len(pictures)} pictures in {workspace.frames(side)} are used.",
