@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures, mendable, move, need_space, remove_parts
+from dfl.base.files import is_hidden, list_pictures, mendable, move, need_space, remove_parts
 from dfl.base.processes import worker_count
 from dfl.base.report import Report
 from dfl.extraction.cut_faces import CutFrame, CutJob, CutSettings, CutTask, cut_faces, cut_frame
@@ -232,7 +232,8 @@ def _cut_journal(aligned: Path, debug: Path, signature: dict[str, Any], report: 
     """The journal to go on with, or a new one when the folder holds other faces (which are moved) or none."""
     file = aligned / _CUT_FILE
     journal = read_journal(file, cut_frame)
-    content = {path.name for path in aligned.iterdir()} - journal_files(file) if aligned.is_dir() else set()
+    shown = {path.name for path in aligned.iterdir() if not is_hidden(path)} if aligned.is_dir() else set()
+    content = shown - journal_files(file)
     if journal and journal.options != signature:
         changed = [name for name, value in signature.items() if journal.options.get(name) != value]
         told = ", ".join(f"{name} {journal.options.get(name)} -> {signature[name]}" for name in changed)
