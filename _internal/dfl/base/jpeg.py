@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from dfl.base.errors import UserError
 
+SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")
 MAX_PAYLOAD = 65533
 _START_OF_SCAN = 0xDA
 _END = b"\xff\xd9"

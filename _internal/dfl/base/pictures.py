@@ -116,9 +116,9 @@ def encode_picture(picture: NDArray[Any], suffix: str, quality: int = 90) -> byt
     """
     if suffix.lower() == ".png" and _fits_encode_png(picture):
         return encode_png(picture)
-    suffix = {".jfif": ".jpg", ".apng": ".png", ".jpx": ".jp2", ".j2k": ".jp2"}.get(suffix.lower(), suffix)
-    flags = {".jpg": cv2.IMWRITE_JPEG_QUALITY, ".jpeg": cv2.IMWRITE_JPEG_QUALITY, ".webp": cv2.IMWRITE_WEBP_QUALITY}
-    parameters = [flags[suffix.lower()], quality] if suffix.lower() in flags else []
+    suffix = ".jpg" if suffix.lower() in jpeg.SUFFIXES else suffix.lower()
+    flags = {".jpg": cv2.IMWRITE_JPEG_QUALITY, ".webp": cv2.IMWRITE_WEBP_QUALITY}
+    parameters = [flags[suffix], quality] if suffix in flags else []
     try:
         done, buffer = cv2.imencode(suffix, picture, parameters)
     except cv2.error:

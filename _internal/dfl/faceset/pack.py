@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from dfl.base import jpeg
 from dfl.base.errors import UserError
 from dfl.base.files import list_folders, list_pictures, mendable, need_space, place_of, remove_parts, replacing
 from dfl.base.report import Report
@@ -56,7 +57,7 @@ def _find(folder: Path, by_folder: bool, report: Report) -> tuple[list[PackedFac
     faces: list[PackedFace] = []
     for listing in persons or [top]:
         listing.tell(report)
-        packed = [face for face in listing.faces if face.path.suffix.lower() in (".jpg", ".jpeg")]
+        packed = [face for face in listing.faces if face.path.suffix.lower() in jpeg.SUFFIXES]
         if len(packed) < len(listing.faces):
             report.warn(f"{listing.folder}: {len(listing.faces) - len(packed)} faces are no JPEGs and are not packed.")
         kept += len(list_pictures(listing.folder)) - len(packed)
