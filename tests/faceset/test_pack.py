@@ -116,7 +116,7 @@ def test_a_pack_with_faces_that_are_nowhere_else_is_not_written_over(
 
 
 def test_nothing_to_pack_or_unpack_is_told(workspace: Workspace, folder: Path, write_faces: Any) -> None:
-    with pytest.raises(UserError, match="no faces to pack"):
+    with pytest.raises(UserError, match="There are no faces in"):
         pack(workspace, DELETE, Report())
     with pytest.raises(UserError, match="There is no"):
         unpack(workspace, UNPACK, Report())

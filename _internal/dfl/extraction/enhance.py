@@ -13,7 +13,7 @@ from dfl.base.pictures import Picture
 from dfl.base.report import Report
 from dfl.extraction.enhance_options import EnhanceOptions
 from dfl.faceset.aligned_face import AlignedFace
-from dfl.faceset.faceset import FaceFile, list_faceset
+from dfl.faceset.faceset import FaceFile, list_faceset, no_faces
 from dfl.faceset.pak_format import PAK_NAME
 from dfl.faceset.remade import Remade, is_remade, write_remade
 from dfl.faceset.trash import trash_folder
@@ -37,7 +37,7 @@ def run(workspace: Workspace, options: EnhanceOptions, report: Report) -> None:
         raise UserError(f"{aligned} is packed.", f"Run `dfl unpack {options.side}` first.")
     faces = list_faceset(aligned, report)
     if not faces:
-        raise UserError(f"{aligned} holds no faces to enhance.", f"Run extract-faces {options.side} first.")
+        raise no_faces(aligned, f"Run extract-faces {options.side} first.")
     due = [face for face in faces if not face.metadata.other.get(MARK)]
     if len(due) < len(faces):
         report.line(f"{len(faces) - len(due)} faces are enhanced already.")

@@ -13,7 +13,7 @@ from dfl.base import jpeg
 from dfl.base.errors import UserError
 from dfl.base.files import list_folders, list_pictures, mendable, need_space, place_of, remove_parts, replacing
 from dfl.base.report import Report
-from dfl.faceset.faceset import list_pictures_with_data
+from dfl.faceset.faceset import list_pictures_with_data, no_faces
 from dfl.faceset.file_names import same_place, why_unsafe
 from dfl.faceset.keep_options import PackOptions
 from dfl.faceset.pak_format import PAK_NAME, Member, PackedFace, read_at, read_members, write_pak
@@ -34,7 +34,12 @@ def run(workspace: Workspace, options: PackOptions, report: Report) -> None:
         if pak.is_file():
             report.done(f"{pak} is there already, and there are no faces beside it.", packed=0, deleted=0)
             return
-        raise UserError(f"There are no faces to pack in {folder}.", f"Run extract-faces {options.side} first.")
+        if list_pictures_with_data(folder).faces:
+            raise UserError(
+                f"The faces in {folder} are no JPEGs, and a pack takes only these.",
+                f"`dfl resize {options.side}` with another size makes JPEGs of them.",
+            )
+        raise no_faces(folder, f"Run extract-faces {options.side} first.")
     if not (pak.is_file() and _holds_all(pak, faces, report)):
         _pack(pak, faces, report)
     deleted = 0

@@ -13,7 +13,7 @@ from dfl.base.processes import in_processes, lower_priority, worker_count
 from dfl.base.report import Report
 from dfl.faces.face_type import FaceType
 from dfl.faceset.aligned_face import AlignedFace
-from dfl.faceset.faceset import FaceFile, list_faceset
+from dfl.faceset.faceset import FaceFile, list_faceset, no_faces
 from dfl.faceset.pak_format import PAK_NAME
 from dfl.faceset.remade import Remade, is_remade, write_remade
 from dfl.faceset.resized_face import resized_face
@@ -42,7 +42,7 @@ def run(workspace: Workspace, options: ResizeOptions, report: Report) -> None:
     face_type = None if options.face_type == "same" else FaceType.from_name(options.face_type)
     faces = list_faceset(aligned, report)
     if not faces:
-        raise UserError(f"{aligned} holds no faces to resize.", f"Run extract-faces {options.side} first.")
+        raise no_faces(aligned, f"Run extract-faces {options.side} first.")
     faces = list(_to_change(faces, options.size, face_type, report))
     if not faces:
         report.done(f"There is nothing to resize in {aligned}.", faces=0, failed=0)

@@ -28,7 +28,7 @@ def run(workspace: Workspace, options: SaveMetadataOptions, report: Report) -> N
     if not listing.faces:
         if (folder / PAK_NAME).is_file():
             raise UserError(f"The faces in {folder} are packed.", f"Run unpack {options.side} first.")
-        raise UserError(f"There are no faces in {folder}.", f"Run extract-faces {options.side} first.")
+        raise listing.none_there(f"Run extract-faces {options.side} first.")
     entries = {}
     prints = likenesses((face.place, face.read_content) for face in listing.faces)
     for face, mark in report.track(zip(listing.faces, prints, strict=True), "Reading", len(listing.faces)):

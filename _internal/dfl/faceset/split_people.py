@@ -14,7 +14,7 @@ from dfl.base.files import list_pictures
 from dfl.base.pictures import Picture, contact_sheet, write_picture
 from dfl.base.report import Report
 from dfl.faces.reference import LIKE_REFERENCE, nearest_person, references_of
-from dfl.faceset.faceset import FaceFile, list_faceset
+from dfl.faceset.faceset import FaceFile, list_faceset, no_faces
 from dfl.faceset.measures import measure
 from dfl.faceset.pak_format import PAK_NAME
 from dfl.faceset.people import LEAST_FACES, NOBODY, distances_to_mean, group_people
@@ -56,7 +56,7 @@ def run(workspace: Workspace, options: PeopleOptions, report: Report) -> None:
     references = references_of([Path(path) for path in options.only]) if options.only else None
     faces, descriptors = _described(list_faceset(aligned, report), report)
     if not faces:
-        raise UserError(f"There are no faces in {aligned}.", f"Run extract-faces {options.side} first.")
+        raise no_faces(aligned, f"Run extract-faces {options.side} first.")
     if references is not None:
         _keep_like(references, aligned, faces, descriptors, report)
         return

@@ -10,7 +10,7 @@ from dfl.base.files import need_space, write_bytes
 from dfl.base.report import Report
 from dfl.faceset.change_metadata import MetadataChanges
 from dfl.faceset.face_metadata import FaceMetadata
-from dfl.faceset.faceset import FaceFile, list_faceset
+from dfl.faceset.faceset import FaceFile, list_faceset, no_faces
 from dfl.faceset.pak_format import PAK_NAME
 from dfl.faceset.side_index import Entry, add_to_index, read_index
 from dfl.faceset.xseg_options import XsegFetchOptions, XsegRemoveOptions
@@ -74,7 +74,7 @@ def editable_faces(workspace: Workspace, side: Side, report: Report) -> list[Fac
         raise UserError(f"{aligned} is packed.", f"Run `dfl unpack {side}` first.")
     faces = list_faceset(aligned, report)
     if not faces:
-        raise UserError(f"There are no faces in {aligned}.", f"Run extract-faces {side} first.")
+        raise no_faces(aligned, f"Run extract-faces {side} first.")
     return faces
 
 

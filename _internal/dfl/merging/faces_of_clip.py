@@ -9,7 +9,7 @@ from dfl.base.errors import UserError
 from dfl.base.frames import list_frames, no_frames
 from dfl.base.pictures import Points
 from dfl.base.report import Report
-from dfl.faceset.faceset import FaceFile, list_faceset
+from dfl.faceset.faceset import FaceFile, list_faceset, no_faces
 from dfl.merging.face_in_frame import STILL, Motion
 from dfl.workspace import Workspace
 
@@ -70,9 +70,7 @@ def add_faces(workspace: Workspace, frames: Sequence[Path], report: Report) -> l
         )
     faces = list_faceset(workspace.aligned("dst"), report)
     if not faces:
-        raise UserError(
-            f"There are no faces in {workspace.aligned('dst')}.", "Run 2_extract_dst.bat (`dfl extract-faces dst`)."
-        )
+        raise no_faces(workspace.aligned("dst"), "Run 2_extract_dst.bat (`dfl extract-faces dst`).")
     clip = match_faces(frames, faces)
     _say_what_does_not_fit(clip, faces, stems, report)
     return clip
