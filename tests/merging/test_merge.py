@@ -192,12 +192,52 @@ def test_no_frame_is_smoothed_over_a_cut(workspace: Workspace, clip: Clip, merge
     assert np.abs(np.array(masks, int) - ([204] * 4 + [191] * 4)).max() <= 3
 
 
-def test_pictures_of_deleted_frames_are_deleted(workspace: Workspace, clip: Clip, merged: Merged) -> None:
+@pytest.mark.parametrize("format", ["png", "png16"])
+def test_pictures_of_frames_that_are_away_are_kept_for_them(
+    workspace: Workspace, clip: Clip, merged: Merged, fake_model: Any, format: str
+) -> None:
     clip(3)
-    merged()
+    alone = {"steady_mask": 0, "steady_colours": 0, "steady_landmarks": False}  # no frame depends on another
+    options = {"output_format": format, "crops": format == "png16", **alone}
+    merged(**options)
+    folders = [path for path in workspace.frames("dst").iterdir() if path.name.startswith("merged") and path.is_dir()]
+    before = {path: path.read_bytes() for folder in folders for path in folder.iterdir() if "0003" in path.name}
+    assert len(before) == (4 if format == "png16" else 2)
+    frame = workspace.frames("dst") / "00003.png"
+    frame.rename(workspace.root / "00003.png")
+    assert "The frames of 1 merged pictures are not in data_dst any more" in merged(**options).text
+    assert not any(path.exists() for path in before)
+    kept = {path.name for path in (workspace.frames("dst") / "merged_set_aside").rglob("*") if path.is_file()}
+    assert kept == {path.name for path in before}
+    (workspace.root / "00003.png").rename(frame)
+
+    class Unused(fake_model):  # type: ignore[misc]
+        def predict(self, faces: Any) -> Any:
+            raise AssertionError
+
+    assert "3 of 3 frames are merged already" in merged(Unused(), **options).text
+    assert {path: path.read_bytes() for path in before} == before
+    assert not (workspace.frames("dst") / "merged_set_aside").exists()
+
+
+def test_pictures_that_merge_did_not_make_are_left_alone(workspace: Workspace, clip: Clip, merged: Merged) -> None:
+    clip(3)
+    merged(crops=True)
+    crops = workspace.frames("dst") / "merged_crops"
+    own = [
+        workspace.merged / "00001_retouched.png",
+        workspace.merged / "title.png",
+        workspace.merged / "notes.exr",
+        workspace.merged_mask / "00002 by hand.png",
+        crops / "00009_0.png",
+        crops / "mine.json",
+    ]
+    for path in own:
+        path.write_bytes(b"mine")
     (workspace.frames("dst") / "00003.png").unlink()
-    assert "1 merged pictures were deleted" in merged().text
-    assert "merged/00003.png" not in results(workspace)
+    merged(crops=True)
+    merged(crops=True, erode=5)
+    assert all(path.read_bytes() == b"mine" for path in own)
 
 
 def test_one_bad_frame_is_named_and_the_rest_is_done(workspace: Workspace, clip: Clip, merged: Merged) -> None:

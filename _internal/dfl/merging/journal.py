@@ -7,7 +7,7 @@ they were made from and the way. A line that was cut off by a crash does not cou
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -66,10 +66,10 @@ class Journal:
         except OSError as error:
             raise mendable(error, self._path) from error
 
-    def forget_others(self, stems: Iterable[str]) -> None:
-        """Forget frames that are no longer there."""
-        kept = set(stems)
-        self._done = {stem: entry for stem, entry in self._done.items() if stem in kept}
+    @property
+    def stems(self) -> set[str]:
+        """All frames that were made, whether they are still there or not."""
+        return set(self._done)
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, tuple[str, str]]]:

@@ -13,11 +13,12 @@ from dfl.merging.journal import Journal
 from dfl.merging.looks import changes, look_of, source_of
 from dfl.merging.open_models import Models, SavedModels
 from dfl.merging.options import MergeOptions
-from dfl.merging.output import FrameFiles, delete_leftovers, files_of
+from dfl.merging.output import FrameFiles, files_of
 from dfl.merging.pipeline import FrameOutcome, merge_frames
 from dfl.merging.plan import MergePlan, make_plan, with_answers
 from dfl.merging.session import NAME as SESSION_NAME
 from dfl.merging.session import write_session
+from dfl.merging.set_aside import set_aside, take_back, where
 from dfl.merging.sheet import write_sheet
 from dfl.merging.tasks import FrameTask, with_neighbours
 from dfl.merging.tell import made_by, say_failures, say_how, tell_done
@@ -66,9 +67,8 @@ def run_merge(workspace: Workspace, options: MergeOptions, models: Models, repor
         folder.mkdir(parents=True, exist_ok=True)
         remove_parts(folder)
     stems = {task.stem for task in plan.tasks}
-    known = Journal(files.folder / JOURNAL_NAME)
-    known.forget_others(stems)
-    with known as journal:
+    take_back(files, stems)
+    with Journal(files.folder / JOURNAL_NAME) as journal:
         sources = [source_of(plan.tasks, task.place) for task in plan.tasks]
         looks = [look_of(task, plan.networks, files) for task in plan.tasks]
         done = {
@@ -96,9 +96,12 @@ def run_merge(workspace: Workspace, options: MergeOptions, models: Models, repor
         finally:
             plan.session.made = made_by(plan.tasks, journal)
             write_session(workspace.frames("dst") / SESSION_NAME, plan.session)
-    left = delete_leftovers(files, stems)
+    left = set_aside(files, journal.stems, stems)
     if left:
-        report.line(f"{left} merged pictures were deleted: their frames are no longer in data_dst.")
+        report.line(
+            f"The frames of {left} merged pictures are not in data_dst any more: they are in {where(files)}, and come "
+            "back with their frames."
+        )
     say_failures(workspace, failed, report)
     whole = plan.asked_for - {outcome.frame.place for outcome in failed} | done
     if not whole and failed[0].error:

@@ -165,17 +165,3 @@ def _is_plain_png(content: bytes) -> bool:
 @lru_cache(maxsize=4)
 def _empty_mask(height: int, width: int) -> bytes:
     return encode_picture(np.zeros((height, width), np.uint8), ".png")
-
-
-def delete_leftovers(files: FrameFiles, stems: set[str]) -> int:
-    """Delete what was merged of frames that are no longer there; of how many frames."""
-    left = [path for path in files.folder.iterdir() if path.suffix in (".png", ".exr") and path.stem not in stems]
-    count = len(left)
-    if files.masks:
-        left += [path for path in files.masks.glob("*.png") if path.stem not in stems]
-    if files.crops:
-        left += [path for path in files.crops.glob("*.json") if path.stem not in stems]
-        left += [path for path in files.crops.glob("*_*.png") if path.stem.rpartition("_")[0] not in stems]
-    for path in left:
-        path.unlink()
-    return count

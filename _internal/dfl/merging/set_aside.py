@@ -1,0 +1,85 @@
+"""Merged pictures whose frames are not in data_dst at the moment: put aside, and taken back when the frames are back.
+
+`data_dst/merged_set_aside/merged/00005.png`. Only what merge wrote is touched, by its journal: pictures that a user
+puts beside them, retouched ones among them, stay where they are. Nothing is deleted.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from dfl.base.errors import UserError
+from dfl.base.files import mendable, read_json
+from dfl.merging.output import FrameFiles
+
+FOLDER = "merged_set_aside"
+
+
+def set_aside(files: FrameFiles, made: set[str], stems: set[str]) -> int:
+    """Put the pictures of frames aside that are not among `stems`; of how many frames. made: what the journal names."""
+    count = 0
+    for stem in made - stems:
+        moved = [path for path in _files_of(files, stem, files.folders) if _move(path, _aside(path.parent) / path.name)]
+        count += bool(moved)
+    return count
+
+
+def take_back(files: FrameFiles, stems: set[str]) -> None:
+    """Put back what was put aside of frames that are there again, unless they are merged already."""
+    folders = [_aside(folder) for folder in files.folders]
+    there = {path.stem for path in folders[0].iterdir()} if folders[0].is_dir() else set()
+    for stem in there & stems:
+        if files.picture_path(stem).exists():
+            continue
+        for path in _files_of(files, stem, folders):
+            _move(path, path.parent.parent.with_name(path.parent.name) / path.name)
+    for folder in (*folders, folders[0].parent):
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def where(files: FrameFiles) -> Path:
+    """Where the pictures of a format's folder are put."""
+    return _aside(files.folder)
+
+
+def _aside(folder: Path) -> Path:
+    return folder.parent / FOLDER / folder.name
+
+
+def _files_of(files: FrameFiles, stem: str, folders: list[Path]) -> Iterator[Path]:
+    """What was written of a frame; `folders`: files.folders, or where they were put aside."""
+    for folder, own in zip(folders, files.folders, strict=True):
+        if own == files.crops:
+            yield from _crops(folder / f"{stem}.json")
+        else:
+            name = files.picture_path(stem).name if own == files.folder else f"{stem}.png"
+            yield folder / name
+
+
+def _crops(facts: Path) -> Iterator[Path]:
+    """A frame's face crops and the file that tells of them."""
+    try:
+        faces = read_json(facts)["faces"] if facts.is_file() else []
+        names = [str(face["picture"]) for face in faces]
+    except (UserError, KeyError, TypeError):
+        names = []
+    own = re.compile(rf"{re.escape(facts.stem)}_\d+\.png")
+    yield from (facts.with_name(name) for name in names if own.fullmatch(name))
+    yield facts
+
+
+def _move(source: Path, target: Path) -> bool:
+    """Rename, never over another file; whether there was a file."""
+    if not source.is_file():
+        return False
+    free, number = target, 1
+    while free.exists():
+        number += 1
+        free = target.with_name(f"{target.stem} ({number}){target.suffix}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source.rename(free)
+    except OSError as error:
+        raise mendable(error, source) from error
+    return True
