@@ -397,6 +397,27 @@ def _is_being_written(part: os.DirEntry[str]) -> bool:
         return False
 
 
+def free_path(path: Path, word: str = "before") -> Path:
+    """A name that is free, beside `path`: aligned_before_1, faceset_before_1.pak, or with the next number."""
+    number = 1
+    while (free := path.with_name(f"{path.stem}_{word}_{number}{path.suffix}")).exists():
+        number += 1
+    return free
+
+
+def move_into(folder: Path, path: Path) -> Path:
+    """Move a file into a folder, which is made, never over another file; returns where it is."""
+    target, number = folder / path.name, 1
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        while target.exists():
+            number += 1
+            target = folder / f"{path.stem} ({number}){path.suffix}"
+        return move(path, target)
+    except OSError as error:
+        raise mendable(error, path) from error
+
+
 def need_space(folder: Path, wanted_bytes: int, what: str) -> None:
     """Raise a UserError when the disk of `folder` has less than `wanted_bytes` free."""
     existing = next((place for place in (folder, *folder.parents) if place.is_dir()), folder)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dfl.base.errors import UserError
-from dfl.base.files import is_hidden, list_pictures, mendable, move, need_space, remove_parts
+from dfl.base.files import free_path, is_hidden, list_pictures, mendable, move, need_space, remove_parts
 from dfl.base.processes import worker_count
 from dfl.base.report import Report
 from dfl.extraction.cut_faces import CutFrame, CutJob, CutSettings, CutTask, cut_faces, cut_frame
@@ -255,9 +255,7 @@ def _cut_journal(aligned: Path, debug: Path, signature: dict[str, Any], report: 
 
 def _move_aside(aligned: Path, debug: Path) -> Path:
     """Rename the aligned folder, and its debug folder, to names that are free."""
-    number = 1
-    while (aside := aligned.with_name(f"{aligned.name}_before_{number}")).exists():
-        number += 1
+    aside = free_path(aligned)
     for folder, target in ((aligned, aside), (debug, aside.with_name(f"{aside.name}_debug"))):
         if folder.is_dir():
             try:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dfl.base.files import list_pictures
+from dfl.base.files import list_pictures, move_into
 from dfl.base.pictures import Picture, encode_picture
 from dfl.base.report import Report
 from dfl.faces.draw import draw_landmarks
@@ -27,8 +27,8 @@ def run(workspace: Workspace, options: DebugLandmarksOptions, report: Report) ->
     made = write_beside(faces, folder, _ENDING, _drawn, report)
     old = {path for path in list_pictures(folder) if path.name.endswith(_ENDING)} - set(made.paths)
     for path in old:  # of faces that are gone
-        path.unlink()
-    gone = f"; {len(old)} of faces that are gone were removed" if old else ""
+        move_into(made.earlier, path)
+    gone = f"; {len(old)} of faces that are gone are in {made.earlier}" if old else ""
     report.done(f"{len(made.paths)} pictures with landmarks in {folder}{gone}.", made=len(made.paths))
 
 

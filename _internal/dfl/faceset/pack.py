@@ -11,7 +11,17 @@ from typing import BinaryIO
 
 from dfl.base import jpeg
 from dfl.base.errors import UserError
-from dfl.base.files import list_folders, list_pictures, mendable, need_space, place_of, remove_parts, replacing
+from dfl.base.files import (
+    free_path,
+    list_folders,
+    list_pictures,
+    mendable,
+    move,
+    need_space,
+    place_of,
+    remove_parts,
+    replacing,
+)
 from dfl.base.report import Report
 from dfl.faceset.faceset import list_pictures_with_data, no_faces
 from dfl.faceset.file_names import same_place, why_unsafe
@@ -134,6 +144,10 @@ def _pack(pak: Path, faces: Sequence[PackedFace], report: Report) -> None:
         for _ in report.track(write_pak(part, faces), "Packing", len(faces)):
             pass
         _compare(part, faces, report)
+        if pak.is_file():  # of the same names, but other pictures or face data
+            earlier = free_path(pak)
+            move(pak, earlier)
+            report.line(f"The pack that was there holds other versions of these faces: it is {earlier.name} now.")
 
 
 def _compare(part: Path, faces: Sequence[PackedFace], report: Report) -> None:

@@ -52,7 +52,8 @@ def run(workspace: Workspace, options: ResizeOptions, report: Report) -> None:
     remade.prepare({"size": options.size, "face_type": options.face_type}, report)
     names = remade.names(faces)
     tasks = [_Task(face, folder / names[face.name]) for face in faces]
-    due = [task for task in tasks if not is_remade(task.face, task.target)]
+    times = remade.times()
+    due = [task for task in tasks if not is_remade(task.face, task.target, times.get(task.target.name))]
     if 0 < len(due) < len(tasks):
         report.line(f"{len(tasks) - len(due)} of {len(tasks)} faces are finished; going on with the rest.")
     need_space(folder, int(len(due) * options.size**2 * _BYTES_A_PIXEL), f"{len(due)} resized faces")
@@ -60,11 +61,12 @@ def run(workspace: Workspace, options: ResizeOptions, report: Report) -> None:
     made = {
         face.name: name for face, name in ((task.face, task.target.name) for task in tasks) if face.name not in failed
     }
-    remade.remove_others(set(made.values()))
+    remade.note_times({task.target.name: task.face for task in tasks if task.face.name in made})
+    remade.part_from_others(set(made.values()), report)
     text = f"{len(made)} faces of {options.size} x {options.size} pixels"
     text += f"; {len(failed)} failed and stay as they are" if failed else ""
     if options.merge and made:
-        remade.take_over(made)
+        remade.take_over(made, report)
         report.done(
             f'{text}, in {aligned} now. The old ones are in {trash_folder(aligned)} (reason "{remade.word}").',
             faces=len(made),

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dfl.base.errors import UserError
-from dfl.base.files import mendable, read_json
+from dfl.base.files import move_into, read_json
 from dfl.merging.output import FrameFiles
 
 FOLDER = "merged_set_aside"
@@ -19,7 +19,7 @@ def set_aside(files: FrameFiles, made: set[str], stems: set[str]) -> int:
     """Put the pictures of frames aside that are not among `stems`; of how many frames. made: what the journal names."""
     count = 0
     for stem in made - stems:
-        moved = [path for path in _files_of(files, stem, files.folders) if _move(path, _aside(path.parent) / path.name)]
+        moved = [path for path in _files_of(files, stem, files.folders) if _move(path, _aside(path.parent))]
         count += bool(moved)
     return count
 
@@ -32,7 +32,7 @@ def take_back(files: FrameFiles, stems: set[str]) -> None:
         if files.picture_path(stem).exists():
             continue
         for path in _files_of(files, stem, folders):
-            _move(path, path.parent.parent.with_name(path.parent.name) / path.name)
+            _move(path, path.parent.parent.with_name(path.parent.name))
     for folder in (*folders, folders[0].parent):
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
@@ -69,17 +69,9 @@ def _crops(facts: Path) -> Iterator[Path]:
     yield facts
 
 
-def _move(source: Path, target: Path) -> bool:
-    """Rename, never over another file; whether there was a file."""
+def _move(source: Path, folder: Path) -> bool:
+    """Whether there was a file to be moved."""
     if not source.is_file():
         return False
-    free, number = target, 1
-    while free.exists():
-        number += 1
-        free = target.with_name(f"{target.stem} ({number}){target.suffix}")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        source.rename(free)
-    except OSError as error:
-        raise mendable(error, source) from error
+    move_into(folder, source)
     return True
