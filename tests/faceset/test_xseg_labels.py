@@ -120,3 +120,15 @@ def test_a_face_that_cannot_be_written_keeps_its_file(faces: Workspace) -> None:
         MetadataChanges(face.path.parent).write(face, replace(face.metadata, other={"much": "x" * 70_000}))
     assert face.path.read_bytes() == before
     assert read_face(face.path).metadata.other["confidence"] == 0.75
+
+
+def test_outlines_that_were_drawn_in_the_copies_are_not_replaced(faces: Workspace) -> None:
+    run_fetch(faces, XsegFetchOptions(side="src"), Heard())
+    copies = faces.frames("src") / "aligned_xseg"
+    changes = MetadataChanges(copies)
+    for face in list_faceset(copies):
+        changes.write(face, replace(face.metadata, polygons=2 * face.metadata.polygons))
+    changes.finish()
+    (faces.aligned("src") / NAMES[0]).unlink()
+    run_fetch(faces, XsegFetchOptions(side="src"), Heard())
+    assert [len(face.metadata.polygons) for face in list_faceset(copies)] == [2, 2]
