@@ -16,6 +16,7 @@ from dfl.extraction.extract_faces import run
 from dfl.extraction.options import ExtractFacesOptions
 from dfl.extraction.source import open_source
 from dfl.faceset.aligned_face import read_face
+from dfl.faceset.faceset import list_faceset
 from dfl.video import extract_frames
 from dfl.video.options import ExtractFramesOptions
 from dfl.workspace import Workspace
@@ -97,3 +98,20 @@ def test_hidden_files_in_aligned_are_no_faces_of_another_program(
     assert "not made here" not in capsys.readouterr().out
     assert not (workspace.frames("src") / "aligned_before_1").exists()
     assert Path(workspace.aligned("src") / ".DS_Store").is_file()
+
+
+@pytest.mark.parametrize("format", ["jpg", "png"])
+def test_a_picture_under_the_name_of_a_new_face_goes_to_the_trash(
+    workspace: Workspace, officer: Picture, format: str
+) -> None:
+    options = OPTIONS.model_copy(update={"format": format})
+    write_picture(workspace.frames("src") / "00001.png", officer)
+    run(workspace, options, Report())
+    face, own = f"00001_0.{format}", f"00002_0.{format}"
+    write_picture(workspace.aligned("src") / own, officer[:100, :100])
+    before = {name: (workspace.aligned("src") / name).read_bytes() for name in (face, own)}
+    write_picture(workspace.frames("src") / "00002.png", officer)
+    run(workspace, options, Report())
+    assert (workspace.aligned_trash("src") / own).read_bytes() == before[own]
+    assert (workspace.aligned("src") / face).read_bytes() == before[face]
+    assert len(list_faceset(workspace.aligned("src"))) == 2

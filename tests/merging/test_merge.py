@@ -240,6 +240,35 @@ def test_pictures_that_merge_did_not_make_are_left_alone(workspace: Workspace, c
     assert all(path.read_bytes() == b"mine" for path in own)
 
 
+def test_merged_pictures_of_another_program_are_set_aside(workspace: Workspace, clip: Clip, merged: Merged) -> None:
+    clip(3)
+    theirs = {}
+    for folder in (workspace.merged, workspace.merged_mask):
+        folder.mkdir()
+        for name in ("00001.png", "00002.png", "title.png"):
+            theirs[folder.name, name] = f"{folder.name}, {name}".encode()
+            (folder / name).write_bytes(theirs[folder.name, name])
+    report = merged()
+    aside = workspace.frames("dst") / "merged_before_1"
+    assert f"They are in {aside} now" in report.text
+    for (folder, name), content in theirs.items():
+        place = workspace.frames("dst") / folder if name == "title.png" else aside / folder
+        assert (place / name).read_bytes() == content
+    assert report.counts["swapped"] == 3
+    assert "made here" not in merged(erode=5).text
+
+
+def test_what_a_killed_run_wrote_and_did_not_note_is_written_over(
+    workspace: Workspace, clip: Clip, merged: Merged
+) -> None:
+    clip(2)
+    merged()
+    journal = workspace.merged / "merge.journal"
+    journal.write_text("".join(journal.read_text(encoding="utf-8").splitlines(keepends=True)[:-1]), encoding="utf-8")
+    assert "made here" not in merged(erode=5).text
+    assert not (workspace.frames("dst") / "merged_before_1").exists()
+
+
 def test_one_bad_frame_is_named_and_the_rest_is_done(workspace: Workspace, clip: Clip, merged: Merged) -> None:
     clip(5)
     (workspace.frames("dst") / "00003.png").write_bytes(b"no picture")

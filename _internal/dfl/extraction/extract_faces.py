@@ -6,7 +6,9 @@ out anew without a new search. Faces that were made with other options, or by an
 folder, never deleted.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,8 +29,9 @@ from dfl.extraction.tracks import link
 from dfl.faces.face_type import FaceType
 from dfl.faces.reference import references_of
 from dfl.faces.weights import ensure_mesh_v2, package_file
-from dfl.faceset.faceset import list_pictures_with_data
+from dfl.faceset.faceset import list_pictures_with_data, read_face_file
 from dfl.faceset.pak_format import PAK_NAME
+from dfl.faceset.side_index import SideIndex, read_index
 from dfl.faceset.trash import move_to_trash
 from dfl.workspace import Workspace
 
@@ -195,6 +198,7 @@ def _cut(
             f"Run `dfl unpack {options.side}` first, or move {PAK_NAME} away.",
         )
     _discard_old_faces(aligned, [name for name in journal.entries if name in tasks and tasks[name].lacks_faces], report)
+    _clear_the_way(aligned, tasks, f".{options.format}", report)
     lacking = sum(len(task.plan.faces) for task in tasks.values() if task.lacks_faces)
     need_space(aligned, int(lacking * options.image_size**2 * _BYTES_A_PIXEL), f"Cutting out {lacking} faces")
     settings = CutSettings(
@@ -274,6 +278,31 @@ def _discard_old_faces(aligned: Path, frames: list[str], report: Report) -> None
     if old:
         folder = move_to_trash(aligned, old, "the frame was done again")
         report.line(f"{len(changed)} frames are done again; their {len(old)} old faces are in {folder}.")
+
+
+def _clear_the_way(aligned: Path, tasks: dict[str, CutTask], suffix: str, report: Report) -> None:
+    """Move pictures to the trash that have the names of faces to be written and are none of these frames."""
+    planned = {
+        face.file_name(name, suffix): name
+        for name, task in tasks.items()
+        if task.lacks_faces
+        for face in task.plan.faces
+    }
+    there = [path.name for path in list_pictures(aligned) if path.name in planned]
+    index = cache(lambda: read_index(aligned))
+    others = [name for name in there if _frame_of(aligned / name, index) != planned[name]]
+    if others:
+        folder = move_to_trash(aligned, others, "in the way of new faces")
+        report.line(f"{len(others)} pictures that had the names of new faces are in {folder}.")
+
+
+def _frame_of(path: Path, index: Callable[[], SideIndex]) -> str:
+    """The frame that a face is from; empty for a picture that is no face."""
+    try:
+        face = read_face_file(path, index)
+    except UserError:
+        return ""
+    return face.metadata.source_filename if face else ""
 
 
 def _reject(aligned: Path, journal: Journal[CutFrame], report: Report) -> None:

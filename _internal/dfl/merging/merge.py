@@ -18,7 +18,7 @@ from dfl.merging.pipeline import FrameOutcome, merge_frames
 from dfl.merging.plan import MergePlan, make_plan, with_answers
 from dfl.merging.session import NAME as SESSION_NAME
 from dfl.merging.session import write_session
-from dfl.merging.set_aside import set_aside, take_back, where
+from dfl.merging.set_aside import part_from_others, set_aside, take_back, where
 from dfl.merging.sheet import write_sheet
 from dfl.merging.tasks import FrameTask, with_neighbours
 from dfl.merging.tell import made_by, say_failures, say_how, tell_done
@@ -79,6 +79,11 @@ def run_merge(workspace: Workspace, options: MergeOptions, models: Models, repor
         todo = plan.asked_for - done
         _say_start(plan, todo, journal, files, report)
         need_space(files.folder, _space([plan.tasks[place] for place in sorted(todo)], files), "Merging")
+        aside = part_from_others(files, journal.stems, [plan.tasks[place].stem for place in sorted(todo)])
+        if aside:
+            report.line(
+                f"{files.folder} held pictures of these frames that were not made here. They are in {aside} now."
+            )
         if todo:  # it tells of finished runs only
             (files.folder / FACTS_NAME).unlink(missing_ok=True)
         work = FrameWork(plan.networks, plan.base.resolution, files)

@@ -1,18 +1,21 @@
-"""Merged pictures whose frames are not in data_dst at the moment: put aside, and taken back when the frames are back.
+"""Pictures in the folders of merged ones that must not be lost; nothing is deleted or written over.
 
-`data_dst/merged_set_aside/merged/00005.png`. Only what merge wrote is touched, by its journal: pictures that a user
-puts beside them, retouched ones among them, stay where they are. Nothing is deleted.
+Those whose frames are not in data_dst at the moment are put into `data_dst/merged_set_aside/merged/`, and taken back
+when the frames are back: only what merge wrote, by its journal. Pictures that somebody puts beside them stay. Pictures
+of another program under the names of frames go to `data_dst/merged_before_1/` before merge writes there.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from dfl.base.errors import UserError
-from dfl.base.files import move_into, read_json
+from dfl.base.files import free_path, move_into, read_json
 from dfl.merging.output import FrameFiles
+from dfl.video.marking import SOURCE_TYPE
 
 FOLDER = "merged_set_aside"
+_MARK_BYTES = 8192
 
 
 def set_aside(files: FrameFiles, made: set[str], stems: set[str]) -> int:
@@ -36,6 +39,30 @@ def take_back(files: FrameFiles, stems: set[str]) -> None:
     for folder in (*folders, folders[0].parent):
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
+
+
+def part_from_others(files: FrameFiles, made: set[str], todo: Iterable[str]) -> Path | None:
+    """Move what merge did not write out of the way of what it will write; returns where to, None if there was none.
+
+    made: what the journal names; todo: the stems of frames that will be written. What a killed run wrote and did not
+    note is known by its mark.
+    """
+    aside, found = free_path(files.folder), False
+    for stem in todo:
+        picture = files.picture_path(stem)
+        if stem in made or not picture.is_file() or _is_marked(picture):
+            continue
+        for path in _files_of(files, stem, files.folders):
+            found |= _move(path, aside / path.parent.name)
+    return aside if found else None
+
+
+def _is_marked(path: Path) -> bool:
+    """Whether a picture says that it was made so, as all that merge writes do, if they may."""
+    with path.open("rb") as file:
+        head = file.read(_MARK_BYTES)
+        file.seek(max(0, path.stat().st_size - _MARK_BYTES))
+        return SOURCE_TYPE.encode() in head + file.read()
 
 
 def where(files: FrameFiles) -> Path:
