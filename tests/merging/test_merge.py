@@ -13,7 +13,7 @@ import pytest
 
 from dfl.base.errors import UserError
 from dfl.base.files import list_pictures
-from dfl.base.pictures import read_picture
+from dfl.base.pictures import read_picture, write_picture
 from dfl.base.report import Report
 from dfl.merging.frame import FrameWork
 from dfl.merging.merge import run
@@ -255,7 +255,26 @@ def test_merged_pictures_of_another_program_are_set_aside(workspace: Workspace, 
         place = workspace.frames("dst") / folder if name == "title.png" else aside / folder
         assert (place / name).read_bytes() == content
     assert report.counts["swapped"] == 3
-    assert "made here" not in merged(erode=5).text
+    assert "somebody" not in merged(erode=5).text
+
+
+@pytest.mark.parametrize("folder", ["merged", "merged_mask"])
+def test_a_merged_picture_that_somebody_retouched_is_set_aside_when_it_is_made_anew(
+    workspace: Workspace, clip: Clip, merged: Merged, folder: str
+) -> None:
+    clip(3)
+    merged()
+    retouched = workspace.frames("dst") / folder / "00002.png"
+    picture = read_picture(retouched)
+    picture[:20, :30] = 77
+    write_picture(retouched, picture)
+    assert "3 of 3 frames are merged already" in merged().text
+    assert np.array_equal(read_picture(retouched), picture)
+    aside = workspace.frames("dst") / "merged_before_1"
+    assert f"They are in {aside} now" in merged(erode=5).text
+    assert np.array_equal(read_picture(aside / folder / "00002.png"), picture)
+    assert len(list(aside.rglob("*.png"))) == 2
+    assert "somebody" not in merged(erode=6).text
 
 
 def test_what_a_killed_run_wrote_and_did_not_note_is_written_over(
@@ -265,7 +284,7 @@ def test_what_a_killed_run_wrote_and_did_not_note_is_written_over(
     merged()
     journal = workspace.merged / "merge.journal"
     journal.write_text("".join(journal.read_text(encoding="utf-8").splitlines(keepends=True)[:-1]), encoding="utf-8")
-    assert "made here" not in merged(erode=5).text
+    assert "somebody" not in merged(erode=5).text
     assert not (workspace.frames("dst") / "merged_before_1").exists()
 
 

@@ -55,11 +55,11 @@ def _exif(content: bytes | memoryview) -> Iterator[memoryview]:
     data = memoryview(content)
     if data[:8] == _PNG:
         yield from (chunk for kind, chunk in png_chunks(data) if kind == b"eXIf")
-    elif data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+    elif data[:4].tobytes() == b"RIFF" and data[8:12].tobytes() == b"WEBP":
         place = 12
         while place + 8 <= len(data):
             length = int.from_bytes(data[place + 4 : place + 8], "little")
-            if data[place : place + 4] == b"EXIF":
+            if data[place : place + 4].tobytes() == b"EXIF":
                 exif = data[place + 8 : place + 8 + length]
                 yield exif[len(_EXIF) :] if exif[: len(_EXIF)] == _EXIF else exif
             place += 8 + length + length % 2

@@ -79,11 +79,9 @@ def run_merge(workspace: Workspace, options: MergeOptions, models: Models, repor
         todo = plan.asked_for - done
         _say_start(plan, todo, journal, files, report)
         need_space(files.folder, _space([plan.tasks[place] for place in sorted(todo)], files), "Merging")
-        aside = part_from_others(files, journal.stems, [plan.tasks[place].stem for place in sorted(todo)])
+        aside = part_from_others(files, journal, [plan.tasks[place].stem for place in sorted(todo)])
         if aside:
-            report.line(
-                f"{files.folder} held pictures of these frames that were not made here. They are in {aside} now."
-            )
+            report.line(f"{files.folder} held pictures that somebody made or changed. They are in {aside} now.")
         if todo:  # it tells of finished runs only
             (files.folder / FACTS_NAME).unlink(missing_ok=True)
         work = FrameWork(plan.networks, plan.base.resolution, files)
@@ -95,7 +93,8 @@ def run_merge(workspace: Workspace, options: MergeOptions, models: Models, repor
                     progress.advance()
                     place = outcome.frame.place
                     if outcome.error is None:
-                        journal.add(outcome.frame.stem, sources[place], looks[place])
+                        stem = outcome.frame.stem
+                        journal.add(stem, sources[place], looks[place], files.size(stem))
                     else:
                         failed.append(outcome)
         finally:

@@ -49,6 +49,11 @@ class FrameFiles:
         """The merged picture of a frame."""
         return self.folder / f"{stem}{'.exr' if self.form == 'exr' else '.png'}"
 
+    def size(self, stem: str) -> int:
+        """Bytes of a frame's picture and mask, as far as they are there, whether a mask is written now or not."""
+        paths = (self.picture_path(stem), self.folder.with_name(f"{self.folder.name}_mask") / f"{stem}.png")
+        return sum(path.stat().st_size for path in paths if path.is_file())
+
     def is_written(self, stem: str) -> bool:
         """Whether all files of a frame are there, and its pictures begin and end as whole ones do."""
         masks = [self.masks / f"{stem}.png"] if self.masks else []

@@ -2,7 +2,8 @@
 
 Those whose frames are not in data_dst at the moment are put into `data_dst/merged_set_aside/merged/`, and taken back
 when the frames are back: only what merge wrote, by its journal. Pictures that somebody puts beside them stay. Pictures
-of another program under the names of frames go to `data_dst/merged_before_1/` before merge writes there.
+of another program under the names of frames, and those that somebody edited, go to `data_dst/merged_before_1/` before
+merge writes there.
 """
 
 import re
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from dfl.base.errors import UserError
 from dfl.base.files import free_path, move_into, read_json
+from dfl.merging.journal import Journal
 from dfl.merging.output import FrameFiles
 from dfl.video.marking import SOURCE_TYPE
 
@@ -41,16 +43,18 @@ def take_back(files: FrameFiles, stems: set[str]) -> None:
             folder.rmdir()
 
 
-def part_from_others(files: FrameFiles, made: set[str], todo: Iterable[str]) -> Path | None:
-    """Move what merge did not write out of the way of what it will write; returns where to, None if there was none.
+def part_from_others(files: FrameFiles, journal: Journal, todo: Iterable[str]) -> Path | None:
+    """Move what merge did not write so out of the way of what it will write; returns where to, None if there was none.
 
-    made: what the journal names; todo: the stems of frames that will be written. What a killed run wrote and did not
-    note is known by its mark.
+    todo: the stems of frames that will be written. What a killed run wrote and did not note is known by its mark.
     """
+    made = journal.stems
     aside, found = free_path(files.folder), False
     for stem in todo:
         picture = files.picture_path(stem)
-        if stem in made or not picture.is_file() or _is_marked(picture):
+        if not picture.is_file():
+            continue
+        if not journal.is_changed(stem, files.size(stem)) if stem in made else _is_marked(picture):
             continue
         for path in _files_of(files, stem, files.folders):
             found |= _move(path, aside / path.parent.name)

@@ -83,7 +83,7 @@ def _look_at_side(workspace: Workspace, side: Side, found: Found) -> None:
     for child in _folders(folder):
         name = child.name
         if name in _SHEETS:
-            _take(child, found, lambda path, names=_SHEETS[name]: "other files" if names.fullmatch(path.name) else None)
+            _take_named(child, found, _SHEETS[name])
         elif re.fullmatch(r"aligned(_before_\d+)?_debug", name):
             _take(child, found, lambda path: "other files" if path.suffix == ".jpg" and path.stem in stems else None)
         elif name == "aligned" or name.startswith("aligned_"):
@@ -208,6 +208,11 @@ def _look_at_model(folder: Path, found: Found) -> None:
             _take(child, found, lambda path: "model files" if path.name.startswith("events.out.tfevents.") else None)
         else:
             found.others += _all_files(child)
+
+
+def _take_named(folder: Path, found: Found, names: re.Pattern[str]) -> None:
+    """Sort a folder's files in that have such names."""
+    _take(folder, found, lambda path: "other files" if names.fullmatch(path.name) else None)
 
 
 def _take(folder: Path, found: Found, kind: Callable[[Path], Kind | None], deep: bool = True) -> None:
