@@ -10,6 +10,7 @@ from dfl.base.errors import UserError
 from dfl.base.files import PICTURE_SUFFIXES, list_pictures
 from dfl.base.frames import OTHER_PICTURES, list_frames, no_frames
 from dfl.base.pictures import decode_frame, encode_picture, read_picture
+from dfl.base.rare_pictures import size_by_pillow
 from dfl.base.report import Report
 from dfl.video.denoise_frames import _WRITTEN
 
@@ -95,3 +96,28 @@ def test_pictures_that_cannot_be_read_are_named_with_a_way_out(scene: Image.Imag
 
 def test_no_kind_is_read_and_refused() -> None:
     assert not set(PICTURE_SUFFIXES) & set(OTHER_PICTURES)
+
+
+@pytest.mark.parametrize("kind", ["BMP", "TIFF", "WEBP", "GIF", "JPEG"])
+def test_the_size_of_a_frame_of_any_kind_is_known_as_it_is_shown(kind: str, scene: Image.Image, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / "frame"
+    scene.save(path, kind, exif=exif)
+    assert size_by_pillow(path) == ((32, 40) if kind in ("BMP", "GIF") else (40, 32)) == read_picture(path).shape[:2]
+    path.write_bytes(b"no picture")
+    assert size_by_pillow(path) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "a HEIC picture"),
+        (b"\xff\x0a\xfa\x7f", "a JPEG XL picture"),
+        (b"8BPS\0\1\0\0", "a Photoshop file"),
+    ],
+)
+def test_a_photo_of_a_phone_under_the_name_of_a_jpeg_is_known(content: bytes, what: str) -> None:
+    with pytest.raises(UserError, match=what) as caught:
+        decode_frame(content + bytes(100), "IMG_1.jpg")
+    assert "Convert it to PNG or JPEG" in caught.value.todo

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dfl.base import jpeg
 
-_ORIENTATION = 0x0112
+ORIENTATION = 0x0112
 _SHORT = 3
 _MOST_ENTRIES = 1000
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -82,7 +82,7 @@ def _of_exif(exif: bytes) -> int:
     directory = number(4, 4)
     for entry in range(min(number(directory, 2), _MOST_ENTRIES)):
         place = directory + 2 + 12 * entry
-        if number(place, 2) == _ORIENTATION:
+        if number(place, 2) == ORIENTATION:
             value = number(place + 8, 2 if number(place + 2, 2) == _SHORT else 4)
             return value if 1 <= value <= 8 else 1
     return 1

@@ -17,7 +17,7 @@ from dfl.base.errors import UserError
 from dfl.base.files import write_bytes
 from dfl.base.orientation import is_on_its_side, orientation, turned
 from dfl.base.png import decode_png, encode_png
-from dfl.base.rare_pictures import check_is_still, decode_rare, rare_kind, too_large
+from dfl.base.rare_pictures import check_is_still, decode_rare, rare_kind, too_large, unread_kind
 
 Picture = NDArray[np.uint8]  # (H, W, 3) BGR
 FloatPicture = NDArray[np.float32]  # (H, W, 3) BGR or (H, W, 1), 0..1
@@ -62,6 +62,9 @@ def _decoded(content: bytes | NDArray[np.uint8], name: str) -> Any:
     except cv2.error:
         picture = None
     if picture is None or picture.size == 0:
+        kind = unread_kind(buffer.data[:32])
+        if kind:
+            raise UserError(f"{name} is {kind}, which is not read here.", "Convert it to PNG or JPEG, or delete it.")
         raise UserError(f"{name} is not a picture that can be read.", "Replace it by a whole copy, or delete it.")
     return picture
 

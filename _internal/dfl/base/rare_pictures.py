@@ -1,14 +1,18 @@
 """Kinds of pictures that OpenCV does not read, or not as viewers show them, and animations: what Pillow is for."""
 
 import io
+import struct
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
-from dfl.base.orientation import png_chunks
+from dfl.base.orientation import ORIENTATION, is_on_its_side, png_chunks
 
+# Pillow tells damage in all of these.
+_DAMAGE = (OSError, ValueError, SyntaxError, EOFError, KeyError, IndexError, OverflowError, TypeError, struct.error)
 _AVIF = (b"ftypavif", b"ftypavis")
 _GIF = (b"GIF87a", b"GIF89a")
 # Without a mark at their beginning that could be trusted: by the file's name.
@@ -41,9 +45,33 @@ def decode_rare(content: bytes, kind: str, name: str, most_pixels: int) -> NDArr
             picture: Any = np.asarray(ImageOps.exif_transpose(opened).convert("RGB"))
     except Image.DecompressionBombError as error:
         raise too_large(name, height=0, width=0) from error
-    except (OSError, ValueError, SyntaxError, EOFError, KeyError, IndexError, OverflowError):
-        return None  # Pillow tells damage in all of these
+    except _DAMAGE:
+        return None
     return np.ascontiguousarray(picture[:, :, ::-1])
+
+
+def unread_kind(content: bytes | memoryview) -> str:
+    """What a file that cannot be read is, whatever its name says; empty where that is not known."""
+    head = bytes(content[:32])
+    if head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"):
+        return "a HEIC picture"
+    starts = {b"\xff\x0a": "a JPEG XL picture", b"\0\0\0\x0cJXL ": "a JPEG XL picture", b"8BPS": "a Photoshop file"}
+    starts |= {b"\x76\x2f\x31\x01": "an OpenEXR picture", b"%PDF": "a PDF", b"<svg": "a drawing", b"<?xml": "a drawing"}
+    starts |= {b"FUJIFILMCCD": "a raw photo"}
+    return next((kind for start, kind in starts.items() if head.startswith(start)), "")
+
+
+def size_by_pillow(path: Path) -> tuple[int, int] | None:
+    """Height and width of a picture as viewers show it, by its header; None where Pillow does not read it."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as opened:
+            width, height = opened.size
+            how = 1 if opened.format == "TIFF" else opened.getexif().get(ORIENTATION, 1)  # Pillow itself turns TIFF
+            return (width, height) if is_on_its_side(how) else (height, width)
+    except (Image.DecompressionBombError, *_DAMAGE):
+        return None
 
 
 def check_is_still(content: bytes | memoryview, name: str) -> None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
 from dfl.base.pictures import shown_size
+from dfl.base.rare_pictures import size_by_pillow
 from dfl.base.report import Report
 from dfl.faceset.doubts import Doubt, find_doubts
 from dfl.faceset.faceset import FaceFile, list_faceset
@@ -135,7 +136,7 @@ def _picture_size(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     height, width = shown_size(head + _END_OF_JPEG)
-    return (height, width) if height and width else None
+    return (height, width) if height and width else size_by_pillow(path)
 
 
 def _people(faces: list[FaceFile], look_at_all: bool, report: Report) -> tuple[list[Person], int, NDArray[np.float32]]:
