@@ -136,7 +136,7 @@ def test_files_of_the_users_stay_and_are_named(full: Workspace, capsys: pytest.C
     before = {name: (full.root / name).read_bytes() for name in OWN}
     run(full, DELETE, Report())
     told = " ".join(capsys.readouterr().out.split())
-    assert f"{len(OWN)} files there are not the program's and stay: data_src/" in told
+    assert f"{len(OWN)} files there are not the program's and stay: data_" in told
     assert told.count("Deleted:") == 1
     assert names(full) == KEPT | set(OWN)
     assert {name: (full.root / name).read_bytes() for name in OWN} == before

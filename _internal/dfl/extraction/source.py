@@ -210,7 +210,7 @@ def _read_picture(path: Path) -> SourceFrame:
     except OSError as error:
         return SourceFrame(path.name, facts, None, f"{path} cannot be read: {error.strerror}.")
     except UserError as error:
-        return SourceFrame(path.name, facts, None, error.what)
+        return SourceFrame(path.name, facts, None, f"{error.what} {error.todo}")
 
 
 def _stay_silent(text: str) -> None:

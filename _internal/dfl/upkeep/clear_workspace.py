@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dfl.base.asking import ask_yes
 from dfl.base.errors import Stopped, UserError
-from dfl.base.files import mendable, place_of, size_in_words
+from dfl.base.files import in_natural_order, mendable, place_of, size_in_words
 from dfl.base.report import Report
 from dfl.models.lock import hold_model
 from dfl.upkeep.made_files import Found, find_made
@@ -31,9 +31,9 @@ def run(workspace: Workspace, options: ClearWorkspaceOptions, report: Report) ->
     found = find_made(workspace, folders)
     files = [path for paths in found.ours.values() for path in paths]
     if found.others:
-        names = ", ".join(path.relative_to(workspace.root).as_posix() for path in found.others[:_NAMED_FILES])
-        more = " ..." if len(found.others) > _NAMED_FILES else ""
-        report.line(f"{len(found.others)} files there are not the program's and stay: {names}{more}")
+        names = in_natural_order(path.relative_to(workspace.root).as_posix() for path in found.others)
+        named = ", ".join(names[:_NAMED_FILES]) + (" ..." if len(names) > _NAMED_FILES else "")
+        report.line(f"{len(names)} files there are not the program's and stay: {named}")
     words = in_words(found) if files else ""
     if files:
         report.line(f"In {workspace.root}: {words}. Videos and results stay.")
