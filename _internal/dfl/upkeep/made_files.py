@@ -15,8 +15,8 @@ from dfl.faceset.faceset import list_pictures_with_data
 from dfl.faceset.pak_format import PAK_NAME, read_members
 from dfl.merging.journal import Journal
 from dfl.merging.set_aside import FOLDER as SET_ASIDE
+from dfl.models.original_files import find_models
 from dfl.models.saved_set import MANIFEST
-from dfl.original.read_model import find_models
 from dfl.video.facts import Source, read_facts
 from dfl.workspace import Side, Workspace
 
