@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from dfl.base.errors import UserError
+from dfl.base.files import is_hidden
 
 Side = Literal["src", "dst"]
 PERSON = {"src": "the face that is put in", "dst": "the video it goes into"}
@@ -162,7 +163,8 @@ class Workspace:
 def _may_be_the_clip(path: Path, side: Side) -> bool:
     """A video that is neither the other side's clip nor a result."""
     others = {"data_src", "data_dst", "result", "result_mask"} - {f"data_{side}"}
-    return path.suffix.lower() in VIDEO_SUFFIXES and path.stem.lower() not in others and path.is_file()
+    is_video = path.suffix.lower() in VIDEO_SUFFIXES and path.stem.lower() not in others and path.is_file()
+    return is_video and not is_hidden(path)
 
 
 def default_root() -> Path:

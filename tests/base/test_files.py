@@ -11,6 +11,8 @@ import pytest
 
 from dfl.base.errors import UserError
 from dfl.base.files import (
+    in_natural_order,
+    list_folders,
     list_pictures,
     mendable,
     need_space,
@@ -159,10 +161,10 @@ def test_json_that_is_none_is_named(tmp_path: Path, content: bytes) -> None:
 
 
 def test_pictures_are_listed_by_name_and_nothing_else_is(tmp_path: Path) -> None:
-    for name in ("b.PNG", "a10.jpg", "a2.jpeg", "c.tiff", "d.webp", "notes.txt", "clip.mp4", "x.part-0a1b2c3d.jpg"):
+    for name in ("b.PNG", "a10.jpg", "a2.jpeg", "c.tiff", "d.webp", "notes.txt", "clip.mp4", "x.part-ffffff3d.jpg"):
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "folder.jpg").mkdir()
-    assert [path.name for path in list_pictures(tmp_path)] == ["a10.jpg", "a2.jpeg", "b.PNG", "c.tiff", "d.webp"]
+    assert [path.name for path in list_pictures(tmp_path)] == ["a2.jpeg", "a10.jpg", "b.PNG", "c.tiff", "d.webp"]
     assert list_pictures(tmp_path / "missing") == []
 
 
@@ -273,3 +275,78 @@ def test_a_file_where_a_folder_should_be_and_a_folder_where_a_file_should_be_are
 def test_little_space_is_told_in_megabytes(tmp_path: Path) -> None:
     said = [size_in_words(size) for size in (-1, 300_000, 14_680_064, 2**29, 3 * 2**30)]
     assert said == ["0.0 MB", "0.3 MB", "14 MB", "512 MB", "3.0 GB"]
+
+
+def test_files_that_only_look_half_written_are_not_deleted(tmp_path: Path) -> None:
+    kept = [
+        "holiday.part-2.mp4",
+        "data_dst.part-1.png",
+        "a.part-12345.png",
+        "a.part-0123456g.png",
+        "a.part-0A1B2C3D.png",
+        "a.part-0a1b2c3d.tar.gz",
+        "a.part-0a1b2c3d and more.png",
+        ".part-0a1b2c3d.png",
+    ]
+    for name in (*kept, "a.part-ffffff3d.png", "b.part-ffffff00", "a.part-2.part-ffffff3d.mp4"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "folder.part-ffffff3d").mkdir()
+    remove_parts(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*kept, "folder.part-ffffff3d"])
+    assert {"data_dst.part-1.png", "a.part-12345.png"} <= {path.name for path in list_pictures(tmp_path)}
+    remove_parts(tmp_path / "missing")
+
+
+def test_what_another_stage_is_still_writing_is_not_deleted(tmp_path: Path) -> None:
+    result = tmp_path / "result.mp4"
+    with replacing(result) as part:
+        part.write_bytes(b"half")
+        _python("import sys; from pathlib import Path; from dfl.base.files import remove_parts\n"
+                "remove_parts(Path(sys.argv[1]))", str(tmp_path))  # fmt: skip
+        assert part.exists()
+        part.write_bytes(b"whole")
+    assert result.read_bytes() == b"whole"
+
+
+def test_a_rest_is_removed_though_another_process_has_its_number_by_now(tmp_path: Path) -> None:
+    rest = tmp_path / f"a.part-{os.getpid():06x}00.png"
+    rest.write_bytes(b"")
+    os.utime(rest, (1, 1))  # before this process began
+    remove_parts(tmp_path)
+    assert not rest.exists()
+
+
+def test_hidden_files_are_no_pictures(tmp_path: Path) -> None:
+    for name in ("00001.png", "._00001.png", ".00002.png", "00002.png", "Thumbs.db", ".DS_Store"):
+        (tmp_path / name).write_bytes(b"")
+    for name in ("anna", ".thumbnails", "@eaDir"):
+        (tmp_path / name).mkdir()
+    assert [path.name for path in list_pictures(tmp_path)] == ["00001.png", "00002.png"]
+    assert [path.name for path in list_folders(tmp_path)] == ["@eaDir", "anna"]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [f"img{number}.png" for number in range(1, 15)],
+        ["img.png", "img01.jpg", "img1.png", "IMG2.png", "img10.png"],  # mixed widths and cases
+        ["shot2_frame9.png", "shot2_frame10.png", "shot10_frame1.png"],  # several numbers
+        ["img１.png", "img２.png", "img１０.png"],  # digits of other scripts
+        ["a-99999999999999999999998.png", "a-99999999999999999999999.png", "a-100000000000000000000000.png"],
+        ["1 (1).png", "1 (2).png", "1 (10).png"],
+        ["a.png", "a1b.png", "ab.png"],
+    ],
+)  # fmt: skip
+def test_img2_comes_before_img10(tmp_path: Path, names: list[str]) -> None:
+    for name in reversed(names):
+        (tmp_path / name).write_bytes(b"")
+    assert [path.name for path in list_pictures(tmp_path)] == names
+    assert in_natural_order(reversed(names)) == names
+
+
+def test_natural_order_is_the_plain_one_for_our_own_names() -> None:
+    frames = [f"{number:05d}.png" for number in range(300)]
+    assert in_natural_order(reversed(frames)) == sorted(frames)
+    faces = [f"{number:05d}_{face}.jpg" for number in range(9) for face in range(3)]
+    assert in_natural_order(reversed(faces)) == sorted(faces)
+    assert in_natural_order(reversed([*faces, "00009.jpg"])) == sorted([*faces, "00009.jpg"])

@@ -39,6 +39,24 @@ def test_debug_pictures_lie_beside_and_follow_the_faceset(workspace: Workspace) 
     (aligned / "00002_0.jpg").unlink()
     debug_landmarks.run(workspace, DebugLandmarksOptions(side="src"), Report())
     assert names(folder) == ["00001_0_debug.jpg", "00003_0_debug.jpg"]
+    assert names(folder.with_name("aligned_debug_landmarks_before_1")) == ["00002_0_debug.jpg"]
+    debug_landmarks.run(workspace, DebugLandmarksOptions(side="src"), Report())
+    assert not folder.with_name("aligned_debug_landmarks_before_2").exists()
+
+
+def test_a_mask_that_somebody_edited_is_not_replaced(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    write_faces(workspace.aligned("src"), 2)
+    export_mask.run(workspace, ExportMaskOptions(side="src"), Report())
+    folder = workspace.frames("src") / "aligned_mask"
+    first = {path.name: path.read_bytes() for path in folder.iterdir()}
+    (folder / "00001_0_mask.jpg").write_bytes(b"edited")
+    (folder / "notes.txt").write_bytes(b"mine")
+    export_mask.run(workspace, ExportMaskOptions(side="src"), Report())
+    assert {name: (folder / name).read_bytes() for name in first} == first
+    assert (folder / "notes.txt").read_bytes() == b"mine"
+    earlier = folder.with_name("aligned_mask_before_1")
+    assert {path.name: path.read_bytes() for path in earlier.iterdir()} == {"00001_0_mask.jpg": b"edited"}
+    assert str(earlier) in "".join(capsys.readouterr().out.split("\n"))
 
 
 def test_landmarks_are_green_and_the_face_is_half_as_bright() -> None:

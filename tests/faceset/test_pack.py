@@ -1,4 +1,5 @@
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,12 @@ from tests.faceset.conftest import files_of
 from dfl.base.errors import UserError
 from dfl.base.pictures import write_picture
 from dfl.base.report import Report
+from dfl.faceset.aligned_face import with_metadata
 from dfl.faceset.faceset import list_faceset
 from dfl.faceset.keep_options import PackOptions, UnpackOptions
 from dfl.faceset.pack import run as pack
 from dfl.faceset.pak_format import PAK_NAME
+from dfl.faceset.segmentation import Polygon
 from dfl.faceset.unpack import run as unpack
 from dfl.workspace import Workspace
 
@@ -116,7 +119,7 @@ def test_a_pack_with_faces_that_are_nowhere_else_is_not_written_over(
 
 
 def test_nothing_to_pack_or_unpack_is_told(workspace: Workspace, folder: Path, write_faces: Any) -> None:
-    with pytest.raises(UserError, match="no faces to pack"):
+    with pytest.raises(UserError, match="There are no faces in"):
         pack(workspace, DELETE, Report())
     with pytest.raises(UserError, match="There is no"):
         unpack(workspace, UNPACK, Report())
@@ -208,3 +211,17 @@ def test_unpacking_can_be_killed_anywhere(
         assert not list(folder.rglob("*.part-*"))
 
     assert kill_at_every(lambda: unpack(workspace, UNPACK, Report()), prepare, check) >= 6
+
+
+def test_a_pack_with_other_versions_of_the_faces_is_kept(workspace: Workspace, folder: Path, write_faces: Any) -> None:
+    written = write_faces(folder, "a.jpg", "b.jpg")
+    plain = files_of(folder)
+    outlined = replace(written["a.jpg"], polygons=(Polygon(True, written["a.jpg"].landmarks[:4]),))
+    (folder / "a.jpg").write_bytes(with_metadata(plain["a.jpg"], outlined))
+    pack(workspace, DELETE, Report())
+    first = (folder / PAK_NAME).read_bytes()
+    for name, content in plain.items():  # older copies, put back beside the pack
+        (folder / name).write_bytes(content)
+    pack(workspace, DELETE, Report())
+    assert [bool(face.metadata.polygons) for face in list_faceset(folder)] == [False, False]
+    assert (folder / "faceset_before_1.pak").read_bytes() == first

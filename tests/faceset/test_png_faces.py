@@ -1,5 +1,6 @@
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,17 @@ import pytest
 from dfl.base import pickle_writer
 from dfl.base.errors import UserError
 from dfl.base.pictures import encode_picture
+from dfl.base.report import Report
+from dfl.faceset import export_mask, pack, resize, restore_metadata, save_metadata, sort
 from dfl.faceset.face_metadata import FaceMetadata, metadata_to_dict
 from dfl.faceset.faceset import list_faceset
+from dfl.faceset.keep_options import PackOptions, RestoreMetadataOptions, SaveMetadataOptions
 from dfl.faceset.png_faces import picture_size, read_old_png
+from dfl.faceset.side_index import INDEX_NAME, gather_notes
+from dfl.faceset.sort_options import SortOptions
+from dfl.faceset.tool_options import ExportMaskOptions, ResizeOptions
+from dfl.samples.batches import load_training_faces
+from dfl.workspace import Workspace
 
 PICTURE = np.random.default_rng(1).integers(0, 256, (40, 56, 3)).astype(np.uint8)
 
@@ -77,3 +86,58 @@ def test_all_kinds_of_webp_say_their_size() -> None:
 def test_other_files_are_refused(content: bytes) -> None:
     with pytest.raises(UserError, match="not a picture"):
         picture_size(content, "a")
+
+
+def _stages(workspace: Workspace) -> list[Callable[[], object]]:
+    """What a user may call next; each must say why there are no faces."""
+    return [
+        lambda: sort.run(workspace, SortOptions(side="src", by="origname"), Report()),
+        lambda: export_mask.run(workspace, ExportMaskOptions(side="src"), Report()),
+        lambda: resize.run(workspace, ResizeOptions(side="src"), Report()),
+        lambda: save_metadata.run(workspace, SaveMetadataOptions(side="src"), Report()),
+        lambda: load_training_faces(workspace.aligned("src"), Report()),
+        lambda: pack.run(workspace, PackOptions(side="src"), Report()),
+    ]
+
+
+def test_png_faces_without_their_file_of_face_data_say_which_is_missing(
+    workspace: Workspace, write_faces: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = workspace.aligned("src")
+    write_faces(folder, "a.png", "b.webp")
+    gather_notes(folder)
+    (folder / INDEX_NAME).rename(workspace.root / INDEX_NAME)
+    for stage in _stages(workspace):
+        with pytest.raises(UserError, match=r"lack faceset\.json beside them") as caught:
+            stage()
+        assert "Put faceset.json back" in caught.value.todo
+    with pytest.raises(UserError, match=r"neither meta\.dat nor faceset\.json") as caught:
+        restore_metadata.run(workspace, RestoreMetadataOptions(side="src"), Report())
+    assert "Put the one back" in caught.value.todo
+    write_faces(folder, "c.jpg")
+    assert [face.name for face in list_faceset(folder, Report())] == ["c.jpg"]
+    assert "2 pictures lack faceset.json beside them" in " ".join(capsys.readouterr().out.split())
+    (workspace.root / INDEX_NAME).rename(folder / INDEX_NAME)
+    assert [face.name for face in list_faceset(folder, Report())] == ["a.png", "b.webp", "c.jpg"]
+
+
+def test_renamed_png_faces_are_told_of_restore_metadata_which_knows_them(
+    workspace: Workspace, write_faces: Any
+) -> None:
+    folder = workspace.aligned("src")
+    before = write_faces(folder, "a.png", "b.webp")
+    gather_notes(folder)
+    renamed = {"a.png": "Anna 1.png", "b.webp": "Anna 2.webp"}
+    for old, new in renamed.items():
+        (folder / old).rename(folder / new)
+    for stage in _stages(workspace):
+        with pytest.raises(UserError, match=r"not named in faceset\.json.*Anna 1\.png") as caught:
+            stage()
+        assert "restore-metadata" in caught.value.todo
+    restore_metadata.run(workspace, RestoreMetadataOptions(side="src"), Report())
+    found = {face.name: face.metadata for face in list_faceset(folder)}
+    assert {old: found[new].source_filename for old, new in renamed.items()} == {
+        name: metadata.source_filename for name, metadata in before.items()
+    }
+    with pytest.raises(UserError, match="no JPEGs"):
+        pack.run(workspace, PackOptions(side="src"), Report())

@@ -143,3 +143,39 @@ def test_a_hostile_journal_moves_nothing(workspace: Workspace) -> None:
     with pytest.raises(UserError, match="damaged"):
         run(workspace, options(), Report())
     assert (aligned.parent / "clip.json").exists()
+
+
+def test_resized_faces_that_somebody_retouched_are_taken_over_as_they_are(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    aligned, beside = workspace.aligned("src"), workspace.aligned("src").with_name("aligned_resized")
+    write_faces(aligned, 4)
+    run(workspace, options(merge=False), Report())
+    face = read_face(beside / "00001_0.jpg")
+    write_face(beside / "00001_0.jpg", 255 - face.picture, face.metadata)  # by an editor that keeps all data
+    retouched = (beside / "00001_0.jpg").read_bytes()
+    cv2.imencode(".jpg", face.picture)[1].tofile(beside / "00002_0.jpg")  # by one that drops them
+    cv2.imencode(".jpg", face.picture)[1].tofile(beside / "my own.jpg")
+    own = {name: (beside / name).read_bytes() for name in ("00002_0.jpg", "my own.jpg")}
+    run(workspace, options(), Report())
+    assert (aligned / "00001_0.jpg").read_bytes() == retouched
+    assert sizes(aligned) == [128, 200, 128, 128]
+    assert "1 pictures lost their face data since, such as 00002_0.jpg" in " ".join(capsys.readouterr().out.split())
+    assert (beside / "00002_0.jpg").read_bytes() == own["00002_0.jpg"]
+    assert (beside.with_name("aligned_resized_before_1") / "my own.jpg").read_bytes() == own["my own.jpg"]
+    (beside / "00002_0.jpg").unlink()
+    run(workspace, options(), Report())
+    assert sizes(aligned) == [128] * 4
+    assert not beside.exists()
+
+
+def test_what_is_made_anew_never_replaces_what_somebody_may_have_edited(workspace: Workspace) -> None:
+    aligned, beside = workspace.aligned("src"), workspace.aligned("src").with_name("aligned_resized")
+    write_faces(aligned, 1)
+    run(workspace, options(merge=False), Report())
+    before = (beside / "00001_0.jpg").read_bytes() + b" "
+    (beside / "00001_0.jpg").write_bytes(before)
+    os.utime(aligned / "00001_0.jpg", (1, 1))  # the original is another one now
+    run(workspace, options(merge=False), Report())
+    assert (beside.with_name("aligned_resized_replaced") / "00001_0.jpg").read_bytes() == before
+    assert sizes(beside) == [128]

@@ -13,6 +13,7 @@ from dfl.base.errors import UserError
 from dfl.base.pickle_writer import dumps
 from dfl.base.pictures import encode_picture, read_picture, write_picture
 from dfl.base.report import Report
+from dfl.faces.align import transform_points
 from dfl.faceset.aligned_face import FaceMetadata, read_face, with_metadata
 from dfl.faceset.face_metadata import metadata_to_dict
 from dfl.faceset.faceset import list_faceset
@@ -20,7 +21,8 @@ from dfl.faceset.keep_options import RestoreMetadataOptions, SaveMetadataOptions
 from dfl.faceset.meta_dat import META_DAT, read_meta_dat
 from dfl.faceset.restore_metadata import run as restore
 from dfl.faceset.save_metadata import run as save
-from dfl.faceset.side_index import INDEX_NAME, gather_notes
+from dfl.faceset.segmentation import Polygon
+from dfl.faceset.side_index import INDEX_NAME, LOCK_NAME, gather_notes
 from dfl.workspace import Workspace
 
 SAVE, RESTORE = SaveMetadataOptions(side="src"), RestoreMetadataOptions(side="src")
@@ -54,7 +56,7 @@ def _faces(folder: Path) -> dict[str, FaceMetadata]:
 
 
 def test_saving_keeps_what_every_picture_carries(folder: Path, written: dict[str, FaceMetadata]) -> None:
-    assert sorted(files_of(folder)) == sorted([*NAMES, META_DAT, INDEX_NAME])
+    assert sorted(set(files_of(folder)) - {LOCK_NAME}) == sorted([*NAMES, META_DAT, INDEX_NAME])
     entries = read_meta_dat(folder / META_DAT)
     assert list(entries) == ["a.jpg", "b.jpg", "e.jpg"]
     assert all(_same(entry.metadata, written[name]) for name, entry in entries.items())
@@ -77,21 +79,61 @@ def test_stripped_pictures_are_told_and_given_their_data_back(
     assert (folder / INDEX_NAME).exists()
 
 
-def test_pictures_of_another_size_are_scaled_back(
-    workspace: Workspace, folder: Path, written: dict[str, FaceMetadata]
+@pytest.mark.parametrize("side", [128, 40])
+def test_faces_that_an_editor_enlarged_keep_their_size(
+    workspace: Workspace, folder: Path, written: dict[str, FaceMetadata], side: int
 ) -> None:
-    double = {name: cv2.resize(read_picture(folder / name), (128, 128)) for name in ("a.jpg", "c.png", "e.jpg")}
-    write_picture(folder / "a.jpg", double["a.jpg"])
-    write_picture(folder / "c.png", double["c.png"])
-    content = encode_picture(double["e.jpg"], ".jpg")
+    made = {name: cv2.resize(read_picture(folder / name), (side, side)) for name in ("a.jpg", "c.png", "e.jpg")}
+    write_picture(folder / "a.jpg", made["a.jpg"])
+    write_picture(folder / "c.png", made["c.png"])
+    content = encode_picture(made["e.jpg"], ".jpg")
     (folder / "e.jpg").write_bytes(with_metadata(content, written["e.jpg"]))  # an editor that kept the data
     assert "c.png" not in _faces(folder)
+    pixels = {name: read_picture(folder / name) for name in made}
     restore(workspace, RESTORE, Report())
     for face in list_faceset(folder):
-        assert face.shape == (64, 64, 3)
-        assert _same(face.metadata, written[face.name])
-    lanczos = cv2.resize(double["c.png"], (64, 64), interpolation=cv2.INTER_LANCZOS4)
-    assert np.array_equal(read_picture(folder / "c.png"), lanczos)
+        size = side if face.name in made else 64
+        assert face.shape == (size, size, 3)
+        assert np.allclose(face.metadata.landmarks, written[face.name].landmarks * size / 64, atol=1e-4)
+        assert np.array_equal(face.metadata.source_landmarks, written[face.name].source_landmarks)
+        if face.name in made:
+            assert np.array_equal(face.read_picture(), pixels[face.name]), "not coded again"
+            matrix = face.metadata.image_to_face_mat
+            assert matrix is not None
+            moved = transform_points(face.metadata.source_landmarks, matrix)
+            assert np.abs(moved - face.metadata.landmarks).max() < 0.01
+    before = files_of(folder)
+    restore(workspace, RESTORE, Report())
+    assert files_of(folder) == before, "once is enough"
+
+
+def test_a_face_that_was_cut_or_stretched_stays_and_is_named(
+    workspace: Workspace, folder: Path, written: dict[str, FaceMetadata], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a.jpg", "c.png"):
+        write_picture(folder / name, cv2.resize(read_picture(folder / name), (64, 50)))
+    content = encode_picture(read_picture(folder / "e.jpg")[:, :50], ".jpg")
+    (folder / "e.jpg").write_bytes(with_metadata(content, written["e.jpg"]))
+    before = files_of(folder)
+    restore(workspace, RESTORE, Report())
+    told = " ".join(capsys.readouterr().out.split())
+    assert "3 pictures stay as they are" in told
+    assert "64 x 50 pixels, its face data are for 64 x 64: it was cut or stretched" in told
+    assert "meta.dat is kept" in told
+    assert files_of(folder) == before
+
+
+def test_outlines_that_were_drawn_after_saving_stay(
+    workspace: Workspace, folder: Path, written: dict[str, FaceMetadata], capsys: pytest.CaptureFixture[str]
+) -> None:
+    outline = (Polygon(True, written["a.jpg"].landmarks[:5]),)
+    drawn = replace(written["a.jpg"], polygons=outline, eyebrows_expand_mod=2.0)
+    (folder / "a.jpg").write_bytes(with_metadata((folder / "a.jpg").read_bytes(), drawn))
+    _strip(folder / "b.jpg")
+    restore(workspace, RESTORE, Report())
+    assert "1 faces keep the outlines" in capsys.readouterr().out
+    assert _same(read_face(folder / "a.jpg").metadata, replace(written["a.jpg"], polygons=outline))
+    assert _same(read_face(folder / "b.jpg").metadata, written["b.jpg"])
 
 
 def test_renamed_and_edited_pictures_are_known_by_their_looks(
@@ -173,7 +215,7 @@ def test_the_originals_meta_dat_alone_is_enough(
     for name in ("c.png", "d.webp", INDEX_NAME):
         (folder / name).unlink()
     _strip(folder / "a.jpg")
-    _strip(folder / "b.jpg", lambda picture: cv2.resize(picture, (40, 40)))
+    _strip(folder / "b.jpg")
     restore(workspace, RESTORE, Report())
     found = _faces(folder)
     assert all(_same(found[name], written[name]) for name in ("a.jpg", "b.jpg", "e.jpg"))
@@ -185,7 +227,7 @@ def test_recorded_metadata_are_restored_as_the_original_does(workspace: Workspac
     for name in [*names, META_DAT]:
         shutil.copyfile(recorded / name, folder / name)
     for name in names:
-        _strip(folder / name, lambda picture: cv2.resize(picture, (300, 300)))
+        _strip(folder / name)
     restore(workspace, RESTORE, Report())
     found = {face.name: face for face in list_faceset(folder)}
     assert sorted(found) == names
@@ -219,6 +261,7 @@ def test_restoring_can_be_killed_anywhere(
     _strip(folder / "a.jpg")
     _strip(folder / "b.jpg", lambda picture: cv2.resize(picture, (40, 40)))
     _strip(folder / "c.png", lambda picture: cv2.resize(picture, (40, 40)))
+    sides = {"a.jpg": 64, "b.jpg": 40, "c.png": 40}
     before = files_of(folder)
 
     def prepare() -> None:
@@ -232,8 +275,10 @@ def test_restoring_can_be_killed_anywhere(
             restore(workspace, RESTORE, Report())
         found = _faces(folder)
         assert sorted(found) == ["a.jpg", "b.jpg", "c.png"]
-        assert all(_same(found[name], written[name]) for name in found)
-        assert all(face.shape == (64, 64, 3) for face in list_faceset(folder))
+        assert _same(found["a.jpg"], written["a.jpg"])
+        assert {face.name: face.shape[0] for face in list_faceset(folder)} == sides
+        for name, side in sides.items():
+            assert np.allclose(found[name].landmarks, written[name].landmarks * side / 64, atol=1e-4)
         assert not (folder / META_DAT).exists()
 
     assert kill_at_every(lambda: restore(workspace, RESTORE, Report()), prepare, check) >= 4

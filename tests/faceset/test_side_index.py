@@ -1,5 +1,7 @@
 import json
 import pickle
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from dfl.faceset.rename import rename_all
 from dfl.faceset.segmentation import Polygon, encode_mask
 from dfl.faceset.side_index import (
     INDEX_NAME,
+    LOCK_NAME,
     Entry,
     add_to_index,
     gather_notes,
@@ -74,7 +77,7 @@ def test_notes_count_and_are_gathered(tmp_path: Path, metadata: FaceMetadata) ->
         assert sorted(index.rows) == ["a.png", "b.png"]
         assert [entry.shape[0] for name in index.rows if (entry := index.get(name))] == [16, 32]
         gather_notes(tmp_path)
-    assert set(files_of(tmp_path)) == {INDEX_NAME, "elsewhere/a.jpg"}
+    assert set(files_of(tmp_path)) - {LOCK_NAME} == {INDEX_NAME, "elsewhere/a.jpg"}
 
 
 def test_names_change_places(tmp_path: Path, metadata: FaceMetadata) -> None:
@@ -189,3 +192,33 @@ def test_random_damage_is_an_error_or_entries(data: st.DataObject, tmp_path: Pat
             index.get(name)
     except UserError:
         return
+
+
+_BUSY = """
+import pickle, sys
+from pathlib import Path
+from dfl.faceset.side_index import add_to_index, gather_notes, note_face, read_index
+
+folder, entry, who = Path(sys.argv[1]), pickle.loads(bytes.fromhex(sys.argv[2])), sys.argv[3]
+for number in range(25):
+    note_face(folder, f"{who}{number}.png", entry)
+    if number % 5 == 0:
+        gather_notes(folder)
+    if number % 7 == 0:
+        add_to_index(folder, {f"{who}{number}_added.png": entry})
+    seen = read_index(folder)
+    assert all(f"{who}{other}.png" in seen for other in range(number + 1)), number
+gather_notes(folder)
+"""
+
+
+def test_two_programs_on_one_folder_lose_no_face_data(tmp_path: Path, metadata: FaceMetadata) -> None:
+    folder = tmp_path / "aligned"
+    folder.mkdir()
+    entry = pickle.dumps(Entry(metadata, (64, 64, 3))).hex()
+    programs = [subprocess.Popen([sys.executable, "-c", _BUSY, str(folder), entry, who]) for who in "abc"]
+    assert [program.wait() for program in programs] == [0, 0, 0]
+    wanted = {f"{who}{number}.png" for who in "abc" for number in range(25)}
+    wanted |= {f"{who}{number}_added.png" for who in "abc" for number in range(0, 25, 7)}
+    assert set(read_index(folder).rows) == wanted
+    assert set(json.loads((folder / INDEX_NAME).read_text(encoding="utf-8"))["faces"]) == wanted

@@ -171,7 +171,7 @@ def test_a_person_with_many_faces_has_sixty_on_the_sheet(workspace: Workspace) -
 def test_old_sheets_go_and_other_pictures_stay(workspace: Workspace) -> None:
     folder = workspace.aligned_people("src")
     folder.mkdir(parents=True)
-    for name in ("person_7.jpg", "nobody.jpg", "mine.jpg"):
+    for name in ("person_7.jpg", "nobody.jpg", "mine.jpg", "person_Anna.jpg", "person_1.png"):
         write_picture(folder / name, np.zeros((8, 8, 3), np.uint8))
     split_people.write_sheets(folder, [], Lines())
-    assert [path.name for path in folder.iterdir()] == ["mine.jpg"]
+    assert sorted(path.name for path in folder.iterdir()) == ["mine.jpg", "person_1.png", "person_Anna.jpg"]

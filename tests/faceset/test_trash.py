@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,9 @@ from hypothesis import strategies as st
 from dfl.base.errors import UserError
 from dfl.base.pictures import write_picture
 from dfl.base.report import Report
+from dfl.faceset import pack
 from dfl.faceset.faceset import list_faceset
+from dfl.faceset.keep_options import PackOptions
 from dfl.faceset.side_index import Entry, add_to_index
 from dfl.faceset.tool_options import RestoreOptions, TrashOptions
 from dfl.faceset.trash import list_trash, move_to_trash, restore, run, run_restore, trash_folder
@@ -171,3 +174,36 @@ def test_the_stages(aligned: Path, workspace: Workspace, capsys: pytest.CaptureF
     assert "4 pictures back" in said
     assert "Nothing to put back" in said
     assert len(contents(aligned)) == 12
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 300, b'{"name": "00003_0.jpg", "tra', b"[1, 2]\n\xff\xfe\n"])
+def test_a_damaged_list_of_the_trash_is_told_with_the_way_out(
+    aligned: Path, workspace: Workspace, content: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = contents(aligned)
+    move_to_trash(aligned, ["00003_0.jpg", "00007_0.jpg"], "blurred")
+    (trash_folder(aligned) / "trash.jsonl").write_bytes(content)
+    run_restore(workspace, RestoreOptions(side="src"), Report())
+    told = " ".join(capsys.readouterr().out.split())
+    assert "2 pictures in" in told
+    assert "`dfl restore src --all` puts all pictures back" in told
+    assert "Nothing to put back" in told
+    run_restore(workspace, RestoreOptions(side="src", all=True), Report())
+    assert "is not in its list" not in capsys.readouterr().out
+    assert contents(aligned) == before
+
+
+def test_the_trash_of_a_packed_faceset_says_that_it_is_packed(workspace: Workspace, write_faces: Any) -> None:
+    folder = workspace.aligned("src")
+    write_faces(folder, *(f"{number:05d}_0.jpg" for number in range(3)))
+    move_to_trash(folder, ["00002_0.jpg"], "blurred")
+    pack.run(workspace, PackOptions(side="src"), Report())
+    for stage in (
+        lambda: run(workspace, TrashOptions(side="src", names=("00000_0.jpg",)), Report()),
+        lambda: run_restore(workspace, RestoreOptions(side="src"), Report()),
+    ):
+        with pytest.raises(UserError, match="is packed") as caught:
+            stage()
+        assert "dfl unpack src" in caught.value.todo
+    assert len(list_faceset(folder)) == 2
+    assert (trash_folder(folder) / "00002_0.jpg").is_file()

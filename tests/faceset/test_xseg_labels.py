@@ -61,7 +61,7 @@ def test_fetch_copies_faces_with_outlines_once(faces: Workspace) -> None:
 
 
 def test_fetch_without_outlines_says_so(faces: Workspace) -> None:
-    run_remove_labels(faces, XsegRemoveOptions(side="src", yes=True), Report())
+    run_remove_labels(faces, XsegRemoveOptions(side="src", delete=True), Report())
     report = Heard()
     run_fetch(faces, XsegFetchOptions(side="src"), report)
     assert "No face" in report.lines[-1]
@@ -71,7 +71,7 @@ def test_fetch_without_outlines_says_so(faces: Workspace) -> None:
 def test_masks_go_and_everything_else_stays(faces: Workspace) -> None:
     before = [face.read_picture() for face in list_faceset(faces.aligned("src"))]
     report = Heard()
-    run_remove(faces, XsegRemoveOptions(side="src", yes=True), report)
+    run_remove(faces, XsegRemoveOptions(side="src", delete=True), report)
     assert report.counts == {"removed": 3, "failed": 0}
     after = list_faceset(faces.aligned("src"))
     for face, picture, outlines in zip(after, before, (0, 1, 1), strict=True):
@@ -83,7 +83,7 @@ def test_masks_go_and_everything_else_stays(faces: Workspace) -> None:
 
 def test_outlines_go_and_masks_stay(faces: Workspace) -> None:
     report = Heard()
-    run_remove_labels(faces, XsegRemoveOptions(side="src", yes=True), report)
+    run_remove_labels(faces, XsegRemoveOptions(side="src", delete=True), report)
     assert report.counts == {"removed": 2, "failed": 0}
     for face in list_faceset(faces.aligned("src")):
         assert not face.metadata.polygons
@@ -100,14 +100,17 @@ def test_nothing_is_removed_without_a_yes(faces: Workspace, stage: Any, monkeypa
     with pytest.raises(Stopped):
         stage(faces, XsegRemoveOptions(side="src"), Report())
     assert content(faces.aligned("src")) == before
+    with pytest.raises(UserError, match="Nothing was removed: --yes"):
+        stage(faces, XsegRemoveOptions(side="src", yes=True), Report())
+    assert content(faces.aligned("src")) == before
 
 
 def test_packed_and_empty_facesets_are_refused(workspace: Workspace) -> None:
     with pytest.raises(UserError, match="no faces"):
-        run_remove(workspace, XsegRemoveOptions(side="dst", yes=True), Report())
+        run_remove(workspace, XsegRemoveOptions(side="dst", delete=True), Report())
     (workspace.aligned("dst") / "faceset.pak").touch()
     with pytest.raises(UserError, match="packed"):
-        run_remove_labels(workspace, XsegRemoveOptions(side="dst", yes=True), Report())
+        run_remove_labels(workspace, XsegRemoveOptions(side="dst", delete=True), Report())
 
 
 def test_a_face_that_cannot_be_written_keeps_its_file(faces: Workspace) -> None:
@@ -117,3 +120,15 @@ def test_a_face_that_cannot_be_written_keeps_its_file(faces: Workspace) -> None:
         MetadataChanges(face.path.parent).write(face, replace(face.metadata, other={"much": "x" * 70_000}))
     assert face.path.read_bytes() == before
     assert read_face(face.path).metadata.other["confidence"] == 0.75
+
+
+def test_outlines_that_were_drawn_in_the_copies_are_not_replaced(faces: Workspace) -> None:
+    run_fetch(faces, XsegFetchOptions(side="src"), Heard())
+    copies = faces.frames("src") / "aligned_xseg"
+    changes = MetadataChanges(copies)
+    for face in list_faceset(copies):
+        changes.write(face, replace(face.metadata, polygons=2 * face.metadata.polygons))
+    changes.finish()
+    (faces.aligned("src") / NAMES[0]).unlink()
+    run_fetch(faces, XsegFetchOptions(side="src"), Heard())
+    assert [len(face.metadata.polygons) for face in list_faceset(copies)] == [2, 2]

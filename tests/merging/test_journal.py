@@ -48,17 +48,15 @@ def test_a_way_is_the_same_whatever_the_order_of_its_parts() -> None:
     assert name_of({"a": 1, "b": 2}) == name_of({"b": 2, "a": 1}) != name_of({"a": 1, "b": 3})
 
 
-def test_frames_that_are_gone_and_ways_nobody_has_are_forgotten(tmp_path: Path) -> None:
+def test_ways_nobody_has_are_forgotten(tmp_path: Path) -> None:
     path = tmp_path / "merge.journal"
     write(path, STEMS)
-    write(path, ("3",), OTHER)
-    journal = Journal(path)
-    journal.forget_others({"3"})
-    with journal:
-        pass
+    write(path, STEMS, OTHER)
+    with Journal(path) as journal:
+        assert journal.stems == set(STEMS)
     lines = path.read_text(encoding="utf-8").splitlines()
-    assert len(lines) == 2
-    assert known(path, OTHER) == [False, False, True]
+    assert len(lines) == 1 + len(STEMS)
+    assert known(path, OTHER) == [True, True, True]
 
 
 def test_a_line_that_was_cut_off_does_not_count(tmp_path: Path) -> None:

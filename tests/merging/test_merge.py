@@ -13,7 +13,7 @@ import pytest
 
 from dfl.base.errors import UserError
 from dfl.base.files import list_pictures
-from dfl.base.pictures import read_picture
+from dfl.base.pictures import read_picture, write_picture
 from dfl.base.report import Report
 from dfl.merging.frame import FrameWork
 from dfl.merging.merge import run
@@ -216,12 +216,100 @@ def test_no_frame_is_smoothed_over_a_cut(workspace: Workspace, clip: Clip, merge
     assert np.abs(np.array(masks, int) - ([204] * 4 + [191] * 4)).max() <= 3
 
 
-def test_pictures_of_deleted_frames_are_deleted(workspace: Workspace, clip: Clip, merged: Merged) -> None:
+@pytest.mark.parametrize("format", ["png", "png16"])
+def test_pictures_of_frames_that_are_away_are_kept_for_them(
+    workspace: Workspace, clip: Clip, merged: Merged, fake_model: Any, format: str
+) -> None:
+    clip(3)
+    alone = {"steady_mask": 0, "steady_colours": 0, "steady_landmarks": False}  # no frame depends on another
+    options = {"output_format": format, "crops": format == "png16", **alone}
+    merged(**options)
+    folders = [path for path in workspace.frames("dst").iterdir() if path.name.startswith("merged") and path.is_dir()]
+    before = {path: path.read_bytes() for folder in folders for path in folder.iterdir() if "0003" in path.name}
+    assert len(before) == (4 if format == "png16" else 2)
+    frame = workspace.frames("dst") / "00003.png"
+    frame.rename(workspace.root / "00003.png")
+    assert "The frames of 1 merged pictures are not in data_dst any more" in merged(**options).text
+    assert not any(path.exists() for path in before)
+    kept = {path.name for path in (workspace.frames("dst") / "merged_set_aside").rglob("*") if path.is_file()}
+    assert kept == {path.name for path in before}
+    (workspace.root / "00003.png").rename(frame)
+
+    class Unused(fake_model):  # type: ignore[misc]
+        def predict(self, faces: Any) -> Any:
+            raise AssertionError
+
+    assert "3 of 3 frames are merged already" in merged(Unused(), **options).text
+    assert {path: path.read_bytes() for path in before} == before
+    assert not (workspace.frames("dst") / "merged_set_aside").exists()
+
+
+def test_pictures_that_merge_did_not_make_are_left_alone(workspace: Workspace, clip: Clip, merged: Merged) -> None:
+    clip(3)
+    merged(crops=True)
+    crops = workspace.frames("dst") / "merged_crops"
+    own = [
+        workspace.merged / "00001_retouched.png",
+        workspace.merged / "title.png",
+        workspace.merged / "notes.exr",
+        workspace.merged_mask / "00002 by hand.png",
+        crops / "00009_0.png",
+        crops / "mine.json",
+    ]
+    for path in own:
+        path.write_bytes(b"mine")
+    (workspace.frames("dst") / "00003.png").unlink()
+    merged(crops=True)
+    merged(crops=True, erode=5)
+    assert all(path.read_bytes() == b"mine" for path in own)
+
+
+def test_merged_pictures_of_another_program_are_set_aside(workspace: Workspace, clip: Clip, merged: Merged) -> None:
+    clip(3)
+    theirs = {}
+    for folder in (workspace.merged, workspace.merged_mask):
+        folder.mkdir()
+        for name in ("00001.png", "00002.png", "title.png"):
+            theirs[folder.name, name] = f"{folder.name}, {name}".encode()
+            (folder / name).write_bytes(theirs[folder.name, name])
+    report = merged()
+    aside = workspace.frames("dst") / "merged_before_1"
+    assert f"They are in {aside} now" in report.text
+    for (folder, name), content in theirs.items():
+        place = workspace.frames("dst") / folder if name == "title.png" else aside / folder
+        assert (place / name).read_bytes() == content
+    assert report.counts["swapped"] == 3
+    assert "somebody" not in merged(erode=5).text
+
+
+@pytest.mark.parametrize("folder", ["merged", "merged_mask"])
+def test_a_merged_picture_that_somebody_retouched_is_set_aside_when_it_is_made_anew(
+    workspace: Workspace, clip: Clip, merged: Merged, folder: str
+) -> None:
     clip(3)
     merged()
-    (workspace.frames("dst") / "00003.png").unlink()
-    assert "1 merged pictures were deleted" in merged().text
-    assert "merged/00003.png" not in results(workspace)
+    retouched = workspace.frames("dst") / folder / "00002.png"
+    picture = read_picture(retouched)
+    picture[:20, :30] = 77
+    write_picture(retouched, picture)
+    assert "3 of 3 frames are merged already" in merged().text
+    assert np.array_equal(read_picture(retouched), picture)
+    aside = workspace.frames("dst") / "merged_before_1"
+    assert f"They are in {aside} now" in merged(erode=5).text
+    assert np.array_equal(read_picture(aside / folder / "00002.png"), picture)
+    assert len(list(aside.rglob("*.png"))) == 2
+    assert "somebody" not in merged(erode=6).text
+
+
+def test_what_a_killed_run_wrote_and_did_not_note_is_written_over(
+    workspace: Workspace, clip: Clip, merged: Merged
+) -> None:
+    clip(2)
+    merged()
+    journal = workspace.merged / "merge.journal"
+    journal.write_text("".join(journal.read_text(encoding="utf-8").splitlines(keepends=True)[:-1]), encoding="utf-8")
+    assert "somebody" not in merged(erode=5).text
+    assert not (workspace.frames("dst") / "merged_before_1").exists()
 
 
 def test_one_bad_frame_is_named_and_the_rest_is_done(workspace: Workspace, clip: Clip, merged: Merged) -> None:

@@ -127,3 +127,13 @@ def test_no_space_is_said_before_anything_is_written(tmp_path, monkeypatch):
 def test_nothing_to_back_up(tmp_path):
     with pytest.raises(UserError, match="no finished model"):
         make_backup(tmp_path)
+
+
+def test_folders_that_a_user_put_beside_the_backups_stay(tmp_path):
+    save(tmp_path, 1)
+    make_backup(tmp_path)
+    kept = ["old-good one", "part-1", "old-0a1b2c3", "old-0a1b2c3d4", "mine"]
+    for name in (*kept, "old-0a1b2c3d", "part-0a1b2c3d"):
+        (tmp_path / "backups" / name).mkdir()
+    make_backup(tmp_path)
+    assert sorted(path.name for path in (tmp_path / "backups").iterdir()) == sorted([*kept, "01", "02"])

@@ -157,3 +157,31 @@ def test_a_hostile_journal_moves_nothing(workspace: Workspace, frames: Path, rep
     with pytest.raises(UserError, match="damaged"):
         denoise(workspace, report)
     assert (frames / "clip.json").exists()
+
+
+def test_files_in_the_work_folder_that_are_somebodys_are_kept(
+    workspace: Workspace, frames: Path, report: Recorder
+) -> None:
+    work = frames / "frames_denoising"
+    (work / "my folder").mkdir(parents=True)
+    for name in ("00001.png", "notes.txt", "my folder/a.txt"):
+        (work / name).write_bytes(b"mine")
+    denoise(workspace, report)
+    aside = frames / "frames_denoising_before_1"
+    assert all((aside / name).read_bytes() == b"mine" for name in ("00001.png", "notes.txt", "my folder/a.txt"))
+    assert str(aside) in report.warnings[0]
+    assert error(read_picture(frames / "00001.png")) < error(noisy(1)), "it is no frame that was denoised before"
+    assert not work.exists()
+
+
+def test_frames_of_kinds_that_are_not_written_stay_and_are_named(
+    workspace: Workspace, frames: Path, report: Recorder
+) -> None:
+    from PIL import Image
+
+    Image.fromarray(clean()).save(frames / "00009.tga")
+    before = (frames / "00009.tga").read_bytes()
+    denoise(workspace, report)
+    assert report.counts == {"frames": COUNT, "failed": 0}
+    assert "00009.tga" in report.warnings[0]
+    assert (frames / "00009.tga").read_bytes() == before

@@ -1,6 +1,7 @@
 """The stage extract-frames, as a user meets it."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 
 from dfl.base.errors import UserError
 from dfl.base.files import list_pictures
-from dfl.base.pictures import read_picture
+from dfl.base.pictures import read_picture, write_picture
 from dfl.video.extract_frames import run
 from dfl.video.facts import ClipFacts, read_facts
 from dfl.video.options import ExtractFramesOptions
@@ -33,7 +34,7 @@ written, write = [], extract_frames.write_bytes
 def dying(path, content, durable):
     written.append(path)
     if len(written) == 7:
-        path.with_name(path.stem + ".part-dead" + path.suffix).write_bytes(content[:50])
+        path.with_name(path.stem + ".part-0000dead" + path.suffix).write_bytes(content[:50])
         os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
     write(path, content, durable=durable)
 extract_frames.write_bytes = dying
@@ -279,3 +280,34 @@ def test_exit_codes_of_the_command(workspace: Workspace, make_clip: ClipMaker, i
     if code == 0:
         last = json.loads(done.stdout.splitlines()[-1])
         assert last["counts"] == {"frames": 25, "written": 25}
+
+
+def test_frames_that_somebody_painted_in_are_not_deleted(
+    workspace: Workspace, make_clip: ClipMaker, report: Recorder
+) -> None:
+    put(workspace, "dst", make_clip("plain.mp4"))
+    extract(workspace, report)
+    folder = workspace.frames("dst")
+    painted = np.zeros((48, 64, 3), np.uint8)
+    write_picture(folder / "00003.png", painted)
+    later = workspace.clip_facts("dst").stat().st_mtime_ns + 60_000_000_000
+    os.utime(folder / "00003.png", ns=(later, later))
+    extract(workspace, report, fps=5)
+    assert [path.name for path in list_pictures(folder)] == [f"{number:05d}.png" for number in range(1, 6)]
+    aside = folder / "frames_before_1"
+    assert [path.name for path in list_pictures(aside)] == ["00003.png"]
+    assert np.array_equal(read_picture(aside / "00003.png"), painted)
+    assert str(aside) in " ".join(report.warnings)
+
+
+def test_a_picture_that_was_added_behind_the_last_frame_is_not_deleted(
+    workspace: Workspace, make_clip: ClipMaker, report: Recorder
+) -> None:
+    put(workspace, "dst", make_clip("plain.mp4"))
+    extract(workspace, report)
+    folder = workspace.frames("dst")
+    write_picture(folder / "00026.png", np.zeros((48, 64, 3), np.uint8))
+    (folder / "00001.png").unlink()
+    extract(workspace, report)
+    assert len(list_pictures(folder)) == 25
+    assert [path.name for path in list_pictures(folder / "frames_before_1")] == ["00026.png"]

@@ -1,11 +1,14 @@
 """Files are written whole or not at all: written beside, synced, then renamed over the old one."""
 
 import errno
+import itertools
 import json
 import os
+import re
 import shutil
+import stat
 import time
-import uuid
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,7 +16,12 @@ from typing import IO, Any
 
 from dfl.base.errors import UserError
 
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
+PICTURE_SUFFIXES = (
+    *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff", ".bmp", ".dib", ".jp2", ".j2k", ".jpx"),
+    *(".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".gif", ".apng", ".mpo", ".tga", ".dds", ".pcx", ".sgi"),
+)
+# What programs of the system leave in every folder. On macOS also ._name and .DS_Store, hidden as all .names.
+_OF_THE_SYSTEM = ("thumbs.db", "desktop.ini", "icon\r")
 PART_MARK = ".part-"
 MAX_NAME_BYTES = 255  # of one name: ext4, xfs, btrfs, apfs and NTFS (there UTF-16 units, of which there are no more)
 # A file system that cannot sync (some network, FUSE and archive mounts) answers with one of these.
@@ -21,6 +29,11 @@ _CANNOT_SYNC = (errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.EOPNOTSUPP, errn
 # Windows: a virus scanner, an indexer or a cloud client holds a new file for a moment (access denied, shared, locked).
 _HELD_FOR_A_MOMENT = (5, 32, 33)
 _PATIENCE_SECONDS = 2.0
+# A half-written file: 6 hexadecimal digits tell the process that writes it, 2 count its files.
+_PART = re.compile(rf"{re.escape(PART_MARK)}([0-9a-f]{{6}})[0-9a-f]{{2}}(\.[^.]*)?")
+_part_numbers = itertools.count()
+_NUMBER = re.compile(r"(\d+)")
+_ANY_DIGIT = bytes.maketrans(b"123456789", b"000000000")
 
 
 def sync_folder(folder: Path) -> None:
@@ -105,7 +118,8 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def _part_of(path: Path) -> Path:
     """A name beside `path` for what is half-written; cut where the whole would be longer than a name may be."""
-    stem, end = path.stem, f"{PART_MARK}{uuid.uuid4().hex[:8]}{path.suffix}"
+    mark = f"{os.getpid() & 0xFFFFFF:06x}{next(_part_numbers) & 0xFF:02x}"
+    stem, end = path.stem, f"{PART_MARK}{mark}{path.suffix}"
     while name_size(stem) + name_size(end) > MAX_NAME_BYTES and stem:
         stem = stem[:-1]
     return path.with_name(stem + end)
@@ -191,8 +205,8 @@ def read_or_set_aside(path: Path, warn: Callable[[str], None]) -> dict[str, Any]
 
 def mendable(error: OSError, path: Path) -> UserError:
     """Turn an error of the operating system at `path` into words and a way out."""
-    if PART_MARK in path.name:  # what is half-written has a name that only we know
-        path = path.with_name(path.name.partition(PART_MARK)[0] + path.suffix)
+    if is_part(path.name):  # what is half-written has a name that only we know
+        path = path.with_name(path.name.rpartition(PART_MARK)[0] + path.suffix)
     reason = error.strerror or str(error) or type(error).__name__
     in_the_way = _file_in_the_way(path) if error.errno in (errno.ENOTDIR, errno.EEXIST) else None
     if in_the_way:
@@ -289,23 +303,119 @@ _REFUSALS: tuple[tuple[tuple[int, ...], str, str], ...] = (
 )
 
 
+def in_natural_order(names: Iterable[str]) -> list[str]:
+    """Names as people count: frame2.png before frame10.png, case ignored; then by the letters as they are.
+
+    THE order of frames and faces: everything that orders them by name goes by this. Names of one form with numbers of
+    one width keep the order that they have as plain text.
+    """
+    names = list(names)
+    shapes = {name.encode("utf-8", "surrogatepass").translate(_ANY_DIGIT) for name in names}
+    if len(shapes) <= 1:  # 00001.png, 00002.png ...: a tenth of the time
+        return sorted(names)
+    return sorted(names, key=natural_key)
+
+
+def natural_key(name: str) -> tuple[Any, ...]:
+    """What sorts a name into natural order."""
+    stem, _, suffix = name.rpartition(".") if "." in name[1:] else (name, "", "")
+    parts: list[Any] = _NUMBER.split(stem.casefold())
+    for index in range(1, len(parts), 2):
+        digits = parts[index]
+        if not digits.isascii():  # digits of other scripts, such as full-width ones
+            digits = "".join(str(unicodedata.decimal(digit)) for digit in digits)
+        digits = digits.lstrip("0")
+        parts[index] = (len(digits), digits)  # as whole numbers of any length
+    return parts, suffix.casefold(), name
+
+
+def is_hidden(entry: os.DirEntry[str] | Path) -> bool:
+    """Whether a file or folder is hidden: .name (among them macOS' ._name), the system's own, or marked on Windows."""
+    if entry.name.startswith(".") or entry.name.lower() in _OF_THE_SYSTEM:
+        return True
+    if os.name != "nt":
+        return False
+    facts = entry.stat(follow_symlinks=False)  # for an entry of a listing Windows has it at hand
+    return bool(getattr(facts, "st_file_attributes", 0) & stat.FILE_ATTRIBUTE_HIDDEN)
+
+
 def list_pictures(folder: Path) -> list[Path]:
-    """All pictures of a folder, sorted by path; half-written files of a killed run are left out."""
+    """All pictures of a folder in natural order; hidden and half-written files are none."""
     if not folder.is_dir():
         return []
     with os.scandir(folder) as entries:
         names = [
             entry.name
             for entry in entries
-            if entry.name.lower().endswith(PICTURE_SUFFIXES) and PART_MARK not in entry.name and entry.is_file()
+            if entry.name.lower().endswith(PICTURE_SUFFIXES)
+            and not is_part(entry.name)
+            and entry.is_file()
+            and not is_hidden(entry)
         ]
-    return [folder / name for name in sorted(names)]
+    return [folder / name for name in in_natural_order(names)]
+
+
+def list_folders(folder: Path) -> list[Path]:
+    """The folders in a folder, in natural order; hidden ones are left out."""
+    if not folder.is_dir():
+        return []
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if entry.is_dir() and not is_hidden(entry)]
+    return [folder / name for name in in_natural_order(names)]
+
+
+def is_part(name: str) -> bool:
+    """Whether a name is exactly of the form that half-written files have here."""
+    return PART_MARK in name and _part_mark(name) is not None
+
+
+def _part_mark(name: str) -> re.Match[str] | None:
+    place = name.rfind(PART_MARK)
+    return _PART.fullmatch(name, place) if place > 0 else None
 
 
 def remove_parts(folder: Path) -> None:
-    """Remove what a killed run left half-written in `folder`."""
-    for path in folder.glob(f"*{PART_MARK}*"):
-        path.unlink(missing_ok=True)
+    """Remove what killed runs left half-written in `folder`: nothing that a running process still writes."""
+    if not folder.is_dir():
+        return
+    with os.scandir(folder) as entries:
+        parts = [entry for entry in entries if is_part(entry.name) and entry.is_file(follow_symlinks=False)]
+    for entry in parts:
+        if not _is_being_written(entry):
+            _drop(Path(entry.path))  # Windows refuses where a program has it open: next time
+
+
+def _is_being_written(part: os.DirEntry[str]) -> bool:
+    """Whether the process that began the file still runs; one with its number may be another, begun later."""
+    import psutil
+
+    mark = _part_mark(part.name)
+    try:
+        began: float = psutil.Process(int(mark[1], 16) if mark else -1).create_time()
+        return part.stat().st_mtime >= began - 1
+    except (psutil.Error, OSError, ValueError):
+        return False
+
+
+def free_path(path: Path, word: str = "before") -> Path:
+    """A name that is free, beside `path`: aligned_before_1, faceset_before_1.pak, or with the next number."""
+    number = 1
+    while (free := path.with_name(f"{path.stem}_{word}_{number}{path.suffix}")).exists():
+        number += 1
+    return free
+
+
+def move_into(folder: Path, path: Path) -> Path:
+    """Move a file into a folder, which is made, never over another file; returns where it is."""
+    target, number = folder / path.name, 1
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        while target.exists():
+            number += 1
+            target = folder / f"{path.stem} ({number}){path.suffix}"
+        return move(path, target)
+    except OSError as error:
+        raise mendable(error, path) from error
 
 
 def need_space(folder: Path, wanted_bytes: int, what: str) -> None:

@@ -5,10 +5,12 @@ segment "start of scan" the coded picture, then FF D9 (ITU T.81, annex B).
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from dfl.base.errors import UserError
 
+SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")
 MAX_PAYLOAD = 65533
 _START_OF_SCAN = 0xDA
 _END = b"\xff\xd9"
@@ -40,6 +42,12 @@ def segments(content: bytes, name: str) -> list[Segment]:
     if content.rfind(_END, found[-1].end) < 0:
         raise _damaged(name, "its end is missing")
     return found
+
+
+def readable_segments(content: bytes | memoryview) -> Iterator[Segment]:
+    """The segments before the coded picture, as far as they can be read: for what a damaged file may lack."""
+    with suppress(UserError):
+        yield from _walk(content, "")
 
 
 def shape(content: bytes | memoryview, name: str) -> tuple[int, int, int]:

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from dfl.base import jpeg
 from dfl.base.errors import UserError
 from dfl.base.files import write_bytes
+from dfl.base.orientation import is_on_its_side, orientation, turned
 from dfl.base.png import decode_png, encode_png
+from dfl.base.rare_pictures import check_is_still, decode_rare, rare_kind, too_large, unread_kind
 
 Picture = NDArray[np.uint8]  # (H, W, 3) BGR
 FloatPicture = NDArray[np.float32]  # (H, W, 3) BGR or (H, W, 1), 0..1
@@ -30,23 +32,44 @@ MAX_PIXELS = 2**28
 def decode_picture(content: bytes | NDArray[np.uint8], name: str) -> Picture:
     """Decode a picture file to (H, W, 3) uint8 BGR; EXIF rotation is ignored, as in the original.
 
-    Grey becomes three equal channels, alpha is dropped, 16 bit becomes 8 bit. `name` is for the UserError that a
-    broken file raises.
+    So for pictures that belong to face data: those count pixels as they are stored. Grey becomes three equal channels,
+    alpha is dropped, 16 bit becomes 8 bit. `name` is for the UserError that a broken file raises.
     """
+    return _three_channels(_decoded(content, name), name)
+
+
+def decode_frame(content: bytes, name: str) -> Picture:
+    """Decode a picture that a user gives as a frame: as decode_picture, but turned as every viewer shows it.
+
+    UserError for animations too.
+    """
+    check_is_still(content, name)
+    return _three_channels(turned(_decoded(content, name), orientation(content)), name)
+
+
+def _decoded(content: bytes | NDArray[np.uint8], name: str) -> Any:
+    """The picture as it is stored, of any type and number of channels. UserError when it is too large or damaged."""
     buffer = np.frombuffer(content, np.uint8) if isinstance(content, bytes) else content
     height, width = announced_size(buffer.data)
     if max(height, width) > MAX_SIDE or height * width > MAX_PIXELS:
-        raise UserError(
-            f"{name} has {width} x {height} pixels, more than can be worked on.", "Scale it down, or delete it."
-        )
+        raise too_large(name, height, width)
     picture: Any = decode_png(content) if isinstance(content, bytes) else None
+    if picture is None and (kind := rare_kind(buffer.data[:16], name)):
+        picture = decode_rare(buffer.tobytes(), kind, name, MAX_PIXELS)
     try:
         if picture is None and buffer.size:
             picture = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED)
     except cv2.error:
         picture = None
     if picture is None or picture.size == 0:
+        kind = unread_kind(buffer.data[:32])
+        if kind:
+            raise UserError(f"{name} is {kind}, which is not read here.", "Convert it to PNG or JPEG, or delete it.")
         raise UserError(f"{name} is not a picture that can be read.", "Replace it by a whole copy, or delete it.")
+    return picture
+
+
+def _three_channels(picture: Any, name: str) -> Picture:
     if picture.dtype == np.uint16:
         picture = (picture.astype(np.float32) * (255 / 65535) + 0.5).astype(np.uint8)
     if picture.dtype != np.uint8:
@@ -71,15 +94,22 @@ def announced_size(content: bytes | memoryview) -> tuple[int, int]:
         return 0, 0
 
 
+def shown_size(content: bytes | memoryview) -> tuple[int, int]:
+    """announced_size of the picture as viewers show it: turned as its file says."""
+    height, width = announced_size(content)
+    return (width, height) if is_on_its_side(orientation(content)) else (height, width)
+
+
 def read_picture(path: Path) -> Picture:
-    """Read a picture file at any path, Unicode too (OpenCV's own reader fails there on Windows)."""
+    """Read a picture as viewers show it, see decode_frame, at any path, Unicode too (OpenCV's reader fails there on
+    Windows)."""
     try:
         content = path.read_bytes()
     except OSError as error:
         raise UserError(
             f"{path} cannot be read: {error.strerror}.", "Check that it is there and may be read."
         ) from error
-    return decode_picture(content, str(path))
+    return decode_frame(content, str(path))
 
 
 def encode_picture(picture: NDArray[Any], suffix: str, quality: int = 90) -> bytes:
@@ -89,8 +119,9 @@ def encode_picture(picture: NDArray[Any], suffix: str, quality: int = 90) -> byt
     """
     if suffix.lower() == ".png" and _fits_encode_png(picture):
         return encode_png(picture)
-    flags = {".jpg": cv2.IMWRITE_JPEG_QUALITY, ".jpeg": cv2.IMWRITE_JPEG_QUALITY, ".webp": cv2.IMWRITE_WEBP_QUALITY}
-    parameters = [flags[suffix.lower()], quality] if suffix.lower() in flags else []
+    suffix = ".jpg" if suffix.lower() in jpeg.SUFFIXES else suffix.lower()
+    flags = {".jpg": cv2.IMWRITE_JPEG_QUALITY, ".webp": cv2.IMWRITE_WEBP_QUALITY}
+    parameters = [flags[suffix], quality] if suffix in flags else []
     try:
         done, buffer = cv2.imencode(suffix, picture, parameters)
     except cv2.error:

@@ -13,7 +13,7 @@ from dfl.base.pictures import Picture
 from dfl.base.report import Report
 from dfl.extraction.enhance_options import EnhanceOptions
 from dfl.faceset.aligned_face import AlignedFace
-from dfl.faceset.faceset import FaceFile, list_faceset
+from dfl.faceset.faceset import FaceFile, list_faceset, no_faces
 from dfl.faceset.pak_format import PAK_NAME
 from dfl.faceset.remade import Remade, is_remade, write_remade
 from dfl.faceset.trash import trash_folder
@@ -37,7 +37,7 @@ def run(workspace: Workspace, options: EnhanceOptions, report: Report) -> None:
         raise UserError(f"{aligned} is packed.", f"Run `dfl unpack {options.side}` first.")
     faces = list_faceset(aligned, report)
     if not faces:
-        raise UserError(f"{aligned} holds no faces to enhance.", f"Run extract-faces {options.side} first.")
+        raise no_faces(aligned, f"Run extract-faces {options.side} first.")
     due = [face for face in faces if not face.metadata.other.get(MARK)]
     if len(due) < len(faces):
         report.line(f"{len(faces) - len(due)} faces are enhanced already.")
@@ -46,12 +46,17 @@ def run(workspace: Workspace, options: EnhanceOptions, report: Report) -> None:
         return
     remade.prepare({"network": "FaceEnhancer"}, report)
     names = remade.names(due)
-    failed = _make(due, {face.name: remade.folder / names[face.name] for face in due}, options.engine, report)
+    times = remade.times()
+    left = [face for face in due if not is_remade(face, remade.folder / names[face.name], times.get(names[face.name]))]
+    if 0 < len(left) < len(due):
+        report.line(f"{len(due) - len(left)} of {len(due)} faces are finished; going on with the rest.")
+    failed = _make(left, {face.name: remade.folder / names[face.name] for face in left}, options.engine, report)
     made = {face.name: names[face.name] for face in due if face.name not in failed}
-    remade.remove_others(set(made.values()))
+    remade.note_times({names[face.name]: face for face in due if face.name in made})
+    remade.part_from_others(set(made.values()), report)
     text = f"{len(made)} faces enhanced" + (f"; {len(failed)} failed and stay as they are" if failed else "")
     if options.merge and made:
-        remade.take_over(made)
+        remade.take_over(made, report)
         text += f', in {aligned} now. The old ones are in {trash_folder(aligned)} (reason "{remade.word}").'
     else:
         text += f", in {remade.folder}; the same with --merge takes them over."
@@ -59,20 +64,17 @@ def run(workspace: Workspace, options: EnhanceOptions, report: Report) -> None:
 
 
 def _make(faces: list[FaceFile], targets: dict[str, Path], engine: str | None, report: Report) -> set[str]:
-    """Make the new pictures that are missing; returns the names of faces that failed."""
-    left = [face for face in faces if not is_remade(face, targets[face.name])]
-    if 0 < len(left) < len(faces):
-        report.line(f"{len(faces) - len(left)} of {len(faces)} faces are finished; going on with the rest.")
+    """Make the new pictures; returns the names of faces that failed."""
     failed: set[str] = set()
-    if not left:
+    if not faces:
         return failed
-    pixels = sum(face.shape[0] * face.shape[1] for face in left)
-    need_space(next(iter(targets.values())).parent, int(pixels * _BYTES_A_PIXEL), f"{len(left)} enhanced faces")
+    pixels = sum(face.shape[0] * face.shape[1] for face in faces)
+    need_space(next(iter(targets.values())).parent, int(pixels * _BYTES_A_PIXEL), f"{len(faces)} enhanced faces")
     report.line(str(start_engine(engine)))
     from dfl.models.face_enhancer import open_face_enhancer
 
     enhancer = open_face_enhancer()
-    for face in report.track(left, "enhancing", len(left)):
+    for face in report.track(faces, "enhancing", len(faces)):
         try:
             changed = face.path.stat()
             picture: Picture = face.read_picture()

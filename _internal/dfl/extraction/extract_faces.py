@@ -6,12 +6,14 @@ out anew without a new search. Faces that were made with other options, or by an
 folder, never deleted.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures, mendable, move, need_space, remove_parts
+from dfl.base.files import free_path, is_hidden, list_pictures, mendable, move, need_space, remove_parts
 from dfl.base.processes import worker_count
 from dfl.base.report import Report
 from dfl.extraction.cut_faces import CutFrame, CutJob, CutSettings, CutTask, cut_faces, cut_frame
@@ -21,14 +23,15 @@ from dfl.extraction.journal import Journal, journal_files, read_journal, start_j
 from dfl.extraction.options import ExtractFacesOptions
 from dfl.extraction.people import wanted_tracks
 from dfl.extraction.plan import FramePlan, plan_frames
-from dfl.extraction.source import Part, open_source, part_of
+from dfl.extraction.source import Part, PicturePart, open_source, part_of
 from dfl.extraction.tell import tell_faces
 from dfl.extraction.tracks import link
 from dfl.faces.face_type import FaceType
 from dfl.faces.reference import references_of
 from dfl.faces.weights import ensure_mesh_v2, package_file
-from dfl.faceset.faceset import list_pictures_with_data
+from dfl.faceset.faceset import list_pictures_with_data, read_face_file
 from dfl.faceset.pak_format import PAK_NAME
+from dfl.faceset.side_index import SideIndex, read_index
 from dfl.faceset.trash import move_to_trash
 from dfl.workspace import Workspace
 
@@ -82,6 +85,7 @@ def _find(
         "landmarks": landmarks,
         "version": _FINDING_VERSION,
     }
+    signature |= _reading(parts)
     journal = read_journal(file, found_frame)
     if journal is None or (journal.options != signature and not options.redo_deleted_debug):
         journal = start_journal(file, signature, found_frame)
@@ -104,6 +108,14 @@ def _find(
     jobs = [job for job in jobs if job.wanted]
     failed = find_faces(jobs, settings, workers, journal, _slow_finder(detector, options, report), report)
     return journal, [(name, reason) for name, reason in failed if name not in journal.entries]
+
+
+def _reading(parts: list[Part]) -> dict[str, Any]:
+    """What of the frames' order and rotation was other in earlier versions: what these found there counts no more."""
+    pictures = [part for part in parts if isinstance(part, PicturePart)]
+    names = [name for part in pictures for name in part.names]
+    order = {} if names == sorted(names) else {"order": "natural"}
+    return order | ({"turned": True} if any(part.may_be_turned for part in pictures) else {})
 
 
 def _detector(options: ExtractFacesOptions, report: Report) -> Literal["blaze", "hog", "cnn", "s3fd"]:
@@ -186,6 +198,7 @@ def _cut(
             f"Run `dfl unpack {options.side}` first, or move {PAK_NAME} away.",
         )
     _discard_old_faces(aligned, [name for name in journal.entries if name in tasks and tasks[name].lacks_faces], report)
+    _clear_the_way(aligned, tasks, f".{options.format}", report)
     lacking = sum(len(task.plan.faces) for task in tasks.values() if task.lacks_faces)
     need_space(aligned, int(lacking * options.image_size**2 * _BYTES_A_PIXEL), f"Cutting out {lacking} faces")
     settings = CutSettings(
@@ -223,7 +236,8 @@ def _cut_journal(aligned: Path, debug: Path, signature: dict[str, Any], report: 
     """The journal to go on with, or a new one when the folder holds other faces (which are moved) or none."""
     file = aligned / _CUT_FILE
     journal = read_journal(file, cut_frame)
-    content = {path.name for path in aligned.iterdir()} - journal_files(file) if aligned.is_dir() else set()
+    shown = {path.name for path in aligned.iterdir() if not is_hidden(path)} if aligned.is_dir() else set()
+    content = shown - journal_files(file)
     if journal and journal.options != signature:
         changed = [name for name, value in signature.items() if journal.options.get(name) != value]
         told = ", ".join(f"{name} {journal.options.get(name)} -> {signature[name]}" for name in changed)
@@ -245,9 +259,7 @@ def _cut_journal(aligned: Path, debug: Path, signature: dict[str, Any], report: 
 
 def _move_aside(aligned: Path, debug: Path) -> Path:
     """Rename the aligned folder, and its debug folder, to names that are free."""
-    number = 1
-    while (aside := aligned.with_name(f"{aligned.name}_before_{number}")).exists():
-        number += 1
+    aside = free_path(aligned)
     for folder, target in ((aligned, aside), (debug, aside.with_name(f"{aside.name}_debug"))):
         if folder.is_dir():
             try:
@@ -266,6 +278,31 @@ def _discard_old_faces(aligned: Path, frames: list[str], report: Report) -> None
     if old:
         folder = move_to_trash(aligned, old, "the frame was done again")
         report.line(f"{len(changed)} frames are done again; their {len(old)} old faces are in {folder}.")
+
+
+def _clear_the_way(aligned: Path, tasks: dict[str, CutTask], suffix: str, report: Report) -> None:
+    """Move pictures to the trash that have the names of faces to be written and are none of these frames."""
+    planned = {
+        face.file_name(name, suffix): name
+        for name, task in tasks.items()
+        if task.lacks_faces
+        for face in task.plan.faces
+    }
+    there = [path.name for path in list_pictures(aligned) if path.name in planned]
+    index = cache(lambda: read_index(aligned))
+    others = [name for name in there if _frame_of(aligned / name, index) != planned[name]]
+    if others:
+        folder = move_to_trash(aligned, others, "in the way of new faces")
+        report.line(f"{len(others)} pictures that had the names of new faces are in {folder}.")
+
+
+def _frame_of(path: Path, index: Callable[[], SideIndex]) -> str:
+    """The frame that a face is from; empty for a picture that is no face."""
+    try:
+        face = read_face_file(path, index)
+    except UserError:
+        return ""
+    return face.metadata.source_filename if face else ""
 
 
 def _reject(aligned: Path, journal: Journal[CutFrame], report: Report) -> None:

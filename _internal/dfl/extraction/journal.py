@@ -1,18 +1,19 @@
 """A journal of finished frames: one JSON line a frame, written when its work is on disk.
 
-Every process notes its frames in a file of its own, as two processes cannot safely add to one file on Windows; runs
-begin and end by gathering these into the journal. A killed run may leave a last line torn: its frame is done again.
+Every process notes its frames in a file of its own (base/notes.py); runs begin and end by gathering these into the
+journal. A killed run may leave a last line torn: its frame is done again.
 The journal's first line holds the options that the work was done with.
 """
 
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from dfl.base.files import mendable, write_text
+from dfl.base.notes import gathering, notes_of
+from dfl.base.notes import note as add_note
 
 
 class Entry(Protocol):
@@ -41,19 +42,17 @@ class Journal(Generic[AnEntry]):
 
     def gather(self) -> None:
         """Take in what processes have noted, write it all as one file, and remove the notes."""
-        notes = _notes(self.file)
-        for path in notes:
-            self.entries |= {entry.frame: entry for entry in _entries(_lines(path), self.read)}
-        lines = [{"options": self.options}, *(entry.to_json() for entry in self.entries.values())]
-        write_text(self.file, "".join(f"{json.dumps(line, separators=(',', ':'))}\n" for line in lines))
-        for path in notes:
-            path.unlink(missing_ok=True)
+        with gathering(self.file) as notes:
+            for content in notes:
+                self.entries |= {entry.frame: entry for entry in _entries(content.split(b"\n"), self.read)}
+            lines = [{"options": self.options}, *(entry.to_json() for entry in self.entries.values())]
+            write_text(self.file, "".join(f"{json.dumps(line, separators=(',', ':'))}\n" for line in lines))
 
 
 def start_journal(file: Path, options: Mapping[str, Any], read: Read[AnEntry]) -> Journal[AnEntry]:
     """A new journal, in the place of an old one and its notes."""
-    for path in _notes(file):
-        path.unlink()
+    for path in notes_of(file):
+        path.unlink(missing_ok=True)
     journal = Journal(file, dict(options), {}, read)
     journal.gather()
     return journal
@@ -74,23 +73,13 @@ def read_journal(file: Path, read: Read[AnEntry]) -> Journal[AnEntry] | None:
 
 def note(file: Path, entries: Iterable[Entry]) -> None:
     """Note finished frames of a journal in this process's own file. UserError when the disk does not take it."""
-    path = file.with_name(f"{file.stem}-{os.getpid()}{file.suffix}")
-    text = "".join(f"{json.dumps(entry.to_json(), separators=(',', ':'))}\n" for entry in entries)
-    try:
-        with path.open("a", encoding="utf-8", newline="\n") as notes:
-            notes.write(text)
-    except OSError as error:
-        raise mendable(error, path) from error
+    add_note(file, "".join(f"{json.dumps(entry.to_json(), separators=(',', ':'))}\n" for entry in entries))
 
 
 def journal_files(file: Path) -> set[str]:
     """Names of the journal and of its notes, as far as they are there."""
-    names = {path.name for path in _notes(file)}
+    names = {path.name for path in notes_of(file)}
     return names | {file.name} if file.is_file() else names
-
-
-def _notes(file: Path) -> list[Path]:
-    return sorted(file.parent.glob(f"{file.stem}-*{file.suffix}"))
 
 
 def _lines(path: Path) -> list[bytes]:

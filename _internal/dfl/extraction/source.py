@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dfl.base.errors import UserError
-from dfl.base.files import MAX_NAME_BYTES, list_pictures, name_size
-from dfl.base.pictures import Picture, decode_picture
+from dfl.base.files import MAX_NAME_BYTES, name_size
+from dfl.base.frames import list_frames, no_frames
+from dfl.base.pictures import Picture, decode_frame
 from dfl.base.report import Report
 from dfl.extraction.options import ExtractFacesOptions
 from dfl.video.account import tell
@@ -48,9 +49,10 @@ class SourceFrame:
 
 @dataclass(frozen=True)
 class PicturePart:
-    """Consecutive pictures of a folder."""
+    """Consecutive pictures of a folder. may_be_turned: whether a camera may have noted that in them."""
 
     paths: tuple[Path, ...]
+    may_be_turned: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -123,7 +125,7 @@ Part = PicturePart | ClipPart
 def part_of(part: Part, names: set[str]) -> Part:
     """The frames of a part that have these names; frames in between are dropped too, so nothing is followed there."""
     if isinstance(part, PicturePart):
-        return PicturePart(tuple(path for path in part.paths if path.name in names))
+        return replace(part, paths=tuple(path for path in part.paths if path.name in names))
     return replace(part, numbers=tuple(number for number in part.numbers if part.name(number) in names))
 
 
@@ -134,9 +136,10 @@ def open_source(workspace: Workspace, options: ExtractFacesOptions, report: Repo
     if options.source != "video":
         paths = _one_of_each_stem(folder, report)
         if paths:
-            return _picture_parts(paths[numbers.start : numbers.stop : numbers.step], folder)
+            is_own = not workspace.clip_facts(options.side).is_file()
+            return _picture_parts(paths[numbers.start : numbers.stop : numbers.step], folder, is_own)
         if options.source == "frames":
-            raise UserError(f"There are no frames in {folder}.", f"Run extract-frames {options.side} first.")
+            raise no_frames(folder, f"Run extract-frames {options.side} first.")
     path = _clip_of(workspace, options)
     clip = read_clip(path, reading_of(workspace.clip_facts(options.side), path))
     report.line(f"No pictures needed: the frames come straight from {clip.path.name}.")
@@ -153,15 +156,15 @@ def _clip_of(workspace: Workspace, options: ExtractFacesOptions) -> Path:
     except UserError as error:
         if options.source == "video":
             raise
-        folder = workspace.frames(options.side)
-        raise UserError(f"There are no frames in {folder}, and no clip. {error.what}", error.todo) from error
+        reason = no_frames(workspace.frames(options.side), error.todo)
+        raise UserError(f"{reason.what} And there is no clip: {error.what}", reason.todo) from error
 
 
 def _one_of_each_stem(folder: Path, report: Report) -> list[Path]:
     """The folder's pictures in order; of several with one stem only the first, as their faces would have one name."""
     by_stem: dict[str, Path] = {}
     doubles, too_long = [], []
-    for path in list_pictures(folder):
+    for path in list_frames(folder, report):
         if name_size(path.stem) + _FACE_NAME_BYTES > MAX_NAME_BYTES:
             too_long.append(path.name)
         elif by_stem.setdefault(path.stem, path) is not path:
@@ -176,10 +179,14 @@ def _one_of_each_stem(folder: Path, report: Report) -> list[Path]:
     return list(by_stem.values())
 
 
-def _picture_parts(paths: list[Path], folder: Path) -> list[Part]:
+def _picture_parts(paths: list[Path], folder: Path, is_own: bool) -> list[Part]:
+    """is_own: the pictures are the user's, not taken from a clip here."""
     if not paths:
         raise _empty_range(str(folder))
-    return [PicturePart(tuple(paths[start : start + PART_FRAMES])) for start in range(0, len(paths), PART_FRAMES)]
+    turned = is_own and any(path.suffix.lower() != ".png" for path in paths)
+    return [
+        PicturePart(tuple(paths[start : start + PART_FRAMES]), turned) for start in range(0, len(paths), PART_FRAMES)
+    ]
 
 
 def _clip_parts(clip: Clip, numbers: range) -> list[Part]:
@@ -207,11 +214,11 @@ def _read_picture(path: Path) -> SourceFrame:
         state = path.stat()
         content = path.read_bytes()
         facts = FrameFacts(len(content), state.st_mtime_ns, zlib.crc32(content))
-        return SourceFrame(path.name, facts, decode_picture(content, str(path)))
+        return SourceFrame(path.name, facts, decode_frame(content, str(path)))
     except OSError as error:
         return SourceFrame(path.name, facts, None, f"{path} cannot be read: {error.strerror}.")
     except UserError as error:
-        return SourceFrame(path.name, facts, None, error.what)
+        return SourceFrame(path.name, facts, None, f"{error.what} {error.todo}")
 
 
 def _stay_silent(text: str) -> None:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
 from dfl.base.files import list_pictures
+from dfl.base.frames import no_frames
 from dfl.base.pictures import read_picture
 from dfl.faces.find import FaceFinder
 from dfl.faces.identity import descriptor
@@ -25,9 +26,7 @@ def references_of(paths: Sequence[Path]) -> NDArray[np.float32]:
     """
     pictures = [picture for path in paths for picture in (list_pictures(path) if path.is_dir() else [path])]
     if not pictures:
-        raise UserError(
-            f"There is no picture in {', '.join(map(str, paths)) or 'what was named'}.", "Name pictures of the person."
-        )
+        raise no_frames(paths[0], "Name pictures of the person.", "pictures")
     finder = FaceFinder()
     return np.stack([_reference(path, finder) for path in pictures])
 

@@ -80,7 +80,7 @@ def write_face(path: Path, picture: Picture, metadata: FaceMetadata, quality: in
     run leaves none without; call side_index.gather_notes for the folder at the end of the run.
     """
     content = encode_picture(picture, path.suffix, quality)
-    if path.suffix.lower() in (".jpg", ".jpeg"):
+    if path.suffix.lower() in jpeg.SUFFIXES:
         content = with_metadata(content, metadata, str(path))
     else:
         note_face(path.parent, path.name, Entry(metadata, (*picture.shape[:2], 3), likeness_of(picture)))

@@ -1,6 +1,7 @@
 """One picture made of each face, written into a folder beside the faceset.
 
-Never into `aligned` itself, as the original does: there they are pictures without face data to every other tool.
+Never into `aligned` itself, as the original does: there they are pictures without face data to every other tool. What
+is there already, perhaps edited by somebody, is never written over: where the new one differs it goes elsewhere.
 """
 
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from pathlib import Path
 import cv2
 
 from dfl.base.errors import UserError
-from dfl.base.files import remove_parts, write_bytes
+from dfl.base.files import free_path, move_into, remove_parts, write_bytes
 from dfl.base.processes import in_processes, lower_priority, worker_count
 from dfl.base.report import Report
 from dfl.faceset.faceset import FaceFile
@@ -23,15 +24,17 @@ _MOST_WARNINGS = 20
 class _Task:
     face: FaceFile
     target: Path
+    earlier: Path  # folder for what is there and differs
 
 
 @dataclass(frozen=True)
 class Made:
-    """Paths written, and the names of faces of which nothing could be made, or that failed."""
+    """Paths written, names of faces of which nothing could be made, or that failed; where earlier pictures went."""
 
     paths: list[Path]
     skipped: list[str]
     failed: list[str]
+    earlier: Path
 
 
 def write_beside(
@@ -51,8 +54,10 @@ def write_beside(
     except FileExistsError as error:
         raise UserError(f"{folder} is a file, not a folder.", "Move it away and start again.") from error
     remove_parts(folder)
-    tasks = [_Task(face, folder / name) for face, name in zip(faces, output_names(faces, ending), strict=True)]
-    made = Made([], [], [])
+    earlier = free_path(folder)
+    names = output_names(faces, ending)
+    tasks = [_Task(face, folder / name, earlier) for face, name in zip(faces, names, strict=True)]
+    made = Made([], [], [], earlier)
     workers = max(1, min(worker_count(workers), len(tasks)))
     outcomes = in_processes(partial(_work, make=make), tasks, workers=workers, start=_start)
     for outcome in report.track(outcomes, folder.name, len(tasks)):
@@ -66,6 +71,8 @@ def write_beside(
             made.paths.append(task.target)
         else:
             made.skipped.append(task.face.name)
+    if earlier.is_dir():
+        report.line(f"Earlier pictures that differ from the new ones are in {earlier}.")
     return made
 
 
@@ -95,5 +102,9 @@ def _work(task: _Task, make: Callable[[FaceFile], bytes | None]) -> bool:
     content = make(task.face)
     if content is None:
         return False
+    if task.target.is_file():
+        if task.target.read_bytes() == content:
+            return True
+        move_into(task.earlier, task.target)
     write_bytes(task.target, content, durable=False)
     return True

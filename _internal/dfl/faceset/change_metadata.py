@@ -4,13 +4,12 @@ import threading
 from pathlib import Path
 
 from dfl.base.files import write_bytes
+from dfl.base.jpeg import is_jpeg
 from dfl.faceset.aligned_face import with_metadata
 from dfl.faceset.face_metadata import FaceMetadata
 from dfl.faceset.faceset import FaceFile
 from dfl.faceset.likeness import likeness
 from dfl.faceset.side_index import Entry, SideIndex, gather_notes, note_face, read_index
-
-_JPEG_SUFFIXES = (".jpg", ".jpeg")
 
 
 class MetadataChanges:
@@ -27,7 +26,7 @@ class MetadataChanges:
     def write(self, face: FaceFile, metadata: FaceMetadata) -> None:
         """Give a face of the folder (not of a pack) other data. UserError when it cannot be read or written."""
         content = face.read_content()
-        if face.name.lower().endswith(_JPEG_SUFFIXES):
+        if is_jpeg(content):
             # Waits for the disk: after a power cut the picture must not be an empty file.
             write_bytes(face.path, with_metadata(content, metadata, face.place))
             return

@@ -2,15 +2,14 @@
 
 import numpy as np
 
-from dfl.base.errors import UserError
-from dfl.base.files import list_pictures
+from dfl.base.files import list_pictures, move_into
 from dfl.base.pictures import Picture, encode_picture
 from dfl.base.report import Report
 from dfl.faces.draw import draw_landmarks
 from dfl.faces.masks import hull_mask
 from dfl.faceset.beside import write_beside
 from dfl.faceset.face_metadata import FaceMetadata
-from dfl.faceset.faceset import FaceFile, list_faceset
+from dfl.faceset.faceset import FaceFile, list_faceset, no_faces
 from dfl.faceset.tool_options import DebugLandmarksOptions
 from dfl.workspace import Workspace
 
@@ -23,13 +22,13 @@ def run(workspace: Workspace, options: DebugLandmarksOptions, report: Report) ->
     aligned = workspace.aligned(options.side)
     faces = list_faceset(aligned, report)
     if not faces:
-        raise UserError(f"{aligned} holds no faces.", f"Run extract-faces {options.side} first.")
+        raise no_faces(aligned, f"Run extract-faces {options.side} first.")
     folder = aligned.with_name(f"{aligned.name}_debug_landmarks")
     made = write_beside(faces, folder, _ENDING, _drawn, report)
     old = {path for path in list_pictures(folder) if path.name.endswith(_ENDING)} - set(made.paths)
     for path in old:  # of faces that are gone
-        path.unlink()
-    gone = f"; {len(old)} of faces that are gone were removed" if old else ""
+        move_into(made.earlier, path)
+    gone = f"; {len(old)} of faces that are gone are in {made.earlier}" if old else ""
     report.done(f"{len(made.paths)} pictures with landmarks in {folder}{gone}.", made=len(made.paths))
 
 

@@ -5,12 +5,11 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from dfl.base.errors import UserError
 from dfl.base.pictures import encode_picture
 from dfl.base.report import Report
 from dfl.faces.masks import hull_mask
 from dfl.faceset.beside import write_beside
-from dfl.faceset.faceset import FaceFile, list_faceset
+from dfl.faceset.faceset import FaceFile, list_faceset, no_faces
 from dfl.faceset.segmentation import decode_mask, draw_polygons
 from dfl.faceset.tool_options import ExportMaskOptions, MaskSource
 from dfl.workspace import Workspace
@@ -24,7 +23,7 @@ def run(workspace: Workspace, options: ExportMaskOptions, report: Report) -> Non
     aligned = workspace.aligned(options.side)
     faces = list_faceset(aligned, report)
     if not faces:
-        raise UserError(f"{aligned} holds no faces.", f"Run extract-faces {options.side} first.")
+        raise no_faces(aligned, f"Run extract-faces {options.side} first.")
     folder = aligned.with_name(f"{aligned.name}_mask")
     made = write_beside(faces, folder, _ENDING, partial(_encoded_mask, source=options.source), report)
     text = f"{len(made.paths)} masks in {folder}"

@@ -1,6 +1,6 @@
 """A faceset: the aligned pictures of a folder, or of the pack in it, listed by their headers alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -12,16 +12,20 @@ from dfl.base.pictures import Picture, decode_picture
 from dfl.base.report import Report
 from dfl.faceset.aligned_face import jpeg_shape, read_metadata
 from dfl.faceset.face_metadata import FaceMetadata
+from dfl.faceset.meta_dat import META_DAT
 from dfl.faceset.pak_format import MAX_PICTURE_BYTES, PAK_NAME, Member, read_member, read_members
 from dfl.faceset.png_faces import picture_size, read_old_png
 from dfl.faceset.rename import finish_renaming
-from dfl.faceset.side_index import SideIndex, read_index
+from dfl.faceset.side_index import INDEX_NAME, SideIndex, read_index
 
 # Metadata and the picture's size stand in the first few kilobytes of an aligned picture, if it carries no mask.
 _HEAD_BYTES = 16384
 _MAX_HEAD_BYTES = 2**21
 _END_OF_PICTURE = b"\xff\xd9"
 _NAMED_FILES = 5
+_DATA_BESIDE = (".png", ".webp")
+_RESTORE = "Run restore-metadata."
+_RENAMED = "If they were renamed, run restore-metadata: it knows them by their looks."
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +69,12 @@ class FaceFile:
         return decode_picture(self.read_content(), self.place)
 
 
+def no_faces(folder: Path, todo: str) -> UserError:
+    """Why a folder has no faces, and the way out; `todo` is it where there are no pictures either."""
+    pak = folder / PAK_NAME
+    return (list_packed(pak) if pak.is_file() else list_pictures_with_data(folder)).none_there(todo)
+
+
 # What is kept of a face that was listed: all, or less of its data where there are many.
 Keep = Callable[[FaceFile], FaceFile]
 
@@ -81,15 +91,44 @@ class Listing:
 
     def tell(self, report: Report) -> None:
         """Say what is left out, and what to do about it."""
-        if self.without_data:
-            count, names = len(self.without_data), _some(self.without_data)
-            report.warn(f"{self.folder}: {count} pictures carry no face data and are left out: {names}")
+        for count, names, why, todo in self._without():
+            report.warn(f"{self.folder}: {count} pictures {why} and are left out: {names}. {todo}".rstrip())
         if self.lost_data:
             count, names = len(self.lost_data), _some(self.lost_data)
             report.warn(f"{self.folder}: {count} pictures lost their face data; run restore-metadata: {names}")
         if self.damaged:
             count, names = len(self.damaged), _some(self.damaged)
             report.warn(f"{self.folder}: {count} pictures are damaged and are left out: {names}")
+
+    def none_there(self, todo: str) -> UserError:
+        """Why there are no faces: what is wrong with the pictures that are there; `todo` helps where there are none."""
+        if self.lost_data:
+            return UserError(f"The {len(self.lost_data)} pictures in {self.folder} lost their face data.", _RESTORE)
+        for count, names, why, mend in self._without():
+            return UserError(f"{self.folder} holds no faces: {count} pictures {why} ({names}).", mend or todo)
+        if self.damaged:
+            return UserError(f"{self.folder} holds no faces but damaged ones: {_some(self.damaged)}", todo)
+        return UserError(f"There are no faces in {self.folder}.", todo)
+
+    def _without(self) -> Iterator[tuple[int, str, str, str]]:
+        """Pictures without face data by kind: how many, some names, what is wrong, and what to do about it."""
+        kinds: dict[bool, list[str]] = {}
+        for name in self.without_data:
+            kinds.setdefault(name.lower().endswith(_DATA_BESIDE), []).append(name)
+        for is_beside, names in sorted(kinds.items(), reverse=True):
+            if not is_beside:
+                todo = _RESTORE if (self.folder / META_DAT).is_file() else ""
+                yield len(names), _some(names), "carry no face data", todo
+            elif (self.folder / INDEX_NAME).is_file():
+                yield (
+                    len(names),
+                    _some(names),
+                    f"are not named in {INDEX_NAME}, where PNG and WebP have theirs",
+                    _RENAMED,
+                )
+            else:
+                why = f"lack {INDEX_NAME} beside them, where PNG and WebP have their face data"
+                yield len(names), _some(names), why, f"Put {INDEX_NAME} back from where the pictures came."
 
 
 def list_faceset(folder: Path, report: Report | None = None) -> list[FaceFile]:

@@ -2,7 +2,7 @@
 
 import re
 
-from dfl.base.files import PART_MARK
+from dfl.base.files import is_part
 
 _MOST_BYTES = 240  # file systems take 255; what is written beside a file needs a few more
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*\ud800-\udfff]')
@@ -24,7 +24,7 @@ def why_unsafe(name: str) -> str:
         return "it is a hidden file"
     if _RESERVED.match(name):
         return "Windows reserves it"
-    if PART_MARK in name:
+    if is_part(name):
         return "it is marked as half-written"
     return ""
 

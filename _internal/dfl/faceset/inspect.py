@@ -2,9 +2,9 @@
 
 from collections import Counter
 
-from dfl.base.errors import UserError
 from dfl.base.files import write_text
 from dfl.base.report import Report
+from dfl.faceset.faceset import no_faces
 from dfl.faceset.facts_table import table
 from dfl.faceset.inspect_options import InspectOptions
 from dfl.faceset.inspect_page import page
@@ -22,8 +22,7 @@ def run(workspace: Workspace, options: InspectOptions, report: Report) -> None:
     sides: dict[Side, SideFacts | None] = {side: gather(workspace, side, options.all, report) for side in wanted}
     found = [facts for facts in sides.values() if facts]
     if not found:
-        folders = " and ".join(str(workspace.aligned(side)) for side in wanted)
-        raise UserError(f"There are no faces in {folders}.", f"Run extract-faces {wanted[0]} first.")
+        raise no_faces(workspace.aligned(wanted[0]), f"Run extract-faces {wanted[0]} first.")
     src, dst = sides.get("src"), sides.get("dst")
     holes = find_holes(dst.poses, src.poses) if src and dst else []
     verdicts = judge(sides, holes)

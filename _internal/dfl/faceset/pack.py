@@ -9,10 +9,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from dfl.base import jpeg
 from dfl.base.errors import UserError
-from dfl.base.files import PART_MARK, list_pictures, mendable, need_space, place_of, replacing
+from dfl.base.files import (
+    free_path,
+    list_folders,
+    list_pictures,
+    mendable,
+    move,
+    need_space,
+    place_of,
+    remove_parts,
+    replacing,
+)
 from dfl.base.report import Report
-from dfl.faceset.faceset import list_pictures_with_data
+from dfl.faceset.faceset import list_pictures_with_data, no_faces
 from dfl.faceset.file_names import same_place, why_unsafe
 from dfl.faceset.keep_options import PackOptions
 from dfl.faceset.pak_format import PAK_NAME, Member, PackedFace, read_at, read_members, write_pak
@@ -33,7 +44,12 @@ def run(workspace: Workspace, options: PackOptions, report: Report) -> None:
         if pak.is_file():
             report.done(f"{pak} is there already, and there are no faces beside it.", packed=0, deleted=0)
             return
-        raise UserError(f"There are no faces to pack in {folder}.", f"Run extract-faces {options.side} first.")
+        if list_pictures_with_data(folder).faces:
+            raise UserError(
+                f"The faces in {folder} are no JPEGs, and a pack takes only these.",
+                f"`dfl resize {options.side}` with another size makes JPEGs of them.",
+            )
+        raise no_faces(folder, f"Run extract-faces {options.side} first.")
     if not (pak.is_file() and _holds_all(pak, faces, report)):
         _pack(pak, faces, report)
     deleted = 0
@@ -56,7 +72,7 @@ def _find(folder: Path, by_folder: bool, report: Report) -> tuple[list[PackedFac
     faces: list[PackedFace] = []
     for listing in persons or [top]:
         listing.tell(report)
-        packed = [face for face in listing.faces if face.path.suffix.lower() in (".jpg", ".jpeg")]
+        packed = [face for face in listing.faces if face.path.suffix.lower() in jpeg.SUFFIXES]
         if len(packed) < len(listing.faces):
             report.warn(f"{listing.folder}: {len(listing.faces) - len(packed)} faces are no JPEGs and are not packed.")
         kept += len(list_pictures(listing.folder)) - len(packed)
@@ -70,9 +86,7 @@ def _find(folder: Path, by_folder: bool, report: Report) -> tuple[list[PackedFac
 
 def _folders(folder: Path) -> list[Path]:
     """Sub-folders that may be persons, by name."""
-    if not folder.is_dir():
-        return []
-    return sorted(path for path in folder.iterdir() if path.is_dir() and path.name != FOLDER)
+    return [path for path in list_folders(folder) if path.name != FOLDER]
 
 
 def _check_names(faces: Sequence[PackedFace]) -> None:
@@ -123,14 +137,17 @@ def _is_packed(file: BinaryIO, pak: Path, members: Mapping[Place, Member], face:
 
 def _pack(pak: Path, faces: Sequence[PackedFace], report: Report) -> None:
     """Write the pack and compare it with the files, then give it its name."""
-    for left in pak.parent.glob(f"{pak.stem}{PART_MARK}*{pak.suffix}"):
-        left.unlink(missing_ok=True)
+    remove_parts(pak.parent)
     masks = sum(len(face.metadata.xseg_mask or b"") for face in faces)
     need_space(pak.parent, sum(face.size for face in faces) + masks + _ROW_BYTES * len(faces), "Packing")
     with replacing(pak) as part:
         for _ in report.track(write_pak(part, faces), "Packing", len(faces)):
             pass
         _compare(part, faces, report)
+        if pak.is_file():  # of the same names, but other pictures or face data
+            earlier = free_path(pak)
+            move(pak, earlier)
+            report.line(f"The pack that was there holds other versions of these faces: it is {earlier.name} now.")
 
 
 def _compare(part: Path, faces: Sequence[PackedFace], report: Report) -> None:

@@ -24,7 +24,7 @@ def run(workspace: Workspace, options: RecoverNamesOptions, report: Report) -> N
     if not listing.faces:
         if (folder / PAK_NAME).is_file():
             raise UserError(f"The faces in {folder} are packed.", f"Run unpack {options.side} first.")
-        raise UserError(f"There are no faces in {folder}.", f"Run extract-faces {options.side} first.")
+        raise listing.none_there(f"Run extract-faces {options.side} first.")
     names = source_names(listing.faces, {path.name for path in list_pictures(folder)})
     nameless = len(listing.faces) - len(names)
     if nameless:

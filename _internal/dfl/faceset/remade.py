@@ -11,10 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures, mendable, move, place_of, read_json, remove_parts, write_json
+from dfl.base.files import (
+    free_path,
+    is_hidden,
+    list_pictures,
+    mendable,
+    move,
+    move_into,
+    place_of,
+    read_json,
+    remove_parts,
+    write_json,
+)
 from dfl.base.report import Report
 from dfl.faceset.aligned_face import AlignedFace, write_face
-from dfl.faceset.faceset import FaceFile
+from dfl.faceset.faceset import FaceFile, read_face_file
 from dfl.faceset.trash import move_to_trash
 
 _QUALITY = 100
@@ -41,13 +52,11 @@ class Remade:
     def prepare(self, settings: dict[str, Any], report: Report) -> None:
         """Make the folder for these settings, or go on with a stopped run's; results of other ones are moved aside."""
         folder = self.folder
-        if folder.is_dir() and any(folder.iterdir()):
+        if folder.is_dir() and any(not is_hidden(path) for path in folder.iterdir()):
             if self._read_journal().get("settings") == settings:
                 remove_parts(folder)
                 return
-            number = 1
-            while (aside := folder.with_name(f"{folder.name}_before_{number}")).exists():
-                number += 1
+            aside = free_path(folder)
             try:
                 move(folder, aside)
             except OSError as error:
@@ -70,16 +79,39 @@ class Remade:
             taken.add(name.lower())
         return names
 
-    def remove_others(self, names: set[str]) -> None:
-        """Remove new pictures of originals that are gone since a stopped run."""
-        for path in list_pictures(self.folder):
-            if path.name not in names:
-                path.unlink()
+    def times(self) -> dict[str, int]:
+        """The old pictures' times of change (ns) when the new ones were made, by the new ones' names."""
+        found = self._read_journal().get("times")
+        return {str(name): time for name, time in found.items() if type(time) is int} if isinstance(found, dict) else {}
 
-    def take_over(self, made: dict[str, str]) -> None:
-        """Old pictures to the trash, new ones to their place. `made`: the new name for each old one."""
+    def note_times(self, made: dict[str, FaceFile]) -> None:
+        """Note of what the new pictures, by name, are made: then one that is edited is not taken for an old one."""
+        times = {name: face.path.stat().st_mtime_ns for name, face in made.items()}
+        write_json(self._journal, self._read_journal() | {"times": times})
+
+    def part_from_others(self, names: set[str], report: Report) -> None:
+        """Move pictures away that are none of the new ones: of originals that are gone, or put there by somebody."""
+        others = [path for path in list_pictures(self.folder) if path.name not in names]
+        aside = free_path(self.folder)
+        for path in others:
+            move_into(aside, path)
+        if others:
+            report.line(f"{len(others)} other pictures that were in {self.folder} are in {aside}.")
+
+    def take_over(self, made: dict[str, str], report: Report) -> None:
+        """Old pictures to the trash, new ones to their place. `made`: the new name for each old one.
+
+        New ones that an editor took the face data from stay where they are.
+        """
         aligned, folder = self.aligned, self.folder
         remove_parts(folder)
+        bare = [new for new in made.values() if (folder / new).is_file() and not _is_face(folder / new)]
+        if bare:
+            report.warn(
+                f"{len(bare)} pictures lost their face data since, such as {bare[0]}: they stay in {folder}, and the "
+                "old ones in the faceset. Delete them to have them made anew."
+            )
+        made = {old: new for old, new in made.items() if new not in bare}
         write_json(self._journal, self._read_journal() | {"taking_over": made})
         # Where the new one is still in its folder, what has the old name is the old one.
         due = {old: new for old, new in made.items() if (folder / new).is_file()}
@@ -89,7 +121,11 @@ class Remade:
                 if (aligned / new).exists():
                     raise UserError(f"{aligned / new} is in the way of the new picture.", "Move it away, start again.")
                 move(folder / new, aligned / new)
-            self._journal.unlink()
+            if not list_pictures(folder):
+                self._journal.unlink()
+            else:  # the next run goes on with these
+                left = {key: value for key, value in self._read_journal().items() if key != "taking_over"}
+                write_json(self._journal, left)
             if not any(folder.iterdir()):
                 folder.rmdir()
         except OSError as error:
@@ -106,7 +142,7 @@ class Remade:
             raise UserError(
                 f"{self._journal} is damaged.", f"Move the pictures of {self.folder} to {self.aligned} by hand."
             )
-        self.take_over(made)
+        self.take_over(made, report)
         report.line(f"The {self.word} pictures of a run that was stopped are in {self.aligned} now.")
 
     def _read_journal(self) -> dict[str, Any]:
@@ -114,8 +150,11 @@ class Remade:
         return found if isinstance(found, dict) else {}
 
 
-def is_remade(face: FaceFile, target: Path) -> bool:
-    """Whether the new picture is there, whole, and made of the face as it is now."""
+def is_remade(face: FaceFile, target: Path, made_of: int | None = None) -> bool:
+    """Whether the new picture is there, whole, and made of the face as it is now; it may have been edited since.
+
+    made_of: the old one's time of change when the new one was made, from Remade.times; None: not known.
+    """
     try:
         new, old = target.stat(), face.path.stat()
         with target.open("rb") as file:
@@ -123,13 +162,24 @@ def is_remade(face: FaceFile, target: Path) -> bool:
             is_whole = file.read() == b"\xff\xd9"
     except OSError:
         return False
-    return is_whole and abs(new.st_mtime_ns - old.st_mtime_ns) <= _TIME_STEP_NS
+    times = (new.st_mtime_ns, made_of)
+    return is_whole and any(time is not None and abs(time - old.st_mtime_ns) <= _TIME_STEP_NS for time in times)
+
+
+def _is_face(path: Path) -> bool:
+    try:
+        return read_face_file(path) is not None
+    except UserError:
+        return False
 
 
 def write_remade(target: Path, new: AlignedFace, changed: os.stat_result) -> None:
     """Write a new picture, quality 100. `changed`: the state of the old one's file before it was read.
 
-    The new file gets the old one's time of change, last of all.
+    The new file gets the old one's time of change, last of all. What is there, of an older version of the face or
+    changed by somebody, goes to a folder beside.
     """
+    if target.is_file():
+        move_into(target.parent.with_name(f"{target.parent.name}_replaced"), target)
     write_face(target, new.picture, new.metadata, _QUALITY)
     os.utime(target, ns=(changed.st_atime_ns, changed.st_mtime_ns))

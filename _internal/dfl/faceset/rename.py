@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dfl.base.errors import UserError
-from dfl.base.files import mendable, move, place_of, read_json, sync_folder, write_json
+from dfl.base.files import is_hidden, mendable, move, place_of, read_json, sync_folder, write_json
 from dfl.base.locks import Held, hold_file
 from dfl.base.report import Report
 from dfl.faceset.file_names import same_place, why_unsafe
@@ -71,7 +71,7 @@ def _check(folder: Path, names: Mapping[str, str]) -> None:
     if missing:
         raise UserError(f"{folder / missing[0]} is not there to be renamed.", "Start again: the folder has changed.")
     aside = folder / FOLDER
-    if aside.exists() and any(aside.iterdir()):
+    if aside.exists() and any(not is_hidden(path) for path in aside.iterdir()):
         raise UserError(f"{aside} holds files that nobody knows of.", f"Move them out of it, then delete {aside}.")
     taken = {same_place(name): name for name in present - names.keys()}
     for old, new in names.items():

@@ -13,7 +13,7 @@ from dfl.base.processes import in_processes, lower_priority, worker_count
 from dfl.base.report import Report
 from dfl.faces.face_type import FaceType
 from dfl.faceset.aligned_face import AlignedFace
-from dfl.faceset.faceset import FaceFile, list_faceset
+from dfl.faceset.faceset import FaceFile, list_faceset, no_faces
 from dfl.faceset.pak_format import PAK_NAME
 from dfl.faceset.remade import Remade, is_remade, write_remade
 from dfl.faceset.resized_face import resized_face
@@ -42,7 +42,7 @@ def run(workspace: Workspace, options: ResizeOptions, report: Report) -> None:
     face_type = None if options.face_type == "same" else FaceType.from_name(options.face_type)
     faces = list_faceset(aligned, report)
     if not faces:
-        raise UserError(f"{aligned} holds no faces to resize.", f"Run extract-faces {options.side} first.")
+        raise no_faces(aligned, f"Run extract-faces {options.side} first.")
     faces = list(_to_change(faces, options.size, face_type, report))
     if not faces:
         report.done(f"There is nothing to resize in {aligned}.", faces=0, failed=0)
@@ -52,7 +52,8 @@ def run(workspace: Workspace, options: ResizeOptions, report: Report) -> None:
     remade.prepare({"size": options.size, "face_type": options.face_type}, report)
     names = remade.names(faces)
     tasks = [_Task(face, folder / names[face.name]) for face in faces]
-    due = [task for task in tasks if not is_remade(task.face, task.target)]
+    times = remade.times()
+    due = [task for task in tasks if not is_remade(task.face, task.target, times.get(task.target.name))]
     if 0 < len(due) < len(tasks):
         report.line(f"{len(tasks) - len(due)} of {len(tasks)} faces are finished; going on with the rest.")
     need_space(folder, int(len(due) * options.size**2 * _BYTES_A_PIXEL), f"{len(due)} resized faces")
@@ -60,11 +61,12 @@ def run(workspace: Workspace, options: ResizeOptions, report: Report) -> None:
     made = {
         face.name: name for face, name in ((task.face, task.target.name) for task in tasks) if face.name not in failed
     }
-    remade.remove_others(set(made.values()))
+    remade.note_times({task.target.name: task.face for task in tasks if task.face.name in made})
+    remade.part_from_others(set(made.values()), report)
     text = f"{len(made)} faces of {options.size} x {options.size} pixels"
     text += f"; {len(failed)} failed and stay as they are" if failed else ""
     if options.merge and made:
-        remade.take_over(made)
+        remade.take_over(made, report)
         report.done(
             f'{text}, in {aligned} now. The old ones are in {trash_folder(aligned)} (reason "{remade.word}").',
             faces=len(made),

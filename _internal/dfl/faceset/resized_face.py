@@ -29,14 +29,18 @@ def resized_face(face: AlignedFace, size: int, face_type: FaceType | None = None
 def _scaled(face: AlignedFace, size: int) -> AlignedFace:
     old = face.picture.shape[0]
     picture: Any = cv2.resize(face.picture, (size, size), interpolation=cv2.INTER_LANCZOS4)
+    return AlignedFace(picture, scaled_metadata(face.metadata, old, size))
+
+
+def scaled_metadata(metadata: FaceMetadata, old: int, size: int) -> FaceMetadata:
+    """What is known of a face whose picture was `old` pixels wide and is `size` pixels now, of the same aspect."""
     scale = np.diag([size / old, size / old])
-    matrix = face.metadata.image_to_face_mat
+    matrix = metadata.image_to_face_mat
     if matrix is not None:
         matrix = scale @ matrix
-    elif face.metadata.face_type is not FaceType.MARK_ONLY:
-        matrix = alignment_matrix(face.metadata.source_landmarks, size, face.metadata.face_type)
-    moved = _moved(face.metadata, np.hstack([scale, np.zeros((2, 1))]))
-    return AlignedFace(picture, replace(moved, image_to_face_mat=matrix))
+    elif metadata.face_type is not FaceType.MARK_ONLY:
+        matrix = alignment_matrix(metadata.source_landmarks, size, metadata.face_type)
+    return replace(_moved(metadata, np.hstack([scale, np.zeros((2, 1))])), image_to_face_mat=matrix)
 
 
 def _recut(face: AlignedFace, size: int, face_type: FaceType) -> AlignedFace:

@@ -1,21 +1,20 @@
 """The stage `restore-metadata`: pictures that an editor wrote anew get their face data back.
 
-From meta.dat, as in the original: every JPEG that it names gets what was saved, if it is still that face. From
-faceset.json: pictures without face data, known by name or by their looks. A picture of another size than its data is
-scaled. meta.dat is deleted at the end, when all that was written is verified and no picture is left without data.
+From meta.dat, as in the original: every JPEG that it names gets what was saved, if it is still that face; outlines that
+were drawn since stay. From faceset.json: pictures without face data, known by name or by their looks. A picture that
+was enlarged or shrunk keeps its size: its data are scaled. meta.dat is deleted at the end, when all that was written is
+verified and no picture is left without data.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from dfl.base import pickle_writer
+from dfl.base import jpeg, pickle_writer
 from dfl.base.errors import UserError
 from dfl.base.files import list_pictures, mendable, write_bytes
-from dfl.base.pictures import Picture, decode_picture, encode_picture
 from dfl.base.report import Report
 from dfl.faceset.aligned_face import with_metadata
 from dfl.faceset.face_metadata import FaceMetadata, metadata_to_dict
@@ -25,23 +24,20 @@ from dfl.faceset.likeness import find_alike, likenesses
 from dfl.faceset.meta_dat import META_DAT, read_meta_dat
 from dfl.faceset.png_faces import picture_size
 from dfl.faceset.rename import finish_renaming
+from dfl.faceset.resized_face import scaled_metadata
 from dfl.faceset.side_index import INDEX_NAME, Entry, SideIndex, add_to_index, read_index
 from dfl.workspace import Workspace
 
-_QUALITY = 100  # of pictures that are scaled, as in the original
 _NAMED_FILES = 5
 
 
 @dataclass(frozen=True, eq=False)
 class _Job:
-    """A picture and the face data that it gets."""
+    """A picture and the face data that it gets. is_jpeg: it carries them itself."""
 
     path: Path
     entry: Entry
-
-    @property
-    def is_jpeg(self) -> bool:
-        return self.path.suffix.lower() in (".jpg", ".jpeg")
+    is_jpeg: bool
 
 
 def run(workspace: Workspace, options: RestoreMetadataOptions, report: Report) -> None:
@@ -53,45 +49,78 @@ def run(workspace: Workspace, options: RestoreMetadataOptions, report: Report) -
     index = read_index(folder)
     if not saved and not index.rows:
         raise UserError(
-            f"There is neither {META_DAT} nor {INDEX_NAME} in {folder}.",
-            f"Run save-metadata {options.side} before pictures are edited.",
+            f"There is neither {META_DAT} nor {INDEX_NAME} in {folder}, which hold the faces' data.",
+            f"Put the one back that lay beside the pictures, or extract the faces again. The next time run "
+            f"save-metadata {options.side} before pictures are edited.",
         )
     faces = {face.name: face for face in list_pictures_with_data(folder).faces}
     bare = [path for path in list_pictures(folder) if path.name not in faces]
-    jobs = _reset(faces.values(), saved, report)
-    found, unknown, failed = _recognise(bare, saved, index, report)
+    jobs, failed = _reset(faces.values(), saved, report)
+    found, unknown, damaged = _recognise(bare, saved, index, report)
     jobs += found
-    failed += _apply(folder, jobs, report)
+    failed += damaged
+    not_written = _apply(folder, jobs, report)
+    failed += not_written
     problems = [*failed, *(f"{name} is none of the saved faces." for name in unknown)]
     if problems:
         more = f" and {len(problems) - _NAMED_FILES} more" if len(problems) > _NAMED_FILES else ""
-        report.warn(
-            f"{folder}: {len(problems)} pictures stay without face data: {' '.join(problems[:_NAMED_FILES])}{more}"
-        )
+        report.warn(f"{folder}: {len(problems)} pictures stay as they are: {' '.join(problems[:_NAMED_FILES])}{more}")
     if meta_dat.is_file() and not problems:
         meta_dat.unlink()
     kept = f" {META_DAT} is kept." if meta_dat.is_file() else ""
-    restored = len(jobs) - len(failed)
+    restored = len(jobs) - len(not_written)
     report.done(f"{folder}: {restored} pictures have their face data back.{kept}", restored=restored)
 
 
-def _reset(faces: Iterable[FaceFile], saved: Mapping[str, Entry], report: Report) -> list[_Job]:
-    """JPEGs whose data or size are not what meta.dat says. Those that carry another face's data stay as they are."""
-    jobs, others = [], []
+def _reset(faces: Iterable[FaceFile], saved: Mapping[str, Entry], report: Report) -> tuple[list[_Job], list[str]]:
+    """JPEGs whose data are not what meta.dat says, and what is wrong with those that cannot get it.
+
+    Those that carry another face's data stay as they are.
+    """
+    jobs, problems, others, drawn = [], [], [], 0
     for face in faces:
         entry = saved.get(face.name)
-        if entry is None or not face.name.lower().endswith((".jpg", ".jpeg")):
+        if entry is None or not face.name.lower().endswith(jpeg.SUFFIXES):
             continue
         if not _is_same_face(face.metadata, entry.metadata):
             others.append(face.name)
-        elif face.shape[:2] != entry.shape[:2] or _pickled(face.metadata) != _pickled(entry.metadata):
-            jobs.append(_Job(face.path, entry))
+            continue
+        try:
+            entry = _fitted(entry, face.shape[:2], str(face.path))
+        except UserError as error:
+            problems.append(error.what)
+            continue
+        if face.metadata.polygons and _polygons(face.metadata) != _polygons(entry.metadata):
+            entry = replace(entry, metadata=replace(entry.metadata, polygons=face.metadata.polygons))
+            drawn += 1
+        if _pickled(face.metadata) != _pickled(entry.metadata):
+            jobs.append(_Job(face.path, entry, is_jpeg=True))
+    if drawn:
+        report.line(f"{drawn} faces keep the outlines that were drawn since.")
     if others:
         report.warn(
             f"{len(others)} pictures carry another face's data than was saved under their name and stay as they are: "
             f"{', '.join(others[:_NAMED_FILES])}"
         )
-    return jobs
+    return jobs, problems
+
+
+def _polygons(metadata: FaceMetadata) -> list[tuple[bool, list[list[float]]]]:
+    return [(one.includes, one.points.tolist()) for one in metadata.polygons]
+
+
+def _fitted(entry: Entry, size: tuple[int, int], place: str) -> Entry:
+    """Face data for a picture of (height, width) pixels. UserError when it is not the same picture, only larger."""
+    (height, width), (old_height, old_width, channels) = size, entry.shape
+    if (height, width) == (old_height, old_width):
+        return entry
+    if abs(width * old_height - height * old_width) > max(old_height, old_width):  # a pixel more or less
+        raise UserError(
+            f"{place} is {width} x {height} pixels, its face data are for {old_width} x {old_height}: it was cut or "
+            "stretched.",
+            "Undo that in the editor, or extract the face again.",
+        )
+    return replace(entry, metadata=scaled_metadata(entry.metadata, old_width, width), shape=(height, width, channels))
 
 
 def _is_same_face(one: FaceMetadata, other: FaceMetadata) -> bool:
@@ -129,10 +158,17 @@ def _recognise(
         if place < 0 and name in known:
             name = ""  # another picture has got this name
         entry = saved.get(name) or index.get(name)
-        if entry:
-            jobs.append(_Job(path, entry))
-        else:
+        if not entry:
             unknown.append(path.name)
+            continue
+        try:
+            content = path.read_bytes()
+            entry = _fitted(entry, picture_size(content, str(path)), str(path))
+            jobs.append(_Job(path, entry, jpeg.is_jpeg(content)))
+        except OSError as error:
+            failed.append(mendable(error, path).what)
+        except UserError as error:
+            failed.append(error.what)
     return jobs, unknown, failed
 
 
@@ -164,10 +200,9 @@ def _apply(folder: Path, jobs: Sequence[_Job], report: Report) -> list[str]:
     written: list[_Job] = []
     for job in report.track(jobs, "Restoring", len(jobs)) if jobs else ():
         try:
-            content = job.path.read_bytes()
-            restored = _restored(content, job)
-            if restored != content:
-                write_bytes(job.path, restored)
+            if job.is_jpeg:
+                content = job.path.read_bytes()
+                write_bytes(job.path, with_metadata(content, job.entry.metadata, str(job.path)))
             written.append(job)
         except OSError as error:
             failed.append(mendable(error, job.path).what)
@@ -179,18 +214,3 @@ def _apply(folder: Path, jobs: Sequence[_Job], report: Report) -> list[str]:
         if not face or _pickled(face.metadata) != _pickled(job.entry.metadata):
             failed.append(f"{job.path} was not written as it should be.")
     return failed
-
-
-def _restored(content: bytes, job: _Job) -> bytes:
-    """The picture's file with its data, scaled to their size if need be."""
-    height, width = picture_size(content, str(job.path))
-    if (height, width) != job.entry.shape[:2]:
-        picture = decode_picture(content, str(job.path))
-        content = encode_picture(_scaled(picture, job.entry.shape), job.path.suffix, _QUALITY)
-    return with_metadata(content, job.entry.metadata, str(job.path)) if job.is_jpeg else content
-
-
-def _scaled(picture: Picture, shape: tuple[int, int, int]) -> Picture:
-    """By Lanczos, as in the original."""
-    scaled: Picture = cv2.resize(picture, (shape[1], shape[0]), interpolation=cv2.INTER_LANCZOS4).astype(np.uint8)
-    return scaled

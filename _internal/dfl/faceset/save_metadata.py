@@ -6,6 +6,7 @@ restore-metadata knows pictures again that were renamed.
 
 from pathlib import Path
 
+from dfl.base import jpeg
 from dfl.base.errors import UserError
 from dfl.base.report import Report
 from dfl.faceset.faceset import Listing, list_pictures_with_data
@@ -27,7 +28,7 @@ def run(workspace: Workspace, options: SaveMetadataOptions, report: Report) -> N
     if not listing.faces:
         if (folder / PAK_NAME).is_file():
             raise UserError(f"The faces in {folder} are packed.", f"Run unpack {options.side} first.")
-        raise UserError(f"There are no faces in {folder}.", f"Run extract-faces {options.side} first.")
+        raise listing.none_there(f"Run extract-faces {options.side} first.")
     entries = {}
     prints = likenesses((face.place, face.read_content) for face in listing.faces)
     for face, mark in report.track(zip(listing.faces, prints, strict=True), "Reading", len(listing.faces)):
@@ -35,7 +36,7 @@ def run(workspace: Workspace, options: SaveMetadataOptions, report: Report) -> N
             report.warn(f"{mark.what} Its face data are saved without a print.")
         entries[face.name] = Entry(face.metadata, face.shape, mark if isinstance(mark, bytes) else None)
     add_to_index(folder, entries)
-    jpegs = {name: entry for name, entry in entries.items() if Path(name).suffix.lower() in (".jpg", ".jpeg")}
+    jpegs = {name: entry for name, entry in entries.items() if name.lower().endswith(jpeg.SUFFIXES)}
     if jpegs:
         write_meta_dat(folder / META_DAT, _still_wanted(folder, listing) | jpegs)
     saved = f"{META_DAT} and {INDEX_NAME}" if jpegs else INDEX_NAME

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
-from dfl.base.pictures import announced_size
+from dfl.base.pictures import shown_size
+from dfl.base.rare_pictures import size_by_pillow
 from dfl.base.report import Report
 from dfl.faceset.doubts import Doubt, find_doubts
 from dfl.faceset.faceset import FaceFile, list_faceset
@@ -134,8 +135,8 @@ def _picture_size(path: Path) -> tuple[int, int] | None:
             head = file.read(_HEAD_BYTES)
     except OSError:
         return None
-    height, width = announced_size(head + _END_OF_JPEG)
-    return (height, width) if height and width else None
+    height, width = shown_size(head + _END_OF_JPEG)
+    return (height, width) if height and width else size_by_pillow(path)
 
 
 def _people(faces: list[FaceFile], look_at_all: bool, report: Report) -> tuple[list[Person], int, NDArray[np.float32]]:

@@ -7,24 +7,27 @@ that drop what they do not know. While faces are written, each process appends t
 
 import base64
 import json
-import os
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from dfl.base import closed_pickle, pickle_writer
 from dfl.base.errors import UserError
 from dfl.base.files import mendable, read_json, replacing
+from dfl.base.notes import gathering, note, notes_of, read_notes
 from dfl.faceset.face_metadata import MAX_METADATA_BYTES, FaceMetadata, metadata_from_dict
 from dfl.faceset.likeness import BYTES
 
 INDEX_NAME = "faceset.json"
-_NOTES = "faceset-*.jsonl"
+LOCK_NAME = ".faceset.lock"
+_READINGS = 5
+_WAIT_SECONDS = 60.0
 _FORMAT = 1
 _MAX_SIDE = 8192
 Row = dict[str, Any]  # an entry as it stands in the file
@@ -62,38 +65,46 @@ class SideIndex:
 def read_index(folder: Path) -> SideIndex:
     """All that stands beside the pictures of a folder, perhaps nothing. UserError when faceset.json is damaged."""
     path = folder / INDEX_NAME
-    rows: dict[str, Row] = {}
-    if path.exists():
-        found = read_json(path)
-        faces = found.get("faces") if isinstance(found, dict) and found.get("format") == _FORMAT else None
-        if not isinstance(faces, dict) or not all(isinstance(row, dict) for row in faces.values()):
-            raise UserError(f"{path} is damaged.", "Put back an older copy of it, or delete it.")
-        rows = faces
-    for notes in sorted(folder.glob(_NOTES)):
-        rows.update(_read_notes(notes))
+    for _ in range(_READINGS):
+        before = _state(path)
+        rows = _rows_of(path)
+        for notes in notes_of(path):
+            rows.update(_noted(read_notes(notes)))
+        if _state(path) == before:
+            break  # else another program gathered notes meanwhile, which may be in none of what was read
     return SideIndex(rows, path)
+
+
+def _state(path: Path) -> tuple[int, int, list[Path]]:
+    """What changes when faceset.json is written or notes are gathered."""
+    state = path.stat() if path.exists() else None
+    return (state.st_ino, state.st_mtime_ns, notes_of(path)) if state else (0, 0, notes_of(path))
+
+
+def _rows_of(path: Path) -> dict[str, Row]:
+    if not path.exists():
+        return {}
+    found = read_json(path)
+    faces = found.get("faces") if isinstance(found, dict) and found.get("format") == _FORMAT else None
+    if not isinstance(faces, dict) or not all(isinstance(row, dict) for row in faces.values()):
+        raise UserError(f"{path} is damaged.", "Put back an older copy of it, or delete it.")
+    return faces
 
 
 def add_to_index(folder: Path, entries: Mapping[str, Entry]) -> None:
     """Write entries into faceset.json, over those of the same names; all or nothing. Notes are gathered too."""
-    _write(folder, read_index(folder).rows | dict(entries))
+    _update(folder, lambda rows: rows | {name: _row(entry) for name, entry in entries.items()})
 
 
 def note_face(folder: Path, name: str, entry: Entry) -> None:
     """Note one face, cheaply, from any process: a killed run loses none. Call gather_notes at the end of the run."""
-    path = folder / f"faceset-{os.getpid()}.jsonl"
-    line = json.dumps({"name": name} | _row(entry)) + "\n"
-    try:
-        with path.open("ab") as file:
-            file.write(line.encode())
-    except OSError as error:
-        raise mendable(error, path) from error
+    note(folder / INDEX_NAME, json.dumps({"name": name} | _row(entry)) + "\n")
 
 
 def gather_notes(folder: Path) -> None:
-    """Put the notes of all processes into faceset.json. To be called when none of them writes any more."""
-    if next(folder.glob(_NOTES), None):
-        _write(folder, read_index(folder).rows)
+    """Put the notes of all processes into faceset.json; what is noted while it is written waits for the next time."""
+    if notes_of(folder / INDEX_NAME):
+        _update(folder, lambda rows: rows)
 
 
 def rename_in_index(folder: Path, names: Mapping[str, str]) -> None:
@@ -101,36 +112,54 @@ def rename_in_index(folder: Path, names: Mapping[str, str]) -> None:
 
     An entry that has a new name already, and gets no other, was of a file that is gone: it makes room.
     """
-    rows = read_index(folder).rows
-    if not rows:
+    if not read_index(folder).rows:
         return
     taken = set(names.values())
-    kept = {name: row for name, row in rows.items() if name not in names and name not in taken}
-    _write(folder, kept | {names[name]: row for name, row in rows.items() if name in names})
+
+    def renamed(rows: dict[str, Row]) -> dict[str, Row]:
+        kept = {name: row for name, row in rows.items() if name not in names and name not in taken}
+        return kept | {names[name]: row for name, row in rows.items() if name in names}
+
+    _update(folder, renamed)
 
 
-def _write(folder: Path, rows: Mapping[str, Row | Entry]) -> None:
-    """One face a line, then drop the notes that are in it now."""
-    notes = list(folder.glob(_NOTES))
-    with replacing(folder / INDEX_NAME) as part, part.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(f'{{"format": {_FORMAT}, "faces": {{')
-        for number, name in enumerate(sorted(rows)):
-            row = rows[name]
-            text = json.dumps(_row(row) if isinstance(row, Entry) else row)
-            file.write(f"{',' if number else ''}\n{json.dumps(name)}: {text}")
-        file.write("\n}}\n")
-    for path in notes:
-        with suppress(OSError):  # read again next time: the same entries
-            path.unlink()
+def _update(folder: Path, change: Callable[[dict[str, Row]], dict[str, Row]]) -> None:
+    """Write faceset.json anew, with all notes, while no other program does; one face a line."""
+    path = folder / INDEX_NAME
+    with _alone(path), gathering(path) as notes:
+        rows = _rows_of(path)
+        for content in notes:
+            rows.update(_noted(content))
+        rows = change(rows)
+        with replacing(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(f'{{"format": {_FORMAT}, "faces": {{')
+            for number, name in enumerate(sorted(rows)):
+                file.write(f"{',' if number else ''}\n{json.dumps(name)}: {json.dumps(rows[name])}")
+            file.write("\n}}\n")
 
 
-def _read_notes(path: Path) -> dict[str, Row]:
-    """The lines of one process; a torn line does not count."""
-    rows: dict[str, Row] = {}
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Keep other programs from writing faceset.json meanwhile. The lock's file stays: deleting it would break it."""
+    lock = FileLock(path.with_name(LOCK_NAME))
     try:
-        content = path.read_bytes()
-    except OSError:  # gathered by another program in this moment
-        return rows
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=_WAIT_SECONDS)
+    except Timeout:
+        raise UserError(
+            f"Another program is writing {path}.", "Wait until it has finished, then start again."
+        ) from None
+    except OSError as error:
+        raise mendable(error, path) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _noted(content: bytes) -> dict[str, Row]:
+    """The entries in a process's notes; a torn line does not count."""
+    rows: dict[str, Row] = {}
     for line in content.splitlines():
         with suppress(ValueError, RecursionError):
             row = json.loads(line)

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures
+from dfl.base.files import list_pictures, natural_key
 from dfl.base.memory import free_memory
 from dfl.base.report import Report
 from dfl.faceset.best_faces import best_faces, covering_faces
-from dfl.faceset.faceset import FaceFile, list_faceset, list_pictures_with_data
+from dfl.faceset.faceset import FaceFile, list_faceset, list_pictures_with_data, no_faces
 from dfl.faceset.histograms import chain_of_similar, sums_of_distances
 from dfl.faceset.measures import measure
 from dfl.faceset.near_duplicates import near_duplicates
@@ -68,7 +68,7 @@ def run(workspace: Workspace, options: SortOptions, report: Report) -> None:
         raise UserError(f"The faceset in {aligned} is packed.", f"Run `dfl unpack {options.side}` first.")
     listing = list_pictures_with_data(aligned)
     if not listing.faces:
-        raise UserError(f"There are no faces in {aligned}.", f"Run `dfl extract-faces {options.side}` first.")
+        raise listing.none_there(f"Run `dfl extract-faces {options.side}` first.")
     listing.tell(report)
     method = _METHODS[options.by]
     kept, trash = _order(method, listing.faces, options, workspace, report)
@@ -128,7 +128,7 @@ def _descending(values: NDArray[np.float64]) -> Order:
 
 def _by_name_of_frame(subject: _Subject) -> Order:
     sources = [face.metadata.source_filename for face in subject.faces]
-    return _all(sorted(range(len(sources)), key=sources.__getitem__))
+    return _all(sorted(range(len(sources)), key=lambda index: natural_key(sources[index])))
 
 
 def _one_face(subject: _Subject) -> Order:
@@ -199,9 +199,7 @@ def _near_poses_of_dst(subject: _Subject) -> Order:
         raise UserError("dst-poses sorts the faces of src by how near they are to a pose of dst.", "Sort src by it.")
     others = list_faceset(subject.workspace.aligned("dst"), subject.report)
     if not others:
-        raise UserError(
-            f"There are no faces in {subject.workspace.aligned('dst')}.", "Run `dfl extract-faces dst` first."
-        )
+        raise no_faces(subject.workspace.aligned("dst"), "Run `dfl extract-faces dst` first.")
     return _descending(-distances_to_nearest(subject.poses, pitch_yaw(others)))
 
 

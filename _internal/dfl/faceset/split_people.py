@@ -1,5 +1,6 @@
 """The stage `people`: who is in a faceset, one contact sheet a person, and the faces of others into the trash."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from dfl.base.files import list_pictures
 from dfl.base.pictures import Picture, contact_sheet, write_picture
 from dfl.base.report import Report
 from dfl.faces.reference import LIKE_REFERENCE, nearest_person, references_of
-from dfl.faceset.faceset import FaceFile, list_faceset
+from dfl.faceset.faceset import FaceFile, list_faceset, no_faces
 from dfl.faceset.measures import measure
 from dfl.faceset.pak_format import PAK_NAME
 from dfl.faceset.people import LEAST_FACES, NOBODY, distances_to_mean, group_people
@@ -22,6 +23,7 @@ from dfl.faceset.people_options import PeopleOptions
 from dfl.faceset.trash import move_to_trash
 from dfl.workspace import Workspace
 
+_SHEET = re.compile(r"person_\d+\.jpg|nobody\.jpg")
 _SHEET_FACES = 60
 _SHEET_COLUMNS = 10
 _CELL_PIXELS = 128
@@ -56,7 +58,7 @@ def run(workspace: Workspace, options: PeopleOptions, report: Report) -> None:
     references = references_of([Path(path) for path in options.only]) if options.only else None
     faces, descriptors = _described(list_faceset(aligned, report), report)
     if not faces:
-        raise UserError(f"There are no faces in {aligned}.", f"Run extract-faces {options.side} first.")
+        raise no_faces(aligned, f"Run extract-faces {options.side} first.")
     if references is not None:
         _keep_like(references, aligned, faces, descriptors, report)
         return
@@ -102,7 +104,7 @@ def people_of(faces: Sequence[FaceFile], descriptors: NDArray[np.float32]) -> li
 def write_sheets(folder: Path, people: Sequence[Person], report: Report) -> None:
     """Write one contact sheet of up to 60 faces a person into `folder`, in place of the sheets that lie there."""
     for path in list_pictures(folder):
-        if path.name.startswith("person_") or path.name == "nobody.jpg":
+        if _SHEET.fullmatch(path.name):
             path.unlink()
     folder.mkdir(parents=True, exist_ok=True)
     for person in report.track(people, "contact sheets", len(people)):

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from dfl.base.errors import UserError
 from dfl.base.files import list_pictures, mendable, move, place_of, sync_file, sync_folder, write_text
 from dfl.base.report import Report
+from dfl.faceset.pak_format import PAK_NAME
 from dfl.faceset.side_index import add_to_index, read_index
 from dfl.faceset.tool_options import RestoreOptions, TrashOptions
 from dfl.workspace import Workspace
@@ -122,6 +123,7 @@ def run(workspace: Workspace, options: TrashOptions, report: Report) -> None:
             f'Name files of {aligned}, such as `dfl trash {options.side} 00012_0.jpg "0003*"`, or drop them on the '
             "batch file.",
         )
+    _check_is_unpacked(aligned, options.side)
     there = [path.name for path in list_pictures(aligned)]
     chosen: list[str] = []
     for pattern in options.names:
@@ -139,12 +141,35 @@ def run(workspace: Workspace, options: TrashOptions, report: Report) -> None:
 def run_restore(workspace: Workspace, options: RestoreOptions, report: Report) -> None:
     """Put faces back from a side's trash; see `dfl restore --help`."""
     aligned = workspace.aligned(options.side)
+    folder = trash_folder(aligned)
+    if list_pictures(folder):
+        _check_is_unpacked(aligned, options.side)
     count = restore(aligned, reason=options.reason or None, all_runs=options.all)
-    left = len(list_pictures(trash_folder(aligned)))
+    pictures = list_pictures(folder)
+    listed = {row.trash_name for row in list_trash(aligned)}
+    unlisted = sum(path.name not in listed for path in pictures)
+    if unlisted:
+        report.warn(
+            f"{_count(unlisted)} in {folder} {'is' if unlisted == 1 else 'are'} not in its list {_JOURNAL}, which was "
+            f"damaged or deleted: `dfl restore {options.side} --all` puts all pictures back, under the names that they "
+            "have there."
+        )
     if not count:
-        report.done(f"Nothing to put back: {trash_folder(aligned)} holds {_count(left)}.", restored=0, left=left)
+        asked = f' that was moved there as "{options.reason}"' if options.reason else ""
+        text = f"Nothing to put back{asked}: {folder} holds {_count(len(pictures))}."
+        report.done(text, restored=0, left=len(pictures))
         return
-    report.done(f"{_count(count)} back in {aligned}; {left} left in the trash.", restored=count, left=left)
+    report.done(
+        f"{_count(count)} back in {aligned}; {len(pictures)} left in the trash.", restored=count, left=len(pictures)
+    )
+
+
+def _check_is_unpacked(aligned: Path, side: str) -> None:
+    """UserError for a packed faceset: its faces are no files, and files beside the pack are not used."""
+    if (aligned / PAK_NAME).is_file():
+        raise UserError(
+            f"The faceset in {aligned} is packed: its faces are in {PAK_NAME}.", f"Run `dfl unpack {side}` first."
+        )
 
 
 def _count(number: int) -> str:

@@ -10,7 +10,7 @@ from dfl.base.files import need_space, write_bytes
 from dfl.base.report import Report
 from dfl.faceset.change_metadata import MetadataChanges
 from dfl.faceset.face_metadata import FaceMetadata
-from dfl.faceset.faceset import FaceFile, list_faceset
+from dfl.faceset.faceset import FaceFile, list_faceset, no_faces
 from dfl.faceset.pak_format import PAK_NAME
 from dfl.faceset.side_index import Entry, add_to_index, read_index
 from dfl.faceset.xseg_options import XsegFetchOptions, XsegRemoveOptions
@@ -31,22 +31,33 @@ def run_fetch(workspace: Workspace, options: XsegFetchOptions, report: Report) -
         return
     need_space(target, sum(face.path.stat().st_size for face in labelled if not face.member), "The copies")
     copied = 0
+    others: list[str] = []
     for face in report.track(labelled, "copying", len(labelled)):
         content = face.read_content()
         path = target / (f"{face.person}_{face.name}" if face.person else face.name)
-        if not path.is_file() or path.read_bytes() != content:
+        if not path.is_file():
             write_bytes(path, content)
             copied += 1
+        elif path.read_bytes() != content:
+            others.append(path.name)
     _copy_face_data(aligned, target, labelled)
-    report.done(f"{len(labelled)} faces with outlines are in {target}, {copied} of them new.", copied=copied)
+    if others:  # perhaps with outlines that were drawn there
+        report.warn(
+            f"{len(others)} faces in {target} are others than in {aligned} and stay, such as {others[0]}. Move them "
+            "away for those of the faceset."
+        )
+    report.done(
+        f"{len(labelled) - len(others)} faces with outlines are in {target}, {copied} of them new.",
+        copied=copied,
+    )
 
 
 def _copy_face_data(aligned: Path, target: Path, faces: list[FaceFile]) -> None:
-    """What stands beside PNG and WebP pictures."""
-    index = read_index(aligned)
+    """What stands beside PNG and WebP pictures, unless it stands there already."""
+    index, there = read_index(aligned), read_index(target)
     found: dict[str, Entry] = {}
     for face in faces:
-        entry = None if face.member else index.get(face.name)
+        entry = None if face.member or face.name in there else index.get(face.name)
         if entry:
             found[face.name] = entry
     if found:
@@ -57,14 +68,14 @@ def run_remove(workspace: Workspace, options: XsegRemoveOptions, report: Report)
     """Take the masks out of a side's faces that XSeg has drawn, after asking."""
     faces = [face for face in editable_faces(workspace, options.side, report) if face.metadata.xseg_mask is not None]
     question = "Remove the masks that XSeg has drawn?"
-    _change(workspace.aligned(options.side), faces, without_mask, question, "masks", options.yes, report)
+    _change(workspace.aligned(options.side), faces, without_mask, question, "masks", options, report)
 
 
 def run_remove_labels(workspace: Workspace, options: XsegRemoveOptions, report: Report) -> None:
     """Take the outlines out of a side's faces that the user has drawn, after asking."""
     faces = [face for face in editable_faces(workspace, options.side, report) if face.metadata.polygons]
     question = "Remove the outlines that you have drawn? This cannot be undone."
-    _change(workspace.aligned(options.side), faces, _without_outlines, question, "outlines", options.yes, report)
+    _change(workspace.aligned(options.side), faces, _without_outlines, question, "outlines", options, report)
 
 
 def editable_faces(workspace: Workspace, side: Side, report: Report) -> list[FaceFile]:
@@ -74,7 +85,7 @@ def editable_faces(workspace: Workspace, side: Side, report: Report) -> list[Fac
         raise UserError(f"{aligned} is packed.", f"Run `dfl unpack {side}` first.")
     faces = list_faceset(aligned, report)
     if not faces:
-        raise UserError(f"There are no faces in {aligned}.", f"Run extract-faces {side} first.")
+        raise no_faces(aligned, f"Run extract-faces {side} first.")
     return faces
 
 
@@ -94,14 +105,19 @@ def _change(
     changed: Callable[[FaceMetadata], FaceMetadata],
     question: str,
     what: str,
-    is_sure: bool,
+    options: XsegRemoveOptions,
     report: Report,
 ) -> None:
     if not faces:
         report.done(f"No face in {aligned} has {what}.", removed=0)
         return
     report.line(f"{len(faces)} faces in {aligned} have {what}.")
-    if not is_sure and not ask_yes(question, False):
+    if options.yes and not options.delete:
+        raise UserError(
+            "Nothing was removed: --yes takes the default answers, and here that is no.",
+            "Give --delete to remove without a question.",
+        )
+    if not options.delete and not ask_yes(question, False):
         report.line("Nothing was removed.")
         raise Stopped
     changes = MetadataChanges(aligned)

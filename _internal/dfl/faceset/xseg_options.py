@@ -28,4 +28,5 @@ class XsegRemoveOptions(Options):
     """Removing asks first."""
 
     side: Side = option(..., "Whose faces: src or dst.", argument=True)
-    yes: bool = option(False, "Remove without asking.")
+    yes: bool = option(False, "No questions: nothing is removed, as the default answer is no.")
+    delete: bool = option(False, "Remove without asking.")

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures
+from dfl.base.frames import list_frames, no_frames
 from dfl.base.pictures import Points
 from dfl.base.report import Report
-from dfl.faceset.faceset import FaceFile, list_faceset
+from dfl.faceset.faceset import FaceFile, list_faceset, no_faces
 from dfl.merging.belonging import Belonging
 from dfl.merging.face_in_frame import STILL, Motion
 from dfl.workspace import Workspace
@@ -51,11 +51,9 @@ def read_clip(workspace: Workspace, report: Report) -> list[ClipFrame]:
     UserError when frames or faces are missing, when no face belongs to a frame, or when two frames would have the same
     merged picture.
     """
-    frames = list_pictures(workspace.frames("dst"))
+    frames = list_frames(workspace.frames("dst"), report)
     if not frames:
-        raise UserError(
-            f"There are no frames in {workspace.frames('dst')}.", "Run 2_extract_dst.bat (`dfl extract-frames dst`)."
-        )
+        raise no_frames(workspace.frames("dst"), "Run 2_extract_dst.bat (`dfl extract-frames dst`).")
     return add_faces(workspace, frames, report)
 
 
@@ -74,9 +72,7 @@ def add_faces(workspace: Workspace, frames: Sequence[Path], report: Report) -> l
         )
     faces = list_faceset(workspace.aligned("dst"), report)
     if not faces:
-        raise UserError(
-            f"There are no faces in {workspace.aligned('dst')}.", "Run 2_extract_dst.bat (`dfl extract-faces dst`)."
-        )
+        raise no_faces(workspace.aligned("dst"), "Run 2_extract_dst.bat (`dfl extract-faces dst`).")
     clip = match_faces(frames, faces)
     _say_what_does_not_fit(clip, faces, stems, report)
     return clip

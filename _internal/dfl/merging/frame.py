@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from dfl.base.errors import UserError
-from dfl.base.pictures import Picture, decode_picture
+from dfl.base.pictures import Picture, decode_frame
 from dfl.faces.face_type import FaceType
 from dfl.merging.box import Box
 from dfl.merging.face_in_frame import FaceMeasures, cut_out, measure_face, merge_face
@@ -85,7 +85,7 @@ class FrameWork:
         if task.picture is not None:
             return self.cut_picture(task, task.picture)
         content = read_content(task.path)
-        return self.cut_picture(task, decode_picture(content, str(task.path)), content)
+        return self.cut_picture(task, decode_frame(content, str(task.path)), content)
 
     def cut_picture(self, task: FrameTask, picture: Picture, content: bytes = b"") -> CutFrame:
         """Cut the faces out of a frame's picture, but those of another frame.

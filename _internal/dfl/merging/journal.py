@@ -47,13 +47,13 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._looks, self._done = _read(path)
+        self._looks, self._done, self._sizes = _read(path)
 
     def __enter__(self) -> Self:
         used = {look for _, look in self._done.values()}
         looks = [{"look": name, "made": look} for name, look in self._looks.items() if name in used]
         self._looks = {entry["look"]: entry["made"] for entry in looks}
-        entries = [[stem, *entry] for stem, entry in self._done.items()]
+        entries = [[stem, *entry, *self._size(stem)] for stem, entry in self._done.items()]
         write_text(self._path, "".join(f"{json.dumps(line)}\n" for line in [*looks, *entries]))
         self._file = self._path.open("a", encoding="utf-8", newline="\n")
         return self
@@ -72,40 +72,52 @@ class Journal:
         entry = self._done.get(stem)
         return self._looks.get(entry[1]) if entry else None
 
-    def add(self, stem: str, source: str, look: Look) -> None:
-        """Note a frame whose files are written."""
+    def is_changed(self, stem: str, size: int) -> bool:
+        """Whether a frame's files were of another size when they were written: somebody has edited them since."""
+        return self._sizes.get(stem, size) != size
+
+    def _size(self, stem: str) -> list[int]:
+        return [self._sizes[stem]] if stem in self._sizes else []
+
+    def add(self, stem: str, source: str, look: Look, size: int | None = None) -> None:
+        """Note a frame whose files are written. size: bytes of its picture and mask together."""
         name = name_of(look)
-        lines = []
+        lines: list[Any] = []
         if name not in self._looks:
             self._looks[name] = json.loads(json.dumps(look))
             lines.append({"look": name, "made": look})
         self._done[stem] = (source, name)
+        self._sizes |= {} if size is None else {stem: size}
+        lines.append([stem, source, name, *self._size(stem)])
         try:
-            self._file.write("".join(f"{json.dumps(line)}\n" for line in [*lines, [stem, source, name]]))
+            self._file.write("".join(f"{json.dumps(line)}\n" for line in lines))
             self._file.flush()
         except OSError as error:
             raise mendable(error, self._path) from error
 
-    def forget_others(self, stems: Iterable[str]) -> None:
-        """Forget frames that are no longer there."""
-        kept = set(stems)
-        self._done = {stem: entry for stem, entry in self._done.items() if stem in kept}
+    @property
+    def stems(self) -> set[str]:
+        """All frames that were made, whether they are still there or not."""
+        return set(self._done)
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, tuple[str, str]]]:
-    """The looks by name, and source and look of every frame; empty for no journal or one that is no journal."""
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, tuple[str, str]], dict[str, int]]:
+    """The looks by name; of every frame source and look, and its size; empty for no journal or one that is none."""
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError):
-        return {}, {}
+        return {}, {}, {}
     looks: dict[str, Any] = {}
     done: dict[str, tuple[str, str]] = {}
+    sizes: dict[str, int] = {}
     for value in map(_parsed, lines[:-1]):
         if isinstance(value, dict) and isinstance(value.get("look"), str) and isinstance(value.get("made"), dict):
             looks[value["look"]] = value["made"]
-        elif isinstance(value, list) and len(value) == 3 and all(isinstance(part, str) for part in value):
+        elif isinstance(value, list) and len(value) in (3, 4) and all(isinstance(part, str) for part in value[:3]):
             done[value[0]] = (value[1], value[2])
-    return looks, {stem: entry for stem, entry in done.items() if entry[1] in looks}
+            sizes |= {value[0]: value[3]} if type(value[-1]) is int else {}
+    done = {stem: entry for stem, entry in done.items() if entry[1] in looks}
+    return looks, done, {stem: size for stem, size in sizes.items() if stem in done}
 
 
 def _parsed(line: str) -> Any:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from dfl.base.errors import UserError
 from dfl.base.files import need_space, remove_parts, write_json
-from dfl.base.pictures import Picture, decode_picture, read_picture
+from dfl.base.pictures import Picture, decode_frame, read_picture
 from dfl.base.processes import worker_count
 from dfl.base.report import Report
 from dfl.merging.faces_of_clip import ClipFrame, read_clip
@@ -13,9 +13,10 @@ from dfl.merging.journal import Journal
 from dfl.merging.looks import changes, look_of, source_of
 from dfl.merging.open_models import Models, SavedModels
 from dfl.merging.options import MergeOptions
-from dfl.merging.output import FrameFiles, delete_leftovers, files_of
+from dfl.merging.output import FrameFiles, files_of
 from dfl.merging.pipeline import FrameOutcome, Work, merge_frames
 from dfl.merging.plan import MergePlan, make_plan, with_answers
+from dfl.merging.set_aside import part_from_others, set_aside, take_back, where
 from dfl.merging.sheet import write_sheet
 from dfl.merging.tasks import FrameTask, with_neighbours
 from dfl.merging.tell import made_by, say_failures, say_how, say_refused, tell_done
@@ -65,9 +66,8 @@ def run_merge(workspace: Workspace, options: MergeOptions, models: Models, repor
         folder.mkdir(parents=True, exist_ok=True)
         remove_parts(folder)
     stems = {task.stem for task in plan.tasks}
-    known = Journal(files.folder / JOURNAL_NAME)
-    known.forget_others(stems)
-    with known as journal:
+    take_back(files, stems)
+    with Journal(files.folder / JOURNAL_NAME) as journal:
         sources = [source_of(plan.tasks, task.place) for task in plan.tasks]
         looks = [look_of(task, plan.networks, files) for task in plan.tasks]
         done = {
@@ -78,6 +78,9 @@ def run_merge(workspace: Workspace, options: MergeOptions, models: Models, repor
         todo = plan.asked_for - done
         _say_start(plan, todo, journal, files, report)
         need_space(files.folder, _space([plan.tasks[place] for place in sorted(todo)], files), "Merging")
+        aside = part_from_others(files, journal, [plan.tasks[place].stem for place in sorted(todo)])
+        if aside:
+            report.line(f"{files.folder} held pictures that somebody made or changed. They are in {aside} now.")
         if todo:  # it tells of finished runs only
             (files.folder / FACTS_NAME).unlink(missing_ok=True)
         work = FrameWork(plan.networks, plan.base.resolution, files)
@@ -92,14 +95,18 @@ def run_merge(workspace: Workspace, options: MergeOptions, models: Models, repor
                     if outcome.refused:
                         strangers.append(outcome)
                     elif outcome.error is None:
-                        journal.add(outcome.frame.stem, sources[place], looks[place])
+                        stem = outcome.frame.stem
+                        journal.add(stem, sources[place], looks[place], files.size(stem))
                     else:
                         failed.append(outcome)
         finally:
             write_json(workspace.frames("dst") / MADE_NAME, made_by(plan.tasks, journal))
-    left = delete_leftovers(files, stems)
+    left = set_aside(files, journal.stems, stems)
     if left:
-        report.line(f"{left} merged pictures were deleted: their frames are no longer in data_dst.")
+        report.line(
+            f"The frames of {left} merged pictures are not in data_dst any more: they are in {where(files)}, and come "
+            "back with their frames."
+        )
     say_failures(workspace, failed, report)
     say_refused(strangers, report)
     whole = plan.asked_for - {outcome.frame.place for outcome in failed} | done
@@ -134,7 +141,7 @@ def run_merge_to_video(
 
 
 def _read_frame(frame: ClipFrame) -> Picture:
-    return decode_picture(read_content(frame.path), str(frame.path))
+    return decode_frame(read_content(frame.path), str(frame.path))
 
 
 def _space(todo: Sequence[FrameTask], files: FrameFiles) -> int:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dfl.base.exr import encode_exr
 from dfl.base.files import write_bytes
+from dfl.base.orientation import orientation
 from dfl.base.pictures import FloatPicture, encode_picture
 from dfl.faces.align import alignment_matrix
 from dfl.merging.finished import MergedFrame
@@ -47,6 +48,11 @@ class FrameFiles:
     def picture_path(self, stem: str) -> Path:
         """The merged picture of a frame."""
         return self.folder / f"{stem}{'.exr' if self.form == 'exr' else '.png'}"
+
+    def size(self, stem: str) -> int:
+        """Bytes of a frame's picture and mask, as far as they are there, whether a mask is written now or not."""
+        paths = (self.picture_path(stem), self.folder.with_name(f"{self.folder.name}_mask") / f"{stem}.png")
+        return sum(path.stat().st_size for path in paths if path.is_file())
 
     def is_written(self, stem: str) -> bool:
         """Whether all files of a frame are there, and its pictures begin and end as whole ones do."""
@@ -157,24 +163,10 @@ def _is_whole(path: Path) -> bool:
 
 
 def _is_plain_png(content: bytes) -> bool:
-    """Whether a picture file is a PNG of 8-bit colours without alpha: then it can be written again as it is."""
-    return content.startswith(_PNG_START) and content[24:26] == b"\x08\x02"
+    """Whether a picture file is a PNG of 8-bit colours, without alpha and not to be turned: it can be written again."""
+    return content.startswith(_PNG_START) and content[24:26] == b"\x08\x02" and orientation(content) == 1
 
 
 @lru_cache(maxsize=4)
 def _empty_mask(height: int, width: int) -> bytes:
     return encode_picture(np.zeros((height, width), np.uint8), ".png")
-
-
-def delete_leftovers(files: FrameFiles, stems: set[str]) -> int:
-    """Delete what was merged of frames that are no longer there; of how many frames."""
-    left = [path for path in files.folder.iterdir() if path.suffix in (".png", ".exr") and path.stem not in stems]
-    count = len(left)
-    if files.masks:
-        left += [path for path in files.masks.glob("*.png") if path.stem not in stems]
-    if files.crops:
-        left += [path for path in files.crops.glob("*.json") if path.stem not in stems]
-        left += [path for path in files.crops.glob("*_*.png") if path.stem.rpartition("_")[0] not in stems]
-    for path in left:
-        path.unlink()
-    return count

@@ -7,6 +7,7 @@ stays until the new one is whole.
 """
 
 import hashlib
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -53,6 +54,8 @@ from dfl.workspace import Workspace
 FOLDER = "merged_video"
 _ENCODED_BEHIND = 4  # pictures that wait for an encoder
 _PNG_SHARE = 0.65  # of an uncompressed frame: what a PNG of footage takes
+
+_PART_FILE = re.compile(r"\d{5,}(_mask)?\.(mp4|mov|mkv|avi|webm|json)")
 
 Merge = Callable[[Iterable[FrameTask], Work], Iterable[FrameOutcome]]
 
@@ -189,7 +192,7 @@ class VideoMerge:
         remove_parts(self._folder)
         kept = {path for part in done for path in vars(self._files(part)).values()}
         for path in list(self._folder.glob("[0-9]*")):
-            if path not in kept:
+            if path not in kept and _PART_FILE.fullmatch(path.name) and path.is_file():
                 path.unlink()
 
     def _write(

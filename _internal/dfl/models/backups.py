@@ -21,6 +21,7 @@ from dfl.models.saved_set import MANIFEST, finished_sets, peek, read_set, write_
 KEPT = 24
 _NUMBER = re.compile(r"\d\d")
 _PART, _OLD = "part-", "old-"
+_REST = re.compile(rf"({_PART}|{_OLD})[0-9a-f]{{8}}")
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ def _move_up(place: Path) -> None:
 def _remove_rests(place: Path) -> None:
     """Remove what a killed run left unfinished."""
     for path in place.iterdir():
-        if path.name.startswith((_PART, _OLD)):
+        if _REST.fullmatch(path.name) and path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
 
 

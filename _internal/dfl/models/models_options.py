@@ -19,7 +19,7 @@ class ModelsOptions(Options):
     name: str = option(
         "", "Name of the model; may be left out when there is only one.", ask="Model name", only_if=_NAMED
     )
-    model: Literal["SAEHD", "AMP", "XSeg", "Quick96"] | None = option(
+    model: Literal["SAEHD", "AMP", "Quick96", "XSeg"] | None = option(
         None, "Its class, if several models have that name."
     )
     new_name: str = option("", "rename: the new name.", ask="New name", only_if={"action": ("rename",)})

@@ -12,7 +12,7 @@ NAMELESS = "XSeg"
 def find_models(folder: Path) -> list[tuple[str, str]]:
     """(name, class) of the original's models in a folder, newest first; XSeg, whose name is "XSeg", last."""
     found = []
-    for path in folder.glob("*_data.dat") if folder.is_dir() else []:
+    for path in folder.glob("[!.]*_data.dat") if folder.is_dir() else []:
         name, _, class_name = path.name.removesuffix("_data.dat").rpartition("_")
         if class_name in CLASSES and bool(name) == (class_name != NAMELESS):
             found.append((class_name != NAMELESS, path.stat().st_mtime_ns, name or NAMELESS, class_name))

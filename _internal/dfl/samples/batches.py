@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dfl.base.errors import UserError
 from dfl.base.report import Report
 from dfl.faces.pose import pitch_yaw_roll
-from dfl.faceset.faceset import FaceFile, list_faceset
+from dfl.faceset.faceset import FaceFile, list_faceset, no_faces
 from dfl.samples.ahead import Ahead
 from dfl.samples.colour_transfer import is_formula
 from dfl.samples.faces_in_memory import KeptFaces, ReadableFaces, memory_for_faces
@@ -42,9 +41,7 @@ def load_training_faces(folder: Path, report: Report | None = None) -> list[Face
     faces = list_faceset(folder, report)
     if not faces:
         side = folder.parent.name.removeprefix("data_")
-        raise UserError(
-            f"There are no faces in {folder}.", f"Run extract-faces {side} first (extract-frames {side} before it)."
-        )
+        raise no_faces(folder, f"Run extract-faces {side} first (extract-frames {side} before it).")
     return faces
 
 

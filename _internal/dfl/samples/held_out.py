@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 
+from dfl.base.files import natural_key
 from dfl.faceset.faceset import FaceFile
 
 # Of the faces, at most this share is kept from training, the neighbours of those held out included.
@@ -26,7 +27,7 @@ def split(faces: Sequence[FaceFile], count: int, seed: int) -> tuple[list[FaceFi
     frames: dict[_Frame, list[FaceFile]] = {}
     for face in faces:
         frames.setdefault(_frame(face), []).append(face)
-    order = sorted(frames)
+    order = sorted(frames, key=lambda frame: (frame[0], natural_key(frame[1])))
     budget = len(faces) // _MOST_SHARE
     chosen: list[int] = []
     taken: set[int] = set()

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from dfl.base import jpeg
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures
+from dfl.base.files import list_folders, list_pictures
 from dfl.base.pictures import Picture, decode_picture
 from dfl.base.report import Report
 from dfl.faceset.aligned_face import read_metadata
@@ -14,7 +15,6 @@ from dfl.faceset.face_metadata import SHOWN_TYPE, FaceMetadata
 from dfl.faceset.faceset import FaceFile, Listing, list_packed, list_pictures_with_data
 from dfl.faceset.pak_format import PAK_NAME
 
-_JPEG_SUFFIXES = (".jpg", ".jpeg")
 _NOWHERE = np.zeros(4, np.int64)
 _NO_POINTS = np.zeros((0, 2), np.float32)
 
@@ -35,7 +35,7 @@ def load_pretraining_faces(place: Path, report: Report) -> list[FaceFile]:
     if place.is_file():
         folders = [place]
     elif place.is_dir():
-        folders = [place, *sorted(path for path in place.iterdir() if path.is_dir())]
+        folders = [place, *list_folders(place)]
     else:
         raise UserError(f"There is no {place}.", "Name a folder of aligned faces, or a faceset.pak.")
     faces: list[FaceFile] = []
@@ -71,7 +71,7 @@ def _lean(face: FaceFile) -> LeanFace:
     """The face without its mask, its place in the frame, and everything else that samples do not look at."""
     metadata = face.metadata
     # Only a JPEG surely carries its mask itself.
-    is_jpeg = face.name.lower().endswith(_JPEG_SUFFIXES)
+    is_jpeg = face.name.lower().endswith(jpeg.SUFFIXES)
     lean = replace(
         metadata,
         source_filename="",

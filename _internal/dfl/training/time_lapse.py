@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from dfl.base.errors import UserError
-from dfl.base.files import need_space, replacing
+from dfl.base.files import list_folders, need_space, replacing
 from dfl.base.pictures import Picture, read_picture
 from dfl.base.report import Report
 from dfl.models.saved_set import list_models, model_folder
@@ -55,7 +55,7 @@ def _model(workspace: Workspace, options: TimeLapseOptions) -> Path:
 def _pictures(folder: Path, page: str) -> tuple[str, list[Path]]:
     """The page's name and its pictures in order of iterations."""
     place = history_folder(folder)
-    pages = sorted(path.name for path in place.iterdir() if path.is_dir()) if place.is_dir() else []
+    pages = [path.name for path in list_folders(place)]
     if not pages:
         raise UserError(
             f"{folder.name} has no preview history in {place}.",

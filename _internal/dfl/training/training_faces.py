@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from dfl.base.errors import UserError
+from dfl.base.files import is_hidden
 from dfl.base.report import Report
 from dfl.faces.face_type import FaceType
 from dfl.faceset.faceset import FaceFile, list_faceset
@@ -94,4 +95,4 @@ def _learned_of(class_name: str, options: dict[str, Any]) -> tuple[FaceType, int
 
 
 def _has_files(folder: Path) -> bool:
-    return folder.is_dir() and any(folder.iterdir())
+    return folder.is_dir() and any(not is_hidden(path) for path in folder.iterdir())

@@ -1,45 +1,26 @@
-"""The stage `clear-workspace`: a workspace as new, with its videos and results."""
+"""The stage `clear-workspace`: a workspace as new, with its videos, its results, and all that is not the program's."""
 
 import os
-import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from dfl.base.asking import ask_yes
-from dfl.base.errors import Stopped
-from dfl.base.files import PICTURE_SUFFIXES, mendable, size_in_words
+from dfl.base.errors import Stopped, UserError
+from dfl.base.files import in_natural_order, mendable, place_of, size_in_words
 from dfl.base.report import Report
+from dfl.models.lock import hold_model
+from dfl.upkeep.made_files import Found, find_made
 from dfl.upkeep.options import ClearWorkspaceOptions
 from dfl.workspace import Workspace
 
-
-@dataclass(frozen=True)
-class Contents:
-    """What would be deleted, in counts."""
-
-    frames: int
-    faces: int
-    merged: int
-    model_files: int
-    other: int
-    size: int  # bytes
-
-    @property
-    def files(self) -> int:
-        return self.frames + self.faces + self.merged + self.model_files + self.other
-
-    def __str__(self) -> str:
-        named = {"frames": self.frames, "faces": self.faces, "merged pictures": self.merged}
-        named |= {"model files": self.model_files, "other files": self.other}
-        return ", ".join(f"{count} {name}" for name, count in named.items() if count) + f" ({size_in_words(self.size)})"
+_NAMED_FILES = 5
 
 
 def run(workspace: Workspace, options: ClearWorkspaceOptions, report: Report) -> None:
-    """Delete what is in data_src, data_dst and model, after asking, and make the folders anew.
+    """Delete what the program made in data_src, data_dst and model, after asking, and make the folders anew.
 
-    Videos and results stay. Links are removed, never followed; a folder that is itself a link to another place is left
-    alone, and said so. Raises Stopped when the answer is no, UserError when a file is held by another program.
+    Videos and results stay, and every file there that the program did not make: these are counted and named. Links are
+    never followed; a folder that is itself a link to another place is left alone, and said so. Raises Stopped when the
+    answer is no, UserError when a file is held by another program.
     """
     folders = []
     for folder in (workspace.frames("src"), workspace.frames("dst"), workspace.model):
@@ -47,45 +28,47 @@ def run(workspace: Workspace, options: ClearWorkspaceOptions, report: Report) ->
             report.warn(f"{folder} is a link to {folder.resolve()}: left as it is. Clear that folder by hand.")
         elif folder.is_dir():
             folders.append(folder)
-    contents = count(workspace, folders)
-    if contents.files:
-        report.line(f"In {workspace.root}: {contents}. Videos and results stay.")
-        if not options.yes and not ask_yes("Delete frames, faces and models?", False, help="This cannot be undone."):
-            report.line("Nothing was deleted.")
-            raise Stopped
-    for folder in folders:
-        _remove(folder)
+    found = find_made(workspace, folders)
+    files = [path for paths in found.ours.values() for path in paths]
+    if found.others:
+        names = in_natural_order(path.relative_to(workspace.root).as_posix() for path in found.others)
+        named = ", ".join(names[:_NAMED_FILES]) + (" ..." if len(names) > _NAMED_FILES else "")
+        report.line(f"{len(names)} files there are not the program's and stay: {named}")
+    words = in_words(found) if files else ""
+    if files:
+        report.line(f"In {workspace.root}: {words}. Videos and results stay.")
+        _check(options)
+    _delete(files, folders)
     workspace.create()
     report.done(
-        f"Deleted: {contents}." if contents.files else "There was nothing to delete; the folders are there.",
-        files=contents.files,
+        f"Deleted: {words}." if files else "There was nothing to delete; the folders are there.",
+        files=len(files),
+        kept=len(found.others),
     )
 
 
-def count(workspace: Workspace, folders: list[Path]) -> Contents:
-    """Count the files of `folders`, all levels; links count as one file each."""
-    frames = faces = merged = model_files = other = size = 0
-    for path in (file for folder in folders for file in _files(folder)):
-        size += path.lstat().st_size
-        is_picture = path.suffix.lower() in PICTURE_SUFFIXES
-        if workspace.model in path.parents:
-            model_files += 1
-        elif path.name == "faceset.pak" or (is_picture and path.parent.name.startswith("aligned")):
-            faces += 1
-        elif is_picture and path.parent in (workspace.merged, workspace.merged_mask):
-            merged += 1
-        elif is_picture:
-            frames += 1
-        else:
-            other += 1
-    return Contents(frames, faces, merged, model_files, other, size)
+def _check(options: ClearWorkspaceOptions) -> None:
+    """Raise unless everything may be deleted."""
+    if options.delete:
+        return
+    if options.yes:
+        raise UserError(
+            "Nothing was deleted: --yes takes the default answers, and here that is no.",
+            "Give --delete to delete without a question.",
+        )
+    if not ask_yes("Delete frames, faces and models?", False, help="This cannot be undone."):
+        raise Stopped
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    for path, folders, names in os.walk(folder):
-        # os.walk does not go into links to folders: they are deleted as links.
-        yield from (Path(path, name) for name in names)
-        yield from (Path(path, name) for name in folders if Path(path, name).is_symlink())
+def in_words(found: Found) -> str:
+    """What there is to delete, in counts: `2 frames, 3 faces (0.1 MB)`."""
+    size = sum(path.lstat().st_size for paths in found.ours.values() for path in paths)
+    drawn = {"faces": f" ({found.outlined} with outlines that somebody drew)"} if found.outlined else {}
+    order = ("frames", "faces", "merged pictures", "model files", "other files")
+    counts = {kind: len(found.ours.get(kind, ())) for kind in order}  # type: ignore[call-overload]
+    return ", ".join(f"{count} {kind}{drawn.get(kind, '')}" for kind, count in counts.items() if count) + (
+        f" ({size_in_words(size)})"
+    )
 
 
 def _leads_elsewhere(folder: Path, root: Path) -> bool:
@@ -94,10 +77,21 @@ def _leads_elsewhere(folder: Path, root: Path) -> bool:
     return folder.is_symlink() or there != os.path.normcase(root.resolve() / folder.name)
 
 
-def _remove(folder: Path) -> None:
+def _delete(files: list[Path], folders: list[Path]) -> None:
+    """Delete files, those that tell what is ours last, so that a stopped run goes on; then folders that are empty."""
+    for folder in {path.parent for path in files if path.name == "training.lock"}:
+        with hold_model(folder):
+            pass  # UserError while it is being trained
+    told_by = (".json", ".jsonl", ".journal")
+    emptied = {path.parent for path in files}
     try:
-        shutil.rmtree(folder)
-    except FileNotFoundError:
-        return
+        for path in sorted(files, key=lambda path: path.suffix in told_by):
+            path.unlink(missing_ok=True)
+        while emptied:
+            folder = max(emptied, key=lambda path: len(path.parts))
+            emptied.remove(folder)
+            if folder not in folders and not any(folder.iterdir()):
+                folder.rmdir()
+                emptied.add(folder.parent)
     except OSError as error:
-        raise mendable(error, folder) from error  # what shutil names may be relative
+        raise mendable(error, place_of(error, folders[0])) from error

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from dfl import __version__
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures
+from dfl.base.files import list_folders, list_pictures
 from dfl.upkeep import clips, machine, packages
 from dfl.upkeep.findings import Finding, look
 from dfl.upkeep.kept import kept
@@ -211,9 +211,7 @@ def _workspace(workspace: Workspace) -> Iterator[Finding]:
         except UserError as error:
             clip, todo = error.what, error.todo
         yield Finding("Workspace", f"{clip} {frames} frames, {faces} faces{packed}", todo)
-    models = (
-        sorted(path.name for path in workspace.model.iterdir() if path.is_dir()) if workspace.model.is_dir() else []
-    )
+    models = [path.name for path in list_folders(workspace.model)]
     merged = len(list_pictures(workspace.merged))
     results = sorted(path.name for path in workspace.root.glob("result*") if path.is_file())
     text = f"models: {', '.join(models) or 'none'}; {merged} merged frames; results: {', '.join(results) or 'none'}"

@@ -6,7 +6,8 @@ from dfl.base.options import Options, option
 class ClearWorkspaceOptions(Options):
     """Deleting asks first."""
 
-    yes: bool = option(False, "Delete without asking.")
+    yes: bool = option(False, "No questions: nothing is deleted, as the default answer is no.")
+    delete: bool = option(False, "Delete without asking.")
 
 
 class DoctorOptions(Options):

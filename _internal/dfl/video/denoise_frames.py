@@ -8,6 +8,7 @@ one beside the frames says what is done. So a run that was stopped at any moment
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,6 +16,8 @@ from typing import Any
 
 from dfl.base.errors import UserError
 from dfl.base.files import (
+    free_path,
+    is_hidden,
     list_pictures,
     mendable,
     move,
@@ -26,6 +29,7 @@ from dfl.base.files import (
     write_bytes,
     write_json,
 )
+from dfl.base.frames import list_frames, no_frames
 from dfl.base.pictures import Picture, encode_picture, read_picture
 from dfl.base.processes import worker_count
 from dfl.base.report import Report
@@ -38,6 +42,9 @@ BEFORE = "frames_before_denoise"
 _WORK = "frames_denoising"
 _JOURNAL = "denoise.json"
 _MOST_WARNINGS = 20
+_WRITTEN = (
+    *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff", ".bmp", ".dib", ".jp2", ".ppm", ".pnm"),
+)
 Stamp = list[int]  # a file's size and time of change in nanoseconds
 
 
@@ -53,15 +60,15 @@ def run(workspace: Workspace, options: DenoiseFramesOptions, report: Report) -> 
     """Denoise a side's frames; see `dfl denoise-frames --help`."""
     folder = workspace.frames(options.side)
     _finish_exchange(folder, report)
-    paths = list_pictures(folder)
+    paths = _writable(list_frames(folder, report), report)
     if not paths:
-        raise UserError(f"There are no frames in {folder}.", f"Run extract-frames {options.side} first.")
+        raise no_frames(folder, f"Run extract-frames {options.side} first.")
     frames, is_done = _plan(folder, paths, options, report)
     if is_done:
         report.done(f"The {len(paths)} frames in {folder} are denoised already.", frames=0, failed=0)
         return
     need_space(folder, round(1.1 * sum(path.stat().st_size for path in paths)), f"{len(paths)} denoised frames")
-    work = _prepare(folder, frames, options)
+    work = _prepare(folder, frames, options, report)
     failed = _denoise(frames, work, options, report)
     made = [frame for frame in frames if frame.path.name not in failed]
     if not made:
@@ -80,6 +87,17 @@ def run(workspace: Workspace, options: DenoiseFramesOptions, report: Report) -> 
     kept = f" The frames as they were are in {before}." if before and before.is_dir() else ""
     text = f"{len(made)} frames in {folder} are denoised (factor {options.factor})."
     report.done(text + kept, frames=len(made), failed=len(failed))
+
+
+def _writable(paths: list[Path], report: Report) -> list[Path]:
+    """The frames of kinds that can be written as well as they can be read; others stay as they are."""
+    others = [path for path in paths if path.suffix.lower() not in _WRITTEN]
+    if others:
+        report.warn(
+            f"{len(others)} frames stay as they are, such as {others[0].name}: that kind is not written. Convert them "
+            "to PNG."
+        )
+    return [path for path in paths if path.suffix.lower() in _WRITTEN]
 
 
 def _finished(folder: Path) -> dict[str, Any]:
@@ -136,7 +154,7 @@ def _free_folder(folder: Path) -> Path:
     return free
 
 
-def _prepare(folder: Path, frames: list[_Frame], options: DenoiseFramesOptions) -> Path:
+def _prepare(folder: Path, frames: list[_Frame], options: DenoiseFramesOptions, report: Report) -> Path:
     """The work folder; what a stopped run made stays when it was made of the same frames in the same way."""
     work = folder / _WORK
     settings = {
@@ -145,15 +163,30 @@ def _prepare(folder: Path, frames: list[_Frame], options: DenoiseFramesOptions) 
     }
     journal = work / _JOURNAL
     try:
-        if not journal.is_file() or read_json(journal) != settings:
-            for path in work.iterdir() if work.is_dir() else ():
-                path.unlink()
+        if work.is_dir() and (not journal.is_file() or read_json(journal) != settings):
+            _clear(work, report)
         work.mkdir(exist_ok=True)
         remove_parts(work)
     except OSError as error:
         raise mendable(error, place_of(error, work)) from error
     write_json(journal, settings)
     return work
+
+
+def _clear(work: Path, report: Report) -> None:
+    """Delete what a run with other settings made, as its journal tells; anything else makes the folder go aside."""
+    journal = work / _JOURNAL
+    told = read_json(journal) if journal.is_file() else None
+    sources = told.get("sources") if isinstance(told, dict) else None
+    remove_parts(work)
+    for name in sources if isinstance(sources, dict) else ():
+        if Path(name).name == name and "\\" not in name:
+            (work / name).unlink(missing_ok=True)
+    journal.unlink(missing_ok=True)
+    if any(not is_hidden(path) for path in work.iterdir()):
+        aside = free_path(work)
+        move(work, aside)
+        report.warn(f"{work} held files that were not made for these frames: they are in {aside} now.")
 
 
 def _denoise(frames: list[_Frame], work: Path, options: DenoiseFramesOptions, report: Report) -> set[str]:
@@ -236,9 +269,8 @@ def _exchange(folder: Path) -> None:
             frames[name] = frame | {"before": before if is_first else earlier.get(name, {}).get("before")}
         write_json(folder / _JOURNAL, {"frames": frames})
         (work / _JOURNAL).unlink()
-        for path in work.iterdir():  # of frames that are gone
-            path.unlink()
-        work.rmdir()
+        with suppress(OSError):  # it stays where it holds anything else
+            work.rmdir()
     except OSError as error:
         raise mendable(error, place_of(error, folder)) from error
 

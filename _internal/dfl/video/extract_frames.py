@@ -14,13 +14,16 @@ from pydantic import ValidationError
 
 from dfl.base.errors import UserError
 from dfl.base.files import (
+    free_path,
     list_pictures,
+    move_into,
     need_space,
     read_json,
     remove_parts,
     write_bytes,
     write_json,
 )
+from dfl.base.frames import holds_other_pictures, list_frames, no_frames
 from dfl.base.pictures import encode_picture
 from dfl.base.processes import worker_count
 from dfl.base.report import Progress, Report
@@ -33,6 +36,7 @@ from dfl.video.read import CodedFrame, PictureMaker, clip_end, decode, step_tick
 from dfl.workspace import Side, Workspace
 
 JPEG_QUALITY = 95  # near ffmpeg's -q:v 2, which the original uses
+_TIME_STEP_NS = 2_000_000_000  # the coarsest clock of a file system (FAT)
 _ENDS = {"png": b"IEND\xaeB`\x82", "jpg": b"\xff\xd9"}
 
 
@@ -63,7 +67,7 @@ def run(workspace: Workspace, options: ExtractFramesOptions, report: Report) -> 
         return
     write_json(_unfinished(workspace, side), source.model_dump(mode="json"))
     facts, written = _extract(clip, source, folder, kept, expected, report)
-    _remove(folder, source, first=len(facts.times) + 1)
+    _set_aside([path for path in _frames(folder, source) if int(path.stem) > len(facts.times)], report)
     write_facts(workspace.clip_facts(side), facts)
     _unfinished(workspace, side).unlink(missing_ok=True)
     count = len(facts.times)
@@ -84,11 +88,15 @@ def _has_times_of(facts: ClipFacts, clip: Clip) -> bool:
 
 def _uses_own_pictures(workspace: Workspace, side: Side, report: Report) -> bool:
     """Whether the user gave pictures instead of a clip: they are the frames."""
-    pictures = list_pictures(workspace.frames(side))
     has_video = workspace.root.is_dir() and any(
         path.stem.lower() == f"data_{side}" for path in workspace.root.iterdir() if path.is_file()
     )
-    if not pictures or has_video:
+    if has_video:
+        return False
+    pictures = list_frames(workspace.frames(side), report)
+    if not pictures:
+        if holds_other_pictures(workspace.frames(side)):
+            raise no_frames(workspace.frames(side), "")
         return False
     report.done(
         f"No data_{side} video in {workspace.root}: the {len(pictures)} pictures in {workspace.frames(side)} are used.",
@@ -131,8 +139,10 @@ def _prepare_folder(workspace: Workspace, side: Side, source: Source, clip: Clip
     for later, what in ((workspace.aligned(side), "faces"), (workspace.merged, "merged frames")):
         if list_pictures(later) and (side == "dst" or what == "faces"):
             report.warn(f"{later} still holds {what} of the old frames: move them away or make them again.")
+    _set_aside(_changed_since(workspace.clip_facts(side), _frames(folder, earlier)), report)
     workspace.clip_facts(side).unlink(missing_ok=True)
-    _remove(folder, earlier, first=1)
+    for path in _frames(folder, earlier):
+        path.unlink()
     _unfinished(workspace, side).unlink(missing_ok=True)
     left = list_pictures(folder)
     if left:
@@ -169,12 +179,36 @@ def _is_whole(path: Path, picture_format: str) -> bool:
         return handle.read() == end
 
 
-def _remove(folder: Path, source: Source, first: int) -> None:
-    """Remove frames from number `first` on: files that have a frame's name exactly."""
-    for path in list_pictures(folder):
-        number = int(path.stem) if path.stem.isascii() and path.stem.isdigit() else 0
-        if number >= first and path.name == source.frame_name(number):
-            path.unlink()
+def _frames(folder: Path, source: Source) -> list[Path]:
+    """Files that have the name of a frame of this source exactly."""
+    numbered = [path for path in list_pictures(folder) if path.stem.isascii() and path.stem.isdigit()]
+    return [path for path in numbered if path.name == source.frame_name(int(path.stem)) and int(path.stem) > 0]
+
+
+def _changed_since(clip_facts: Path, frames: list[Path]) -> list[Path]:
+    """The frames that somebody changed after they were taken out; what denoise-frames did is told in its journal."""
+    if not clip_facts.is_file():
+        return []
+    journal = clip_facts.with_name("denoise.json")
+    told = read_json(journal) if journal.is_file() else None
+    denoised = told.get("frames") if isinstance(told, dict) else None
+    stamps = {name: one.get("stamp") for name, one in denoised.items()} if isinstance(denoised, dict) else {}
+    taken = clip_facts.stat().st_mtime_ns + _TIME_STEP_NS
+    states = [(path, path.stat()) for path in frames]
+    return [
+        path
+        for path, state in states
+        if state.st_mtime_ns > taken and stamps.get(path.name) != [state.st_size, state.st_mtime_ns]
+    ]
+
+
+def _set_aside(frames: list[Path], report: Report) -> None:
+    """Move frames that are perhaps somebody's work into a folder of their own."""
+    if frames:
+        aside = free_path(frames[0].with_name("frames"))
+        for path in frames:
+            move_into(aside, path)
+        report.warn(f"{len(frames)} frames that were changed or added by somebody are in {aside} now.")
 
 
 def _extract(

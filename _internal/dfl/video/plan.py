@@ -7,7 +7,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures
+from dfl.base.files import in_natural_order, list_pictures
+from dfl.base.frames import list_frames
 from dfl.base.report import Report
 from dfl.video.account import tell
 from dfl.video.clip import Clip, Reading, read_clip
@@ -60,7 +61,8 @@ def read_plan(workspace: Workspace, default_rate: Fraction, report: Report) -> P
             f"{clip.path} is HDR video, and nothing says how its frames were taken out: colours would be wrong.",
             "Start again with extract-frames dst, which maps them to ordinary (BT.709) colours.",
         )
-    stems = [path.stem for path in list_pictures(workspace.frames("dst"))] or sorted(_merged_stems(workspace))
+    stems = [path.stem for path in list_frames(workspace.frames("dst"), report)]
+    stems = stems or in_natural_order(_merged_stems(workspace))
     rate = clip.rate if clip else default_rate
     whose = f"as in {clip.path.name}" if clip else "give the right rate with --fps if that is not it"
     report.warn(
@@ -180,7 +182,7 @@ def only_merged(plan: Plan, workspace: Workspace, failed: Collection[str], repor
     merged = _merged_stems(workspace)
     wanted = {frame.stem for frame in plan.frames}
     there = {path.stem for path in list_pictures(workspace.frames("dst"))}
-    missing = sorted((wanted - merged - set(failed)) & (there or wanted))
+    missing = in_natural_order((wanted - merged - set(failed)) & (there or wanted))
     others = [path for path in list_pictures(workspace.merged) if path.suffix.lower() != ".png"]
     if missing or not wanted & merged:
         what = f"{workspace.merged} holds {len(wanted & merged)} merged frames of {len(wanted & there or wanted)}"
