@@ -40,7 +40,7 @@ LOSSLESS = {"flac", "alac", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", 
 # An avi has no times: sound that begins later or has gaps would come too early. Few editors heed gaps in mp4 and mov.
 _LATEST_IN_AVI = 0.015  # seconds
 _LONGEST_GAPS = {".avi": 0.015, ".mp4": 0.1, ".mov": 0.1}  # seconds, all together
-PACKET_SAMPLES = {"aac": 1024, "ac3": 1536}  # of kinds whose packets are all alike, whatever the rate
+PACKET_SAMPLES = {"aac": 1024, "ac3": 1536, "mp2": 1152, "mp3": 1152}  # of kinds whose packets are all alike
 AAC_BITRATE = 192_000
 AAC_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 AAC_RATES = (44100, 48000)  # samples a second; others become 48000
@@ -202,7 +202,8 @@ class SoundTrack:
 
     def _packet_form(self, stream: Any) -> tuple[int, int]:
         """How many samples each packet of a stream holds, and their rate."""
-        return (PACKET_SAMPLES.get(kind_of(stream), 0), stream.codec_context.sample_rate)
+        samples, rate = PACKET_SAMPLES.get(kind_of(stream), 0), stream.codec_context.sample_rate
+        return (samples // 2 if kind_of(stream) == "mp3" and rate < 32000 else samples), rate
 
     def _is_put_behind(self, packet: Any, samples: int, rate: int) -> bool:
         """Let a packet of sound follow the one before, as an avi plays them; False where it would come too late.
@@ -217,7 +218,7 @@ class SoundTrack:
             place = packet.pts * packet.time_base / length
             packet.pts = packet.dts = max(round(place), self._ends.get(index, -(2**62)))
             packet.duration, packet.time_base = 1, length
-            if packet.pts - place > 1:
+            if place < -Fraction(1, 2) or packet.pts - place > Fraction(3, 4):  # a coder's lead-in, or heard before
                 return False
         else:
             end = self._ends.get(index, packet.pts)
