@@ -36,7 +36,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "liae": {"model": "SAEHD", "archi": "liae-udt", **DIMS, **GAN, "retrain_high_loss": True, "lr_dropout": "y"},
     "AMP": {"model": "AMP", **DIMS, **GAN, "inter_dims": 16},
     "Quick96": {"model": "Quick96"},
-    "XSeg": {"model": "XSeg", "write_preview_history": True},
+    "XSeg": {"model": "XSeg"},
 }
 # So many faces that three of each side are held out, in batches of two and one.
 FACES, HELD_OUT, BATCH = 320, 3, 2
