@@ -232,6 +232,14 @@ def test_long_clips_get_longer_names(
     assert [path.name for path in list_pictures(workspace.frames("dst"))][:2] == ["000001.png", "000002.png"]
 
 
+def test_notes_with_the_clips_name_do_not_hide_the_users_pictures(workspace: Workspace, report: Recorder) -> None:
+    (workspace.frames("src") / "a.png").write_bytes(b"x")
+    for suffix in (".srt", ".wav", ".json"):
+        (workspace.root / f"data_src{suffix}").write_bytes(b"x")
+    run(workspace, ExtractFramesOptions(side="src"), report)
+    assert report.counts["frames"] == 1
+
+
 @pytest.mark.parametrize("name", ["stream.h264", "live.webm"])
 def test_clips_that_do_not_tell_their_length(
     workspace: Workspace, make_clip: ClipMaker, report: Recorder, name: str

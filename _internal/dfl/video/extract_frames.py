@@ -88,10 +88,7 @@ def _has_times_of(facts: ClipFacts, clip: Clip) -> bool:
 
 def _uses_own_pictures(workspace: Workspace, side: Side, report: Report) -> bool:
     """Whether the user gave pictures instead of a clip: they are the frames."""
-    has_video = workspace.root.is_dir() and any(
-        path.stem.lower() == f"data_{side}" for path in workspace.root.iterdir() if path.is_file()
-    )
-    if has_video:
+    if workspace.clips(side):
         return False
     pictures = list_frames(workspace.frames(side), report)
     if not pictures:
