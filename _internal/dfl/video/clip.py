@@ -22,6 +22,7 @@ from dfl.base.errors import UserError
 from dfl.base.pictures import MAX_SIDE, Picture
 from dfl.video.boxes import top_level_boxes
 from dfl.video.demux import read_packets
+from dfl.video.file_kinds import file_kind
 from dfl.video.read_timeline import read_timeline
 from dfl.video.timeline import Gaps, Timeline
 
@@ -162,11 +163,11 @@ def read_clip(path: Path, reading: Reading | None = None) -> Clip:
 
     UserError when there is no video in it that can be decoded.
     """
-    if not path.is_file():
-        raise UserError(f"{path} is not there.", "Check the name, or put the clip there.")
+    need_file(path, "Check the name, or put the clip there.")
+    kind = file_kind(path)
+    if kind:
+        raise UserError(f"{path} is not a video but {kind.text}.", kind.todo)
     state = path.stat()
-    if state.st_size == 0:
-        raise UserError(f"{path} is empty (0 bytes).", "Copy or download the clip again.")
     return _read_clip(path, reading or Reading(), (state.st_size, state.st_mtime_ns))
 
 
@@ -223,6 +224,19 @@ def _read_timeline(path: Path, reading: Reading) -> Timeline:
         stream = video_stream(container, path, reading.video_stream)
         others = [part for part in (*container.streams.audio, *container.streams.subtitles) if part.codec_context]
         return read_timeline(container, stream, others, reading.gaps, float(container.start_time or 0) / 1_000_000)
+def need_file(path: Path, todo: str) -> None:
+    """Raise a UserError when there is no file of that name, when it is empty, or when it may not be read."""
+    if path.is_dir():
+        raise UserError(f"{path} is a folder, not a file.", "Name a file in it.")
+    if not path.is_file():
+        raise UserError(f"{path} is not there.", todo)
+    try:
+        with path.open("rb") as handle:
+            is_empty = not handle.read(1)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.", "Check that it may be read.") from error
+    if is_empty:
+        raise UserError(f"{path} is empty (0 bytes).", "Copy, download or make it again.")
 
 
 @contextmanager
