@@ -325,6 +325,9 @@ def test_a_certificate_of_ones_own(
         make(workspace, report, key=key)
     with pytest.raises(UserError, match=r"other\.pem cannot be read"):
         make(workspace, report, certificate=tmp_path / "other.pem", key=key)
+    key.write_bytes(make_signer().key)
+    with pytest.raises(UserError, match=r"key\.pem cannot sign: the key is not that of"):
+        make(workspace, report, certificate=chain, key=key)
 
 
 def test_an_empty_workspace(tmp_path: Path, workspace: Workspace, report: Recorder) -> None:

@@ -1,5 +1,6 @@
 """What make-video and `merge --to-video` share: how a result is written, labelled, marked and told of."""
 
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -12,7 +13,7 @@ from dfl.base.errors import UserError
 from dfl.base.files import need_space
 from dfl.base.pictures import Picture
 from dfl.base.report import Report
-from dfl.video.credentials import Signer
+from dfl.video.credentials import Signer, signer_problem
 from dfl.video.encoders import Coding
 from dfl.video.marking import COMMENT, Marks
 from dfl.video.options import EncodingOptions, Label
@@ -35,9 +36,17 @@ def own_signer(options: EncodingOptions) -> Signer | None:
     if options.certificate is None or options.key is None:
         raise UserError("--certificate and --key go together, only one was given.", "Give both, or neither.")
     try:
-        return Signer(options.certificate.read_bytes(), options.key.read_bytes())
+        signer = Signer(options.certificate.read_bytes(), options.key.read_bytes())
     except OSError as error:
         raise UserError(f"{error.filename} cannot be read: {error.strerror}.", "Check its name.") from error
+    with suppress(ImportError):  # without the extra nothing is signed, which is said at the end
+        problem = signer_problem(signer)
+        if problem:
+            raise UserError(
+                f"{options.certificate} and {options.key} cannot sign: {problem}.",
+                "Name a valid certificate chain and its key, or leave both options out.",
+            )
+    return signer
 
 
 def need_result_space(folder: Path, plan: Plan, form: VideoForm, picture_bytes: int, copies: int) -> None:
