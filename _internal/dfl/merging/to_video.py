@@ -11,7 +11,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -153,8 +153,11 @@ class VideoMerge:
                 masks = [VideoPart(self._files(one).mask, one.times) for one in self._parts]
                 join_parts(part, masks, mask_form(self._form), None)
             made.append(mask.name)
-        self._delete_all_but([])
-        self._folder.rmdir()
+        left = self._delete_all_but([])
+        with suppress(OSError):  # it may hold .DS_Store, Thumbs.db, files of the user
+            self._folder.rmdir()
+        if left:
+            self._report.warn(f"{left[0]} cannot be deleted: the result is whole, delete {self._folder} yourself.")
         tell_result(root, made, plan, marks, self._report)
 
     def _print_parts(self) -> list[str]:
@@ -187,13 +190,21 @@ class VideoMerge:
             return False
         return isinstance(told, dict) and told.get("print") == self._prints[part.number]
 
-    def _delete_all_but(self, done: Iterable[Part]) -> None:
-        """Delete parts that are not these: made otherwise, or half-written when a run was killed."""
-        remove_parts(self._folder)
+    def _delete_all_but(self, done: Iterable[Part]) -> list[Path]:
+        """Delete parts that are not these: made otherwise, or half-written when a run was killed.
+
+        Returns those that cannot be deleted: they are open in a player, and no part's facts fit them.
+        """
         kept = {path for part in done for path in vars(self._files(part)).values()}
+        left = []
+        remove_parts(self._folder)
         for path in list(self._folder.glob("[0-9]*")):
-            if path not in kept and _PART_FILE.fullmatch(path.name) and path.is_file():
-                path.unlink()
+            if path not in kept and _PART_FILE.fullmatch(path.name):
+                try:
+                    path.unlink()
+                except OSError:
+                    left.append(path)
+        return left
 
     def _write(
         self, part: Part, pictures: Iterator[tuple[Picture, NDArray[np.uint8]]], failed: list[FrameOutcome]

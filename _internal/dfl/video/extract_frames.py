@@ -7,6 +7,7 @@ kept, and `clip.unfinished.json` says what they were taken from until clip.json 
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -69,7 +70,8 @@ def run(workspace: Workspace, options: ExtractFramesOptions, report: Report) -> 
     facts, written = _extract(clip, source, folder, kept, expected, report)
     _set_aside([path for path in _frames(folder, source) if int(path.stem) > len(facts.times)], report)
     write_facts(workspace.clip_facts(side), facts)
-    _unfinished(workspace, side).unlink(missing_ok=True)
+    with suppress(OSError):  # beside clip.json it counts no more
+        _unfinished(workspace, side).unlink()
     count = len(facts.times)
     there = f", {count - written} were there already" if written < count else ""
     report.done(
