@@ -177,10 +177,12 @@ class Workspace:
 
 
 def _may_be_the_clip(path: Path, side: Side) -> bool:
-    """A video that is neither the other side's clip nor a result."""
-    others = {"data_src", "data_dst", "result", "result_mask"} - {f"data_{side}"}
-    is_video = path.suffix.lower() in VIDEO_SUFFIXES and path.stem.lower() not in others and path.is_file()
-    return is_video and not is_hidden(path)
+    """A video that is neither the other side's clip nor a result, as it is or from before."""
+    stem = path.stem.lower()
+    is_other = stem in {"data_src", "data_dst", "result"} - {f"data_{side}"} or stem.startswith(
+        ("result_", "earlier_result")
+    )
+    return path.suffix.lower() in VIDEO_SUFFIXES and not is_other and path.is_file() and not is_hidden(path)
 
 
 def default_root() -> Path:

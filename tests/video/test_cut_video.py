@@ -79,7 +79,7 @@ def test_rotation_and_tags_stay_when_copied(workspace: Workspace, clip: Path, re
     with av.open(str(made.path)) as container:
         assert container.metadata["title"] == "Holiday"
     cut(workspace, turned, report, from_time="2")
-    upright = read_clip(turned.with_name("turned_cut.mp4"))
+    upright = read_clip(turned.with_name("turned_cut_2.mp4"))
     assert (upright.width, upright.height) == (made.width, made.height)
     assert upright.turn.clockwise_degrees == 0
 
@@ -96,6 +96,15 @@ def test_newer_kinds_of_video_are_copied_too(
     assert np.array_equal(pictures(made), pictures(path)[10:])
     if tag:
         assert b"hvc1" in made.read_bytes()
+
+
+def test_a_second_cut_keeps_the_first(workspace: Workspace, clip: Path, report: Recorder) -> None:
+    cut(workspace, clip, report, to_time="1")
+    first = clip.with_name("my clip_cut.mp4").read_bytes()
+    cut(workspace, clip, report, from_time="1", copy_only=True)
+    cut(workspace, clip, report, from_time="2")
+    assert clip.with_name("my clip_cut.mp4").read_bytes() == first
+    assert [len(times(clip.with_name(f"my clip_cut_{number}.mp4"))) for number in (2, 3)] == [55, 25]
 
 
 def test_times_of_a_clip_with_gaps(workspace: Workspace, vfr_clip: Path, tmp_path: Path, report: Recorder) -> None:

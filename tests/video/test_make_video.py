@@ -17,6 +17,7 @@ from dfl.base.errors import UserError
 from dfl.base.files import list_pictures
 from dfl.base.pictures import read_picture, write_picture
 from dfl.video import extract_frames
+from dfl.video.clip import read_clip
 from dfl.video.credentials import make_signer
 from dfl.video.make_video import run
 from dfl.video.marking import read_marks
@@ -161,6 +162,29 @@ def test_killed_and_started_again(workspace: Workspace, make_clip: ClipMaker, re
     make(workspace, report)
     assert len(times(workspace.result(".mp4"))) == 25
     assert sorted(path.name for path in workspace.root.glob("result*")) == ["result.mp4", "result_mask.mp4"]
+
+
+def test_an_earlier_result_is_kept_with_its_mask(workspace: Workspace, make_clip: ClipMaker, report: Recorder) -> None:
+    merge_untouched(workspace, make_clip("plain.mp4"))
+    first = make(workspace, report).read_bytes()
+    assert not any("The earlier" in line for line in report.lines)
+    second = make(workspace, report, label="corner", mask=False).read_bytes()
+    assert workspace.result(".mp4").with_stem("earlier_result").read_bytes() == first
+    assert not workspace.result_mask(".mp4").exists(), "it would not fit the new result"
+    make(workspace, report)
+    assert workspace.result(".mp4").with_stem("earlier_result_2").read_bytes() == second
+    assert any("The earlier result.mp4 is earlier_result_2.mp4 now" in line for line in report.lines)
+
+
+def test_a_result_that_is_open_in_a_player_costs_no_work(
+    workspace: Workspace, make_clip: ClipMaker, report: Recorder
+) -> None:
+    merge_untouched(workspace, make_clip("plain.mp4"))
+    workspace.result(".mp4").mkdir()  # stands for a file that Windows lets nobody rename
+    make(workspace, report)
+    assert read_clip(workspace.result(".mp4").with_stem("result_2")).codec == "h264"
+    assert "result_2.mp4 and result_mask.mp4" in report.lines[-1]
+    assert "is open in another program: the new one is result_2.mp4" in report.warnings[-1]
 
 
 def test_nothing_swapped_makes_no_video(workspace: Workspace, make_clip: ClipMaker, report: Recorder) -> None:

@@ -39,6 +39,7 @@ from dfl.video.join import VideoPart, join_parts
 from dfl.video.marking import mark_result
 from dfl.video.read import PictureMaker
 from dfl.video.result import (
+    NewResults,
     form_of,
     labelled,
     need_result_space,
@@ -140,25 +141,21 @@ class VideoMerge:
         if failed:
             self._report.warn(f"{len(failed)} frames failed, such as {failed[0]}: the one before each is shown again.")
         plan, root = self._source.plan, self._workspace.root
-        result = self._workspace.result(self._suffix)
-        with replacing(result) as part:
+        with NewResults.writing(self._workspace, self._suffix, self._report) as new:
+            part = new.begin_result()
             videos = [VideoPart(self._files(one).video, one.times) for one in self._parts]
             for loss in join_parts(part, videos, self._form, plan.sound_cut):
                 self._report.warn(loss)
             marks = mark_result(part, plan.sound, self._signer) if self._options.mark else None
-        made = [result.name]
-        if self._has_mask:
-            mask = self._workspace.result_mask(self._suffix)
-            with replacing(mask) as part:
+            if self._has_mask:
                 masks = [VideoPart(self._files(one).mask, one.times) for one in self._parts]
-                join_parts(part, masks, mask_form(self._form), None)
-            made.append(mask.name)
+                join_parts(new.begin_mask(), masks, mask_form(self._form), None)
         left = self._delete_all_but([])
         with suppress(OSError):  # it may hold .DS_Store, Thumbs.db, files of the user
             self._folder.rmdir()
         if left:
             self._report.warn(f"{left[0]} cannot be deleted: the result is whole, delete {self._folder} yourself.")
-        tell_result(root, made, plan, marks, self._report)
+        tell_result(root, new.made, plan, marks, self._report)
 
     def _print_parts(self) -> list[str]:
         """For every part a text that changes when anything changes that it is made of."""

@@ -224,6 +224,8 @@ def _read_timeline(path: Path, reading: Reading) -> Timeline:
         stream = video_stream(container, path, reading.video_stream)
         others = [part for part in (*container.streams.audio, *container.streams.subtitles) if part.codec_context]
         return read_timeline(container, stream, others, reading.gaps, float(container.start_time or 0) / 1_000_000)
+
+
 def need_file(path: Path, todo: str) -> None:
     """Raise a UserError when there is no file of that name, when it is empty, or when it may not be read."""
     if path.is_dir():

@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from dfl.base.errors import UserError
-from dfl.base.files import need_space, replacing
+from dfl.base.files import free_name, need_space, replacing
 from dfl.base.report import Report
 from dfl.video.account import tell
 from dfl.video.clip import Clip, Reading, read_clip
@@ -38,9 +38,7 @@ def run(workspace: Workspace, options: CutVideoOptions, report: Report) -> None:
         raise UserError(f"{path} is {float(clip.length):.3f} s long, it cannot be cut at {float(start):.3f} s.", _TIMES)
     track = _track(clip, options, report)
     suffix = path.suffix if options.copy_only or path.suffix.lower() in _WRITTEN else ".mp4"
-    target = path.with_name(f"{path.stem}_cut{suffix}")
-    if target.exists():
-        report.line(f"{target.name} is there already: the new one takes its place.")
+    target = free_name(path.with_name(f"{path.stem}_cut{suffix}"))
     _need_space(clip, target.parent, start, end, options)
     marks = read_marks(path)
     is_made = COMMENT in marks.tag or marks.source_type == SOURCE_TYPE

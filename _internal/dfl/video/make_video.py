@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures, read_or_set_aside, remove_parts, replacing
+from dfl.base.files import list_pictures, read_or_set_aside, remove_parts
 from dfl.base.pictures import Picture, read_picture
 from dfl.base.processes import worker_count
 from dfl.base.report import Report
@@ -17,6 +17,7 @@ from dfl.video.marking import mark_result
 from dfl.video.options import Label, MakeVideoOptions
 from dfl.video.plan import MERGE_ADVICE, Plan, Timed, at_constant_rate, only_merged, read_plan
 from dfl.video.result import (
+    NewResults,
     form_of,
     labelled,
     need_result_space,
@@ -47,7 +48,6 @@ def run(workspace: Workspace, options: MakeVideoOptions, report: Report) -> None
     suffix = f".{options.format}"
     if options.format == "avi":
         plan = at_constant_rate(plan, report)
-    result = workspace.result(suffix)
     form = form_of(plan, coding, options.mark)
     tell_aspect(plan, coding, suffix, report)
     has_masks = (options.mask or options.alpha) and _has_masks(workspace, plan, report)
@@ -55,16 +55,14 @@ def run(workspace: Workspace, options: MakeVideoOptions, report: Report) -> None
         raise UserError("--alpha needs the masks that merge writes.", MERGE_ADVICE)
     first = workspace.merged / f"{plan.frames[0].stem}.png"
     need_result_space(workspace.root, plan, form, first.stat().st_size, copies=2)
-    with replacing(result) as part:
+    with NewResults.writing(workspace, suffix, report) as new:
+        part = new.begin_result()
         masks = workspace.merged_mask if options.alpha else None
         _write(part, workspace.merged, plan, form, report, sound=plan.sound_cut, label=options.label, masks=masks)
         marks = mark_result(part, plan.sound, signer) if options.mark else None
-    made = [result.name]
-    if has_masks and not options.alpha:
-        with replacing(workspace.result_mask(suffix)) as part:
-            _write(part, workspace.merged_mask, plan, mask_form(form), report)
-        made.append(workspace.result_mask(suffix).name)
-    tell_result(workspace.root, made, plan, marks, report)
+        if has_masks and not options.alpha:
+            _write(new.begin_mask(), workspace.merged_mask, plan, mask_form(form), report)
+    tell_result(workspace.root, new.made, plan, marks, report)
 
 
 def _failed_in_merge(workspace: Workspace, report: Report) -> list[str]:
