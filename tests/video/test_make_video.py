@@ -268,12 +268,36 @@ def test_a_broken_picture_is_named_and_does_not_end_the_run(
     assert "00006.png" in report.warnings[0]
 
 
-def test_pictures_of_different_sizes(workspace: Workspace, make_clip: ClipMaker, report: Recorder) -> None:
+def test_frames_of_mixed_sizes_are_told_before_the_work_and_fitted_when_asked(
+    workspace: Workspace, make_clip: ClipMaker, report: Recorder
+) -> None:
     merge_untouched(workspace, make_clip("plain.mp4"))
-    write_picture(workspace.merged / "00006.png", np.zeros((10, 10, 3), np.uint8))
-    with pytest.raises(UserError, match=r"00006\.png has another size"):
+    for number in (6, 7):  # twice as wide
+        write_picture(workspace.merged / f"0000{number}.png", np.full((48, 128, 3), 255, np.uint8))
+    with pytest.raises(UserError) as caught:
         make(workspace, report)
+    assert "2 sizes: 23 of 64 x 48 (such as 00001.png), 2 of 128 x 48 (such as 00006.png)" in caught.value.what
+    assert "--scale" in caught.value.todo
     assert not list(workspace.root.glob("result*"))
+    result = pictures(make(workspace, report, scale=True, lossless=True))
+    assert result.shape == (25, 48, 64, 3)
+    assert result[5, 12:36].min() == 255
+    assert not result[5, :12].any()
+    assert not result[5, 36:].any()
+    assert "They are scaled" in report.warnings[-1]
+    assert len(pictures(workspace.result_mask(".mp4"))) == 25
+
+
+def test_masks_are_fitted_to_frames_that_were_enlarged(
+    workspace: Workspace, make_clip: ClipMaker, report: Recorder
+) -> None:
+    merge_untouched(workspace, make_clip("plain.mp4"))
+    for path in list_pictures(workspace.merged):
+        write_picture(path, cv2.resize(read_picture(path), (128, 96)))
+    make(workspace, report)
+    masks = pictures(workspace.result_mask(".mp4"))
+    assert masks.shape == (25, 96, 128, 3)
+    assert masks[:, 48, 64].min() > 250
 
 
 def test_another_clip_than_that_of_the_frames(workspace: Workspace, make_clip: ClipMaker, report: Recorder) -> None:

@@ -112,6 +112,9 @@ class MakeVideoOptions(EncodingOptions):
         minimum=0.1,
         maximum=1000,
     )
+    scale: bool = option(
+        False, "Scale frames of another size to fit into the size of the first one, with black beside where needed."
+    )
 
 
 class CutVideoOptions(Options):

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import av
 import cv2
+import numpy as np
 
 from dfl.base.errors import UserError
 from dfl.base.files import mendable
@@ -143,6 +144,19 @@ def even_size(picture: Picture, coding: Coding) -> Picture:
     if not right and not below:
         return picture
     return cv2.copyMakeBorder(picture, 0, below, 0, right, cv2.BORDER_REPLICATE)  # type: ignore[return-value]
+
+
+def fitted(picture: Picture, height: int, width: int) -> Picture:
+    """The picture scaled to fit into a size, its shape kept, centred on black."""
+    if picture.shape[:2] == (height, width):
+        return picture
+    scale = min(height / picture.shape[0], width / picture.shape[1])
+    size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
+    scaled = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    made: Picture = np.zeros((height, width, *picture.shape[2:]), np.uint8)
+    top, left = (height - size[1]) // 2, (width - size[0]) // 2
+    made[top : top + size[1], left : left + size[0]] = scaled
+    return made
 
 
 @contextmanager
