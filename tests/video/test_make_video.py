@@ -288,6 +288,17 @@ def test_frames_of_mixed_sizes_are_told_before_the_work_and_fitted_when_asked(
     assert len(pictures(workspace.result_mask(".mp4"))) == 25
 
 
+def test_frames_wider_than_the_encoder_takes(workspace: Workspace, make_clip: ClipMaker, report: Recorder) -> None:
+    clip = make_clip("wide.avi", "-c:v", "ffv1", size="16400x64", seconds=0.08)
+    merge_untouched(workspace, clip)
+    with pytest.raises(UserError, match="libx264 takes no pictures of 16400 x 64 pixels") as caught:
+        make(workspace, report)
+    assert "--encoder libx265 --format mp4" in caught.value.todo
+    result = make(workspace, report, encoder="libx265")
+    assert pictures(result).shape == pictures(workspace.result_mask(".mp4")).shape == (2, 64, 16400, 3)
+    assert np.array_equal(pictures(workspace.result_mask(".mp4"))[0, 32, 8200], [255, 255, 255])
+
+
 def test_masks_are_fitted_to_frames_that_were_enlarged(
     workspace: Workspace, make_clip: ClipMaker, report: Recorder
 ) -> None:
@@ -302,7 +313,7 @@ def test_masks_are_fitted_to_frames_that_were_enlarged(
 
 def test_another_clip_than_that_of_the_frames(workspace: Workspace, make_clip: ClipMaker, report: Recorder) -> None:
     merge_untouched(workspace, make_clip("plain.mp4"))
-    shutil.copy(make_clip("short.mp4", "-pix_fmt", "yuv420p", seconds=0.4), workspace.clip("dst"))
+    shutil.copy(make_clip("shorter.mp4", "-pix_fmt", "yuv420p", seconds=0.4), workspace.clip("dst"))
     with pytest.raises(UserError, match="is not the clip that the frames were taken from"):
         make(workspace, report)
 

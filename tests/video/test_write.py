@@ -122,7 +122,7 @@ def test_masks_come_back_as_they_were_and_have_the_results_size(
     masks = [np.repeat(np.roll(soft, step, axis=1)[:, :, None], 3, axis=2) for step in range(4)]
     form = replace(FORM, coding=coding_of(EncodingOptions(format=suffix[1:], **options)), colours=Colours(6, 6, 6))
     write_video(tmp_path / f"result{suffix}", shown(moving(4, 67, 75)), form)
-    write_video(tmp_path / f"mask{suffix}", shown(masks), mask_form(form))
+    write_video(tmp_path / f"mask{suffix}", shown(masks), mask_form(form, (67, 75)))
     found = pictures(tmp_path / f"mask{suffix}")
     assert found.shape == pictures(tmp_path / f"result{suffix}").shape
     worst = np.abs(found[:, :67, :75].astype(int) - np.stack(masks)).max()

@@ -89,6 +89,7 @@ class VideoMerge:
         coding = coding_of(options)
         self._signer = own_signer(options)
         self._form = form_of(source.plan, coding, options.mark)
+        self._mask_form = mask_form(self._form, (source.clip.height, source.clip.width))
         tell_aspect(source.plan, coding, self._suffix, report)
         if plan.spans is not None:
             report.line("--frames: the settings count for these frames; the result has all frames of the clip.")
@@ -149,7 +150,7 @@ class VideoMerge:
             marks = mark_result(part, plan.sound, self._signer) if self._options.mark else None
             if self._has_mask:
                 masks = [VideoPart(self._files(one).mask, one.times) for one in self._parts]
-                join_parts(new.begin_mask(), masks, mask_form(self._form), None)
+                join_parts(new.begin_mask(), masks, self._mask_form, None)
         left = self._delete_all_but([])
         with suppress(OSError):  # it may hold .DS_Store, Thumbs.db, files of the user
             self._folder.rmdir()
@@ -210,7 +211,7 @@ class VideoMerge:
         files, options, time_base = self._files(part), self._options, self._source.plan.time_base
         with ExitStack() as stack:
             add = stack.enter_context(_encoding(files.video, self._form))
-            add_mask = stack.enter_context(_encoding(files.mask, mask_form(self._form))) if self._has_mask else None
+            add_mask = stack.enter_context(_encoding(files.mask, self._mask_form)) if self._has_mask else None
             start = part.times[0][0]
             for number, frame in enumerate(part.frames):
                 picture, mask = next(pictures)

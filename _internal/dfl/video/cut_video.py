@@ -13,7 +13,7 @@ from dfl.video.account import tell
 from dfl.video.clip import Clip, Reading, read_clip
 from dfl.video.colours import Colours
 from dfl.video.copy_part import copy_part
-from dfl.video.encoders import coding_of
+from dfl.video.encoders import coding_of, takes_size
 from dfl.video.marking import COMMENT, SOURCE_TYPE, Marks, mark_result, read_marks
 from dfl.video.options import CutVideoOptions, EncodingOptions
 from dfl.video.read import step_ticks
@@ -125,8 +125,13 @@ def _code(
     # The first frame is shown at once; from the very start, sound may come before it.
     shift = first.ticks if start else 0
     sound = SoundCut(clip.path, shift * clip.time_base, end, track, reading=clip.reading) if clip.sound else None
+    coding = coding_of(EncodingOptions(bitrate=bitrate))
+    if not takes_size(coding, clip.height, clip.width):
+        raise UserError(
+            f"{clip.path} has frames of {clip.width} x {clip.height}, more than libx264 takes.", "Add --copy-only."
+        )
     form = VideoForm(
-        coding=coding_of(EncodingOptions(bitrate=bitrate)),
+        coding=coding,
         time_base=clip.time_base,
         rate=clip.rate,
         pixel_aspect=clip.pixel_aspect,

@@ -25,19 +25,21 @@ from dfl.base.files import (
     write_json,
 )
 from dfl.base.frames import holds_other_pictures, list_frames, no_frames
-from dfl.base.pictures import encode_picture
+from dfl.base.pictures import announced_size, encode_picture
 from dfl.base.processes import worker_count
 from dfl.base.report import Progress, Report
 from dfl.video.account import tell
 from dfl.video.clip import Clip, Reading, read_clip
 from dfl.video.colours import Colours
+from dfl.video.encoders import coding_of, encoders_for, takes_size
 from dfl.video.facts import NAME_DIGITS, ClipFacts, Source, fingerprint, read_facts, write_facts
-from dfl.video.options import ExtractFramesOptions
+from dfl.video.options import EncodingOptions, ExtractFramesOptions
 from dfl.video.read import CodedFrame, PictureMaker, clip_end, decode, step_ticks
 from dfl.workspace import Side, Workspace
 
 JPEG_QUALITY = 95  # near ffmpeg's -q:v 2, which the original uses
 _TIME_STEP_NS = 2_000_000_000  # the coarsest clock of a file system (FAT)
+_HEADER_BYTES = 65536  # of a picture: its size is in there
 _ENDS = {"png": b"IEND\xaeB`\x82", "jpg": b"\xff\xd9"}
 
 
@@ -97,6 +99,10 @@ def _uses_own_pictures(workspace: Workspace, side: Side, report: Report) -> bool
         if holds_other_pictures(workspace.frames(side)):
             raise no_frames(workspace.frames(side), "")
         return False
+    with suppress(OSError), pictures[0].open("rb") as file:
+        size = announced_size(file.read(_HEADER_BYTES))
+        if side == "dst" and all(size):
+            _tell_size(*size, report)
     report.done(
         f"No data_{side} video in {workspace.root}: the {len(pictures)} pictures in {workspace.frames(side)} are used.",
         frames=len(pictures),
@@ -108,8 +114,17 @@ def _tell(clip: Clip, options: ExtractFramesOptions, report: Report) -> None:
     """Say what the clip is, and what to know about it."""
     tell(clip, report)
     rate = f"{float(clip.rate):.3f}".rstrip("0").rstrip(".")
+    if options.side == "dst":
+        _tell_size(clip.height, clip.width, report)
     if options.fps > clip.rate * Fraction(1001, 1000):
         report.warn(f"{clip.path.name} has {rate} frames a second, not {options.fps:g}: each is taken once.")
+
+
+def _tell_size(height: int, width: int, report: Report) -> None:
+    """Say now, and not after days of work, when the result of frames of that size needs another encoder."""
+    if not takes_size(coding_of(EncodingOptions()), height, width):
+        able = " or ".join(encoders_for(height, width)) or "another size: no encoder here takes it"
+        report.warn(f"Frames of {width} x {height} are larger than libx264 takes: make the result with {able}.")
 
 
 def _unfinished(workspace: Workspace, side: Side) -> Path:

@@ -50,6 +50,7 @@ def run(workspace: Workspace, options: MakeVideoOptions, report: Report) -> None
     signer = own_signer(options)
     plan = only_merged(read_plan(workspace, Fraction(str(options.fps)), report), workspace, failed, report)
     size = _one_size(workspace, plan, options, report)
+    need_encoder(coding, size)
     suffix = f".{options.format}"
     if options.format == "avi":
         plan = at_constant_rate(plan, report)
@@ -67,7 +68,7 @@ def run(workspace: Workspace, options: MakeVideoOptions, report: Report) -> None
         _write(part, workspace.merged, plan, size, form, report, sound=sound, label=options.label, masks=masks)
         marks = mark_result(part, plan.sound, signer) if options.mark else None
         if has_masks and not options.alpha:
-            _write(new.begin_mask(), workspace.merged_mask, plan, size, mask_form(form), report)
+            _write(new.begin_mask(), workspace.merged_mask, plan, size, mask_form(form, size), report)
     tell_result(workspace.root, new.made, plan, marks, report)
 
 

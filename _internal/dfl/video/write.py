@@ -20,7 +20,7 @@ from dfl.base.files import mendable
 from dfl.base.pictures import Picture
 from dfl.video.clip import HDR_TRANSFERS
 from dfl.video.colours import MATRICES, Colours
-from dfl.video.encoders import Coding, quiet
+from dfl.video.encoders import X265_QUIET, Coding, quiet, takes_size
 from dfl.video.sound import SoundCut, SoundTrack
 
 _GBR = 0  # ITU-T H.273: RGB, no matrix
@@ -49,15 +49,18 @@ class VideoForm:
     comment: str = ""  # goes into the container's tag `comment`
 
 
-def mask_form(form: VideoForm) -> VideoForm:
+def mask_form(form: VideoForm, size: tuple[int, int]) -> VideoForm:
     """How the mask beside a result is written: every value kept, of the result's size; as ProRes beside ProRes.
 
-    The values lie in the brightness alone, in full range: so they come back exactly.
+    The values lie in the brightness alone, in full range: so they come back exactly. size: height and width.
     """
     coding = form.coding
     if not coding.is_rgb and coding.codec != "prores_ks":
         chroma = "444" if "444" in coding.pixels else "422" if "422" in coding.pixels else "420"
         coding = Coding("libx264", f"yuv{chroma}p", {"qp": "0", "preset": "veryfast", "bf": "0"})
+        if not takes_size(coding, *size):  # then it lies beside a result of libx265
+            lossless = {"preset": "ultrafast", "bf": "0", "x265-params": f"{X265_QUIET}:lossless=1"}
+            coding = Coding("libx265", coding.pixels, lossless)
     is_full_range = not coding.is_rgb and coding.codec != "prores_ks"
     return replace(form, coding=coding, colours=Colours(is_full_range=is_full_range), comment="")
 
