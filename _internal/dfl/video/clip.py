@@ -23,6 +23,7 @@ from dfl.base.pictures import MAX_SIDE, Picture
 from dfl.video.boxes import top_level_boxes
 from dfl.video.demux import read_packets
 from dfl.video.file_kinds import file_kind
+from dfl.video.interlacing import Deinterlace, Fields, fields_of
 from dfl.video.read_timeline import read_timeline
 from dfl.video.timeline import Gaps, Timeline
 
@@ -70,11 +71,12 @@ class Turn:
 class Reading:
     """How a clip is read. video_stream: which of those that show pictures, from 0; None: the default one.
 
-    gaps: whether times without pictures are closed, see `timeline.py`.
+    gaps: whether times without pictures are closed, see `timeline.py`. deinterlace: see `interlacing.py`.
     """
 
     video_stream: int | None = None
     gaps: Gaps = "auto"
+    deinterlace: Deinterlace = "auto"
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,7 @@ class Clip:
     transfer: int
     has_alpha: bool = False
     is_interlaced: bool = False  # what the first frame says of itself
+    fields: Fields = ""  # how its frames are made whole where they are interlaced
     container: str = ""  # libav's name of the kind of file
     videos: tuple[OtherVideo, ...] = ()  # all streams of pictures
     video_stream: int = 0  # which of them this clip is
@@ -207,6 +210,7 @@ def _read_clip(path: Path, reading: Reading, stamp: tuple[int, int]) -> Clip:
             transfer=int(first.color_trc),
             has_alpha=any(part.is_alpha for part in first.format.components),
             is_interlaced=bool(first.interlaced_frame),
+            fields=_fields(path, reading, first, is_plain),
             container=container.format.name,
             videos=tuple(_other_video(part) for part in streams),
             video_stream=streams.index(stream),
@@ -216,6 +220,13 @@ def _read_clip(path: Path, reading: Reading, stamp: tuple[int, int]) -> Clip:
             reading=reading,
             timeline=timeline,
         )
+
+
+def _fields(path: Path, reading: Reading, first: Any, is_plain: bool) -> Fields:
+    """How interlaced frames are made whole; a sample of them is decoded where that is not known."""
+    with open_clip(path) as container:
+        stream = video_stream(container, path, reading.video_stream)
+        return fields_of(container, stream, first, reading.deinterlace, is_plain)
 
 
 def _read_timeline(path: Path, reading: Reading) -> Timeline:

@@ -31,8 +31,8 @@ def run(workspace: Workspace, options: CutVideoOptions, report: Report) -> None:
     """Cut a part out of a video; see `dfl cut-video --help`."""
     path = workspace.clip("src" if options.file == Path("src") else "dst") if _is_side(options.file) else options.file
     start, end = _span(options)
-    clip = read_clip(path, Reading(options.video_stream, options.gaps))
-    if not clip.timeline.is_plain:
+    clip = read_clip(path, Reading(options.video_stream, options.gaps, options.deinterlace))
+    if not clip.timeline.is_plain or clip.fields:
         tell(clip, report)
     if clip.length and start >= clip.length:
         raise UserError(f"{path} is {float(clip.length):.3f} s long, it cannot be cut at {float(start):.3f} s.", _TIMES)

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def run(workspace: Workspace, options: ExtractFramesOptions, report: Report) -> 
     if _uses_own_pictures(workspace, side, report):
         return
     workspace.create()
-    clip = read_clip(workspace.clip(side), Reading(options.video_stream, options.gaps))
+    clip = _read_clip(workspace, options, report)
     _tell(clip, options, report)
     expected = clip.expected_frames or 1
     source = Source(
@@ -61,6 +62,7 @@ def run(workspace: Workspace, options: ExtractFramesOptions, report: Report) -> 
         digits=max(NAME_DIGITS, len(str(expected))),
         video_stream=clip.video_stream,
         gaps=options.gaps,
+        fields=clip.fields,
     )
     kept = _prepare_folder(workspace, side, source, clip, report)
     folder = workspace.frames(side)
@@ -81,6 +83,24 @@ def run(workspace: Workspace, options: ExtractFramesOptions, report: Report) -> 
         frames=count,
         written=written,
     )
+
+
+def _read_clip(workspace: Workspace, options: ExtractFramesOptions, report: Report) -> Clip:
+    """The side's clip as it is to be read. Frames that are there stay as they were made whole, unless asked."""
+    path = workspace.clip(options.side)
+    reading = Reading(options.video_stream, options.gaps, options.deinterlace)
+    clip = read_clip(path, reading)
+    earlier, _ = _earlier_source(workspace, options.side, clip)
+    if options.deinterlace != "auto" or earlier is None or earlier.fields == clip.fields:
+        return clip
+    if (earlier.size, earlier.fingerprint) != (path.stat().st_size, fingerprint(path)):
+        return clip
+    if clip.fields:
+        report.warn(
+            f"{path.name} is interlaced, and its frames in {workspace.frames(options.side)} were taken without "
+            "deinterlacing: they stay so. --deinterlace on takes them again."
+        )
+    return read_clip(path, replace(reading, deinterlace=earlier.fields or "off"))
 
 
 def _has_times_of(facts: ClipFacts, clip: Clip) -> bool:

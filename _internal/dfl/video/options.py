@@ -18,6 +18,11 @@ _GAPS = option(
     "Times without pictures, as where a recorder paused: close moves what follows forward, pictures and sound; "
     "auto closes those of more than 10 seconds in which nothing sounds.",
 )
+_DEINTERLACE = option(
+    "auto",
+    "Make whole frames of interlaced ones, one of each: auto does where the frames show two moments, or the file "
+    "says so and nothing moves.",
+)
 
 
 class ExtractFramesOptions(Options):
@@ -36,6 +41,7 @@ class ExtractFramesOptions(Options):
     )
     video_stream: int | None = _VIDEO_STREAM
     gaps: Gaps = _GAPS
+    deinterlace: Literal["auto", "on", "off"] = _DEINTERLACE
 
 
 class EncodingOptions(Options):
@@ -137,6 +143,7 @@ class CutVideoOptions(Options):
     )
     video_stream: int | None = _VIDEO_STREAM
     gaps: Gaps = _GAPS
+    deinterlace: Literal["auto", "on", "off"] = _DEINTERLACE
 
 
 class DenoiseFramesOptions(Options):

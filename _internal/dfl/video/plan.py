@@ -14,7 +14,7 @@ from dfl.video.account import tell
 from dfl.video.clip import Clip, Reading, read_clip
 from dfl.video.colours import Colours
 from dfl.video.facts import ClipFacts, fingerprint, read_facts
-from dfl.video.read import clip_end, decode, step_ticks
+from dfl.video.read import clip_end, decode_as_coded, step_ticks
 from dfl.video.sound import SoundCut
 from dfl.workspace import Workspace
 
@@ -87,7 +87,7 @@ def read_clip_plan(workspace: Workspace, report: Report) -> tuple[Clip, Plan]:
     sound = clip.path if clip.sound else None
     if facts:
         return clip, _plan_of(with_mended_times(facts, clip, report), sound)
-    if not clip.timeline.is_plain:
+    if not clip.timeline.is_plain or clip.fields:
         tell(clip, report)
     ends = _read_times(clip, report)
     stems = [f"{number:05d}" for number in range(1, len(ends))]
@@ -99,7 +99,7 @@ def read_clip_plan(workspace: Workspace, report: Report) -> tuple[Clip, Plan]:
 def _read_times(clip: Clip, report: Report) -> list[int]:
     """The ticks of all frames of a clip and of its end, found by decoding it."""
     times, end = [], 0
-    for frame in report.track(decode(clip, report.warn), f"Times of {clip.path.name}", clip.expected_frames):
+    for frame in report.track(decode_as_coded(clip, report.warn), f"Times of {clip.path.name}", clip.expected_frames):
         times.append(frame.ticks)
         end = frame.ticks + (frame.duration or step_ticks(clip))
     return [*times, clip_end(clip, times[0], times[-1], end)]
