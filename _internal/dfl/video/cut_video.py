@@ -32,7 +32,7 @@ def run(workspace: Workspace, options: CutVideoOptions, report: Report) -> None:
     path = workspace.clip("src" if options.file == Path("src") else "dst") if _is_side(options.file) else options.file
     start, end = _span(options)
     clip = read_clip(path, Reading(options.video_stream, options.gaps, options.deinterlace))
-    if not clip.timeline.is_plain or clip.fields:
+    if not clip.timeline.is_plain or clip.fields or len(clip.videos) > 1:
         tell(clip, report)
     if clip.length and start >= clip.length:
         raise UserError(f"{path} is {float(clip.length):.3f} s long, it cannot be cut at {float(start):.3f} s.", _TIMES)
@@ -76,7 +76,9 @@ def _span(options: CutVideoOptions) -> tuple[Fraction, Fraction | None]:
     return start, end or None
 
 
-def _track(clip: Clip, options: CutVideoOptions, report: Report) -> int:
+def _track(clip: Clip, options: CutVideoOptions, report: Report) -> int | None:
+    if options.audio_track < 0:
+        return None
     if clip.sound and options.audio_track >= len(clip.sound):
         report.warn(
             f"{clip.path.name} has {len(clip.sound)} sound tracks, counted from 0, and no {options.audio_track}: the "
@@ -94,7 +96,7 @@ def _need_space(clip: Clip, folder: Path, start: Fraction, end: Fraction | None,
 
 
 def _copy(
-    clip: Clip, target: Path, start: Fraction, end: Fraction | None, track: int, report: Report
+    clip: Clip, target: Path, start: Fraction, end: Fraction | None, track: int | None, report: Report
 ) -> tuple[str, int]:
     """Copy packets; what was made, in words, and the number of frames."""
     copied = copy_part(clip, target, start, end, track)
@@ -111,7 +113,7 @@ def _code(
     clip: Clip,
     target: Path,
     span: tuple[Fraction, Fraction | None],
-    track: int,
+    track: int | None,
     bitrate: int,
     comment: str,
     report: Report,
@@ -124,7 +126,7 @@ def _code(
         raise UserError(f"{clip.path} has no frame from {float(start):.3f} s on.", _TIMES)
     # The first frame is shown at once; from the very start, sound may come before it.
     shift = first.ticks if start else 0
-    sound = SoundCut(clip.path, shift * clip.time_base, end, track, reading=clip.reading) if clip.sound else None
+    sound = SoundCut(clip.path, shift * clip.time_base, end, track, reading=clip.reading)
     coding = coding_of(EncodingOptions(bitrate=bitrate))
     if not takes_size(coding, clip.height, clip.width):
         raise UserError(

@@ -132,7 +132,7 @@ class CutVideoOptions(Options):
         "00:00:00.000", "Where to end, as --from-time; 0 takes all to the end.", ask="To time (0: to the end)"
     )
     audio_track: int = option(
-        0, "Which of the video's sound tracks to take, counted from 0.", ask="Audio track id", minimum=0
+        -1, "Which of the video's sound tracks to take, counted from 0; -1 takes all.", ask="Audio track id", minimum=-1
     )
     bitrate: int = option(
         25, "Bit rate of the new video in megabits a second.", ask="Bitrate in MB/s", minimum=1, maximum=1000

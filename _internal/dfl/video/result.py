@@ -175,7 +175,7 @@ def tell_result(root: Path, made: list[str], plan: Plan, marks: Marks | None, re
     seconds = float((plan.frames[-1].ticks + plan.frames[-1].duration) * plan.time_base)
     report.done(
         f"{' and '.join(made)} in {root}: {len(plan.frames)} frames, {seconds:.2f} s, "
-        f"{'with' if plan.sound else 'without'} sound.",
+        f"{'with' if plan.sound and plan.has_sound else 'without'} sound.",
         frames=len(plan.frames),
         seconds=round(seconds, 3),
         layers=len(marks.layers) if marks else 0,
