@@ -128,6 +128,35 @@ def test_other_kinds_of_files(
     assert len(times(path.with_name(f"cut_cut{path.suffix}"))) in (50, 51)
 
 
+@pytest.mark.parametrize(("transfer", "number"), [("arib-std-b67", 18), ("smpte2084", 16)])
+def test_a_cut_of_hdr_stays_hdr(
+    workspace: Workspace, tmp_path: Path, report: Recorder, transfer: str, number: int
+) -> None:
+    flat, path = tmp_path / "flat.mov", tmp_path / "phone.mov"
+    light = "master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50):max-cll=1000,400"
+    x265 = ("-c:v", "libx265", "-x265-params", f"log-level=none:keyint=10:{light}", "-tag:v", "hvc1")
+    tagged = (
+        f"gblur=sigma=2,format=yuv420p10le,setparams=colorspace=bt2020nc:color_primaries=bt2020:color_trc={transfer}"
+    )
+    picture = ("-f", "lavfi", "-i", "testsrc2=s=96x64:r=30:d=2", "-vf", tagged)
+    ffmpeg(*picture, *x265, flat)
+    ffmpeg("-display_rotation", "90", "-i", flat, "-c", "copy", path)
+    cut(workspace, path, report, from_time="0.5", to_time="1.5")
+    made = read_clip(tmp_path / "phone_cut.mov")
+    assert (made.width, made.height) == (64, 96)
+    assert (made.matrix, made.primaries, made.transfer) == (9, 9, number)
+    assert times(made.path) == [Fraction(frame, 30) for frame in range(30)]
+    assert any("is HDR, and so is the new video" in line for line in report.lines)
+    with av.open(str(made.path)) as container:
+        frame: Any = next(container.decode(video=0))
+        kinds = {part.type.name for part in frame.side_data}
+        assert frame.format.name == "yuv420p10le"
+    assert {"MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"} <= kinds
+    source = [one.picture for one in read_frames(read_clip(path), pytest.fail)][15:45]
+    found = [one.picture for one in read_frames(made, pytest.fail)]
+    assert np.abs(np.stack(found).astype(int) - np.stack(source)).mean() < 4
+
+
 def test_marks_go_along(workspace: Workspace, clip: Path, report: Recorder) -> None:
     made = clip.with_name("result.mp4")
     ffmpeg("-i", clip, "-c", "copy", "-metadata", f"comment={COMMENT}", made)

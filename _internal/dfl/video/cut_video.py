@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from dfl.base.errors import UserError
 from dfl.base.files import free_name, need_space, replacing
@@ -13,11 +15,12 @@ from dfl.video.account import tell
 from dfl.video.clip import Clip, Reading, read_clip
 from dfl.video.colours import Colours
 from dfl.video.copy_part import copy_part
-from dfl.video.encoders import coding_of, takes_size
+from dfl.video.encoders import coding_of, takes_size, works_here
+from dfl.video.hdr import hdr_coding, hdr_colours, upright
 from dfl.video.marking import COMMENT, SOURCE_TYPE, Marks, mark_result, read_marks
 from dfl.video.options import CutVideoOptions, EncodingOptions
-from dfl.video.read import step_ticks
-from dfl.video.segments import SegmentFrame, read_segment, segments
+from dfl.video.read import CodedFrame, PictureMaker, step_ticks
+from dfl.video.segments import decode_segment, segments
 from dfl.video.sound import SoundCut
 from dfl.video.write import Shown, VideoForm, write_video
 from dfl.workspace import Workspace
@@ -126,24 +129,27 @@ def _code(
         raise UserError(f"{clip.path} has no frame from {float(start):.3f} s on.", _TIMES)
     # The first frame is shown at once; from the very start, sound may come before it.
     shift = first.ticks if start else 0
-    sound = SoundCut(clip.path, shift * clip.time_base, end, track, reading=clip.reading)
-    coding = coding_of(EncodingOptions(bitrate=bitrate))
-    if not takes_size(coding, clip.height, clip.width):
-        raise UserError(
-            f"{clip.path} has frames of {clip.width} x {clip.height}, more than libx264 takes.", "Add --copy-only."
+    coding, colours = coding_of(EncodingOptions(bitrate=bitrate)), Colours.of(clip)
+    is_hdr = clip.is_hdr and works_here(hdr_coding(first, bitrate))
+    if is_hdr:
+        coding, colours = hdr_coding(first, bitrate), hdr_colours(clip)
+        report.line(f"{clip.path.name} is HDR, and so is the new video (HEVC of 10 bits).")
+    elif clip.is_hdr:
+        report.warn(
+            f"{clip.path.name} is HDR: the new video is mapped to ordinary (BT.709) colours; --copy-only keeps it."
         )
-    form = VideoForm(
-        coding=coding,
-        time_base=clip.time_base,
-        rate=clip.rate,
-        pixel_aspect=clip.pixel_aspect,
-        colours=Colours.of(clip),
-        comment=comment,
-    )
+    if not takes_size(coding, clip.height, clip.width):
+        size = f"{clip.width} x {clip.height}"
+        raise UserError(f"{clip.path} has frames of {size}, more than {coding.codec} takes.", "Add --copy-only.")
+    form = VideoForm(coding, clip.time_base, clip.rate, clip.pixel_aspect, colours, comment)
     last = end or clip.duration or clip.length
     total = max(1, round((last - start) * clip.rate)) if last else None
     count = _Count()
-    shown = report.track(_shown(first, frames, shift, step_ticks(clip), count), target.suffix[1:], total)
+    maker = PictureMaker(clip)
+    coded = chain([first], frames)
+    made = upright(coded, clip) if is_hdr else ((frame, maker.make(frame)) for frame in coded)
+    shown = report.track(_shown(made, shift, step_ticks(clip), count), target.suffix[1:], total)
+    sound = SoundCut(clip.path, shift * clip.time_base, end, track, reading=clip.reading)
     for loss in write_video(target, shown, form, sound):
         report.warn(loss)
     seconds = float(count.ticks * clip.time_base)
@@ -157,24 +163,25 @@ class _Count:
     ticks = 0
 
 
-def _shown(first: SegmentFrame, rest: Iterator[SegmentFrame], shift: int, step: int, count: _Count) -> Iterator[Shown]:
-    """Frames with the time until the next one."""
-    frame: SegmentFrame | None = first
-    while frame is not None:
-        following = next(rest, None)
-        duration = following.ticks - frame.ticks if following else step
+def _shown(made: Iterator[tuple[CodedFrame, Any]], shift: int, step: int, count: _Count) -> Iterator[Shown]:
+    """Frames and what is made of them, each with the time until the next one."""
+    now = next(made, None)
+    while now is not None:
+        following = next(made, None)
+        frame, picture = now
+        duration = following[0].ticks - frame.ticks if following else step
         count.frames += 1
         count.ticks += duration
-        yield Shown(frame.picture, frame.ticks - shift, duration)
-        frame = following
+        yield Shown(picture, frame.ticks - shift, duration)
+        now = following
 
 
-def _frames_between(clip: Clip, start: Fraction, end: Fraction | None, report: Report) -> Iterator[SegmentFrame]:
+def _frames_between(clip: Clip, start: Fraction, end: Fraction | None, report: Report) -> Iterator[CodedFrame]:
     """The frames whose time is in the span; decoding begins at the last key frame before it."""
     low = (start - _HALF_MILLISECOND) / clip.time_base
     high = None if end is None else (end - _HALF_MILLISECOND) / clip.time_base
     parts = [part for part in segments(clip) if part.start is None or part.start - clip.start <= low]
-    for frame in read_segment(clip, replace(parts[-1], end=None), report.warn):
+    for frame in decode_segment(clip, replace(parts[-1], end=None), report.warn):
         if high is not None and frame.ticks >= high:
             return
         if frame.ticks >= low:

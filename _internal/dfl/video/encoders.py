@@ -211,6 +211,11 @@ def need_encoder(coding: Coding, size: tuple[int, int] | None = None) -> None:
         )
 
 
+def works_here(coding: Coding) -> bool:
+    """Whether this machine can encode so."""
+    return not _problem(coding.codec, coding.pixels, tuple(sorted(coding.options.items())))
+
+
 def takes_size(coding: Coding, height: int, width: int) -> bool:
     """Whether an encoder can be opened for pictures of that size, made even where it needs that."""
     quiet()

@@ -93,15 +93,20 @@ def read_segment(clip: Clip, segment: Segment, warn: Warn) -> Iterator[SegmentFr
     `warn` gets one sentence at the end when parts could not be decoded.
     """
     pictures = PictureMaker(clip)
+    for coded in decode_segment(clip, segment, warn):
+        yield SegmentFrame(coded.ticks, pictures.make(coded))
+
+
+def decode_segment(clip: Clip, segment: Segment, warn: Warn) -> Iterator[CodedFrame]:
+    """As read_segment, without making pictures; frames have no numbers."""
     if segment.is_whole_clip:
-        for coded in decode(clip, warn):
-            yield SegmentFrame(coded.ticks, pictures.make(coded))
+        yield from decode(clip, warn)
         return
     damage, ticks = Damage(), -(2**62)
     for coded in deinterlaced(_coded(clip, segment, damage), clip.fields):
         if _is_inside(segment, clip, coded.ticks):
             ticks = coded.ticks
-            yield SegmentFrame(ticks, pictures.make(coded))
+            yield coded
     if damage.count or damage.patched or (segment.end is None and is_cut(clip, ticks)):
         warn(f"{clip.path.name} is damaged or cut about {float(ticks * clip.time_base):.2f} s from its start.")
 

@@ -30,9 +30,12 @@ _AVI_LIMIT = 200  # megabits a second where none was asked for
 
 @dataclass(frozen=True)
 class Shown:
-    """A picture (H, W, 3) uint8 BGR or (H, W, 4) with alpha, and when it is shown, in ticks of the form's time base."""
+    """A picture and when it is shown, in ticks of the form's time base.
 
-    picture: Picture
+    picture: (H, W, 3) uint8 BGR or (H, W, 4) with alpha; or an av.VideoFrame that is coded as it is.
+    """
+
+    picture: Picture | Any
     ticks: int
     duration: int
 
@@ -174,10 +177,11 @@ def opened_output(path: Path, comment: str) -> Iterator[Any]:
         yield output
 
 
-def _add_stream(output: Any, picture: Picture, form: VideoForm) -> Any:
+def _add_stream(output: Any, picture: Any, form: VideoForm) -> Any:
     """The video stream, its size, times and colour tags."""
     coding, colours = form.coding, form.colours
-    if colours.transfer in HDR_TRANSFERS:
+    is_frame = isinstance(picture, av.VideoFrame)
+    if colours.transfer in HDR_TRANSFERS and not is_frame:
         raise UserError("HDR cannot be written: frames have 8 bits.", "Take the frames of the clip out again.")
     options = dict(coding.options)
     if coding.codec == "libx264" and output.format.name == "avi" and "qp" not in options:
@@ -186,7 +190,8 @@ def _add_stream(output: Any, picture: Picture, form: VideoForm) -> Any:
         options["x264-params"] = f"nal-hrd=vbr:vbv-maxrate={2000 * megabits}:vbv-bufsize={4000 * megabits}"
     quiet()
     stream = output.add_stream(coding.codec, rate=form.rate, options=options)
-    stream.height, stream.width = even_size(picture, coding).shape[:2]
+    size = (picture.height, picture.width) if is_frame else even_size(picture, coding).shape[:2]
+    stream.height, stream.width = size
     context = stream.codec_context
     context.pix_fmt = coding.pixels
     if "hevc" in coding.codec or "265" in coding.codec:
@@ -212,6 +217,8 @@ class _FrameMaker:
 
     def make(self, shown: Shown) -> Any:
         """The frame with its time."""
+        if isinstance(shown.picture, av.VideoFrame):
+            return self._with_times(shown.picture, shown)
         picture = even_size(shown.picture, self._form.coding)
         pixels = "bgr24" if picture.shape[2] == 3 else "bgra"
         frame: Any = av.VideoFrame.from_ndarray(picture, format=pixels)
@@ -221,9 +228,13 @@ class _FrameMaker:
                 self._graph = self._make_graph(frame)
             self._graph.push(frame)
             frame = self._graph.pull()
-        frame.pts, frame.duration, frame.time_base = shown.ticks, shown.duration, self._form.time_base
         # ProRes takes its tags from here.
         frame.color_primaries, frame.color_trc = self._form.colours.primaries, self._form.colours.transfer
+        return self._with_times(frame, shown)
+
+    def _with_times(self, frame: Any, shown: Shown) -> Any:
+        frame.pts, frame.duration, frame.time_base = shown.ticks, shown.duration, self._form.time_base
+        frame.pict_type = 0  # else the encoder would take over the source's kinds of frames
         return frame
 
     def _make_graph(self, frame: Any) -> Any:
