@@ -70,11 +70,11 @@ def test_turns_compose_as_ffmpeg_turns() -> None:
     ("content", "words"),
     [
         (b"", "empty"),
-        (b"this is a text and no video at all", "not a video but a text"),
-        (b"\xff\xd8\xff\xe0\0\x10JFIF", "not a video but a picture (JPEG)"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "not a video but a picture (HEIC)"),
-        (b"RIFF\x20\0\0\0WEBPVP8X\x0a\0\0\0\2\0\0\0", "not a video but a picture (animated WebP)"),
-        (b"<!DOCTYPE html>\n<html>", "not a video but a web page"),
+        (b"this is a text and no video at all", "not a video that can be read, but a text"),
+        (b"\xff\xd8\xff\xe0\0\x10JFIF", "not a video that can be read, but a picture (JPEG)"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "not a video that can be read, but a picture (HEIC)"),
+        (b"RIFF\x20\0\0\0WEBPVP8X\x0a\0\0\0\2\0\0\0", "not a video that can be read, but a picture (animated WebP)"),
+        (b"<!DOCTYPE html>\n<html>", "not a video that can be read, but a web page"),
         (b"#EXTM3U\n#EXT-X-VERSION:3\n#EXTINF:1,\nother.mp4\n#EXT-X-ENDLIST\n", "not a video"),  # opens other files
         (b"ffconcat version 1.0\nfile other.mp4\n", "not a video"),  # opens other files
         (b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + b"\0\0\4\0mdat" + bytes(1016), "index (moov) is missing"),

@@ -169,7 +169,7 @@ def read_clip(path: Path, reading: Reading | None = None) -> Clip:
     need_file(path, "Check the name, or put the clip there.")
     kind = file_kind(path)
     if kind:
-        raise UserError(f"{path} is not a video but {kind.text}.", kind.todo)
+        raise UserError(f"{path} is not a video that can be read, but {kind.text}.", kind.todo)
     state = path.stat()
     return _read_clip(path, reading or Reading(), (state.st_size, state.st_mtime_ns))
 
@@ -249,7 +249,7 @@ def need_file(path: Path, todo: str) -> None:
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}.", "Check that it may be read.") from error
     if is_empty:
-        raise UserError(f"{path} is empty (0 bytes).", "Copy, download or make it again.")
+        raise UserError(f"{path} is empty (0 bytes).", "Copy or download it again, or make it anew.")
 
 
 @contextmanager

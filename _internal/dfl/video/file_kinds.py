@@ -61,7 +61,7 @@ def file_kind(path: Path) -> FileKind | None:
             return FileKind(text, f"{todo}.")
     if start and not start.strip(b"\0"):
         return FileKind("nothing but zeros", "Its content was lost: copy or download it again.")
-    return FileKind("a text", "Choose a video.") if _is_text(start) else None
+    return FileKind("a text", "Choose a clip that plays in a video player.") if _is_text(start) else None
 
 
 def _picture(start: bytes) -> str:
