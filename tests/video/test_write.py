@@ -141,5 +141,5 @@ def test_nothing_to_write(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="is not there|cannot be written"):
+    with pytest.raises(UserError, match=r"is not there|cannot be written"):
         write_video(tmp_path / "none" / "result.mp4", shown(moving(2, 48, 64)), FORM)
