@@ -13,11 +13,11 @@ from typing import Any, Self
 
 import av
 
-from dfl.video.clip import Clip, Reading, kind_of, open_clip, read_clip, start_ticks
+from dfl.video.clip import Clip, Reading, kind_of, open_clip, picture_streams, read_clip, start_ticks
 from dfl.video.code_sound import SoundCoder
 from dfl.video.demux import read_packets
 from dfl.video.timecode import timecode_after
-from dfl.video.timeline import SoundTimes
+from dfl.video.timeline import SoundTimes, Timeline
 
 # What players of a container play. Sound of other kinds becomes AAC.
 COPIED = {
@@ -100,6 +100,7 @@ class SoundTrack:
     def __init__(self, source: Any, output: Any, suffix: str, cut: SoundCut, clip: Clip | None) -> None:
         self._source, self._output, self._suffix, self._cut = source, output, suffix.lower(), cut
         self._clip = clip
+        self._timeline = clip.timeline if clip else Timeline()
         self._name = cut.path.name if cut.path else ""
         self._streams: dict[int, Any] = {}  # index in the source -> stream of the output
         self._coders: dict[int, SoundCoder] = {}  # of those that are coded anew
@@ -117,15 +118,14 @@ class SoundTrack:
         if cut.path is None:
             yield cls(None, output, suffix, cut, None)
             return
-        clip = read_clip(cut.path, cut.reading)
         with open_clip(cut.path) as source:
+            clip = read_clip(cut.path, cut.reading) if picture_streams(source) else None  # else it is sound alone
             yield cls(source, output, suffix, cut, clip)
 
     def add_streams(self) -> None:
         """Add one stream to the output for each of the source. After the video stream, before the first packet."""
-        if self._source is None or self._clip is None:
+        if self._source is None:
             return
-        self._timeline = self._clip.timeline
         streams = list(self._source.streams.audio)
         for stream in streams if self._cut.track is None else streams[self._cut.track : self._cut.track + 1]:
             context = stream.codec_context
@@ -154,7 +154,8 @@ class SoundTrack:
                 self.losses.append(why + lost)
         self._add_subtitles()
         self._add_chapters()
-        self._add_timecode(self._clip)
+        if self._clip:
+            self._add_timecode(self._clip)
         self._packets = self._demux()
         self._next = next(self._packets, None)
 
