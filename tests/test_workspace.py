@@ -77,6 +77,30 @@ def test_two_clips_of_a_side_are_named(workspace: Workspace) -> None:
     assert "data_src.mov, data_src.mp4" in caught.value.what
 
 
+@pytest.mark.parametrize(
+    "suffix", [".srt", ".nfo", ".jpg", ".wav", ".xmp", ".MKV.part", ".en.vtt", ".mp4.json", ".ass"]
+)
+@pytest.mark.parametrize("clip", ["data_dst.mp4", "data_dst.MTS", "data_dst.xyz"])
+def test_subtitles_pictures_and_sound_beside_a_clip_are_no_second_video(
+    workspace: Workspace, clip: str, suffix: str
+) -> None:
+    wanted = _put(workspace.root / clip)
+    _put(workspace.root / f"data_dst{suffix}")
+    assert workspace.clip("dst") == wanted
+
+
+def test_a_picture_or_sound_in_the_clips_place_says_where_it_goes(workspace: Workspace) -> None:
+    picture = _put(workspace.root / "data_dst.webp")
+    with pytest.raises(UserError, match=r"a picture: data_dst\.webp") as caught:
+        workspace.clip("dst")
+    assert str(workspace.frames("dst")) in caught.value.todo
+    picture.unlink()
+    _put(workspace.root / "data_dst.wav")
+    with pytest.raises(UserError, match=r"data_dst\.wav is sound") as caught:
+        workspace.clip("dst")
+    assert str(workspace.root / "data_dst.mp4") in caught.value.todo
+
+
 def test_a_folder_with_a_clips_name_is_no_clip(workspace: Workspace) -> None:
     (workspace.root / "data_src.mp4").mkdir()
     with pytest.raises(UserError, match="No data_src video"):

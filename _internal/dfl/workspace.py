@@ -1,6 +1,6 @@
 """Every folder and file name of a workspace, in one place."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,21 +10,28 @@ from dfl.base.files import is_hidden
 
 Side = Literal["src", "dst"]
 PERSON = {"src": "the face that is put in", "dst": "the video it goes into"}
+# fmt: off
 VIDEO_SUFFIXES = (
-    ".mp4",
-    ".mov",
-    ".mkv",
-    ".avi",
-    ".webm",
-    ".m4v",
-    ".mpg",
-    ".mpeg",
-    ".ts",
-    ".wmv",
-    ".flv",
-    ".gif",
-    ".3gp",
+    ".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv", ".flv", ".gif", ".3gp", ".3g2",
+    ".mts", ".m2ts", ".m2t", ".m2v", ".mpv", ".vob", ".dv", ".mxf", ".asf", ".ogv", ".ogm", ".rm", ".rmvb", ".divx",
+    ".f4v", ".qt", ".h264", ".264", ".h265", ".hevc", ".265", ".ivf", ".obu", ".nut", ".wtv", ".mod", ".tod", ".amv",
+    ".apng",
 )
+# What lies beside a clip under its name, and is none. A type that is in no list may be a video.
+_PICTURES = (
+    ".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".pgm", ".pnm", ".avif",
+    ".heic", ".heif", ".jp2", ".jxl", ".dng", ".cr2", ".nef", ".arw", ".exr", ".hdr", ".ico", ".tga", ".psd",
+)
+_SOUNDS = (
+    ".wav", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".oga", ".opus", ".wma", ".ac3", ".eac3", ".dts", ".aiff", ".aif",
+    ".mka", ".mid", ".amr", ".caf",
+)
+_NOTES = (
+    ".json", ".txt", ".srt", ".ass", ".ssa", ".vtt", ".sub", ".idx", ".sup", ".smi", ".lrc", ".nfo", ".xml", ".xmp",
+    ".thm", ".csv", ".log", ".md", ".url", ".html", ".lnk", ".edl", ".torrent", ".aria2", ".part", ".crdownload",
+    ".ytdl", ".tmp", ".md5", ".zip", ".rar", ".7z", ".pdf", ".ffindex",
+)
+# fmt: on
 
 
 @dataclass(frozen=True)
@@ -128,7 +135,7 @@ class Workspace:
 
     def clip(self, side: Side) -> Path:
         """The side's video file; a UserError says which file to put where when it is missing or not alone."""
-        found = sorted(self._clips(side))
+        found = self.clips(side)
         if len(found) == 1:
             return found[0]
         name = f"data_{side}"
@@ -137,17 +144,26 @@ class Workspace:
             raise UserError(
                 f"{self.root} has more than one {name} video: {names}.", "Keep one and move the others away."
             )
-        raise UserError(f"No {name} video in {self.root}.", self._advice(side))
+        others = [path for path in self._named(side) if path.suffix.lower() in _PICTURES + _SOUNDS]
+        if others and others[0].suffix.lower() in _PICTURES:
+            raise UserError(
+                f"No {name} video in {self.root}, but a picture: {others[0].name}.",
+                f"Pictures that are to be the frames go into {self.frames(side)}; convert an animated one to mp4.",
+            )
+        beside = f" ({others[0].name} is sound)" if others else ""
+        raise UserError(f"No {name} video in {self.root}{beside}.", self._advice(side))
 
-    def _clips(self, side: Side) -> Iterator[Path]:
-        if self.root.is_dir():
-            for path in self.root.iterdir():
-                if (
-                    path.is_file()
-                    and path.stem.lower() == f"data_{side}"
-                    and path.suffix.lower() not in (".json", ".txt")
-                ):
-                    yield path
+    def clips(self, side: Side) -> list[Path]:
+        """The files that may be a side's clip: those of a video's type, else those of a type that is not known."""
+        named = self._named(side)
+        videos = [path for path in named if path.suffix.lower() in VIDEO_SUFFIXES]
+        return videos or [path for path in named if path.suffix.lower() not in _PICTURES + _SOUNDS + _NOTES]
+
+    def _named(self, side: Side) -> list[Path]:
+        """All files that are called as a side's clip, whatever their type."""
+        if not self.root.is_dir():
+            return []
+        return [path for path in sorted(self.root.iterdir()) if path.stem.lower() == f"data_{side}" and path.is_file()]
 
     def _advice(self, side: Side) -> str:
         wanted = self.root / f"data_{side}.mp4"
@@ -161,10 +177,12 @@ class Workspace:
 
 
 def _may_be_the_clip(path: Path, side: Side) -> bool:
-    """A video that is neither the other side's clip nor a result."""
-    others = {"data_src", "data_dst", "result", "result_mask"} - {f"data_{side}"}
-    is_video = path.suffix.lower() in VIDEO_SUFFIXES and path.stem.lower() not in others and path.is_file()
-    return is_video and not is_hidden(path)
+    """A video that is neither the other side's clip nor a result, as it is or from before."""
+    stem = path.stem.lower()
+    is_other = stem in {"data_src", "data_dst", "result"} - {f"data_{side}"} or stem.startswith(
+        ("result_", "earlier_result")
+    )
+    return path.suffix.lower() in VIDEO_SUFFIXES and not is_other and path.is_file() and not is_hidden(path)
 
 
 def default_root() -> Path:

@@ -11,6 +11,7 @@ import pytest
 
 from dfl.base.errors import UserError
 from dfl.base.files import (
+    free_name,
     in_natural_order,
     list_folders,
     list_pictures,
@@ -350,3 +351,11 @@ def test_natural_order_is_the_plain_one_for_our_own_names() -> None:
     faces = [f"{number:05d}_{face}.jpg" for number in range(9) for face in range(3)]
     assert in_natural_order(reversed(faces)) == sorted(faces)
     assert in_natural_order(reversed([*faces, "00009.jpg"])) == sorted([*faces, "00009.jpg"])
+
+
+def test_a_free_name_is_the_first_that_nothing_has(tmp_path: Path) -> None:
+    path = tmp_path / "a.b.mp4"
+    assert free_name(path) == path
+    path.write_bytes(b"x")
+    (tmp_path / "a.b_2.mp4").mkdir()
+    assert free_name(path) == tmp_path / "a.b_3.mp4"

@@ -229,6 +229,20 @@ def test_killed_it_goes_on_and_the_old_result_stays(
     assert not folder.exists()
 
 
+def test_what_cannot_be_deleted_beside_the_parts_is_told_and_the_result_is_whole(
+    workspace: Workspace, video: Clip, to_video: Any
+) -> None:
+    video(3)
+    folder = workspace.frames("dst") / "merged_video"
+    (folder / "00007.mp4").mkdir(parents=True)  # stands for a part that is open in a player on Windows
+    (folder / ".DS_Store").write_bytes(b"x")
+    report = to_video()
+    assert "00007.mp4 cannot be deleted: the result is whole" in report.text
+    assert "3 frames" in report.text
+    assert sorted(path.name for path in folder.iterdir()) == [".DS_Store", "00007.mp4"]
+    assert len(times(workspace.result(".mp4"))) == 3
+
+
 def test_only_what_changed_is_made_again(
     workspace: Workspace, video: Clip, to_video: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

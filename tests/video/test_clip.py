@@ -70,7 +70,11 @@ def test_turns_compose_as_ffmpeg_turns() -> None:
     ("content", "words"),
     [
         (b"", "empty"),
-        (b"this is a text and no video at all", "not a video"),
+        (b"this is a text and no video at all", "not a video that can be read, but a text"),
+        (b"\xff\xd8\xff\xe0\0\x10JFIF", "not a video that can be read, but a picture (JPEG)"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "not a video that can be read, but a picture (HEIC)"),
+        (b"RIFF\x20\0\0\0WEBPVP8X\x0a\0\0\0\2\0\0\0", "not a video that can be read, but a picture (animated WebP)"),
+        (b"<!DOCTYPE html>\n<html>", "not a video that can be read, but a web page"),
         (b"#EXTM3U\n#EXT-X-VERSION:3\n#EXTINF:1,\nother.mp4\n#EXT-X-ENDLIST\n", "not a video"),  # opens other files
         (b"ffconcat version 1.0\nfile other.mp4\n", "not a video"),  # opens other files
         (b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + b"\0\0\4\0mdat" + bytes(1016), "index (moov) is missing"),
@@ -83,6 +87,16 @@ def test_what_is_no_clip_is_refused_in_words(tmp_path: Path, content: bytes, wor
         read_clip(path)
     assert words in caught.value.what
     assert caught.value.todo
+
+
+def test_an_animated_png_is_a_clip_and_a_still_one_is_not(make_clip: ClipMaker, tmp_path: Path) -> None:
+    animated, still = tmp_path / "data_src.apng", tmp_path / "still.apng"
+    ffmpeg("-i", make_clip("plain.mp4"), animated)
+    assert read_clip(animated).codec == "apng"
+    ffmpeg("-i", make_clip("plain.mp4"), "-frames:v", "1", "-f", "image2", "-c:v", "png", still)
+    with pytest.raises(UserError, match=r"a picture \(PNG\)") as caught:
+        read_clip(still)
+    assert "data_src or data_dst" in caught.value.todo
 
 
 def test_sound_with_a_cover_picture_is_no_clip(make_clip: ClipMaker, tmp_path: Path) -> None:

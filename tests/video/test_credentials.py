@@ -3,12 +3,22 @@
 import json
 import os
 import stat
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dfl.video.credentials import CannotSign, Signer, check, config_folder, own_signer, sign
+from dfl.video.credentials import (
+    CannotSign,
+    Signer,
+    check,
+    config_folder,
+    make_signer,
+    own_signer,
+    sign,
+    signer_problem,
+)
 from dfl.video.marking import SOURCE_TYPE
 
 from .conftest import ClipMaker, ffmpeg
@@ -69,9 +79,28 @@ def test_the_key_is_made_once_and_is_private(own_config: Path) -> None:
 
 def test_a_damaged_key_file_is_replaced(own_config: Path, clip: Path) -> None:
     own_config.mkdir()
-    (own_config / "signing.pem").write_text("no key")
+    (own_config / "signing.pem").write_bytes(b"no key \xff")
     sign(clip, SOURCE_TYPE)
     assert check(clip) == "valid"
+
+
+@pytest.mark.parametrize("days", [400, -365 * 20])
+def test_a_key_outside_its_dates_is_made_anew(own_config: Path, clip: Path, days: int) -> None:
+    made = make_signer(datetime.now(UTC) + timedelta(days=days))
+    assert "only" in signer_problem(made)
+    own_config.mkdir()
+    (own_config / "signing.pem").write_bytes(made.key + made.chain)
+    sign(clip, SOURCE_TYPE)
+    assert check(clip) == "valid"
+    assert own_signer() == own_signer() != made
+
+
+def test_why_a_certificate_of_ones_own_cannot_sign() -> None:
+    first, second = make_signer(), make_signer()
+    assert signer_problem(first) == ""
+    assert "is not that of" in signer_problem(Signer(first.chain, second.key))
+    assert "certificate is no PEM" in signer_problem(Signer(b"\x30\x82", first.key))
+    assert "key is no PEM" in signer_problem(Signer(first.chain, b"key"))
 
 
 def test_certificates_name_the_program_only() -> None:

@@ -79,7 +79,7 @@ def test_rotation_and_tags_stay_when_copied(workspace: Workspace, clip: Path, re
     with av.open(str(made.path)) as container:
         assert container.metadata["title"] == "Holiday"
     cut(workspace, turned, report, from_time="2")
-    upright = read_clip(turned.with_name("turned_cut.mp4"))
+    upright = read_clip(turned.with_name("turned_cut_2.mp4"))
     assert (upright.width, upright.height) == (made.width, made.height)
     assert upright.turn.clockwise_degrees == 0
 
@@ -96,6 +96,15 @@ def test_newer_kinds_of_video_are_copied_too(
     assert np.array_equal(pictures(made), pictures(path)[10:])
     if tag:
         assert b"hvc1" in made.read_bytes()
+
+
+def test_a_second_cut_keeps_the_first(workspace: Workspace, clip: Path, report: Recorder) -> None:
+    cut(workspace, clip, report, to_time="1")
+    first = clip.with_name("my clip_cut.mp4").read_bytes()
+    cut(workspace, clip, report, from_time="1", copy_only=True)
+    cut(workspace, clip, report, from_time="2")
+    assert clip.with_name("my clip_cut.mp4").read_bytes() == first
+    assert [len(times(clip.with_name(f"my clip_cut_{number}.mp4"))) for number in (2, 3)] == [55, 25]
 
 
 def test_times_of_a_clip_with_gaps(workspace: Workspace, vfr_clip: Path, tmp_path: Path, report: Recorder) -> None:
@@ -117,6 +126,35 @@ def test_other_kinds_of_files(
     assert 24 <= len(times(path.with_name("cut_cut.mp4"))) <= 26
     cut(workspace, path, report, copy_only=True)
     assert len(times(path.with_name(f"cut_cut{path.suffix}"))) in (50, 51)
+
+
+@pytest.mark.parametrize(("transfer", "number"), [("arib-std-b67", 18), ("smpte2084", 16)])
+def test_a_cut_of_hdr_stays_hdr(
+    workspace: Workspace, tmp_path: Path, report: Recorder, transfer: str, number: int
+) -> None:
+    flat, path = tmp_path / "flat.mov", tmp_path / "phone.mov"
+    light = "master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50):max-cll=1000,400"
+    x265 = ("-c:v", "libx265", "-x265-params", f"log-level=none:keyint=10:{light}", "-tag:v", "hvc1")
+    tagged = (
+        f"gblur=sigma=2,format=yuv420p10le,setparams=colorspace=bt2020nc:color_primaries=bt2020:color_trc={transfer}"
+    )
+    picture = ("-f", "lavfi", "-i", "testsrc2=s=96x64:r=30:d=2", "-vf", tagged)
+    ffmpeg(*picture, *x265, flat)
+    ffmpeg("-display_rotation", "90", "-i", flat, "-c", "copy", path)
+    cut(workspace, path, report, from_time="0.5", to_time="1.5")
+    made = read_clip(tmp_path / "phone_cut.mov")
+    assert (made.width, made.height) == (64, 96)
+    assert (made.matrix, made.primaries, made.transfer) == (9, 9, number)
+    assert times(made.path) == [Fraction(frame, 30) for frame in range(30)]
+    assert any("is HDR, and so is the new video" in line for line in report.lines)
+    with av.open(str(made.path)) as container:
+        frame: Any = next(container.decode(video=0))
+        kinds = {part.type.name for part in frame.side_data}
+        assert frame.format.name == "yuv420p10le"
+    assert {"MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"} <= kinds
+    source = [one.picture for one in read_frames(read_clip(path), pytest.fail)][15:45]
+    found = [one.picture for one in read_frames(made, pytest.fail)]
+    assert np.abs(np.stack(found).astype(int) - np.stack(source)).mean() < 4
 
 
 def test_marks_go_along(workspace: Workspace, clip: Path, report: Recorder) -> None:

@@ -109,6 +109,17 @@ def test_damaged_frames_and_other_sizes(workspace: Workspace, frames: Path, repo
     assert error(read_picture(frames / "00008.png")) < 0.7 * error(noisy(8))
 
 
+def test_foreign_files_in_the_work_folder_end_nothing(workspace: Workspace, frames: Path, report: Recorder) -> None:
+    work = frames / "frames_denoising"
+    (work / "mine").mkdir(parents=True)
+    (work / ".DS_Store").write_bytes(b"x")
+    denoise(workspace, report)
+    assert report.counts == {"frames": COUNT, "failed": 0}
+    assert sorted(path.name for path in work.iterdir()) == [".DS_Store", "mine"]
+    denoise(workspace, report, factor=9)
+    assert report.counts == {"frames": COUNT, "failed": 0}
+
+
 def test_no_frames_are_told(workspace: Workspace, report: Recorder) -> None:
     with pytest.raises(UserError, match="no frames"):
         denoise(workspace, report)

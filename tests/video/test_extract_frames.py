@@ -232,6 +232,30 @@ def test_long_clips_get_longer_names(
     assert [path.name for path in list_pictures(workspace.frames("dst"))][:2] == ["000001.png", "000002.png"]
 
 
+def test_pictures_wider_than_the_encoder_takes_are_said_at_once(
+    workspace: Workspace, make_clip: ClipMaker, report: Recorder
+) -> None:
+    clip = make_clip("wide_strip.avi", "-c:v", "ffv1", size="16400x32", seconds=0.08)
+    put(workspace, "dst", clip)
+    extract(workspace, report)
+    assert [text for text in report.warnings if "larger than libx264 takes" in text] == [
+        "Frames of 16400 x 32 are larger than libx264 takes: make the result with --encoder libx265 --format mp4 or "
+        "--encoder prores --format mov or --encoder ffv1 --format mkv."
+    ]
+    workspace.clip("dst").unlink()
+    report.warnings.clear()
+    run(workspace, ExtractFramesOptions(side="dst"), report)  # now they are the user's own pictures
+    assert len(report.warnings) == 1
+
+
+def test_notes_with_the_clips_name_do_not_hide_the_users_pictures(workspace: Workspace, report: Recorder) -> None:
+    (workspace.frames("src") / "a.png").write_bytes(b"x")
+    for suffix in (".srt", ".wav", ".json"):
+        (workspace.root / f"data_src{suffix}").write_bytes(b"x")
+    run(workspace, ExtractFramesOptions(side="src"), report)
+    assert report.counts["frames"] == 1
+
+
 @pytest.mark.parametrize("name", ["stream.h264", "live.webm"])
 def test_clips_that_do_not_tell_their_length(
     workspace: Workspace, make_clip: ClipMaker, report: Recorder, name: str

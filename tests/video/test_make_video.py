@@ -17,6 +17,7 @@ from dfl.base.errors import UserError
 from dfl.base.files import list_pictures
 from dfl.base.pictures import read_picture, write_picture
 from dfl.video import extract_frames
+from dfl.video.clip import read_clip
 from dfl.video.credentials import make_signer
 from dfl.video.make_video import run
 from dfl.video.marking import read_marks
@@ -163,6 +164,29 @@ def test_killed_and_started_again(workspace: Workspace, make_clip: ClipMaker, re
     assert sorted(path.name for path in workspace.root.glob("result*")) == ["result.mp4", "result_mask.mp4"]
 
 
+def test_an_earlier_result_is_kept_with_its_mask(workspace: Workspace, make_clip: ClipMaker, report: Recorder) -> None:
+    merge_untouched(workspace, make_clip("plain.mp4"))
+    first = make(workspace, report).read_bytes()
+    assert not any("The earlier" in line for line in report.lines)
+    second = make(workspace, report, label="corner", mask=False).read_bytes()
+    assert workspace.result(".mp4").with_stem("earlier_result").read_bytes() == first
+    assert not workspace.result_mask(".mp4").exists(), "it would not fit the new result"
+    make(workspace, report)
+    assert workspace.result(".mp4").with_stem("earlier_result_2").read_bytes() == second
+    assert any("The earlier result.mp4 is earlier_result_2.mp4 now" in line for line in report.lines)
+
+
+def test_a_result_that_is_open_in_a_player_costs_no_work(
+    workspace: Workspace, make_clip: ClipMaker, report: Recorder
+) -> None:
+    merge_untouched(workspace, make_clip("plain.mp4"))
+    workspace.result(".mp4").mkdir()  # stands for a file that Windows lets nobody rename
+    make(workspace, report)
+    assert read_clip(workspace.result(".mp4").with_stem("result_2")).codec == "h264"
+    assert "result_2.mp4 and result_mask.mp4" in report.lines[-1]
+    assert "is open in another program: the new one is result_2.mp4" in report.warnings[-1]
+
+
 def test_nothing_swapped_makes_no_video(workspace: Workspace, make_clip: ClipMaker, report: Recorder) -> None:
     merge_untouched(workspace, make_clip("plain.mp4"))
     (workspace.merged / "merge.json").write_text(json.dumps({"swapped": 0, "frames": 25}))
@@ -244,17 +268,52 @@ def test_a_broken_picture_is_named_and_does_not_end_the_run(
     assert "00006.png" in report.warnings[0]
 
 
-def test_pictures_of_different_sizes(workspace: Workspace, make_clip: ClipMaker, report: Recorder) -> None:
+def test_frames_of_mixed_sizes_are_told_before_the_work_and_fitted_when_asked(
+    workspace: Workspace, make_clip: ClipMaker, report: Recorder
+) -> None:
     merge_untouched(workspace, make_clip("plain.mp4"))
-    write_picture(workspace.merged / "00006.png", np.zeros((10, 10, 3), np.uint8))
-    with pytest.raises(UserError, match=r"00006\.png has another size"):
+    for number in (6, 7):  # twice as wide
+        write_picture(workspace.merged / f"0000{number}.png", np.full((48, 128, 3), 255, np.uint8))
+    with pytest.raises(UserError) as caught:
         make(workspace, report)
+    assert "2 sizes: 23 of 64 x 48 (such as 00001.png), 2 of 128 x 48 (such as 00006.png)" in caught.value.what
+    assert "--scale" in caught.value.todo
     assert not list(workspace.root.glob("result*"))
+    result = pictures(make(workspace, report, scale=True, lossless=True))
+    assert result.shape == (25, 48, 64, 3)
+    assert result[5, 12:36].min() == 255
+    assert not result[5, :12].any()
+    assert not result[5, 36:].any()
+    assert "They are scaled" in report.warnings[-1]
+    assert len(pictures(workspace.result_mask(".mp4"))) == 25
+
+
+def test_frames_wider_than_the_encoder_takes(workspace: Workspace, make_clip: ClipMaker, report: Recorder) -> None:
+    clip = make_clip("wide.avi", "-c:v", "ffv1", size="16400x64", seconds=0.08)
+    merge_untouched(workspace, clip)
+    with pytest.raises(UserError, match="libx264 takes no pictures of 16400 x 64 pixels") as caught:
+        make(workspace, report)
+    assert "--encoder libx265 --format mp4" in caught.value.todo
+    result = make(workspace, report, encoder="libx265")
+    assert pictures(result).shape == pictures(workspace.result_mask(".mp4")).shape == (2, 64, 16400, 3)
+    assert np.array_equal(pictures(workspace.result_mask(".mp4"))[0, 32, 8200], [255, 255, 255])
+
+
+def test_masks_are_fitted_to_frames_that_were_enlarged(
+    workspace: Workspace, make_clip: ClipMaker, report: Recorder
+) -> None:
+    merge_untouched(workspace, make_clip("plain.mp4"))
+    for path in list_pictures(workspace.merged):
+        write_picture(path, cv2.resize(read_picture(path), (128, 96)))
+    make(workspace, report)
+    masks = pictures(workspace.result_mask(".mp4"))
+    assert masks.shape == (25, 96, 128, 3)
+    assert masks[:, 48, 64].min() > 250
 
 
 def test_another_clip_than_that_of_the_frames(workspace: Workspace, make_clip: ClipMaker, report: Recorder) -> None:
     merge_untouched(workspace, make_clip("plain.mp4"))
-    shutil.copy(make_clip("short.mp4", "-pix_fmt", "yuv420p", seconds=0.4), workspace.clip("dst"))
+    shutil.copy(make_clip("shorter.mp4", "-pix_fmt", "yuv420p", seconds=0.4), workspace.clip("dst"))
     with pytest.raises(UserError, match="is not the clip that the frames were taken from"):
         make(workspace, report)
 
@@ -325,6 +384,9 @@ def test_a_certificate_of_ones_own(
         make(workspace, report, key=key)
     with pytest.raises(UserError, match=r"other\.pem cannot be read"):
         make(workspace, report, certificate=tmp_path / "other.pem", key=key)
+    key.write_bytes(make_signer().key)
+    with pytest.raises(UserError, match=r"key\.pem cannot sign: the key is not that of"):
+        make(workspace, report, certificate=chain, key=key)
 
 
 def test_an_empty_workspace(tmp_path: Path, workspace: Workspace, report: Recorder) -> None:

@@ -199,3 +199,9 @@ def test_a_packet_that_cannot_be_copied_is_left_out_and_no_more(make_clip: ClipM
         path = tmp_path / f"result{suffix}"
         write_video(path, FRAMES, FORM, source)
         assert len(sound_packets(path)) >= 20
+
+
+def test_a_file_of_sound_alone_gives_its_sound(tmp_path: Path) -> None:
+    ffmpeg("-f", "lavfi", "-i", "sine=d=1", "-c:a", "aac", tmp_path / "tones.mp4")
+    assert write_video(tmp_path / "result.mp4", FRAMES, FORM, tmp_path / "tones.mp4") == []
+    assert sound_packets(tmp_path / "result.mp4") == sound_packets(tmp_path / "tones.mp4")

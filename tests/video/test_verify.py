@@ -48,6 +48,46 @@ def test_xmp_of_another_kind(workspace: Workspace, tmp_path: Path, report: Recor
     assert report.lines[1] == "XMP: another source type: http://cv.iptc.org/newscodes/digitalCapture"
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi", ".png", ".jpg"])
+@pytest.mark.parametrize("share", [0.5, 0.97])
+def test_half_a_file_is_told(
+    workspace: Workspace, make_clip: ClipMaker, tmp_path: Path, report: Recorder, suffix: str, share: float
+) -> None:
+    path = tmp_path / f"result{suffix}"
+    ffmpeg("-i", make_clip("plain.mp4"), *(("-frames:v", "1") if suffix in (".png", ".jpg") else ()), path)
+    run(workspace, VerifyOptions(file=path), report)
+    assert not report.warnings
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+    run(workspace, VerifyOptions(file=path), report)
+    assert "its end is missing" in report.warnings[0]
+    assert report.lines[-1] == f"result{suffix} (not whole): not marked"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "is a folder"),
+        (b"", r"is empty \(0 bytes\)"),
+        ("Grüße".encode(), "is a text"),
+        (b"<!DOCTYPE html><html>", "is a web page"),
+        (b"PK\3\4" + bytes(range(256)), "is an archive"),
+        (bytes(1000), "nothing but zeros"),
+        (bytes(range(128, 256)), "no video or picture that can be read"),
+    ],
+)
+def test_what_is_no_video_or_picture_is_called_what_it_is(
+    workspace: Workspace, tmp_path: Path, report: Recorder, content: bytes | None, words: str
+) -> None:
+    path = tmp_path / "result.mp4"
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=words):
+        run(workspace, VerifyOptions(file=path), report)
+
+
 def test_a_missing_file(workspace: Workspace, tmp_path: Path, report: Recorder) -> None:
     with pytest.raises(UserError, match="is not there"):
         run(workspace, VerifyOptions(file=tmp_path / "none.mp4"), report)

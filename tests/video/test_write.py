@@ -122,7 +122,7 @@ def test_masks_come_back_as_they_were_and_have_the_results_size(
     masks = [np.repeat(np.roll(soft, step, axis=1)[:, :, None], 3, axis=2) for step in range(4)]
     form = replace(FORM, coding=coding_of(EncodingOptions(format=suffix[1:], **options)), colours=Colours(6, 6, 6))
     write_video(tmp_path / f"result{suffix}", shown(moving(4, 67, 75)), form)
-    write_video(tmp_path / f"mask{suffix}", shown(masks), mask_form(form))
+    write_video(tmp_path / f"mask{suffix}", shown(masks), mask_form(form, (67, 75)))
     found = pictures(tmp_path / f"mask{suffix}")
     assert found.shape == pictures(tmp_path / f"result{suffix}").shape
     worst = np.abs(found[:, :67, :75].astype(int) - np.stack(masks)).max()
@@ -141,5 +141,5 @@ def test_nothing_to_write(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="cannot be written"):
+    with pytest.raises(UserError, match=r"is not there|cannot be written"):
         write_video(tmp_path / "none" / "result.mp4", shown(moving(2, 48, 64)), FORM)

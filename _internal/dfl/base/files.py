@@ -102,7 +102,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
     On any error the temporary file is removed and `path` is as it was. A full disk becomes a UserError.
     """
-    part = _part_of(path)
+    part = part_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield part
@@ -116,7 +116,7 @@ def replacing(path: Path) -> Iterator[Path]:
         _drop(part)
 
 
-def _part_of(path: Path) -> Path:
+def part_of(path: Path) -> Path:
     """A name beside `path` for what is half-written; cut where the whole would be longer than a name may be."""
     mark = f"{os.getpid() & 0xFFFFFF:06x}{next(_part_numbers) & 0xFF:02x}"
     stem, end = path.stem, f"{PART_MARK}{mark}{path.suffix}"
@@ -141,7 +141,7 @@ def write_bytes(path: Path, content: bytes | memoryview, *, durable: bool = True
         with replacing(path) as part:
             part.write_bytes(content)
         return
-    part = _part_of(path)
+    part = part_of(path)
     try:
         part.write_bytes(content)
         move_over(part, path)
@@ -395,6 +395,18 @@ def _is_being_written(part: os.DirEntry[str]) -> bool:
         return part.stat().st_mtime >= began - 1
     except (psutil.Error, OSError, ValueError):
         return False
+
+
+def free_name(path: Path) -> Path:
+    """`path`, or where something has that name the first of name_2, name_3 ... that nothing has."""
+    number, free = 1, path
+    while os.path.lexists(free):
+        number += 1
+        stem, end = path.stem, f"_{number}{path.suffix}"
+        while name_size(stem) + name_size(end) > MAX_NAME_BYTES and stem:
+            stem = stem[:-1]
+        free = path.with_name(stem + end)
+    return free
 
 
 def free_path(path: Path, word: str = "before") -> Path:

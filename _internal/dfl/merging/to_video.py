@@ -11,7 +11,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ from dfl.video.join import VideoPart, join_parts
 from dfl.video.marking import mark_result
 from dfl.video.read import PictureMaker
 from dfl.video.result import (
+    NewResults,
     form_of,
     labelled,
     need_result_space,
@@ -88,6 +89,7 @@ class VideoMerge:
         coding = coding_of(options)
         self._signer = own_signer(options)
         self._form = form_of(source.plan, coding, options.mark)
+        self._mask_form = mask_form(self._form, (source.clip.height, source.clip.width))
         tell_aspect(source.plan, coding, self._suffix, report)
         if plan.spans is not None:
             report.line("--frames: the settings count for these frames; the result has all frames of the clip.")
@@ -140,22 +142,21 @@ class VideoMerge:
         if failed:
             self._report.warn(f"{len(failed)} frames failed, such as {failed[0]}: the one before each is shown again.")
         plan, root = self._source.plan, self._workspace.root
-        result = self._workspace.result(self._suffix)
-        with replacing(result) as part:
+        with NewResults.writing(self._workspace, self._suffix, self._report) as new:
+            part = new.begin_result()
             videos = [VideoPart(self._files(one).video, one.times) for one in self._parts]
             for loss in join_parts(part, videos, self._form, plan.sound_cut):
                 self._report.warn(loss)
             marks = mark_result(part, plan.sound, self._signer) if self._options.mark else None
-        made = [result.name]
-        if self._has_mask:
-            mask = self._workspace.result_mask(self._suffix)
-            with replacing(mask) as part:
+            if self._has_mask:
                 masks = [VideoPart(self._files(one).mask, one.times) for one in self._parts]
-                join_parts(part, masks, mask_form(self._form), None)
-            made.append(mask.name)
-        self._delete_all_but([])
-        self._folder.rmdir()
-        tell_result(root, made, plan, marks, self._report)
+                join_parts(new.begin_mask(), masks, self._mask_form, None)
+        left = self._delete_all_but([])
+        with suppress(OSError):  # it may hold .DS_Store, Thumbs.db, files of the user
+            self._folder.rmdir()
+        if left:
+            self._report.warn(f"{left[0]} cannot be deleted: the result is whole, delete {self._folder} yourself.")
+        tell_result(root, new.made, plan, marks, self._report)
 
     def _print_parts(self) -> list[str]:
         """For every part a text that changes when anything changes that it is made of."""
@@ -187,13 +188,21 @@ class VideoMerge:
             return False
         return isinstance(told, dict) and told.get("print") == self._prints[part.number]
 
-    def _delete_all_but(self, done: Iterable[Part]) -> None:
-        """Delete parts that are not these: made otherwise, or half-written when a run was killed."""
-        remove_parts(self._folder)
+    def _delete_all_but(self, done: Iterable[Part]) -> list[Path]:
+        """Delete parts that are not these: made otherwise, or half-written when a run was killed.
+
+        Returns those that cannot be deleted: they are open in a player, and no part's facts fit them.
+        """
         kept = {path for part in done for path in vars(self._files(part)).values()}
+        left = []
+        remove_parts(self._folder)
         for path in list(self._folder.glob("[0-9]*")):
-            if path not in kept and _PART_FILE.fullmatch(path.name) and path.is_file():
-                path.unlink()
+            if path not in kept and _PART_FILE.fullmatch(path.name):
+                try:
+                    path.unlink()
+                except OSError:
+                    left.append(path)
+        return left
 
     def _write(
         self, part: Part, pictures: Iterator[tuple[Picture, NDArray[np.uint8]]], failed: list[FrameOutcome]
@@ -202,7 +211,7 @@ class VideoMerge:
         files, options, time_base = self._files(part), self._options, self._source.plan.time_base
         with ExitStack() as stack:
             add = stack.enter_context(_encoding(files.video, self._form))
-            add_mask = stack.enter_context(_encoding(files.mask, mask_form(self._form))) if self._has_mask else None
+            add_mask = stack.enter_context(_encoding(files.mask, self._mask_form)) if self._has_mask else None
             start = part.times[0][0]
             for number, frame in enumerate(part.frames):
                 picture, mask = next(pictures)

@@ -106,6 +106,7 @@ def open_video_source(workspace: Workspace, options: EncodingOptions, report: Re
     """
     need_encoder(coding_of(options))
     clip, plan = read_clip_plan(workspace, report)
+    need_encoder(coding_of(options), (clip.height, clip.width))
     frames = add_faces(workspace, [Path(f"{timed.stem}.png") for timed in plan.frames], report)
     ticks = [timed.ticks for timed in plan.frames]
     _say_what_is_not_looked_at(workspace, plan, report)

@@ -4,19 +4,16 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
-import cv2
-import numpy as np
-
 from dfl.base.errors import UserError
 from dfl.base.files import list_folders, need_space, replacing
-from dfl.base.pictures import Picture, read_picture
+from dfl.base.pictures import read_picture
 from dfl.base.report import Report
 from dfl.models.saved_set import list_models, model_folder
 from dfl.training.preview_history import history_folder
 from dfl.training.time_lapse_options import TimeLapseOptions
 from dfl.video.encoders import Coding
 from dfl.video.marking import COMMENT, mark_result
-from dfl.video.write import Shown, VideoForm, write_video
+from dfl.video.write import Shown, VideoForm, fitted, write_video
 from dfl.workspace import Workspace
 
 _LAST_SECONDS = 2  # how long the last picture stays
@@ -81,18 +78,5 @@ def _shown(paths: list[Path], hold: int, report: Report) -> Iterator[Shown]:
             report.warn(f"{error.what} It is left out.")
             continue
         length = hold if path == paths[-1] else 1
-        yield Shown(_fitted(picture, height, width), place * _TICKS, length * _TICKS)
+        yield Shown(fitted(picture, height, width), place * _TICKS, length * _TICKS)
         place += length
-
-
-def _fitted(picture: Picture, height: int, width: int) -> Picture:
-    """A picture of an earlier layout, made to fit into the size of the last, centred on black."""
-    if picture.shape[:2] == (height, width):
-        return picture
-    scale = min(height / picture.shape[0], width / picture.shape[1])
-    size = (max(1, int(picture.shape[1] * scale)), max(1, int(picture.shape[0] * scale)))
-    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    made: Picture = np.zeros((height, width, 3), np.uint8)
-    top, left = (height - size[1]) // 2, (width - size[0]) // 2
-    made[top : top + size[1], left : left + size[0]] = small
-    return made

@@ -34,6 +34,15 @@ def account(clip: Clip) -> Iterator[str]:
     more += [f"timecode {clip.timecode}"] if clip.timecode else []
     if more:
         yield f"Besides: {', '.join(more)}"
+    if clip.fields:
+        is_film = clip.fields.startswith("film")
+        what = "film brought to video by repeated fields (telecine)" if is_film else "interlaced"
+        done = (
+            "its frames are put together again" if is_film else "its frames are deinterlaced, the first field of each"
+        )
+        yield f"{name} is {what}: {done}. --deinterlace off leaves them as they are."
+    elif clip.is_interlaced and clip.reading.deinterlace == "auto":
+        yield f"{name} calls itself interlaced, but its frames are whole: they are left so."
     times = clip.timeline
     if times.joins:
         yield (
@@ -49,6 +58,8 @@ def account_warnings(clip: Clip) -> Iterator[str]:
         yield f"{name} is HDR video: its frames are mapped to ordinary (BT.709) colours."
     if clip.has_alpha:
         yield f"{name} has transparency (alpha): frames have none, what was transparent shows what lies behind it."
+    if clip.is_interlaced and not clip.fields and clip.reading.deinterlace == "off":
+        yield f"{name} is interlaced, and its frames are left so: where something moves they show combs, as the result."
     if abs(clip.pixel_aspect - 1) > Fraction(1, 100):
         yield f"{name} has pixels that are not square: the frames keep them, the result says so."
     told = list(times.damaged)

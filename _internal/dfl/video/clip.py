@@ -22,6 +22,8 @@ from dfl.base.errors import UserError
 from dfl.base.pictures import MAX_SIDE, Picture
 from dfl.video.boxes import top_level_boxes
 from dfl.video.demux import read_packets
+from dfl.video.file_kinds import file_kind
+from dfl.video.interlacing import Deinterlace, Fields, fields_of
 from dfl.video.read_timeline import read_timeline
 from dfl.video.timeline import Gaps, Timeline
 
@@ -69,11 +71,12 @@ class Turn:
 class Reading:
     """How a clip is read. video_stream: which of those that show pictures, from 0; None: the default one.
 
-    gaps: whether times without pictures are closed, see `timeline.py`.
+    gaps: whether times without pictures are closed, see `timeline.py`. deinterlace: see `interlacing.py`.
     """
 
     video_stream: int | None = None
     gaps: Gaps = "auto"
+    deinterlace: Deinterlace = "auto"
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,7 @@ class Clip:
     transfer: int
     has_alpha: bool = False
     is_interlaced: bool = False  # what the first frame says of itself
+    fields: Fields = ""  # how its frames are made whole where they are interlaced
     container: str = ""  # libav's name of the kind of file
     videos: tuple[OtherVideo, ...] = ()  # all streams of pictures
     video_stream: int = 0  # which of them this clip is
@@ -162,11 +166,11 @@ def read_clip(path: Path, reading: Reading | None = None) -> Clip:
 
     UserError when there is no video in it that can be decoded.
     """
-    if not path.is_file():
-        raise UserError(f"{path} is not there.", "Check the name, or put the clip there.")
+    need_file(path, "Check the name, or put the clip there.")
+    kind = file_kind(path)
+    if kind:
+        raise UserError(f"{path} is not a video that can be read, but {kind.text}.", kind.todo)
     state = path.stat()
-    if state.st_size == 0:
-        raise UserError(f"{path} is empty (0 bytes).", "Copy or download the clip again.")
     return _read_clip(path, reading or Reading(), (state.st_size, state.st_mtime_ns))
 
 
@@ -206,6 +210,7 @@ def _read_clip(path: Path, reading: Reading, stamp: tuple[int, int]) -> Clip:
             transfer=int(first.color_trc),
             has_alpha=any(part.is_alpha for part in first.format.components),
             is_interlaced=bool(first.interlaced_frame),
+            fields=_fields(path, reading, first, is_plain),
             container=container.format.name,
             videos=tuple(_other_video(part) for part in streams),
             video_stream=streams.index(stream),
@@ -217,12 +222,34 @@ def _read_clip(path: Path, reading: Reading, stamp: tuple[int, int]) -> Clip:
         )
 
 
+def _fields(path: Path, reading: Reading, first: Any, is_plain: bool) -> Fields:
+    """How interlaced frames are made whole; a sample of them is decoded where that is not known."""
+    with open_clip(path) as container:
+        stream = video_stream(container, path, reading.video_stream)
+        return fields_of(container, stream, first, reading.deinterlace, is_plain)
+
+
 def _read_timeline(path: Path, reading: Reading) -> Timeline:
     """Read all packets of the streams that are used."""
     with open_clip(path) as container:
         stream = video_stream(container, path, reading.video_stream)
         others = [part for part in (*container.streams.audio, *container.streams.subtitles) if part.codec_context]
         return read_timeline(container, stream, others, reading.gaps, float(container.start_time or 0) / 1_000_000)
+
+
+def need_file(path: Path, todo: str) -> None:
+    """Raise a UserError when there is no file of that name, when it is empty, or when it may not be read."""
+    if path.is_dir():
+        raise UserError(f"{path} is a folder, not a file.", "Name a file in it.")
+    if not path.is_file():
+        raise UserError(f"{path} is not there.", todo)
+    try:
+        with path.open("rb") as handle:
+            is_empty = not handle.read(1)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.", "Check that it may be read.") from error
+    if is_empty:
+        raise UserError(f"{path} is empty (0 bytes).", "Copy or download it again, or make it anew.")
 
 
 @contextmanager
@@ -284,7 +311,8 @@ def _other_video(stream: Any) -> OtherVideo:
 def _timecode(container: Any, stream: Any) -> str:
     """What the file says of the first frame's time of day."""
     places = (stream, *(part for part in container.streams if part.type == "data"), container)
-    return next((part.metadata["timecode"] for part in places if "timecode" in part.metadata), "")
+    tags = ({name.lower(): text for name, text in part.metadata.items()} for part in places)  # mkv: in capitals
+    return next((found["timecode"] for found in tags if "timecode" in found), "")
 
 
 def kind_of(stream: Any) -> str:

@@ -34,7 +34,7 @@ class SoundCoder:
         except av.FFmpegError:
             return
         for frame in frames:
-            yield from self._take(frame)
+            yield from self._take(self._with_layout(frame))
 
     def finish(self) -> Iterator[Any]:
         """Yields the last coded packets."""
@@ -53,6 +53,15 @@ class SoundCoder:
         frame.pts = None
         for piece in self._resampler.resample(frame):
             yield from self._code(piece)
+
+    def _with_layout(self, frame: Any) -> Any:
+        """A piece of as many channels as the output has, channel by channel: a guess at their places would mix them."""
+        layout = self._context.layout
+        if frame.layout.name == layout.name or len(frame.layout.channels) != len(layout.channels):
+            return frame
+        made = av.AudioFrame.from_ndarray(frame.to_ndarray(), frame.format.name, layout.name)
+        made.sample_rate, made.pts, made.time_base = frame.sample_rate, frame.pts, frame.time_base
+        return made
 
     def _drain(self) -> Iterator[Any]:
         """What the resampler still holds."""

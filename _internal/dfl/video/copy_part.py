@@ -25,7 +25,7 @@ class CopiedPart:
     losses: list[str]
 
 
-def copy_part(clip: Clip, target: Path, start: Fraction, end: Fraction | None, track: int) -> CopiedPart:
+def copy_part(clip: Clip, target: Path, start: Fraction, end: Fraction | None, track: int | None) -> CopiedPart:
     """Copy a part of a clip to `target`, a file of the same type; seconds from the clip's start, `end` None: all.
 
     It begins at the last key frame that is not after `start`. Tags and rotation are kept. UserError when a container of
@@ -44,8 +44,8 @@ def copy_part(clip: Clip, target: Path, start: Fraction, end: Fraction | None, t
         ):
             source = clip_stream(container, clip)
             stream: Any = copied_stream(output, source)
-            tracks.add_streams()
             output.metadata.update(container.metadata)
+            tracks.add_streams()  # which knows the timecode of the cut
             for packet in _until(clip.timeline.mended(read_packets(container, source)), key, until):
                 frames, last = frames + 1, max(last, _time(packet) + (packet.duration or 0))
                 packet.pts, packet.dts = _shifted(packet.pts, key), _shifted(packet.dts, key)

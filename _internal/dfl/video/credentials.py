@@ -25,7 +25,7 @@ _SETTINGS = {
     "verify": {"remote_manifest_fetch": False},
     "core": {"backing_store_memory_threshold_in_mb": 64},
 }
-_ENDS = ("-----BEGIN PRIVATE KEY-----", "-----BEGIN CERTIFICATE-----")
+_ENDS = (b"-----BEGIN PRIVATE KEY-----", b"-----BEGIN CERTIFICATE-----")
 State = Literal["valid", "changed", "none", "unknown"]
 
 
@@ -110,13 +110,17 @@ def _format(path: Path) -> str:
 
 
 def own_signer() -> Signer:
-    """This user's own key and chain, made on first use."""
+    """This user's own key and chain, made on first use, and again when damaged or outside its dates.
+
+    A key that was made while the clock was ahead is not valid yet when the clock is right again.
+    """
     path = config_folder() / "signing.pem"
     if path.is_file():
-        text = path.read_text(encoding="ascii")
-        place = text.find(_ENDS[1])
-        if text.startswith(_ENDS[0]) and place > 0:
-            return Signer(text[place:].encode(), text[:place].encode())
+        content = path.read_bytes()
+        place = content.find(_ENDS[1])
+        kept = Signer(content[place:], content[:place])
+        if content.startswith(_ENDS[0]) and place > 0 and not signer_problem(kept):
+            return kept
     made = make_signer()
     # One file, so that key and chain always belong together; readable by the user alone from the first byte on.
     with replacing(path) as part:
@@ -124,6 +128,32 @@ def own_signer() -> Signer:
         with os.fdopen(descriptor, "wb") as handle:
             handle.write(made.key + made.chain)
     return made
+
+
+def signer_problem(signer: Signer) -> str:
+    """Why nothing can be signed with a chain and key, in words; empty when they are whole and valid today."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        chain = x509.load_pem_x509_certificates(signer.chain)
+    except ValueError:
+        return "the certificate is no PEM file"
+    try:
+        key = load_pem_private_key(signer.key, password=None)
+    except TypeError:
+        return "the key is encrypted with a password"
+    except ValueError:
+        return "the key is no PEM file of a private key"
+    if key.public_key() != chain[0].public_key():
+        return "the key is not that of the first certificate"
+    now = datetime.datetime.now(datetime.UTC)
+    for certificate in chain:
+        first, last = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+        if not first <= now <= last:
+            name = certificate.subject.rfc4514_string()
+            return f"the certificate of {name} is valid from {first:%Y-%m-%d} to {last:%Y-%m-%d} only"
+    return ""
 
 
 def config_folder() -> Path:
@@ -134,16 +164,20 @@ def config_folder() -> Path:
     return Path(named) if named else platformdirs.user_config_path("dfl", appauthor=False)
 
 
-def make_signer() -> Signer:
-    """A new root and leaf as the C2PA profile asks (ES256 on P-256; the leaf signs e-mail, as readers expect)."""
+def make_signer(now: datetime.datetime | None = None) -> Signer:
+    """A new root and leaf as the C2PA profile asks (ES256 on P-256; the leaf signs e-mail, as readers expect).
+
+    now: when they are made, by the clock where it is not given.
+    """
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.x509.oid import ExtendedKeyUsageOID
 
     root_key = ec.generate_private_key(ec.SECP256R1())
     leaf_key = ec.generate_private_key(ec.SECP256R1())
-    root = _certificate("dfl root", root_key, root_key, purpose=None)
-    leaf = _certificate("dfl", leaf_key, root_key, purpose=ExtendedKeyUsageOID.EMAIL_PROTECTION)
+    now = now or datetime.datetime.now(datetime.UTC)
+    root = _certificate("dfl root", root_key, root_key, now, purpose=None)
+    leaf = _certificate("dfl", leaf_key, root_key, now, purpose=ExtendedKeyUsageOID.EMAIL_PROTECTION)
     pem = serialization.Encoding.PEM
     plain = serialization.NoEncryption()
     return Signer(
@@ -152,7 +186,7 @@ def make_signer() -> Signer:
     )
 
 
-def _certificate(name: str, key: Any, root_key: Any, purpose: Any) -> Any:
+def _certificate(name: str, key: Any, root_key: Any, now: datetime.datetime, purpose: Any) -> Any:
     """One certificate, signed by the root. `purpose`: the leaf's extended key usage; None makes a root."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
@@ -162,7 +196,7 @@ def _certificate(name: str, key: Any, root_key: Any, purpose: Any) -> Any:
         pairs = ((NameOID.ORGANIZATION_NAME, "dfl"), (NameOID.COMMON_NAME, text))
         return x509.Name([x509.NameAttribute(kind, value) for kind, value in pairs])
 
-    is_root, now, public = purpose is None, datetime.datetime.now(datetime.UTC), key.public_key()
+    is_root, public = purpose is None, key.public_key()
     usage = dict.fromkeys(
         ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "encipher_only"), False
     )

@@ -4,20 +4,23 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from dfl.base.errors import UserError
-from dfl.base.files import need_space, replacing
+from dfl.base.files import free_name, need_space, replacing
 from dfl.base.report import Report
 from dfl.video.account import tell
 from dfl.video.clip import Clip, Reading, read_clip
 from dfl.video.colours import Colours
 from dfl.video.copy_part import copy_part
-from dfl.video.encoders import coding_of
+from dfl.video.encoders import coding_of, takes_size, works_here
+from dfl.video.hdr import hdr_coding, hdr_colours, upright
 from dfl.video.marking import COMMENT, SOURCE_TYPE, Marks, mark_result, read_marks
 from dfl.video.options import CutVideoOptions, EncodingOptions
-from dfl.video.read import step_ticks
-from dfl.video.segments import SegmentFrame, read_segment, segments
+from dfl.video.read import CodedFrame, PictureMaker, step_ticks
+from dfl.video.segments import decode_segment, segments
 from dfl.video.sound import SoundCut
 from dfl.video.write import Shown, VideoForm, write_video
 from dfl.workspace import Workspace
@@ -31,16 +34,14 @@ def run(workspace: Workspace, options: CutVideoOptions, report: Report) -> None:
     """Cut a part out of a video; see `dfl cut-video --help`."""
     path = workspace.clip("src" if options.file == Path("src") else "dst") if _is_side(options.file) else options.file
     start, end = _span(options)
-    clip = read_clip(path, Reading(options.video_stream, options.gaps))
-    if not clip.timeline.is_plain:
+    clip = read_clip(path, Reading(options.video_stream, options.gaps, options.deinterlace))
+    if not clip.timeline.is_plain or clip.fields or len(clip.videos) > 1:
         tell(clip, report)
     if clip.length and start >= clip.length:
         raise UserError(f"{path} is {float(clip.length):.3f} s long, it cannot be cut at {float(start):.3f} s.", _TIMES)
     track = _track(clip, options, report)
     suffix = path.suffix if options.copy_only or path.suffix.lower() in _WRITTEN else ".mp4"
-    target = path.with_name(f"{path.stem}_cut{suffix}")
-    if target.exists():
-        report.line(f"{target.name} is there already: the new one takes its place.")
+    target = free_name(path.with_name(f"{path.stem}_cut{suffix}"))
     _need_space(clip, target.parent, start, end, options)
     marks = read_marks(path)
     is_made = COMMENT in marks.tag or marks.source_type == SOURCE_TYPE
@@ -78,7 +79,9 @@ def _span(options: CutVideoOptions) -> tuple[Fraction, Fraction | None]:
     return start, end or None
 
 
-def _track(clip: Clip, options: CutVideoOptions, report: Report) -> int:
+def _track(clip: Clip, options: CutVideoOptions, report: Report) -> int | None:
+    if options.audio_track < 0:
+        return None
     if clip.sound and options.audio_track >= len(clip.sound):
         report.warn(
             f"{clip.path.name} has {len(clip.sound)} sound tracks, counted from 0, and no {options.audio_track}: the "
@@ -96,7 +99,7 @@ def _need_space(clip: Clip, folder: Path, start: Fraction, end: Fraction | None,
 
 
 def _copy(
-    clip: Clip, target: Path, start: Fraction, end: Fraction | None, track: int, report: Report
+    clip: Clip, target: Path, start: Fraction, end: Fraction | None, track: int | None, report: Report
 ) -> tuple[str, int]:
     """Copy packets; what was made, in words, and the number of frames."""
     copied = copy_part(clip, target, start, end, track)
@@ -113,7 +116,7 @@ def _code(
     clip: Clip,
     target: Path,
     span: tuple[Fraction, Fraction | None],
-    track: int,
+    track: int | None,
     bitrate: int,
     comment: str,
     report: Report,
@@ -126,19 +129,27 @@ def _code(
         raise UserError(f"{clip.path} has no frame from {float(start):.3f} s on.", _TIMES)
     # The first frame is shown at once; from the very start, sound may come before it.
     shift = first.ticks if start else 0
-    sound = SoundCut(clip.path, shift * clip.time_base, end, track, reading=clip.reading) if clip.sound else None
-    form = VideoForm(
-        coding=coding_of(EncodingOptions(bitrate=bitrate)),
-        time_base=clip.time_base,
-        rate=clip.rate,
-        pixel_aspect=clip.pixel_aspect,
-        colours=Colours.of(clip),
-        comment=comment,
-    )
+    coding, colours = coding_of(EncodingOptions(bitrate=bitrate)), Colours.of(clip)
+    is_hdr = clip.is_hdr and works_here(hdr_coding(first, bitrate))
+    if is_hdr:
+        coding, colours = hdr_coding(first, bitrate), hdr_colours(clip)
+        report.line(f"{clip.path.name} is HDR, and so is the new video (HEVC of 10 bits).")
+    elif clip.is_hdr:
+        report.warn(
+            f"{clip.path.name} is HDR: the new video is mapped to ordinary (BT.709) colours; --copy-only keeps it."
+        )
+    if not takes_size(coding, clip.height, clip.width):
+        size = f"{clip.width} x {clip.height}"
+        raise UserError(f"{clip.path} has frames of {size}, more than {coding.codec} takes.", "Add --copy-only.")
+    form = VideoForm(coding, clip.time_base, clip.rate, clip.pixel_aspect, colours, comment)
     last = end or clip.duration or clip.length
     total = max(1, round((last - start) * clip.rate)) if last else None
     count = _Count()
-    shown = report.track(_shown(first, frames, shift, step_ticks(clip), count), target.suffix[1:], total)
+    maker = PictureMaker(clip)
+    coded = chain([first], frames)
+    made = upright(coded, clip) if is_hdr else ((frame, maker.make(frame)) for frame in coded)
+    shown = report.track(_shown(made, shift, step_ticks(clip), count), target.suffix[1:], total)
+    sound = SoundCut(clip.path, shift * clip.time_base, end, track, reading=clip.reading)
     for loss in write_video(target, shown, form, sound):
         report.warn(loss)
     seconds = float(count.ticks * clip.time_base)
@@ -152,24 +163,25 @@ class _Count:
     ticks = 0
 
 
-def _shown(first: SegmentFrame, rest: Iterator[SegmentFrame], shift: int, step: int, count: _Count) -> Iterator[Shown]:
-    """Frames with the time until the next one."""
-    frame: SegmentFrame | None = first
-    while frame is not None:
-        following = next(rest, None)
-        duration = following.ticks - frame.ticks if following else step
+def _shown(made: Iterator[tuple[CodedFrame, Any]], shift: int, step: int, count: _Count) -> Iterator[Shown]:
+    """Frames and what is made of them, each with the time until the next one."""
+    now = next(made, None)
+    while now is not None:
+        following = next(made, None)
+        frame, picture = now
+        duration = following[0].ticks - frame.ticks if following else step
         count.frames += 1
         count.ticks += duration
-        yield Shown(frame.picture, frame.ticks - shift, duration)
-        frame = following
+        yield Shown(picture, frame.ticks - shift, duration)
+        now = following
 
 
-def _frames_between(clip: Clip, start: Fraction, end: Fraction | None, report: Report) -> Iterator[SegmentFrame]:
+def _frames_between(clip: Clip, start: Fraction, end: Fraction | None, report: Report) -> Iterator[CodedFrame]:
     """The frames whose time is in the span; decoding begins at the last key frame before it."""
     low = (start - _HALF_MILLISECOND) / clip.time_base
     high = None if end is None else (end - _HALF_MILLISECOND) / clip.time_base
     parts = [part for part in segments(clip) if part.start is None or part.start - clip.start <= low]
-    for frame in read_segment(clip, replace(parts[-1], end=None), report.warn):
+    for frame in decode_segment(clip, replace(parts[-1], end=None), report.warn):
         if high is not None and frame.ticks >= high:
             return
         if frame.ticks >= low:

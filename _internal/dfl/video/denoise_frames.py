@@ -16,6 +16,7 @@ from typing import Any
 
 from dfl.base.errors import UserError
 from dfl.base.files import (
+    free_name,
     free_path,
     is_hidden,
     list_pictures,
@@ -73,7 +74,7 @@ def run(workspace: Workspace, options: DenoiseFramesOptions, report: Report) -> 
     made = [frame for frame in frames if frame.path.name not in failed]
     if not made:
         raise UserError(f"None of the frames in {folder} could be read.", "Take the frames out again.")
-    before = _free_folder(folder) if options.keep else None
+    before = free_name(folder / BEFORE) if options.keep else None
     write_json(
         work / _JOURNAL,
         {
@@ -144,14 +145,6 @@ def _stamp(path: Path) -> Stamp:
 
 def _folders_before(folder: Path) -> set[str]:
     return {path.name for path in folder.glob(f"{BEFORE}*") if path.is_dir()}
-
-
-def _free_folder(folder: Path) -> Path:
-    number, free = 1, folder / BEFORE
-    while free.exists():
-        number += 1
-        free = folder / f"{BEFORE}_{number}"
-    return free
 
 
 def _prepare(folder: Path, frames: list[_Frame], options: DenoiseFramesOptions, report: Report) -> Path:

@@ -75,7 +75,7 @@ def _planar(*kinds: str) -> dict[tuple[str, str], str]:
 
 
 _SIX = _planar("420-8", "422-8", "444-8", "420-10", "422-10", "444-10")
-_X265_QUIET = "log-level=none"
+X265_QUIET = "log-level=none"
 _FFV1 = {"level": "3", "slicecrc": "1"}
 _CARD_8, _CARD_10 = {("420", "8"): "nv12"}, {("420", "8"): "nv12", ("420", "10"): "p010le"}
 _TO_BITRATE = {"b": "{}M"}
@@ -119,8 +119,8 @@ ENCODERS: dict[str, Encoder] = {
         _presets("veryfast", "medium", "slow"),
         {"crf": "{}"},
         _TO_BITRATE,
-        _IN_ORDER | {"x265-params": f"{_X265_QUIET}:open-gop=0"},
-        ("libx265", "gbrp", {"preset": "ultrafast", "bf": "0", "x265-params": f"{_X265_QUIET}:lossless=1"}),
+        _IN_ORDER | {"x265-params": f"{X265_QUIET}:open-gop=0"},
+        ("libx265", "gbrp", {"preset": "ultrafast", "bf": "0", "x265-params": f"{X265_QUIET}:lossless=1"}),
     ),
     "libsvtav1": Encoder(
         "libsvtav1",
@@ -193,14 +193,56 @@ def quiet() -> None:
     os.environ.setdefault("SVT_LOG", "0")
 
 
-def need_encoder(coding: Coding) -> None:
-    """Raise a UserError when this machine cannot encode so; says which encoders it has."""
+def need_encoder(coding: Coding, size: tuple[int, int] | None = None) -> None:
+    """Raise a UserError when this machine cannot encode so; says which encoders it has.
+
+    size: height and width of the pictures, where they are known.
+    """
     problem = _problem(coding.codec, coding.pixels, tuple(sorted(coding.options.items())))
     if problem:
         usable = ", ".join(name for name, why in tried_encoders() if not why)
         raise UserError(
             f"{coding.codec} cannot be used here ({coding.pixels}): {problem}", f"--encoder can be: {usable}."
         )
+    if size and not takes_size(coding, *size):
+        raise UserError(
+            f"{coding.codec} takes no pictures of {size[1]} x {size[0]} pixels.",
+            f"Encoders that do: {', '.join(encoders_for(*size)) or 'none'}.",
+        )
+
+
+def works_here(coding: Coding) -> bool:
+    """Whether this machine can encode so."""
+    return not _problem(coding.codec, coding.pixels, tuple(sorted(coding.options.items())))
+
+
+def takes_size(coding: Coding, height: int, width: int) -> bool:
+    """Whether an encoder can be opened for pictures of that size, made even where it needs that."""
+    quiet()
+    right, below = coding.even_sides
+    context: Any = av.CodecContext.create(coding.codec, "w")
+    context.width, context.height = width + (width % 2) * right, height + (height % 2) * below
+    context.pix_fmt, context.time_base, context.framerate = coding.pixels, Fraction(1, 25), Fraction(25)
+    context.options = dict(coding.options)
+    try:
+        context.open()
+    except (av.FFmpegError, ValueError):
+        return False
+    return True
+
+
+def encoders_for(height: int, width: int) -> list[str]:
+    """The choices of --encoder that work here for pictures of that size, each with its --format.
+
+    Limits are those of a side, so strips are tried: opened for 16384 x 8192 pixels, some take gigabytes.
+    """
+    able = []
+    for name, why in tried_encoders():
+        formats = [suffix[1:] for suffix in ENCODERS[name].suffixes]
+        coding = coding_of(EncodingOptions.model_validate({"encoder": name, "format": formats[0]}))
+        if not why and takes_size(coding, height, min(width, 64)) and takes_size(coding, min(height, 64), width):
+            able.append(f"--encoder {name} --format {formats[0]}")
+    return able
 
 
 def list_encoders(report: Report) -> None:

@@ -7,6 +7,8 @@ kept, and `clip.unfinished.json` says what they were taken from until clip.json 
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -24,19 +26,21 @@ from dfl.base.files import (
     write_json,
 )
 from dfl.base.frames import holds_other_pictures, list_frames, no_frames
-from dfl.base.pictures import encode_picture
+from dfl.base.pictures import announced_size, encode_picture
 from dfl.base.processes import worker_count
 from dfl.base.report import Progress, Report
 from dfl.video.account import tell
 from dfl.video.clip import Clip, Reading, read_clip
 from dfl.video.colours import Colours
+from dfl.video.encoders import coding_of, encoders_for, takes_size
 from dfl.video.facts import NAME_DIGITS, ClipFacts, Source, fingerprint, read_facts, write_facts
-from dfl.video.options import ExtractFramesOptions
+from dfl.video.options import EncodingOptions, ExtractFramesOptions
 from dfl.video.read import CodedFrame, PictureMaker, clip_end, decode, step_ticks
 from dfl.workspace import Side, Workspace
 
 JPEG_QUALITY = 95  # near ffmpeg's -q:v 2, which the original uses
 _TIME_STEP_NS = 2_000_000_000  # the coarsest clock of a file system (FAT)
+_HEADER_BYTES = 65536  # of a picture: its size is in there
 _ENDS = {"png": b"IEND\xaeB`\x82", "jpg": b"\xff\xd9"}
 
 
@@ -46,7 +50,7 @@ def run(workspace: Workspace, options: ExtractFramesOptions, report: Report) -> 
     if _uses_own_pictures(workspace, side, report):
         return
     workspace.create()
-    clip = read_clip(workspace.clip(side), Reading(options.video_stream, options.gaps))
+    clip = _read_clip(workspace, options, report)
     _tell(clip, options, report)
     expected = clip.expected_frames or 1
     source = Source(
@@ -58,6 +62,7 @@ def run(workspace: Workspace, options: ExtractFramesOptions, report: Report) -> 
         digits=max(NAME_DIGITS, len(str(expected))),
         video_stream=clip.video_stream,
         gaps=options.gaps,
+        fields=clip.fields,
     )
     kept = _prepare_folder(workspace, side, source, clip, report)
     folder = workspace.frames(side)
@@ -69,7 +74,8 @@ def run(workspace: Workspace, options: ExtractFramesOptions, report: Report) -> 
     facts, written = _extract(clip, source, folder, kept, expected, report)
     _set_aside([path for path in _frames(folder, source) if int(path.stem) > len(facts.times)], report)
     write_facts(workspace.clip_facts(side), facts)
-    _unfinished(workspace, side).unlink(missing_ok=True)
+    with suppress(OSError):  # beside clip.json it counts no more
+        _unfinished(workspace, side).unlink()
     count = len(facts.times)
     there = f", {count - written} were there already" if written < count else ""
     report.done(
@@ -77,6 +83,24 @@ def run(workspace: Workspace, options: ExtractFramesOptions, report: Report) -> 
         frames=count,
         written=written,
     )
+
+
+def _read_clip(workspace: Workspace, options: ExtractFramesOptions, report: Report) -> Clip:
+    """The side's clip as it is to be read. Frames that are there stay as they were made whole, unless asked."""
+    path = workspace.clip(options.side)
+    reading = Reading(options.video_stream, options.gaps, options.deinterlace)
+    clip = read_clip(path, reading)
+    earlier, _ = _earlier_source(workspace, options.side, clip)
+    if options.deinterlace != "auto" or earlier is None or earlier.fields == clip.fields:
+        return clip
+    if (earlier.size, earlier.fingerprint) != (path.stat().st_size, fingerprint(path)):
+        return clip
+    if clip.fields:
+        report.warn(
+            f"{path.name} is interlaced, and its frames in {workspace.frames(options.side)} were taken without "
+            "deinterlacing: they stay so. --deinterlace on takes them again."
+        )
+    return read_clip(path, replace(reading, deinterlace=earlier.fields or "off"))
 
 
 def _has_times_of(facts: ClipFacts, clip: Clip) -> bool:
@@ -88,16 +112,17 @@ def _has_times_of(facts: ClipFacts, clip: Clip) -> bool:
 
 def _uses_own_pictures(workspace: Workspace, side: Side, report: Report) -> bool:
     """Whether the user gave pictures instead of a clip: they are the frames."""
-    has_video = workspace.root.is_dir() and any(
-        path.stem.lower() == f"data_{side}" for path in workspace.root.iterdir() if path.is_file()
-    )
-    if has_video:
+    if workspace.clips(side):
         return False
     pictures = list_frames(workspace.frames(side), report)
     if not pictures:
         if holds_other_pictures(workspace.frames(side)):
             raise no_frames(workspace.frames(side), "")
         return False
+    with suppress(OSError), pictures[0].open("rb") as file:
+        size = announced_size(file.read(_HEADER_BYTES))
+        if side == "dst" and all(size):
+            _tell_size(*size, report)
     report.done(
         f"No data_{side} video in {workspace.root}: the {len(pictures)} pictures in {workspace.frames(side)} are used.",
         frames=len(pictures),
@@ -109,8 +134,17 @@ def _tell(clip: Clip, options: ExtractFramesOptions, report: Report) -> None:
     """Say what the clip is, and what to know about it."""
     tell(clip, report)
     rate = f"{float(clip.rate):.3f}".rstrip("0").rstrip(".")
+    if options.side == "dst":
+        _tell_size(clip.height, clip.width, report)
     if options.fps > clip.rate * Fraction(1001, 1000):
         report.warn(f"{clip.path.name} has {rate} frames a second, not {options.fps:g}: each is taken once.")
+
+
+def _tell_size(height: int, width: int, report: Report) -> None:
+    """Say now, and not after days of work, when the result of frames of that size needs another encoder."""
+    if not takes_size(coding_of(EncodingOptions()), height, width):
+        able = " or ".join(encoders_for(height, width)) or "another size: no encoder here takes it"
+        report.warn(f"Frames of {width} x {height} are larger than libx264 takes: make the result with {able}.")
 
 
 def _unfinished(workspace: Workspace, side: Side) -> Path:

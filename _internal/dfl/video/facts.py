@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from dfl.base.errors import UserError
 from dfl.base.files import read_json, write_json
 from dfl.video.clip import Reading
+from dfl.video.interlacing import Fields
 from dfl.video.timeline import Gaps
 
 _SAMPLE = 2**20
@@ -31,11 +32,12 @@ class Source(BaseModel):
     digits: int = Field(ge=1, le=12)  # of a frame's file name
     video_stream: int = Field(default=0, ge=0)  # of those that show pictures; the first before it was noted
     gaps: Gaps = "auto"  # how times without pictures were taken
+    fields: Fields = ""  # how interlaced frames were made whole; not at all before it was noted
 
     @property
     def reading(self) -> Reading:
         """How the clip was read."""
-        return Reading(self.video_stream, self.gaps)
+        return Reading(self.video_stream, self.gaps, self.fields or "off")
 
     def is_from(self, other: "Source") -> bool:
         """Whether both were taken from the same clip, in whatever way and under whatever name."""

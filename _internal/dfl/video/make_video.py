@@ -3,13 +3,14 @@
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures, read_or_set_aside, remove_parts, replacing
-from dfl.base.pictures import Picture, read_picture
+from dfl.base.files import list_pictures, read_or_set_aside, remove_parts
+from dfl.base.pictures import Picture, announced_size, read_picture
 from dfl.base.processes import worker_count
 from dfl.base.report import Report
 from dfl.video.encoders import coding_of, list_encoders, need_encoder
@@ -17,6 +18,7 @@ from dfl.video.marking import mark_result
 from dfl.video.options import Label, MakeVideoOptions
 from dfl.video.plan import MERGE_ADVICE, Plan, Timed, at_constant_rate, only_merged, read_plan
 from dfl.video.result import (
+    NewResults,
     form_of,
     labelled,
     need_result_space,
@@ -27,8 +29,11 @@ from dfl.video.result import (
     with_alpha,
 )
 from dfl.video.sound import SoundCut
-from dfl.video.write import Shown, VideoForm, mask_form, write_video
+from dfl.video.write import Shown, VideoForm, fitted, mask_form, write_video
 from dfl.workspace import Workspace
+
+_HEADER_BYTES = 32  # of a PNG: its size is in there
+_NAMED_SIZES = 5
 
 
 def run(workspace: Workspace, options: MakeVideoOptions, report: Report) -> None:
@@ -44,10 +49,11 @@ def run(workspace: Workspace, options: MakeVideoOptions, report: Report) -> None
     failed = _failed_in_merge(workspace, report)
     signer = own_signer(options)
     plan = only_merged(read_plan(workspace, Fraction(str(options.fps)), report), workspace, failed, report)
+    size = _one_size(workspace, plan, options, report)
+    need_encoder(coding, size)
     suffix = f".{options.format}"
     if options.format == "avi":
         plan = at_constant_rate(plan, report)
-    result = workspace.result(suffix)
     form = form_of(plan, coding, options.mark)
     tell_aspect(plan, coding, suffix, report)
     has_masks = (options.mask or options.alpha) and _has_masks(workspace, plan, report)
@@ -55,16 +61,15 @@ def run(workspace: Workspace, options: MakeVideoOptions, report: Report) -> None
         raise UserError("--alpha needs the masks that merge writes.", MERGE_ADVICE)
     first = workspace.merged / f"{plan.frames[0].stem}.png"
     need_result_space(workspace.root, plan, form, first.stat().st_size, copies=2)
-    with replacing(result) as part:
+    with NewResults.writing(workspace, suffix, report) as new:
+        part = new.begin_result()
         masks = workspace.merged_mask if options.alpha else None
-        _write(part, workspace.merged, plan, form, report, sound=plan.sound_cut, label=options.label, masks=masks)
+        sound = plan.sound_cut
+        _write(part, workspace.merged, plan, size, form, report, sound=sound, label=options.label, masks=masks)
         marks = mark_result(part, plan.sound, signer) if options.mark else None
-    made = [result.name]
-    if has_masks and not options.alpha:
-        with replacing(workspace.result_mask(suffix)) as part:
-            _write(part, workspace.merged_mask, plan, mask_form(form), report)
-        made.append(workspace.result_mask(suffix).name)
-    tell_result(workspace.root, made, plan, marks, report)
+        if has_masks and not options.alpha:
+            _write(new.begin_mask(), workspace.merged_mask, plan, size, mask_form(form, size), report)
+    tell_result(workspace.root, new.made, plan, marks, report)
 
 
 def _failed_in_merge(workspace: Workspace, report: Report) -> list[str]:
@@ -97,10 +102,40 @@ def _has_masks(workspace: Workspace, plan: Plan, report: Report) -> bool:
     return True
 
 
+def _one_size(workspace: Workspace, plan: Plan, options: MakeVideoOptions, report: Report) -> tuple[int, int]:
+    """Height and width of the result: those of the first frame. UserError when others differ and are not to be scaled.
+
+    A mask of another size than its frame is made to fit: merge writes both alike, editors need not.
+    """
+    stems: dict[tuple[int, int], list[str]] = {}
+    for frame in plan.frames:
+        with suppress(UserError, OSError):  # broken ones are told of when it is their turn
+            path = workspace.merged / f"{frame.stem}.png"
+            with path.open("rb") as file:
+                size = announced_size(file.read(_HEADER_BYTES))
+            stems.setdefault(size if all(size) else read_picture(path).shape[:2], []).append(frame.stem)
+    if not stems:
+        return read_picture(workspace.merged / f"{plan.frames[0].stem}.png").shape[:2]
+    if len(stems) > 1:
+        texts = (
+            f"{len(names)} of {width} x {height} (such as {names[0]}.png)" for (height, width), names in stems.items()
+        )
+        what = f"The frames in {workspace.merged} have {len(stems)} sizes: {', '.join(islice(texts, _NAMED_SIZES))}."
+        if not options.scale:
+            raise UserError(
+                what,
+                "All frames of a video have one size: --scale fits them into the first one's. Or take out of "
+                f"{workspace.frames('dst')} those that do not belong there, and merge again.",
+            )
+        report.warn(f"{what} They are scaled to fit into the first.")
+    return next(iter(stems))
+
+
 def _write(
     path: Path,
     folder: Path,
     plan: Plan,
+    size: tuple[int, int],
     form: VideoForm,
     report: Report,
     *,
@@ -110,7 +145,7 @@ def _write(
 ) -> None:
     """Write one video of a folder's pictures. masks: a folder of those that become the alpha channel."""
     name = "result_mask" if folder.name == "merged_mask" else "result"
-    shown = _shown([folder, masks] if masks else [folder], plan.frames, report)
+    shown = _shown([folder, masks] if masks else [folder], plan.frames, size, report)
     frames = (labelled(one, label, plan.time_base) for one in shown)
     tracked = report.track(frames, f"{name}.{path.suffix[1:]}", len(plan.frames))
     for loss in write_video(path, tracked, form, sound):
@@ -119,23 +154,21 @@ def _write(
         tell_padding(read_picture(folder / f"{plan.frames[0].stem}.png"), form.coding, report)
 
 
-def _shown(folders: list[Path], frames: list[Timed], report: Report) -> Iterator[Shown]:
-    """Read the pictures ahead in threads, a few at most. A broken one is named; the picture before it stays."""
+def _shown(folders: list[Path], frames: list[Timed], size: tuple[int, int], report: Report) -> Iterator[Shown]:
+    """Read the pictures ahead in threads, a few at most. A broken one is named; the picture before it stays.
+
+    size: height and width of all.
+    """
     broken, before = [], None
     paths = ([folder / f"{frame.stem}.png" for folder in folders] for frame in frames)
     for frame, (picture, error) in zip(frames, _read_ahead(paths), strict=True):
-        if error:
+        if picture is None:
             broken.append(error)
             if before is None:
                 raise UserError(error, "Delete it and run merge again.")
             picture = before
-        if picture is None or (before is not None and picture.shape != before.shape):
-            raise UserError(
-                f"{folders[0] / frame.stem}.png has another size than the frames before it.",
-                "All frames of a video have one size: delete it and run merge again.",
-            )
-        before = picture
-        yield Shown(picture, frame.ticks, frame.duration)
+        before = fitted(picture, *size)
+        yield Shown(before, frame.ticks, frame.duration)
     for what in broken:
         report.warn(f"{what} The frame before it was shown instead.")
 
@@ -146,9 +179,7 @@ def _try_read(paths: list[Path]) -> tuple[Picture | None, str]:
         picture, *masks = [read_picture(path) for path in paths]
     except UserError as error:
         return None, error.what
-    if masks and masks[0].shape != picture.shape:
-        return None, f"{paths[1]} has another size than {paths[0].name}."
-    return (with_alpha(picture, masks[0][:, :, 0]) if masks else picture), ""
+    return (with_alpha(picture, fitted(masks[0], *picture.shape[:2])[:, :, 0]) if masks else picture), ""
 
 
 def _read_ahead(paths: Iterable[list[Path]]) -> Iterator[tuple[Picture | None, str]]:

@@ -18,6 +18,11 @@ _GAPS = option(
     "Times without pictures, as where a recorder paused: close moves what follows forward, pictures and sound; "
     "auto closes those of more than 10 seconds in which nothing sounds.",
 )
+_DEINTERLACE = option(
+    "auto",
+    "Make whole frames of interlaced ones, one of each: auto does where the frames show two moments, or the file "
+    "says so and nothing moves.",
+)
 
 
 class ExtractFramesOptions(Options):
@@ -36,6 +41,7 @@ class ExtractFramesOptions(Options):
     )
     video_stream: int | None = _VIDEO_STREAM
     gaps: Gaps = _GAPS
+    deinterlace: Literal["auto", "on", "off"] = _DEINTERLACE
 
 
 class EncodingOptions(Options):
@@ -112,6 +118,9 @@ class MakeVideoOptions(EncodingOptions):
         minimum=0.1,
         maximum=1000,
     )
+    scale: bool = option(
+        False, "Scale frames of another size to fit into the size of the first one, with black beside where needed."
+    )
 
 
 class CutVideoOptions(Options):
@@ -123,7 +132,7 @@ class CutVideoOptions(Options):
         "00:00:00.000", "Where to end, as --from-time; 0 takes all to the end.", ask="To time (0: to the end)"
     )
     audio_track: int = option(
-        0, "Which of the video's sound tracks to take, counted from 0.", ask="Audio track id", minimum=0
+        -1, "Which of the video's sound tracks to take, counted from 0; -1 takes all.", ask="Audio track id", minimum=-1
     )
     bitrate: int = option(
         25, "Bit rate of the new video in megabits a second.", ask="Bitrate in MB/s", minimum=1, maximum=1000
@@ -134,6 +143,7 @@ class CutVideoOptions(Options):
     )
     video_stream: int | None = _VIDEO_STREAM
     gaps: Gaps = _GAPS
+    deinterlace: Literal["auto", "on", "off"] = _DEINTERLACE
 
 
 class DenoiseFramesOptions(Options):

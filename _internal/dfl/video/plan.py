@@ -14,7 +14,7 @@ from dfl.video.account import tell
 from dfl.video.clip import Clip, Reading, read_clip
 from dfl.video.colours import Colours
 from dfl.video.facts import ClipFacts, fingerprint, read_facts
-from dfl.video.read import clip_end, decode, step_ticks
+from dfl.video.read import clip_end, decode_as_coded, step_ticks
 from dfl.video.sound import SoundCut
 from dfl.workspace import Workspace
 
@@ -32,7 +32,10 @@ class Timed:
 
 @dataclass(frozen=True)
 class Plan:
-    """What the result is made of. `sound` is data_dst's clip, None without it; reading: how it is read."""
+    """What the result is made of. `sound` is data_dst's clip, None without it; reading: how it is read.
+
+    What goes along besides sound (subtitles, chapters, timecode) is of that clip too.
+    """
 
     frames: list[Timed]
     time_base: Fraction
@@ -41,6 +44,7 @@ class Plan:
     colours: Colours
     sound: Path | None
     reading: Reading = field(default_factory=Reading)
+    has_sound: bool = True
 
     @property
     def sound_cut(self) -> SoundCut:
@@ -53,9 +57,9 @@ def read_plan(workspace: Workspace, default_rate: Fraction, report: Report) -> P
     `default_rate`."""
     facts = read_facts(workspace.clip_facts("dst"))
     clip = _dst_clip(workspace, facts, report)
-    sound = clip.path if clip and clip.sound else None
+    sound, has_sound = (clip.path, bool(clip.sound)) if clip else (None, False)
     if facts:
-        return _plan_of(with_mended_times(facts, clip, report) if clip else facts, sound)
+        return _plan_of(with_mended_times(facts, clip, report) if clip else facts, sound, has_sound)
     if clip and clip.is_hdr:
         raise UserError(
             f"{clip.path} is HDR video, and nothing says how its frames were taken out: colours would be wrong.",
@@ -70,7 +74,8 @@ def read_plan(workspace: Workspace, default_rate: Fraction, report: Report) -> P
     )
     aspect = clip.pixel_aspect if clip else Fraction(1)
     colours = Colours.of(clip) if clip else Colours()
-    return Plan(_timed(stems, list(range(len(stems) + 1))), 1 / rate, rate, aspect, colours, sound)
+    frames = _timed(stems, list(range(len(stems) + 1)))
+    return Plan(frames, 1 / rate, rate, aspect, colours, sound, has_sound=has_sound)
 
 
 def read_clip_plan(workspace: Workspace, report: Report) -> tuple[Clip, Plan]:
@@ -84,22 +89,23 @@ def read_clip_plan(workspace: Workspace, report: Report) -> tuple[Clip, Plan]:
         _check_source(path, facts)
     clip = read_clip(path, facts.source.reading if facts else None)
     _tell_hdr(clip, report)
-    sound = clip.path if clip.sound else None
+    has_sound = bool(clip.sound)
     if facts:
-        return clip, _plan_of(with_mended_times(facts, clip, report), sound)
-    if not clip.timeline.is_plain:
+        return clip, _plan_of(with_mended_times(facts, clip, report), path, has_sound)
+    if not clip.timeline.is_plain or clip.fields:
         tell(clip, report)
     ends = _read_times(clip, report)
     stems = [f"{number:05d}" for number in range(1, len(ends))]
     colours = Colours.of(clip)
-    plan = Plan(_timed(stems, ends), clip.time_base, clip.rate, clip.pixel_aspect, colours, sound, clip.reading)
+    frames = _timed(stems, ends)
+    plan = Plan(frames, clip.time_base, clip.rate, clip.pixel_aspect, colours, path, clip.reading, has_sound)
     return clip, plan
 
 
 def _read_times(clip: Clip, report: Report) -> list[int]:
     """The ticks of all frames of a clip and of its end, found by decoding it."""
     times, end = [], 0
-    for frame in report.track(decode(clip, report.warn), f"Times of {clip.path.name}", clip.expected_frames):
+    for frame in report.track(decode_as_coded(clip, report.warn), f"Times of {clip.path.name}", clip.expected_frames):
         times.append(frame.ticks)
         end = frame.ticks + (frame.duration or step_ticks(clip))
     return [*times, clip_end(clip, times[0], times[-1], end)]
@@ -122,7 +128,7 @@ def with_mended_times(facts: ClipFacts, clip: Clip, report: Report) -> ClipFacts
     return facts.model_copy(update=changed)
 
 
-def _plan_of(facts: ClipFacts, sound: Path | None) -> Plan:
+def _plan_of(facts: ClipFacts, sound: Path | None, has_sound: bool) -> Plan:
     """The frames of a clip.json."""
     return Plan(
         frames=_timed([Path(name).stem for name in facts.frame_names()], [*facts.times, facts.end]),
@@ -132,6 +138,7 @@ def _plan_of(facts: ClipFacts, sound: Path | None) -> Plan:
         colours=Colours(facts.matrix, facts.primaries, facts.transfer, facts.is_full_range),
         sound=sound,
         reading=facts.source.reading,
+        has_sound=has_sound,
     )
 
 

@@ -50,8 +50,11 @@ def read_timeline(container: Any, video: Any, others: list[Any], gaps: Gaps, sta
                     end = packet.pos + packet.size
     except av.FFmpegError:
         pass  # told by whoever decodes it
+    pictures = tables.pop(video.index)
+    if not pictures.pts:
+        return Timeline()  # nothing will be decoded, and whoever tries says so
     sounds = {stream.index for stream in others if stream.type == "audio"}
-    return _Finder(tables.pop(video.index), list(tables.values()), sounds, unread, gaps, start).timeline(end)
+    return _Finder(pictures, list(tables.values()), sounds, unread, gaps, start).timeline(end)
 
 
 class _Finder:

@@ -1,23 +1,27 @@
 """What make-video and `merge --to-video` share: how a result is written, labelled, marked and told of."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Self
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
-from dfl.base.files import need_space
+from dfl.base.files import free_name, mendable, move, need_space, part_of, sync_file, sync_folder
 from dfl.base.pictures import Picture
 from dfl.base.report import Report
-from dfl.video.credentials import Signer
+from dfl.video.credentials import Signer, signer_problem
 from dfl.video.encoders import Coding
 from dfl.video.marking import COMMENT, Marks
 from dfl.video.options import EncodingOptions, Label
 from dfl.video.plan import Plan
 from dfl.video.write import Shown, VideoForm, even_size
+from dfl.workspace import Workspace
 
 START_LABEL_SECONDS = 3
 
@@ -35,9 +39,17 @@ def own_signer(options: EncodingOptions) -> Signer | None:
     if options.certificate is None or options.key is None:
         raise UserError("--certificate and --key go together, only one was given.", "Give both, or neither.")
     try:
-        return Signer(options.certificate.read_bytes(), options.key.read_bytes())
+        signer = Signer(options.certificate.read_bytes(), options.key.read_bytes())
     except OSError as error:
         raise UserError(f"{error.filename} cannot be read: {error.strerror}.", "Check its name.") from error
+    with suppress(ImportError):  # without the extra nothing is signed, which is said at the end
+        problem = signer_problem(signer)
+        if problem:
+            raise UserError(
+                f"{options.certificate} and {options.key} cannot sign: {problem}.",
+                "Name a valid certificate chain and its key, or leave both options out.",
+            )
+    return signer
 
 
 def need_result_space(folder: Path, plan: Plan, form: VideoForm, picture_bytes: int, copies: int) -> None:
@@ -89,6 +101,71 @@ def tell_padding(picture: Picture, coding: Coding, report: Report) -> None:
         )
 
 
+class NewResults:
+    """Result and mask under way, written whole or not at all. Use `writing`; `made` then has their file names.
+
+    An earlier result keeps its content under another name: it may be the last that is left of hours of merging.
+    """
+
+    def __init__(self, workspace: Workspace, suffix: str, report: Report) -> None:
+        self._result, self._mask = workspace.result(suffix), workspace.result_mask(suffix)
+        self._report = report
+        self._parts: dict[Path, Path] = {}  # by the name that they get
+        self.made: list[str] = []
+
+    @classmethod
+    @contextmanager
+    def writing(cls, workspace: Workspace, suffix: str, report: Report) -> Iterator[Self]:
+        """Nothing gets its name before all is whole. UserError when the disk is full or a file cannot be written."""
+        new = cls(workspace, suffix, report)
+        try:
+            yield new
+            for part in new._parts.values():
+                with part.open("rb+") as handle:
+                    sync_file(handle)
+            new._set_earlier_aside()
+            new.made = [new._put_in_place(part, path) for path, part in new._parts.items()]
+            sync_folder(workspace.root)
+        except OSError as error:
+            raise mendable(error, new._result) from error
+        finally:
+            for part in new._parts.values():
+                with suppress(OSError):
+                    part.unlink()
+
+    def begin_result(self) -> Path:
+        """The file that the result is to be written to."""
+        return self._parts.setdefault(self._result, part_of(self._result))
+
+    def begin_mask(self) -> Path:
+        """The file that the mask is to be written to."""
+        return self._parts.setdefault(self._mask, part_of(self._mask))
+
+    def _set_earlier_aside(self) -> None:
+        """Rename the earlier result and its mask, also where no new mask comes: it would not fit the new result."""
+        earlier = [path for path in (self._result, self._mask) if path.is_file()]
+        number, ending = 1, ""
+        while any(_aside(path, ending).exists() for path in earlier):
+            number += 1
+            ending = f"_{number}"
+        for path in earlier:
+            with suppress(OSError):  # it is open in a player (Windows)
+                move(path, _aside(path, ending))
+                self._report.line(f"The earlier {path.name} is {_aside(path, ending).name} now.")
+
+    def _put_in_place(self, part: Path, path: Path) -> str:
+        """Give a file its name; a free one where the earlier file could not be renamed."""
+        free = free_name(path)
+        if free != path:
+            self._report.warn(f"{path.name} is open in another program: the new one is {free.name}.")
+        move(part, free)
+        return free.name
+
+
+def _aside(path: Path, ending: str) -> Path:
+    return path.with_name(f"earlier_{path.stem}{ending}{path.suffix}")
+
+
 def tell_result(root: Path, made: list[str], plan: Plan, marks: Marks | None, report: Report) -> None:
     """The marking line and the counts. made: file names, the result first."""
     if marks is None:
@@ -98,7 +175,7 @@ def tell_result(root: Path, made: list[str], plan: Plan, marks: Marks | None, re
     seconds = float((plan.frames[-1].ticks + plan.frames[-1].duration) * plan.time_base)
     report.done(
         f"{' and '.join(made)} in {root}: {len(plan.frames)} frames, {seconds:.2f} s, "
-        f"{'with' if plan.sound else 'without'} sound.",
+        f"{'with' if plan.sound and plan.has_sound else 'without'} sound.",
         frames=len(plan.frames),
         seconds=round(seconds, 3),
         layers=len(marks.layers) if marks else 0,

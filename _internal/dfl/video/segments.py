@@ -6,6 +6,7 @@ where all that they refer to is decoded.
 """
 
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from dfl.base.errors import UserError
 from dfl.base.pictures import Picture
 from dfl.video.clip import MAX_PIXELS, Clip, kind_of, open_clip
 from dfl.video.demux import read_packets
+from dfl.video.interlacing import CONTEXT, deinterlaced
 from dfl.video.read import CodedFrame, Damage, PictureMaker, Warn, clip_stream, decode, decode_packets, is_cut
 
 SEGMENT_FRAMES = 48  # a part's fewest frames; opening a clip costs about as much as decoding ten
@@ -38,6 +40,7 @@ class Segment:
     end: int | None  # display time of the next part's first frame; None: the clip's end
     frames: int  # how many the file says that it has
     is_whole_clip: bool = False
+    before: tuple[int | None, int] = (None, 0)  # display and decoding time of the key frame of the part before
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,8 @@ def segments(clip: Clip) -> list[Segment]:
     made = [Segment(None, 0, None, len(shown), is_whole_clip=not cuts)]
     for cut, (first, last) in zip(cuts, pairwise(places[1:]), strict=True):
         made[-1] = replace(made[-1], end=cut.pts, frames=first - places[len(made) - 1])
-        made.append(Segment(cut.pts, min(cut.pts, cut.dts), None, last - first))
+        before = made[-1].start, made[-1].seek
+        made.append(Segment(cut.pts, min(cut.pts, cut.dts), None, last - first, before=before))
     return made
 
 
@@ -89,35 +93,60 @@ def read_segment(clip: Clip, segment: Segment, warn: Warn) -> Iterator[SegmentFr
     `warn` gets one sentence at the end when parts could not be decoded.
     """
     pictures = PictureMaker(clip)
+    for coded in decode_segment(clip, segment, warn):
+        yield SegmentFrame(coded.ticks, pictures.make(coded))
+
+
+def decode_segment(clip: Clip, segment: Segment, warn: Warn) -> Iterator[CodedFrame]:
+    """As read_segment, without making pictures; frames have no numbers."""
     if segment.is_whole_clip:
-        for coded in decode(clip, warn):
-            yield SegmentFrame(coded.ticks, pictures.make(coded))
+        yield from decode(clip, warn)
         return
     damage, ticks = Damage(), -(2**62)
-    for content in _frames_of(clip, segment, damage):
-        if content.width * content.height > MAX_PIXELS:
-            damage.count += 1
-            continue
-        ticks = max(content.pts - clip.start, ticks + 1)  # they rise, as those of decode do
-        damage.look_at(content, ticks)
-        yield SegmentFrame(ticks, pictures.make(CodedFrame(0, ticks, int(content.duration or 0), content)))
+    for coded in deinterlaced(_coded(clip, segment, damage), clip.fields):
+        if _is_inside(segment, clip, coded.ticks):
+            ticks = coded.ticks
+            yield coded
     if damage.count or damage.patched or (segment.end is None and is_cut(clip, ticks)):
         warn(f"{clip.path.name} is damaged or cut about {float(ticks * clip.time_base):.2f} s from its start.")
 
 
-def _frames_of(clip: Clip, segment: Segment, damage: Damage) -> Iterator[Any]:
-    """The decoded frames (av.VideoFrame) of a part."""
-    is_first = True
-    with _opened_at(clip, segment) as (stream, packets):
+def _is_inside(segment: Segment, clip: Clip, ticks: int) -> bool:
+    shown = ticks + clip.start
+    return (segment.start is None or shown >= segment.start) and (segment.end is None or shown < segment.end)
+
+
+def _coded(clip: Clip, segment: Segment, damage: Damage) -> Iterator[CodedFrame]:
+    """The frames of a part; where they are deinterlaced also some before and behind it, which these depend on."""
+    opened = segment
+    if clip.fields:
+        opened = replace(segment, start=segment.before[0], seek=segment.before[1])
+    ahead: deque[CodedFrame] = deque(maxlen=CONTEXT)
+    ticks, behind, is_first = -(2**62), 0, True
+    with _opened_at(clip, opened) as (stream, packets):
         for content in decode_packets(packets, stream, damage):
-            if content.pts is None or (segment.start is not None and content.pts < segment.start):
+            if content.pts is None or (opened.start is not None and content.pts < opened.start):
+                continue
+            if content.width * content.height > MAX_PIXELS:
+                damage.count += 1
+                continue
+            ticks = max(content.pts - clip.start, ticks + 1)  # they rise, as those of decode do
+            coded = CodedFrame(0, ticks, int(content.duration or 0), content)
+            if segment.start is not None and content.pts < segment.start:
+                ahead.append(coded)
                 continue
             if segment.end is not None and content.pts >= segment.end:
-                return
+                behind += 1
+                if not clip.fields or behind > CONTEXT:
+                    return
             if is_first and segment.start is not None:
                 damage.count = 0  # of leading pictures: the part before has them whole
             is_first = False
-            yield content
+            if not behind:
+                damage.look_at(content, ticks)
+            yield from ahead
+            ahead.clear()
+            yield coded
 
 
 @contextmanager

@@ -1,4 +1,5 @@
-"""What else a clip has, taken along into a video that is being written: sound, subtitles, chapters.
+"""What else a clip has, taken along into a video that is being written: sound, subtitles and their fonts, chapters,
+timecode, and of every track its language, title and flags.
 
 Nothing more: other tags may tell where, when, by whom and with what a clip was taken.
 """
@@ -12,9 +13,10 @@ from typing import Any, Self
 
 import av
 
-from dfl.video.clip import Reading, kind_of, open_clip, read_clip, start_ticks
+from dfl.video.clip import Clip, Reading, kind_of, open_clip, picture_streams, read_clip, start_ticks
 from dfl.video.code_sound import SoundCoder
 from dfl.video.demux import read_packets
+from dfl.video.timecode import timecode_after
 from dfl.video.timeline import SoundTimes, Timeline
 
 # What players of a container play. Sound of other kinds becomes AAC.
@@ -32,6 +34,22 @@ SUBTITLES = {
     ".mkv": {"subrip", "ass", "webvtt", "hdmv_pgs_subtitle", "dvd_subtitle"},
     ".avi": set[str](),
 }
+_TEXTS = ("mov_text", "subrip", "ass", "webvtt", "text")  # subtitles whose packets each hold one text with its length
+_Flag = av.stream.Disposition
+_SPOKEN_OF = {
+    "default": _Flag.default,
+    "forced": _Flag.forced,
+    "commentary": _Flag.comment,
+    "for the hard of hearing": _Flag.hearing_impaired,
+    "for the blind": _Flag.visual_impaired,
+    "dubbed": _Flag.dub,
+    "original language": _Flag.original,
+}
+_KEPT_FLAGS = {
+    ".mp4": {"default", "forced", "commentary", "for the hard of hearing", "for the blind", "dubbed"},
+    ".mov": {"default"},
+    ".avi": set[str](),
+}
 # A coder's lead-in lies before time 0. mp4 and mov hide it by an edit list; the others would start with it, and all
 # frames come later by it.
 _NO_LEAD_IN = (".mkv", ".avi")
@@ -41,8 +59,17 @@ LOSSLESS = {"flac", "alac", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", 
 _LATEST_IN_AVI = 0.015  # seconds
 _LONGEST_GAPS = {".avi": 0.015, ".mp4": 0.1, ".mov": 0.1}  # seconds, all together
 PACKET_SAMPLES = {"aac": 1024, "ac3": 1536, "mp2": 1152, "mp3": 1152}  # of kinds whose packets are all alike
-AAC_BITRATE = 192_000
-AAC_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
+_LONGEST_SUBTITLE = 15  # seconds
+AAC_BITRATE = 96_000  # a channel
+# What AAC takes, and what is taken for sound that only tells how many channels it has. 2.1 is what readers guess for
+# three: AAC would keep the lowest tones of the third one alone.
+# fmt: off
+AAC_LAYOUTS = (
+    "mono", "stereo", "3.0", "3.0(back)", "4.0", "quad", "quad(side)", "3.1", "4.1", "5.0", "5.0(side)", "5.1",
+    "5.1(side)", "6.0", "6.1", "7.0", "7.1", "7.1(wide)", "7.1(wide-side)", "hexagonal", "octagonal",
+)
+# fmt: on
+_USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 AAC_RATES = (44100, 48000)  # samples a second; others become 48000
 
 
@@ -66,13 +93,14 @@ class SoundCut:
 class SoundTrack:
     """Audio streams of a source container on their way into an output container, copied or coded as AAC.
 
-    Of a whole clip subtitles and chapters come along too, where the container takes them. Packets are taken in step
-    with the frames, so that memory stays bounded. `losses` says what could not be kept.
+    Subtitles, chapters and timecode come along too, where the container takes them. Packets are taken in step with the
+    frames, so that memory stays bounded. `losses` says what could not be kept.
     """
 
-    def __init__(self, source: Any, output: Any, suffix: str, cut: SoundCut, timeline: Timeline) -> None:
-        self._source, self._output, self._suffix, self._cut = source, output, suffix, cut
-        self._timeline = timeline
+    def __init__(self, source: Any, output: Any, suffix: str, cut: SoundCut, clip: Clip | None) -> None:
+        self._source, self._output, self._suffix, self._cut = source, output, suffix.lower(), cut
+        self._clip = clip
+        self._timeline = clip.timeline if clip else Timeline()
         self._name = cut.path.name if cut.path else ""
         self._streams: dict[int, Any] = {}  # index in the source -> stream of the output
         self._coders: dict[int, SoundCoder] = {}  # of those that are coded anew
@@ -88,11 +116,11 @@ class SoundTrack:
         """The sound of a clip, or a cut of it; without a clip, or without sound in it, a track that does nothing."""
         cut = cut if isinstance(cut, SoundCut) else SoundCut(cut)
         if cut.path is None:
-            yield cls(None, output, suffix, cut, Timeline())
+            yield cls(None, output, suffix, cut, None)
             return
-        timeline = read_clip(cut.path, cut.reading).timeline
         with open_clip(cut.path) as source:
-            yield cls(source, output, suffix, cut, timeline)
+            clip = read_clip(cut.path, cut.reading) if picture_streams(source) else None  # else it is sound alone
+            yield cls(source, output, suffix, cut, clip)
 
     def add_streams(self) -> None:
         """Add one stream to the output for each of the source. After the video stream, before the first packet."""
@@ -112,13 +140,22 @@ class SoundTrack:
                 self.losses.append(why)
             else:
                 rate = context.sample_rate if context.sample_rate in AAC_RATES else AAC_RATES[-1]
-                layout = AAC_LAYOUTS.get(context.channels, "stereo")
-                self._take(stream, self._output.add_stream("aac", rate=rate, layout=layout, bit_rate=AAC_BITRATE))
-                self._coders[stream.index] = SoundCoder(self._streams[stream.index])
-                self.losses.append(why)
-        if self._cut.is_whole:
-            self._add_subtitles()
-            self._add_chapters()
+                told = context.layout.name
+                layout = told if told in AAC_LAYOUTS else _USUAL_LAYOUTS.get(context.channels, "stereo")
+                coded = self._output.add_stream("aac", rate=rate, layout=layout)
+                coded.codec_context.bit_rate = AAC_BITRATE * max(2, coded.codec_context.channels)
+                self._take(stream, coded)
+                self._coders[stream.index] = SoundCoder(coded)
+                lost = (
+                    f" Of its {context.channels} channels {layout} is left."
+                    if layout != told and layout == "stereo"
+                    else ""
+                )
+                self.losses.append(why + lost)
+        self._add_subtitles()
+        self._add_chapters()
+        if self._clip:
+            self._add_timecode(self._clip)
         self._packets = self._demux()
         self._next = next(self._packets, None)
 
@@ -145,34 +182,63 @@ class SoundTrack:
         self._coders[stream.index] = SoundCoder(taken)
 
     def _take(self, stream: Any, taken: Any) -> None:
-        """Note where a stream goes, when it begins, and its language."""
+        """Note where a stream goes and when it begins; give it its language, title and flags."""
         self._streams[stream.index] = taken
         offset = start_ticks(self._source, stream.time_base)
         self._offsets[stream.index] = offset + round(self._cut.start / stream.time_base)
         if "language" in stream.metadata:
             taken.metadata["language"] = stream.metadata["language"]
+        title = stream.metadata.get("title") or stream.metadata.get("name", "")  # mp4 and mov: name
+        if title:
+            taken.metadata["title"] = title
+        taken.disposition = stream.disposition
+        is_alone = sum(other.type == stream.type for other in self._source.streams) == 1  # then it is the default
+        flags = [name for name, flag in _SPOKEN_OF.items() if stream.disposition & flag]
+        flags = [name for name in flags if name != "default" or not is_alone]
+        lost = [name for name in flags if name not in _KEPT_FLAGS.get(self._suffix, flags)]
+        if lost:
+            self.losses.append(
+                f"{self._suffix} keeps no such mark of a track of {self._name} ({stream.type}): {', '.join(lost)}."
+            )
 
     def _add_subtitles(self) -> None:
+        """Subtitles, and the fonts that they are written in."""
+        taken = 0
         for stream in self._source.streams.subtitles:
             kind = kind_of(stream) if stream.codec_context else "unknown"
-            if kind in SUBTITLES[self._suffix]:
+            known = SUBTITLES.get(self._suffix, {kind})
+            if kind in known or (self._cut.is_copied and stream.codec_context):
                 self._take(stream, self._output.add_stream_from_template(stream))
+                taken += 1
             else:
                 self.losses.append(
                     f"Subtitles of {self._name} ({kind}) were left out: {self._suffix} does not take them."
                 )
 
+        for font in self._source.streams.attachments if taken and self._suffix == ".mkv" else ():
+            self._output.add_attachment(font.name or "font", font.mimetype or "application/octet-stream", font.data)
+
+    def _add_timecode(self, clip: Clip) -> None:
+        """The timecode of the first frame."""
+        text = timecode_after(clip.timecode, clip.rate, round(self._cut.start * clip.rate))
+        if text and self._suffix in (".mp4", ".mov"):
+            self._output.streams.video[0].metadata["timecode"] = text
+        elif text and self._suffix == ".mkv":
+            self._output.metadata["timecode"] = text
+        elif clip.timecode:
+            self.losses.append(f"The timecode of {self._name} ({clip.timecode}) is not in {self._suffix}.")
+
     def _add_chapters(self) -> None:
-        """Their titles and times, counted from the clip's start."""
+        """Their titles and times, counted from the clip's start or that of the cut."""
         chapters = []
         for chapter in self._source.chapters() if self._suffix != ".avi" else ():
             begin = start_ticks(self._source, chapter["time_base"])
             title = {name: text for name, text in chapter["metadata"].items() if name == "title"}
-            span = {
-                name: round(self._timeline.moved((chapter[name] - begin) * chapter["time_base"]) / chapter["time_base"])
-                for name in ("start", "end")
-            }
-            chapters.append(chapter | span | {"metadata": title})
+            times = [self._timeline.moved((chapter[name] - begin) * chapter["time_base"]) for name in ("start", "end")]
+            last = times[1] if self._cut.end is None else min(times[1], self._cut.end)
+            start, end = (round(max(0, time - self._cut.start) / chapter["time_base"]) for time in (times[0], last))
+            if start < end:
+                chapters.append(chapter | {"start": start, "end": end, "metadata": title})
         if chapters:
             self._output.set_chapters(chapters)
 
@@ -249,9 +315,13 @@ class SoundTrack:
                 offset = self._offsets[packet.stream.index]
                 packet.dts -= offset
                 packet.pts = packet.dts if packet.pts is None else packet.pts - offset
+                if packet.stream.type == "subtitle" and self._is_cut_off(packet):
+                    continue
                 if self._cut.start and packet.pts < 0:
                     continue
                 if self._cut.end is not None and packet.dts * packet.time_base >= self._cut.end - self._cut.start:
+                    if packet.stream.type == "subtitle":
+                        continue
                     return
                 if self._suffix in _NO_LEAD_IN and packet.pts + (packet.duration or 0) <= 0:
                     continue
@@ -259,9 +329,22 @@ class SoundTrack:
         except av.FFmpegError:
             self.losses.append(f"The sound of {self._name} is damaged or cut; what could be read was kept.")
 
+    def _is_cut_off(self, packet: Any) -> bool:
+        """Shorten a subtitle to what of it is shown within the cut; whether nothing is left of it."""
+        length = packet.duration or 0
+        if self._cut.start and packet.pts < 0 < packet.pts + length and kind_of(packet.stream) in _TEXTS:
+            packet.duration = length + packet.pts
+            packet.pts = packet.dts = 0
+        if self._cut.end is not None and length:
+            left = int((self._cut.end - self._cut.start) / packet.time_base) - packet.pts
+            packet.duration = max(0, min(packet.duration, left))
+        return bool(length) and not packet.duration
+
     def _source_start(self) -> int:
-        """Where the wanted sound begins, in the container's own time (microseconds)."""
-        return int(self._source.start_time or 0) + int(self._cut.start * 1_000_000)
+        """Where to begin reading, in the container's own time (microseconds): a subtitle may have begun before."""
+        has_subtitles = any(stream.type == "subtitle" for stream in self._streams.values())
+        begin = max(Fraction(0), self._cut.start - has_subtitles * _LONGEST_SUBTITLE)
+        return int(self._source.start_time or 0) + int(begin * 1_000_000)
 
 
 def _unevenness(times: SoundTimes, suffix: str, cut: SoundCut) -> str:

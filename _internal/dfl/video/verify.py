@@ -1,8 +1,12 @@
 """The stage verify: how a file is marked as made, and whether the marks are whole."""
 
+from pathlib import Path
+
 from dfl.base.errors import UserError
 from dfl.base.report import Report
+from dfl.video.clip import need_file, open_clip
 from dfl.video.credentials import MISSING_EXTRA
+from dfl.video.file_kinds import ends_early, file_kind
 from dfl.video.marking import COMMENT, SOURCE_TYPE, read_marks
 from dfl.video.options import VerifyOptions
 from dfl.workspace import Workspace
@@ -18,16 +22,31 @@ _CREDENTIALS = {
 def run(workspace: Workspace, options: VerifyOptions, report: Report) -> None:
     """Tell which marks a file has; see `dfl verify --help`."""
     path = options.file
-    if not path.is_file():
-        raise UserError(f"{path} is not there.", "Name a video or picture, such as workspace/result.mp4.")
+    need_file(path, "Name a video or picture, such as workspace/result.mp4.")
     try:
-        marks = read_marks(path)
+        kind, is_cut, marks = file_kind(path), ends_early(path), read_marks(path)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}.", "Check that it may be read.") from error
+    if kind is None and not is_cut:
+        _need_video(path)
+    elif kind and not kind.is_picture:
+        raise UserError(f"{path} is {kind.text}, and no video or picture.", "Name a video or picture.")
+    if is_cut:
+        report.warn(f"{path.name} is not whole: its end is missing, and with it perhaps marks. Copy or make it again.")
     report.line(f"tag: {COMMENT if COMMENT in marks.tag else 'none'}")
     if marks.source_type == SOURCE_TYPE:
         report.line(f"XMP: {marks.source_type.rsplit('/', 1)[-1]}")
     else:
         report.line(f"XMP: {'another source type: ' + marks.source_type if marks.source_type else 'none'}")
     report.line(f"Content Credentials: {_CREDENTIALS[marks.credentials]}")
-    report.done(f"{path.name}: {marks.line()}", layers=len(marks.layers), credentials=marks.credentials)
+    name = f"{path.name} (not whole)" if is_cut else path.name
+    report.done(f"{name}: {marks.line()}", layers=len(marks.layers), credentials=marks.credentials)
+
+
+def _need_video(path: Path) -> None:
+    """Raise a UserError for what libav cannot open."""
+    try:
+        with open_clip(path):
+            pass
+    except UserError as error:
+        raise UserError(f"{path} is no video or picture that can be read.", "Copy or make it again.") from error

@@ -13,13 +13,14 @@ from typing import Any, Self
 
 import av
 import cv2
+import numpy as np
 
 from dfl.base.errors import UserError
 from dfl.base.files import mendable
 from dfl.base.pictures import Picture
 from dfl.video.clip import HDR_TRANSFERS
 from dfl.video.colours import MATRICES, Colours
-from dfl.video.encoders import Coding, quiet
+from dfl.video.encoders import X265_QUIET, Coding, quiet, takes_size
 from dfl.video.sound import SoundCut, SoundTrack
 
 _GBR = 0  # ITU-T H.273: RGB, no matrix
@@ -29,9 +30,12 @@ _AVI_LIMIT = 200  # megabits a second where none was asked for
 
 @dataclass(frozen=True)
 class Shown:
-    """A picture (H, W, 3) uint8 BGR or (H, W, 4) with alpha, and when it is shown, in ticks of the form's time base."""
+    """A picture and when it is shown, in ticks of the form's time base.
 
-    picture: Picture
+    picture: (H, W, 3) uint8 BGR or (H, W, 4) with alpha; or an av.VideoFrame that is coded as it is.
+    """
+
+    picture: Picture | Any
     ticks: int
     duration: int
 
@@ -48,15 +52,18 @@ class VideoForm:
     comment: str = ""  # goes into the container's tag `comment`
 
 
-def mask_form(form: VideoForm) -> VideoForm:
+def mask_form(form: VideoForm, size: tuple[int, int]) -> VideoForm:
     """How the mask beside a result is written: every value kept, of the result's size; as ProRes beside ProRes.
 
-    The values lie in the brightness alone, in full range: so they come back exactly.
+    The values lie in the brightness alone, in full range: so they come back exactly. size: height and width.
     """
     coding = form.coding
     if not coding.is_rgb and coding.codec != "prores_ks":
         chroma = "444" if "444" in coding.pixels else "422" if "422" in coding.pixels else "420"
         coding = Coding("libx264", f"yuv{chroma}p", {"qp": "0", "preset": "veryfast", "bf": "0"})
+        if not takes_size(coding, *size):  # then it lies beside a result of libx265
+            lossless = {"preset": "ultrafast", "bf": "0", "x265-params": f"{X265_QUIET}:lossless=1"}
+            coding = Coding("libx265", coding.pixels, lossless)
     is_full_range = not coding.is_rgb and coding.codec != "prores_ks"
     return replace(form, coding=coding, colours=Colours(is_full_range=is_full_range), comment="")
 
@@ -145,6 +152,19 @@ def even_size(picture: Picture, coding: Coding) -> Picture:
     return cv2.copyMakeBorder(picture, 0, below, 0, right, cv2.BORDER_REPLICATE)  # type: ignore[return-value]
 
 
+def fitted(picture: Picture, height: int, width: int) -> Picture:
+    """The picture scaled to fit into a size, its shape kept, centred on black."""
+    if picture.shape[:2] == (height, width):
+        return picture
+    scale = min(height / picture.shape[0], width / picture.shape[1])
+    size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
+    scaled = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    made: Picture = np.zeros((height, width, *picture.shape[2:]), np.uint8)
+    top, left = (height - size[1]) // 2, (width - size[0]) // 2
+    made[top : top + size[1], left : left + size[0]] = scaled
+    return made
+
+
 @contextmanager
 def opened_output(path: Path, comment: str) -> Iterator[Any]:
     """The output container. An mp4 gets its index in front, so that it starts to play while it is loaded."""
@@ -157,10 +177,11 @@ def opened_output(path: Path, comment: str) -> Iterator[Any]:
         yield output
 
 
-def _add_stream(output: Any, picture: Picture, form: VideoForm) -> Any:
+def _add_stream(output: Any, picture: Any, form: VideoForm) -> Any:
     """The video stream, its size, times and colour tags."""
     coding, colours = form.coding, form.colours
-    if colours.transfer in HDR_TRANSFERS:
+    is_frame = isinstance(picture, av.VideoFrame)
+    if colours.transfer in HDR_TRANSFERS and not is_frame:
         raise UserError("HDR cannot be written: frames have 8 bits.", "Take the frames of the clip out again.")
     options = dict(coding.options)
     if coding.codec == "libx264" and output.format.name == "avi" and "qp" not in options:
@@ -169,7 +190,8 @@ def _add_stream(output: Any, picture: Picture, form: VideoForm) -> Any:
         options["x264-params"] = f"nal-hrd=vbr:vbv-maxrate={2000 * megabits}:vbv-bufsize={4000 * megabits}"
     quiet()
     stream = output.add_stream(coding.codec, rate=form.rate, options=options)
-    stream.height, stream.width = even_size(picture, coding).shape[:2]
+    size = (picture.height, picture.width) if is_frame else even_size(picture, coding).shape[:2]
+    stream.height, stream.width = size
     context = stream.codec_context
     context.pix_fmt = coding.pixels
     if "hevc" in coding.codec or "265" in coding.codec:
@@ -195,6 +217,8 @@ class _FrameMaker:
 
     def make(self, shown: Shown) -> Any:
         """The frame with its time."""
+        if isinstance(shown.picture, av.VideoFrame):
+            return self._with_times(shown.picture, shown)
         picture = even_size(shown.picture, self._form.coding)
         pixels = "bgr24" if picture.shape[2] == 3 else "bgra"
         frame: Any = av.VideoFrame.from_ndarray(picture, format=pixels)
@@ -204,9 +228,13 @@ class _FrameMaker:
                 self._graph = self._make_graph(frame)
             self._graph.push(frame)
             frame = self._graph.pull()
-        frame.pts, frame.duration, frame.time_base = shown.ticks, shown.duration, self._form.time_base
         # ProRes takes its tags from here.
         frame.color_primaries, frame.color_trc = self._form.colours.primaries, self._form.colours.transfer
+        return self._with_times(frame, shown)
+
+    def _with_times(self, frame: Any, shown: Shown) -> Any:
+        frame.pts, frame.duration, frame.time_base = shown.ticks, shown.duration, self._form.time_base
+        frame.pict_type = 0  # else the encoder would take over the source's kinds of frames
         return frame
 
     def _make_graph(self, frame: Any) -> Any:

@@ -1,0 +1,236 @@
+"""Interlaced clips: each frame holds two moments, its odd and its even lines. Recognised, and made whole frames again.
+
+What a file says of itself is often wrong: whole frames called interlaced (DV and broadcast at 25 frames a second),
+interlaced ones coded anew as if they were not. So a sample of frames is measured, and the file's own word counts where
+nothing moves. The filter bwdif keeps the first moment of each frame: frames, their times and their
+numbers stay. Film that was brought to 30 frames a second by repeating fields (telecine) is put together again from
+the fields that belong together (filter fieldmatch); its repeated frames stay too.
+"""
+
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Literal
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from dfl.video.demux import read_packets
+
+if TYPE_CHECKING:
+    from dfl.video.read import CodedFrame
+
+# How a clip's frames are made whole: not at all, by their first field (top, bottom, or what each frame says), or as
+# film by matching fields.
+Fields = Literal["", "tff", "bff", "flagged", "film-tff", "film-bff"]
+Deinterlace = Literal["auto", "on", "off", "tff", "bff", "flagged", "film-tff", "film-bff"]
+CONTEXT = 3  # frames before and after one that its deinterlaced picture may depend on
+_PLACES, _SAMPLE = 4, 25  # of a clip: how many, and consecutive frames at each
+_MAX_HEIGHT, _MAX_RATE = 1152, 31  # no interlaced video is larger or faster
+_MIN_SIDE = 16  # pixels: what the filters take
+_COLUMNS = 180  # of a frame that are measured; all of them tell no more
+# Of a frame: combs of whole frames are 0.0003 of footage and 0.001 of test pictures, of interlaced ones from 0.002 on.
+_COMBED = 0.002
+_REPEATED = 3  # lines that changed so many times less than the others are those of the frame before
+
+
+class _Graph:
+    """One chain of libav's filters for frames of one form."""
+
+    def __init__(self, frame: Any, *filters: tuple[str, str]) -> None:
+        self._graph = av.filter.Graph()
+        source = self._graph.add_buffer(
+            width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
+        )
+        nodes = [self._graph.add(name, arguments) for name, arguments in filters]
+        self._graph.link_nodes(source, *nodes, self._graph.add("buffersink")).configure()
+
+    def push(self, frame: Any) -> Iterator[Any]:
+        """Give a frame, None at the end; what comes out."""
+        self._graph.push(frame)
+        while True:
+            try:
+                yield self._graph.pull()
+            except (av.BlockingIOError, av.EOFError):
+                return
+
+
+def fields_of(container: Any, stream: Any, first: Any, asked: Deinterlace, is_seekable: bool) -> Fields:
+    """How the frames of a stream are to be made whole; `asked` by the user, or as noted when frames were taken out.
+
+    container: opened for this alone. first: its first decoded frame.
+    """
+    if asked == "off":
+        return ""
+    if asked != "auto" and asked != "on":
+        return asked
+    is_flagged = bool(first.interlaced_frame)
+    if min(first.width, first.height) < _MIN_SIDE:
+        return ""
+    if asked == "auto" and not is_flagged and (first.height > _MAX_HEIGHT or (stream.average_rate or 0) > _MAX_RATE):
+        return ""
+    seen = _Seen()
+    for frames in _samples(container, stream, is_seekable):
+        seen.add(frames)
+    return seen.fields(is_flagged, asked == "on")
+
+
+class _Seen:
+    """What consecutive frames are, counted: `whole`, or with lines of two moments (`tff`, `bff`: which lines first)."""
+
+    def __init__(self) -> None:
+        self._kinds: Counter[str] = Counter()
+        # For each sample, of the upper and the lower lines: where in a cycle of five frames they are those before.
+        self._repeats: list[tuple[Counter[int], Counter[int]]] = []
+        self._count = 0
+        self._combs = 0.0
+
+    def add(self, frames: Iterable[Any]) -> None:
+        """Look at consecutive frames."""
+        before: NDArray[np.int16] | None = None
+        repeats: tuple[Counter[int], Counter[int]] = (Counter(), Counter())
+        for number, frame in enumerate(frames):
+            now = _columns(frame)
+            if before is not None and before.shape == now.shape:
+                self._kinds[_kind(now, before)] += 1
+                moved = [float(np.abs(now[line::2] - before[line::2]).mean()) for line in (0, 1)]
+                for line in (0, 1):
+                    repeats[line][number % 5] += moved[line] * _REPEATED < moved[1 - line]
+                self._count += 1
+                self._combs += _combs(now)
+            before = now
+        self._repeats.append(repeats)
+
+    def fields(self, is_flagged: bool, is_wanted: bool) -> Fields:
+        """What is to be done. is_flagged: the file calls itself interlaced. is_wanted: also where it is not sure."""
+        top, bottom, whole = (self._kinds[kind] for kind in ("tff", "bff", "whole"))
+        combed, other = max(top, bottom), min(top, bottom)
+        is_clear = combed >= 3 and combed >= 8 * other
+        if is_clear and self._is_film():
+            return "film-tff" if top > bottom else "film-bff"
+        # What the file says of itself counts where nothing moves, or where lines of two moments lie between each other.
+        is_told = is_flagged and (combed + whole < 8 or self._combs > _COMBED * self._count)
+        is_enough = combed * (25 if is_flagged else 6) >= combed + whole and (is_flagged or combed >= 6)
+        if (is_clear and is_enough) or is_told or is_wanted:
+            return ("tff" if top > bottom else "bff") if is_clear else "flagged"
+        return ""
+
+    def _is_film(self) -> bool:
+        """Whether lines are repeated as 24 frames become 30: once in five frames the upper, two later the lower ones,
+        or the other way round."""
+        told = sum(sum(upper.values()) + sum(lower.values()) for upper, lower in self._repeats)
+        steady = 0
+        for upper, lower in self._repeats:
+            pairs = [(upper[place], lower[(place + step) % 5]) for place in range(5) for step in (2, 3)]
+            steady += max(sum(pair) if min(pair) else 0 for pair in pairs)
+        return steady >= 4 and steady * 20 >= self._count and steady * 5 >= 3 * told
+
+
+def _columns(frame: Any) -> NDArray[np.int16]:
+    """The brightness of some columns of a frame, an even number of lines."""
+    grey = frame.reformat(format="gray").to_ndarray()[: frame.height // 2 * 2, :: max(1, frame.width // _COLUMNS)]
+    found: NDArray[np.int16] = grey.astype(np.int16)
+    return found
+
+
+def _kind(now: NDArray[np.int16], before: NDArray[np.int16]) -> str:
+    """What a frame is, by how well its lines fit between each other, and between those of the frame before it.
+
+    In a whole frame they fit each other best. Where the upper lines come first, these are one moment from the lower
+    ones of their own frame and of the frame before, and the lower ones three moments from the upper ones before.
+    """
+    upper, lower = now[::2], now[1::2]
+    own = _misfit(upper, lower)
+    upper_first, lower_first = _misfit(upper, before[1::2]), _misfit(before[::2], lower)
+    least, most = min(upper_first, lower_first), max(upper_first, lower_first)
+    if least > 1.3 * own:
+        return "whole"
+    if most > 1.1 * least and own > 0.95 * least:
+        return "tff" if upper_first < lower_first else "bff"
+    return "unclear"
+
+
+def _combs(now: NDArray[np.int16]) -> float:
+    """The share of a frame where lines differ much from those beside them and little from the next but one."""
+    upper, lower = now[::2], now[1::2]
+    below = np.abs(2 * lower[:-1] - upper[:-1] - upper[1:])
+    above = np.abs(2 * upper[1:] - lower[:-1] - lower[1:])
+    is_even = (4 * np.abs(upper[:-1] - upper[1:]) < below) & (4 * np.abs(lower[:-1] - lower[1:]) < above)
+    return float((is_even & (below > 60) & (above > 60)).mean())
+
+
+def _misfit(upper: NDArray[np.int16], lower: NDArray[np.int16]) -> float:
+    """How far lines are from the mean of those above and below them."""
+    below = np.abs(2 * lower[:-1] - upper[:-1] - upper[1:]).mean()
+    return float(below + np.abs(2 * upper[1:] - lower[:-1] - lower[1:]).mean())
+
+
+def _samples(container: Any, stream: Any, is_seekable: bool) -> Iterator[Iterator[Any]]:
+    """Some consecutive frames at several places of a clip, or from its start where it is short or cannot be sought."""
+    start, length = int(container.start_time or 0), int(container.duration or 0)
+    if not is_seekable or length * (stream.average_rate or 25) < 3 * _PLACES * _SAMPLE * 1_000_000:
+        yield islice(_frames(container, stream), _PLACES * _SAMPLE)
+        return
+    for place in range(_PLACES):
+        try:
+            container.seek(start + length * place // _PLACES)
+        except av.FFmpegError:
+            return
+        yield islice(_frames(container, stream), _SAMPLE)
+
+
+def _frames(container: Any, stream: Any) -> Iterator[Any]:
+    """Decoded frames from here on; damaged parts are left out."""
+    packets = read_packets(container, stream)
+    while True:
+        try:
+            packet = next(packets, None)
+            if packet is None:
+                return
+            yield from packet.decode()
+        except av.EOFError:
+            return
+        except av.FFmpegError:
+            continue
+
+
+def deinterlaced(frames: Iterator["CodedFrame"], fields: Fields) -> Iterator["CodedFrame"]:
+    """The same frames at the same times, made whole; as they are where `fields` is empty."""
+    if not fields:
+        yield from frames
+        return
+    graph: _Graph | None = None
+    form: tuple[Any, ...] = ()
+    waiting: deque[CodedFrame] = deque()
+
+    def made(contents: Iterator[Any]) -> Iterator["CodedFrame"]:
+        for content in contents:
+            yield replace(waiting.popleft(), content=content)
+
+    for number, frame in enumerate(frames):
+        content = frame.content
+        now = (content.width, content.height, content.format.name)
+        if graph and now != form:
+            yield from made(graph.push(None))
+            graph = None
+        content.pts = number  # what the filters pair by; `frame` keeps its time
+        graph, form = graph or _Graph(content, *_FILTERS[fields]), now
+        waiting.append(frame)
+        yield from made(graph.push(content))
+    if graph:
+        yield from made(graph.push(None))
+
+
+def _bwdif(parity: str, which: str = "all") -> tuple[str, str]:
+    return "bwdif", f"mode=send_frame:parity={parity}:deint={which}"
+
+
+_FILTERS: dict[str, tuple[tuple[str, str], ...]] = {
+    "tff": (_bwdif("tff"),),
+    "bff": (_bwdif("bff"),),
+    "flagged": (_bwdif("auto"),),
+    "film-tff": (("fieldmatch", "order=tff:combmatch=full"), _bwdif("tff", "interlaced")),
+    "film-bff": (("fieldmatch", "order=bff:combmatch=full"), _bwdif("bff", "interlaced")),
+}
