@@ -17,7 +17,7 @@ class ImportOptions(Options):
         argument=True,
     )
     name: str | None = option(None, "Name of the model there; the newest if not given.")
-    model: Literal["SAEHD", "AMP", "XSeg", "Quick96"] | None = option(
+    model: Literal["SAEHD", "AMP", "Quick96", "XSeg"] | None = option(
         None, "Its class, if several models have that name."
     )
     new_name: str | None = option(None, "Name of the model here; the same if not given.")
