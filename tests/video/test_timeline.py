@@ -6,6 +6,7 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -197,6 +198,25 @@ def test_a_damaged_time_moves_nothing_else(parts: Path, tmp_path: Path) -> None:
     assert clip.timeline.joins == ()
     assert all(later > earlier for earlier, later in pairwise(times))
     assert abs(sound_times(clip)[-1][1] - 2) < 0.1
+
+
+def test_a_damaged_time_beside_a_hole_moves_no_sound(parts: Path, tmp_path: Path) -> None:
+    """Damage in an mkv: half a second is lost, and the picture before it says that it is half a minute later."""
+    whole, path = make_numbered(tmp_path / "whole.mkv", 100), tmp_path / "damaged.mkv"
+    with av.open(str(whole)) as source, av.open(str(path), "w") as target:
+        streams = {stream.index: target.add_stream_from_template(stream) for stream in source.streams}
+        for packet in source.demux():
+            if packet.dts is None or 1.5 < packet.pts * packet.time_base < 2.9:
+                continue
+            if packet.stream.type == "video" and 1.4 < packet.pts * packet.time_base < 1.45:
+                packet.pts += round(30 / packet.time_base)
+            packet.stream = streams[packet.stream.index]
+            target.mux(packet)
+    clip, _, times, _ = read(path)
+    assert abs(float(times[-1]) - 3.96) < 0.03
+    assert clip.rate == 25
+    before, after = sound_times(read_clip(whole)), sound_times(clip)
+    assert abs(after[-1][1] - before[-1][1]) < 0.025
 
 
 def test_plain_clips_are_handed_through(parts: Path) -> None:

@@ -196,7 +196,7 @@ def _read_clip(path: Path, reading: Reading, stamp: tuple[int, int]) -> Clip:
             height=height,
             pixel_aspect=1 / aspect if turn.is_swapped else aspect,
             turn=turn,
-            rate=_rate(stream, None if is_plain else timeline.packets / seconds),
+            rate=_rate(stream, None if is_plain else (timeline.packets + timeline.missing) / seconds),
             time_base=time_base,
             start=start_ticks(container, time_base),
             # What a header or the last time tells counts for a file that is one recording.

@@ -14,7 +14,8 @@ from dfl.video.timeline import NO_TIME
 PAUSE_SECONDS = 10.0  # a gap from here on in which nothing sounds is a pause of the recorder, as ffmpeg takes it
 GAP_SECONDS = 1.0  # shorter ones are part of a clip with frames of different lengths
 _NEAR_PACKETS = 24  # in which a picture may be stored later than it is shown
-_MOST_STRAYS = 3  # packets with damaged times between good ones
+_MOST_STRAYS = 3  # packets with damaged times among good ones
+_AROUND = 4  # packets on each side by which a time is judged
 KEY, SHOWN, BAD = 1, 2, 4
 
 
@@ -62,7 +63,6 @@ class PictureRun:
     move: int = 0  # added to its times
     is_gap: bool = False  # it begins after a gap, not at a join
     is_closed: bool = False
-    is_stray: bool = False  # a few packets with damaged times
     is_left_over: bool = False  # the end of another run, which comes too late
 
 
@@ -78,6 +78,36 @@ def usual_step(table: PacketTable) -> int:
 
 def least_gap(table: PacketTable, step: int) -> int:
     return max(round(GAP_SECONDS / table.time_base), 20 * step)
+
+
+def straighten(table: PacketTable, step: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Give the few packets among good ones whose times are damaged the times that their neighbours leave free.
+
+    A time is damaged when it is far from those of the packets around it and, of all that are near in the file, at most
+    a few are like it. Changes the table; returns the ticks by which each packet's display and decoding time changed.
+    """
+    pts, dts = np.frombuffer(table.pts, np.int64), np.frombuffer(table.dts, np.int64)
+    old_pts, old_dts = pts.copy(), dts.copy()
+    if len(pts) > 2 * _AROUND and (pts != NO_TIME).all():
+        least = least_gap(table, step)
+        windows = np.lib.stride_tricks.sliding_window_view(old_pts, 2 * _AROUND + 1)
+        middles = np.sort(windows, axis=1)[:, _AROUND]
+        for place in (np.flatnonzero(np.abs(old_pts[_AROUND:-_AROUND] - middles) > least) + _AROUND).tolist():
+            near = slice(max(0, place - _NEAR_PACKETS), place + _NEAR_PACKETS)
+            if (np.abs(old_pts[near] - old_pts[place]) <= least).sum() > _MOST_STRAYS:
+                continue
+            earlier = int(np.sort(pts[place - _AROUND : place])[_AROUND // 2])
+            pts[place] = _free_time(np.delete(pts[near], place - near.start), earlier, step)
+            if dts[place] != NO_TIME and abs(dts[place] - earlier) > least:
+                dts[place] = dts[place - 1]
+    return pts - old_pts, dts - old_dts
+
+
+def _free_time(times: NDArray[np.int64], wanted: int, step: int) -> int:
+    """The time next to the wanted one at which a picture is missing; the wanted one where none is."""
+    times = np.sort(times)
+    free = times[:-1][np.diff(times) > 1.5 * step] + step
+    return int(free[np.abs(free - wanted).argmin()]) if len(free) else wanted
 
 
 def runs_of(table: PacketTable, step: int) -> list[PictureRun]:
@@ -98,7 +128,7 @@ def runs_of(table: PacketTable, step: int) -> list[PictureRun]:
         # Some files tell display times as decoding times: these step back at every picture that is stored early.
         is_key = bool(table.flags[place] & KEY)
         is_back = is_key and (NO_TIME < dts < latest or pts < run.high)
-        is_back = is_back or (NO_TIME < dts < latest and pts < run.high - least)
+        is_back = is_back or ((dts == NO_TIME or dts < latest) and pts < run.high - least)
         if is_back or pts - run.high > least:
             low = _low_after(table, place)
             if is_back and run.high - low >= (0 if dts < latest else nearly_nothing):
@@ -108,7 +138,6 @@ def runs_of(table: PacketTable, step: int) -> list[PictureRun]:
         runs[-1].high = max(runs[-1].high, pts)
         runs[0].low = min(runs[0].low, pts) if len(runs) == 1 else runs[0].low
         latest = dts if dts != NO_TIME else latest
-    _find_strays(runs, round(PAUSE_SECONDS / table.time_base))
     return runs if len(runs) <= 3 + len(table.pts) // 10 else whole
 
 
@@ -118,14 +147,6 @@ def _low_after(table: PacketTable, place: int) -> int:
     while end < min(place + _NEAR_PACKETS, len(table.pts)) and table.dts[end] > table.dts[end - 1]:
         end += 1
     return min(ticks for ticks in table.pts[place:end] if ticks != NO_TIME)
-
-
-def _find_strays(runs: list[PictureRun], reach: int) -> None:
-    """Mark runs of a few packets between two that belong together: their times are damaged."""
-    for before, run, following in zip(runs, runs[1:], runs[2:], strict=False):
-        is_short = following.first - run.first <= _MOST_STRAYS
-        if is_short and not before.is_stray and 0 < following.low - before.high <= reach:
-            run.is_stray, following.is_gap = True, True
 
 
 def parted_at_gaps(table: PacketTable, runs: list[PictureRun], step: int) -> tuple[list[PictureRun], NDArray[np.int64]]:

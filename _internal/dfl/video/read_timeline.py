@@ -17,6 +17,7 @@ from dfl.video.picture_runs import (
     least_gap,
     parted_at_gaps,
     runs_of,
+    straighten,
     usual_step,
 )
 from dfl.video.sound_form import HEADED, sound_form
@@ -73,6 +74,7 @@ class _Finder:
         self._sounds = [table for table in others if table.index in sounds]
         self._sounding = [_sounding(table) for table in self._sounds]
         self._step = usual_step(pictures)
+        self._straightened, self._decoding_straightened = straighten(pictures, self._step)
         runs = runs_of(pictures, self._step)
         self._runs, self._run_of = parted_at_gaps(pictures, runs, self._step)
 
@@ -82,9 +84,10 @@ class _Finder:
         joins, gaps = self._place_runs()
         moves = np.array([run.move for run in runs], np.int64)
         late = np.flatnonzero(np.array([run.is_left_over for run in runs])[self._run_of])
-        decoding = _steps(moves[self._decoding_runs()])
+        decoding = _steps(moves[self._decoding_runs()] + self._decoding_straightened)
         longest = least_gap(table, step)
-        mends = {table.index: Mend(_steps(moves[self._run_of]), frozenset(late.tolist()), decoding, longest, step)}
+        shown_moves = _steps(moves[self._run_of] + self._straightened)
+        mends = {table.index: Mend(shown_moves, frozenset(late.tolist()), decoding, longest, step)}
         sounds = []
         for other in self._others:
             walk = SoundWalk(other, table, runs, step, other in self._sounds)
@@ -140,7 +143,7 @@ class _Finder:
         for run in self._runs[1:]:
             end = before.high + step  # in the file's time
             at = table.seconds(end + before.move) - self._start
-            if run.is_stray or not run.is_gap:
+            if not run.is_gap:
                 run.move = before.move + end - run.low
             else:
                 length = table.seconds(run.low - end)
@@ -149,7 +152,7 @@ class _Finder:
                 run.move = before.move + (end - run.low if run.is_closed else 0)
                 if run.low - end > least_gap(table, step):
                     gaps.append(Gap(at, length, run.is_closed, has_sound))
-            if not run.is_stray and not run.is_left_over:
+            if not run.is_left_over:
                 joins += [] if run.is_gap else [Join(at)]
                 before = run
         return joins, gaps

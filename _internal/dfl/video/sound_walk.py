@@ -184,7 +184,7 @@ def _moved_alike(runs: list[PictureRun]) -> list[PictureRun]:
     """The runs, those made one that follow each other and are moved by the same."""
     joined = [replace(runs[0])]
     for run in runs[1:]:
-        if run.is_gap and run.move == joined[-1].move and not run.is_stray:
+        if run.is_gap and run.move == joined[-1].move:
             joined[-1].high = run.high
         else:
             joined.append(replace(run))
