@@ -161,6 +161,24 @@ def test_a_jpeg_that_an_editor_saved_as_png_is_known(
     assert _same(_faces(folder)["a.png"], written["a.jpg"])
 
 
+def test_a_face_with_short_numbers_that_was_saved_as_png_is_not_told_as_failed(
+    workspace: Workspace, folder: Path, written: dict[str, FaceMetadata], capsys: pytest.CaptureFixture[str]
+) -> None:
+    face = written["a.jpg"]
+    assert face.image_to_face_mat is not None
+    short = replace(
+        face, source_rect=face.source_rect.astype(np.int32), image_to_face_mat=face.image_to_face_mat.astype(np.float32)
+    )
+    (folder / "a.jpg").write_bytes(with_metadata((folder / "a.jpg").read_bytes(), short))
+    save(workspace, SAVE, Report())
+    write_picture(folder / "a.png", read_picture(folder / "a.jpg"))
+    (folder / "a.jpg").unlink()
+    capsys.readouterr()
+    restore(workspace, RESTORE, Report())
+    assert "1 pictures have their face data back." in capsys.readouterr().out
+    assert not (folder / META_DAT).exists()
+
+
 def test_what_is_no_saved_face_stays_and_meta_dat_too(
     workspace: Workspace, folder: Path, written: dict[str, FaceMetadata], capsys: pytest.CaptureFixture[str]
 ) -> None:

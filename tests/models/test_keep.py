@@ -107,6 +107,12 @@ def test_every_class_goes_to_the_trash(tmp_path, class_name):
     assert list_models(tmp_path / "model") == []
 
 
+def test_a_refused_delete_leaves_no_empty_trash(tmp_path):
+    with hold_model(save(tmp_path / "model", "one"), "train"), pytest.raises(UserError, match="in use"):
+        trash_model(tmp_path / "model", "one", "SAEHD", tmp_path / "model_trash")
+    assert not (tmp_path / "model_trash").exists()
+
+
 def test_a_start_that_came_to_nothing_blocks_no_name(tmp_path):
     save(tmp_path, "one")
     for litter in ((), ("training.lock",), ("training.lock", "training.lock.json", "history.csv")):

@@ -39,7 +39,17 @@ def test_it_tells_what_is_there(workspace: Workspace, capsys: pytest.CaptureFixt
     assert f"numpy {packages.installed('numpy')}" in said
     assert "libx264" in said
     assert "could not be looked at" not in said
-    assert "Nothing is wrong." in said
+
+
+def test_a_damaged_clip_is_not_followed_by_nothing_is_wrong(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (workspace.root / "data_src.mp4").write_bytes(b"")
+    run(workspace, DoctorOptions(), Report())
+    said = capsys.readouterr().out
+    assert "Clips: Copy or download it again" in said
+    assert "Nothing is wrong" not in said
+    assert "dfl can work; see the lines under `Advice`." in said
 
 
 def test_what_must_be_mended_ends_with_exit_code_2(tmp_path: Path) -> None:

@@ -60,3 +60,13 @@ def test_stages_that_run_are_told(workspace: Workspace) -> None:
         (finding,) = kept(workspace)
     assert isinstance(finding, Finding)
     assert finding.text.startswith("sort dst (process ")
+
+
+def test_a_stage_that_holds_folders_twice_is_told_once(workspace: Workspace) -> None:
+    running = workspace.running
+    with (
+        hold_folders(running, "train", ("model",), (), print),
+        hold_folders(running, "train", ("data_dst/aligned",), (), print),
+    ):
+        (finding,) = kept(workspace)
+    assert finding.text.startswith("train (process ")

@@ -306,6 +306,18 @@ def test_exit_codes_of_the_command(workspace: Workspace, make_clip: ClipMaker, i
         assert last["counts"] == {"frames": 25, "written": 25}
 
 
+def test_a_refusal_because_of_a_users_picture_has_deleted_no_frame(
+    workspace: Workspace, make_clip: ClipMaker, report: Recorder
+) -> None:
+    put(workspace, "dst", make_clip("plain.mp4"))
+    extract(workspace, report)
+    (workspace.frames("dst") / "holiday.png").write_bytes(b"of the user")
+    before = content(workspace.frames("dst"))
+    with pytest.raises(UserError, match="no frames of a clip, such as holiday"):
+        extract(workspace, report, format="jpg", fps=5)
+    assert content(workspace.frames("dst")) == before
+
+
 def test_frames_that_somebody_painted_in_are_not_deleted(
     workspace: Workspace, make_clip: ClipMaker, report: Recorder
 ) -> None:

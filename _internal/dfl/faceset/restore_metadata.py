@@ -130,7 +130,11 @@ def _is_same_face(one: FaceMetadata, other: FaceMetadata) -> bool:
 
 
 def _pickled(metadata: FaceMetadata) -> bytes:
-    return pickle_writer.dumps(metadata_to_dict(metadata))
+    """For comparing: numbers in their widest form, for faceset.json does not tell 32 from 64 bits."""
+    rect, matrix = metadata.source_rect.astype(np.int64), metadata.image_to_face_mat
+    if matrix is not None:
+        matrix = matrix.astype(np.float64)
+    return pickle_writer.dumps(metadata_to_dict(replace(metadata, source_rect=rect, image_to_face_mat=matrix)))
 
 
 def _recognise(

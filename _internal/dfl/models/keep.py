@@ -140,7 +140,6 @@ def _remove_leftovers(folder: Path) -> None:
 def trash_model(models: Path, name: str, class_name: str, trash: Path) -> Path:
     """Move a model with its backups and history into the trash folder; nothing is deleted. Returns where it is."""
     folder = model_folder(models, name, class_name)
-    trash.mkdir(parents=True, exist_ok=True)
     target = next(place for place in _free_names(trash / folder.name) if not place.exists())
     return _move(folder, target)
 
@@ -160,6 +159,7 @@ def _move(folder: Path, target: Path) -> Path:
     with hold_model(folder, "models"):
         pass  # released before the move: Windows does not move a folder with an open file in it
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         return move(folder, target)
     except OSError as error:
         raise mendable(error, target) from error

@@ -40,7 +40,8 @@ def run(workspace: Workspace, options: DoctorOptions, report: Report) -> None:
     if wrong:
         things = "1 thing" if wrong == 1 else f"{wrong} things"
         raise UserError(f"{things} must be mended before dfl can do its work.", "See the lines under `To mend`.")
-    report.done("Nothing is wrong.", advice=sum(bool(finding.todo) for finding in findings))
+    advice = sum(bool(finding.todo) for finding in findings)
+    report.done("dfl can work; see the lines under `Advice`." if advice else "Nothing is wrong.", advice=advice)
 
 
 def run_alone() -> int:

@@ -66,5 +66,6 @@ def _models(models: Path) -> Iterator[Finding]:
 def _running(folder: Path) -> Iterator[Finding]:
     from dfl.base.locks import running
 
-    for holder in running(folder):
+    # Training takes its folders in two steps, and holds a lock for each.
+    for holder in {(one.host, one.pid): one for one in running(folder)}.values():
         yield Finding("Running", str(holder))

@@ -168,22 +168,23 @@ def _prepare_folder(workspace: Workspace, side: Side, source: Source, clip: Clip
         return set()
     if earlier.gives_same_frames(source) and is_sure:
         return {path.name for path in pictures if _is_whole(path, source.picture_format)}
+    frames = _frames(folder, earlier)
+    left = sorted({*pictures} - {*frames})
+    if left:  # before anything is removed
+        raise UserError(
+            f"{folder} also holds {len(left)} pictures that are no frames of a clip, such as {left[0].name}.",
+            "Move them to another folder and start again.",
+        )
     why = "with other options" if earlier.is_from(source) else f"from another clip ({earlier.name})"
     report.warn(f"The frames in {folder} were taken {why}: they are taken again.")
     for later, what in ((workspace.aligned(side), "faces"), (workspace.merged, "merged frames")):
         if list_pictures(later) and (side == "dst" or what == "faces"):
             report.warn(f"{later} still holds {what} of the old frames: move them away or make them again.")
-    _set_aside(_changed_since(workspace.clip_facts(side), _frames(folder, earlier)), report)
+    _set_aside(_changed_since(workspace.clip_facts(side), frames), report)
     workspace.clip_facts(side).unlink(missing_ok=True)
-    for path in _frames(folder, earlier):
-        path.unlink()
+    for path in frames:
+        path.unlink(missing_ok=True)
     _unfinished(workspace, side).unlink(missing_ok=True)
-    left = list_pictures(folder)
-    if left:
-        raise UserError(
-            f"{folder} also holds {len(left)} pictures that are no frames of a clip, such as {left[0].name}.",
-            "Move them to another folder and start again.",
-        )
     return set()
 
 
