@@ -227,7 +227,7 @@ STAGES = (
         "dfl.faceset.keep_options:SaveMetadataOptions",
         "dfl.faceset.save_metadata:run",
         has_sides=True,
-        writes=("data_{side}/aligned",),
+        reads=("data_{side}/aligned",),  # what it writes beside the faces is whole at any moment
     ),
     Stage(
         "restore-metadata",

@@ -161,8 +161,8 @@ def test_another_clip_replaces_the_frames_and_no_more(
 ) -> None:
     put(workspace, "dst", make_clip("plain.mp4"))
     extract(workspace, report)
-    kept = [workspace.aligned("dst") / "00001_0.jpg", workspace.merged / "00001.png"]
-    for path in kept:
+    kept, merged = workspace.aligned("dst") / "00001_0.jpg", workspace.merged / "00001.png"
+    for path in (kept, merged):
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"of the user")
     short = make_clip("short.mp4", "-pix_fmt", "yuv420p", size="96x80", seconds=0.4)
@@ -173,8 +173,25 @@ def test_another_clip_replaces_the_frames_and_no_more(
     assert read_picture(paths[0]).shape == (80, 96, 3)
     assert "another clip (data_dst.mp4)" in report.warnings[0]
     assert "faces of the old frames" in report.warnings[1]
-    assert "merged frames of the old frames" in report.warnings[2]
-    assert all(path.read_bytes() == b"of the user" for path in kept)
+    assert "merged of the old frames" in report.warnings[2]
+    assert kept.read_bytes() == b"of the user"
+
+
+def test_merged_frames_of_another_clip_do_not_become_the_result(
+    workspace: Workspace, make_clip: ClipMaker, report: Recorder
+) -> None:
+    put(workspace, "dst", make_clip("plain.mp4"))
+    extract(workspace, report)
+    workspace.merged.mkdir()
+    (workspace.merged / "00001.png").write_bytes(b"of the old clip")
+    extract(workspace, report, format="jpg")  # the same frames
+    assert (workspace.merged / "00001.png").is_file()
+    put(workspace, "dst", make_clip("short.mp4", "-pix_fmt", "yuv420p", size="96x80", seconds=0.4))
+    extract(workspace, report)
+    assert not workspace.merged.exists()
+    aside = workspace.frames("dst") / "merged_before_1" / "merged" / "00001.png"
+    assert aside.read_bytes() == b"of the old clip"
+    assert str(aside.parents[1]) in report.warnings[-1]
 
 
 def test_other_options_replace_the_frames(workspace: Workspace, make_clip: ClipMaker, report: Recorder) -> None:

@@ -18,8 +18,11 @@ from dfl.base.errors import UserError
 from dfl.base.files import (
     free_path,
     list_pictures,
+    mendable,
+    move,
     move_into,
     need_space,
+    place_of,
     read_json,
     remove_parts,
     write_bytes,
@@ -177,9 +180,13 @@ def _prepare_folder(workspace: Workspace, side: Side, source: Source, clip: Clip
         )
     why = "with other options" if earlier.is_from(source) else f"from another clip ({earlier.name})"
     report.warn(f"The frames in {folder} were taken {why}: they are taken again.")
-    for later, what in ((workspace.aligned(side), "faces"), (workspace.merged, "merged frames")):
-        if list_pictures(later) and (side == "dst" or what == "faces"):
-            report.warn(f"{later} still holds {what} of the old frames: move them away or make them again.")
+    if list_pictures(workspace.aligned(side)):
+        report.warn(
+            f"{workspace.aligned(side)} still holds faces of the old frames: move them away or make them again."
+        )
+    in_this_format = earlier.model_copy(update={"picture_format": source.picture_format})
+    if side == "dst" and not in_this_format.gives_same_frames(source):
+        _set_merged_aside(workspace, report)
     _set_aside(_changed_since(workspace.clip_facts(side), frames), report)
     workspace.clip_facts(side).unlink(missing_ok=True)
     for path in frames:
@@ -244,6 +251,21 @@ def _set_aside(frames: list[Path], report: Report) -> None:
         for path in frames:
             move_into(aside, path)
         report.warn(f"{len(frames)} frames that were changed or added by somebody are in {aside} now.")
+
+
+def _set_merged_aside(workspace: Workspace, report: Report) -> None:
+    """Move what was merged of the old frames away: make-video would show it with times and sound of the new ones."""
+    folders = [folder for folder in (workspace.merged, workspace.merged_mask) if list_pictures(folder)]
+    if not folders:
+        return
+    aside = free_path(workspace.merged)
+    try:
+        aside.mkdir()
+        for folder in folders:
+            move(folder, aside / folder.name)
+    except OSError as error:
+        raise mendable(error, place_of(error, aside)) from error
+    report.warn(f"What was merged of the old frames is in {aside} now.")
 
 
 def _extract(
