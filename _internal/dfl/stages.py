@@ -145,14 +145,14 @@ STAGES = (
         "dfl.merging.options:MergeOptions",
         "dfl.merging.merge:run",
         reads=("data_dst", "data_dst/aligned", "model"),
-        writes=("data_dst/merged", "result"),
+        writes=("data_dst/merged", "data_dst/merged_mask", "result"),
     ),
     Stage(
         "make-video",
         "Make result and result_mask from the merged frames, with data_dst's times and sound.",
         "dfl.video.options:MakeVideoOptions",
         "dfl.video.make_video:run",
-        reads=("data_dst", "data_dst/merged"),
+        reads=("data_dst", "data_dst/merged", "data_dst/merged_mask"),
         writes=("result",),
     ),
     Stage(
