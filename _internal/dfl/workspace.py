@@ -150,6 +150,13 @@ class Workspace:
                 f"No {name} video in {self.root}, but a picture: {others[0].name}.",
                 f"Pictures that are to be the frames go into {self.frames(side)}; convert an animated one to mp4.",
             )
+        likely = (self.root / f"{name}{kind}" for kind in VIDEO_SUFFIXES)
+        folder = next((path for path in likely if path.is_dir()), None)
+        if folder:
+            raise UserError(
+                f"No {name} video in {self.root}: {folder.name} is a folder.",
+                "Move the video out of it, or give that folder another name.",
+            )
         beside = f" ({others[0].name} is sound)" if others else ""
         raise UserError(f"No {name} video in {self.root}{beside}.", self._advice(side))
 
