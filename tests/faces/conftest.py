@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dfl.base.pictures import Picture, read_picture
+from dfl.demo.people import HOPPER
 from dfl.faces import weights
 
 DATA = Path(__file__).resolve().parents[1] / "data"
@@ -26,23 +27,19 @@ def landmarks(alignment: dict[str, Any]) -> NDArray[np.float64]:
     return np.array(alignment["sets"][0]["landmarks"])
 
 
-def _package_picture(package: str, name: str) -> Picture:
-    spec = importlib.util.find_spec(package)
-    assert spec
-    assert spec.submodule_search_locations
-    return read_picture(Path(spec.submodule_search_locations[0]) / name)
-
-
 @pytest.fixture(scope="session")
 def astronaut() -> Picture:
     """A woman's face, 90 pixels wide, in a picture of 512 x 512."""
-    return _package_picture("skimage", "data/astronaut.png")
+    spec = importlib.util.find_spec("skimage")
+    assert spec
+    assert spec.submodule_search_locations
+    return read_picture(Path(spec.submodule_search_locations[0]) / "data/astronaut.png")
 
 
 @pytest.fixture(scope="session")
 def officer() -> Picture:
     """A woman's face with glasses, 185 pixels wide, in a picture of 512 x 600."""
-    return _package_picture("matplotlib", "mpl-data/sample_data/grace_hopper.jpg")
+    return read_picture(HOPPER.portrait)
 
 
 @pytest.fixture(scope="session")
