@@ -15,7 +15,7 @@ trap 'rm -rf "$PLACE"' EXIT
 "${1:-python3}" -m venv "$PLACE/venv"
 "$PLACE/venv/bin/python" -m pip install --quiet --only-binary :all: 'numpy<2'
 
-PYTHONPATH="$CHECKOUT/_internal" "${DFL_PYTHON:-python}" - "$PLACE" "$CHECKOUT/tests/data/face_pickles.npz" <<'MAKE'
+PYTHONPATH="$CHECKOUT/_internal" "${DFL_PYTHON:-python}" - "$PLACE" "$CHECKOUT/tests/records/face_pickles.npz" <<'MAKE'
 import sys
 from pathlib import Path
 

@@ -13,8 +13,7 @@ import pytest
 from hypothesis import settings
 
 from dfl.workspace import Workspace
-
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+from tests.recorded import SHARED
 
 # How long an example takes says nothing: machines are busy.
 settings.register_profile("no deadline", deadline=None)

@@ -10,13 +10,13 @@ from typing import Any
 import imageio_ffmpeg
 import numpy as np
 import pytest
-from tests.faceset.made_faces import FRAME, write_faces
 
 from dfl import cli
 from dfl.base.pictures import write_picture
 from dfl.models.saved_set import SavedSet, model_folder, write_set
 from dfl.stages import STAGES, Stage
 from dfl.workspace import Workspace
+from tests.faceset.made_faces import FRAME, write_faces
 
 # What a stage needs beside its side to get as far as writing something.
 WORDS = {

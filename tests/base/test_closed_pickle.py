@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from dfl.base.closed_pickle import loads
 from dfl.base.errors import UserError
 from dfl.base.pickle_writer import dumps
+from tests.recorded import RECORDS
 
-DATA = Path(__file__).resolve().parents[1] / "data"
 # Opcodes by hand: module and name on two lines, arguments in brackets, R calls, b sets a state, . ends.
 ARRAY = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntC\x01btR"
 F8 = b"cnumpy\ndtype\n(Vf8\nI0\nI1\ntR"
@@ -253,7 +253,7 @@ def _good_pickles() -> list[bytes]:
         "w/x:0": np.arange(6, dtype=np.float32).reshape(2, 3),
         "n": np.float64(2),
     }
-    with np.load(DATA / "face_pickles.npz") as recorded:
+    with np.load(RECORDS / "face_pickles.npz") as recorded:
         faces = [recorded[name].tobytes() for name in ("00005_0", "00009_0", "old_00009_0")]
     return [pickle.dumps(value, protocol) for protocol in range(5)] + faces
 

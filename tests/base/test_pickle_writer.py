@@ -13,8 +13,7 @@ import pytest
 
 from dfl.base.closed_pickle import loads
 from dfl.base.pickle_writer import EnumValue, dump_dict, dump_list, dumps
-
-DATA = Path(__file__).resolve().parents[1] / "data"
+from tests.recorded import RECORDS
 
 
 def test_what_is_written_is_read_by_us_and_by_python() -> None:
@@ -45,7 +44,7 @@ def test_only_names_that_numpy_1_has_are_written() -> None:
 
 
 def test_pickles_of_the_original_are_written_equal_to_the_byte() -> None:
-    with np.load(DATA / "face_pickles.npz") as recorded:
+    with np.load(RECORDS / "face_pickles.npz") as recorded:
         names = [name for name in recorded.files if not name.startswith("old_")]
         assert len(names) == 12
         for name in names:

@@ -1,11 +1,11 @@
 """The benchmarks measure what they say: the step's products are all there, stages run on copies."""
 
 import numpy as np
-from tests.training.tiny_training import Heard
 
 from dfl.bench.stages import MirrorModel
 from dfl.models.engine import start_engine
 from dfl.models.options import SaehdOptions
+from tests.training.tiny_training import Heard
 
 start_engine("tensorflow")
 

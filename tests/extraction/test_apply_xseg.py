@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tests.faceset.made_faces import FRAME_LANDMARKS, aligned_face, write_faces
 
 from dfl.base.errors import UserError
 from dfl.base.pictures import read_picture
@@ -27,6 +26,7 @@ from dfl.models.engine import start_engine
 from dfl.models.options import XsegOptions
 from dfl.models.saved_set import SavedSet, model_folder, read_set, write_set
 from dfl.workspace import Workspace
+from tests.faceset.made_faces import FRAME_LANDMARKS, aligned_face, write_faces
 
 
 class GreenIsFace:

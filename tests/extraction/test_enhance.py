@@ -8,7 +8,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from tests.faceset.made_faces import write_faces
 
 from dfl.base.errors import UserError
 from dfl.base.report import Report
@@ -19,6 +18,7 @@ from dfl.faceset.faceset import list_faceset
 from dfl.faceset.trash import restore
 from dfl.models import engine
 from dfl.workspace import Workspace
+from tests.faceset.made_faces import write_faces
 
 SRC = EnhanceOptions(side="src")
 

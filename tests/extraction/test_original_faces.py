@@ -3,7 +3,6 @@ networks, on frames whose colours say where a pixel is. The whole networks run o
 """
 
 import json
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,6 +12,7 @@ from dfl.base.errors import UserError
 from dfl.base.report import Report
 from dfl.extraction.original_faces import S3fdFan, open_s3fd, turned_back
 from dfl.faces.face_type import FaceType
+from tests.recorded import RECORDS
 
 STRIDES = (4, 8, 16, 32, 64, 128)
 FACE = (80, 70, 180, 170)  # left, top, right, bottom: what the stand-in for S3FD sees
@@ -21,7 +21,7 @@ FACE = (80, 70, 180, 170)  # left, top, right, bottom: what the stand-in for S3F
 @pytest.fixture(scope="module")
 def landmarks():
     """A real face's landmarks, brought into FACE."""
-    sets = json.loads((Path(__file__).parents[1] / "data" / "alignment.json").read_text())["sets"]
+    sets = json.loads((RECORDS / "alignment.json").read_text())["sets"]
     points = np.array(sets[4]["landmarks"], np.float64)
     low, high = points.min(axis=0), points.max(axis=0)
     return (points - low) / (high - low).max() * 90 + (85, 78)

@@ -1,13 +1,13 @@
 import json
-from pathlib import Path
 
 import numpy as np
 
 from dfl.extraction.found_frame import Face, FoundFrame
 from dfl.extraction.source import FrameFacts
 from dfl.extraction.tracks import link, smooth
+from tests.recorded import RECORDS
 
-RECORDED = json.loads((Path(__file__).parents[1] / "data/alignment.json").read_text(encoding="utf-8"))
+RECORDED = json.loads((RECORDS / "alignment.json").read_text(encoding="utf-8"))
 SHAPE = np.array(RECORDED["sets"][0]["landmarks"], np.float64)
 SHAPE = (SHAPE - SHAPE.min(axis=0)) * 100 / np.ptp(SHAPE, axis=0).max()
 

@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 from dfl.base.pictures import Picture, read_picture
 from dfl.demo.people import HOPPER
 from dfl.faces import weights
-
-DATA = Path(__file__).resolve().parents[1] / "data"
+from tests.recorded import RECORDS
 
 
 @pytest.fixture(scope="session")
 def alignment() -> dict[str, Any]:
     """21 sets of landmarks with the original's matrices, rectangles, angles and mask sums."""
-    recorded: dict[str, Any] = json.loads((DATA / "alignment.json").read_text())
+    recorded: dict[str, Any] = json.loads((RECORDS / "alignment.json").read_text())
     return recorded
 
 

@@ -13,14 +13,13 @@ import pytest
 from dfl.faces.align import transform_points
 from dfl.faces.face_type import FaceType
 from dfl.faceset.aligned_face import FaceMetadata, write_face
-
-DATA = Path(__file__).resolve().parents[1] / "data"
+from tests.recorded import RECORDS
 
 
 @pytest.fixture(scope="session")
 def face_pickles() -> dict[str, bytes]:
     """The face data of the original's aligned pictures, by file name; `old_` ones as older Python wrote them."""
-    with np.load(DATA / "face_pickles.npz") as recorded:
+    with np.load(RECORDS / "face_pickles.npz") as recorded:
         return {name: recorded[name].tobytes() for name in recorded.files}
 
 

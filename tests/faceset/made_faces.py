@@ -11,8 +11,9 @@ from dfl.faces.face_type import FaceType
 from dfl.faceset.aligned_face import AlignedFace, write_face
 from dfl.faceset.face_metadata import FaceMetadata
 from dfl.faceset.segmentation import Polygon, encode_mask
+from tests.recorded import RECORDS
 
-_RECORDED = Path(__file__).resolve().parents[1] / "data" / "alignment.json"
+_RECORDED = RECORDS / "alignment.json"
 FRAME_LANDMARKS = np.array(json.loads(_RECORDED.read_text())["sets"][0]["landmarks"], np.float32)
 _NOISE = np.random.default_rng(5).integers(0, 256, (20, 30, 3), np.uint8)
 FRAME = cv2.resize(_NOISE, (960, 640), interpolation=cv2.INTER_CUBIC).astype(np.uint8)

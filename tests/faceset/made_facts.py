@@ -4,13 +4,13 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from tests.faceset.mean_head_faces import made_face
 
 from dfl.faceset.faceset import FaceFile
 from dfl.faceset.poses import enlargements, pitch_yaw, rectangle_areas
 from dfl.faceset.side_facts import SideFacts
 from dfl.faceset.split_people import Person
 from dfl.workspace import Side
+from tests.faceset.mean_head_faces import made_face
 
 
 def made_facts(side: Side, count: int = 600, faces: list[FaceFile] | None = None, **changed: Any) -> SideFacts:

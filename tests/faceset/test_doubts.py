@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from tests.faceset.mean_head_faces import FRAME, made_face, made_metadata
 
 from dfl.faceset.doubts import confidence_of, find_doubts, outside_share, shape_errors
 from dfl.faceset.faceset import FaceFile
+from tests.faceset.mean_head_faces import FRAME, made_face, made_metadata
 
 SIZES = {"00001.png": FRAME}
 

@@ -1,8 +1,8 @@
 import numpy as np
-from tests.faceset.made_facts import made_facts
-from tests.faceset.mean_head_faces import made_face
 
 from dfl.faceset.facts_table import facts_in_words, table
+from tests.faceset.made_facts import made_facts
+from tests.faceset.mean_head_faces import made_face
 
 
 def test_the_table_has_a_column_for_each_set() -> None:

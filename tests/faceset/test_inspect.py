@@ -7,7 +7,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from tests.faceset.mean_head_faces import FRAME, write_made_face
 
 from dfl.base.errors import UserError
 from dfl.base.pictures import write_picture
@@ -16,6 +15,7 @@ from dfl.faceset import side_facts
 from dfl.faceset.inspect import run
 from dfl.faceset.inspect_options import InspectOptions
 from dfl.workspace import Workspace
+from tests.faceset.mean_head_faces import FRAME, write_made_face
 
 
 class Lines(Report):

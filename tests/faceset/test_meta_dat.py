@@ -14,14 +14,13 @@ from dfl.faceset.aligned_face import read_metadata
 from dfl.faceset.face_metadata import metadata_to_dict
 from dfl.faceset.meta_dat import META_DAT, read_meta_dat, rename_in_meta_dat, write_meta_dat
 from dfl.faceset.side_index import Entry
-
-DATA = Path(__file__).resolve().parents[1] / "data"
+from tests.recorded import RECORDS
 
 
 @pytest.fixture
 def recorded(tmp_path: Path) -> Path:
     """The original's own meta.dat."""
-    with np.load(DATA / "pak_lists.npz") as lists:
+    with np.load(RECORDS / "pak_lists.npz") as lists:
         (tmp_path / META_DAT).write_bytes(lists["meta_dat"].tobytes())
     return tmp_path / META_DAT
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.faceset.conftest import files_of
 
 from dfl.base.errors import UserError
 from dfl.base.pictures import write_picture
@@ -18,6 +17,7 @@ from dfl.faceset.pak_format import PAK_NAME
 from dfl.faceset.segmentation import Polygon
 from dfl.faceset.unpack import run as unpack
 from dfl.workspace import Workspace
+from tests.faceset.conftest import files_of
 
 KEEP, DELETE, UNPACK = PackOptions(side="src", delete=False), PackOptions(side="src"), UnpackOptions(side="src")
 PICTURE = np.zeros((8, 8, 3), np.uint8)

@@ -16,8 +16,8 @@ from dfl.base.errors import UserError
 from dfl.faceset.aligned_face import read_face
 from dfl.faceset.faceset import FaceFile, list_faceset, read_face_file
 from dfl.faceset.pak_format import PAK_NAME, PackedFace, read_member, read_members, write_pak
+from tests.recorded import RECORDS
 
-DATA = Path(__file__).resolve().parents[1] / "data"
 # What the original's programs can look up when they load a pack.
 LOADABLE = {
     ("numpy.core.multiarray", "_reconstruct"),
@@ -66,7 +66,7 @@ def recorded_faces(tmp_path: Path, face_pickles: dict[str, bytes], plain_jpeg: b
 
 @pytest.mark.parametrize("kind", ["plain", "person"])
 def test_the_list_is_the_originals(tmp_path: Path, recorded_faces: list[FaceFile], kind: str) -> None:
-    with np.load(DATA / "pak_lists.npz") as lists:
+    with np.load(RECORDS / "pak_lists.npz") as lists:
         recorded = lists[kind].tobytes()
     faces = [_packed(face) for face in recorded_faces]
     if kind == "person":  # three persons, each every third face

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tests.faceset.mean_head_faces import made_face
 
 from dfl.faceset.pose_map import direction, enough_faces, find_holes, is_lacking
 from dfl.faceset.poses import pitch_yaw
+from tests.faceset.mean_head_faces import made_face
 
 
 def poses(*rows: tuple[float, float, int]) -> NDArray[np.float64]:

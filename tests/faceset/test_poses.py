@@ -10,8 +10,9 @@ from dfl.faces.face_type import FaceType
 from dfl.faceset.aligned_face import FaceMetadata
 from dfl.faceset.faceset import FaceFile
 from dfl.faceset.poses import distances_to_nearest, enlargements, pitch_yaw, rectangle_areas
+from tests.recorded import RECORDS
 
-RECORD = Path(__file__).resolve().parents[1] / "data" / "sorting.npz"
+RECORD = RECORDS / "sorting.npz"
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.faceset.conftest import files_of
 
 from dfl.base.errors import UserError
 from dfl.base.pictures import write_picture
@@ -14,6 +13,7 @@ from dfl.faceset.faceset import list_faceset
 from dfl.faceset.keep_options import RecoverNamesOptions
 from dfl.faceset.recover_names import run
 from dfl.workspace import Workspace
+from tests.faceset.conftest import files_of
 
 OPTIONS = RecoverNamesOptions(side="dst")
 PICTURE = np.zeros((16, 16, 3), np.uint8)

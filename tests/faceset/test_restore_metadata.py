@@ -7,7 +7,6 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from tests.faceset.conftest import files_of
 
 from dfl.base.errors import UserError
 from dfl.base.pickle_writer import dumps
@@ -24,6 +23,7 @@ from dfl.faceset.save_metadata import run as save
 from dfl.faceset.segmentation import Polygon
 from dfl.faceset.side_index import INDEX_NAME, LOCK_NAME, gather_notes
 from dfl.workspace import Workspace
+from tests.faceset.conftest import files_of
 
 SAVE, RESTORE = SaveMetadataOptions(side="src"), RestoreMetadataOptions(side="src")
 NAMES = ("a.jpg", "b.jpg", "c.png", "d.webp", "e.jpg")

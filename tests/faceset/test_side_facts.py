@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from tests.faceset.mean_head_faces import write_made_face
 
 from dfl.base.pictures import write_picture
 from dfl.base.report import Report
@@ -8,6 +7,7 @@ from dfl.faceset import side_facts
 from dfl.faceset.faceset import list_faceset
 from dfl.faceset.side_facts import frame_sizes, gather
 from dfl.workspace import Workspace
+from tests.faceset.mean_head_faces import write_made_face
 
 
 class Silent(Report):

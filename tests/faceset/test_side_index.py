@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.faceset.conftest import files_of
 
 from dfl.base.errors import UserError
 from dfl.base.pickle_writer import dumps
@@ -27,6 +26,7 @@ from dfl.faceset.side_index import (
     read_index,
     rename_in_index,
 )
+from tests.faceset.conftest import files_of
 
 PRINT = bytes(range(256))
 

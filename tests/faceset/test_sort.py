@@ -9,7 +9,6 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from tests.faceset.conftest import KillAtEvery
 
 from dfl.base.errors import UserError
 from dfl.base.pictures import Picture, encode_picture, write_picture
@@ -25,8 +24,10 @@ from dfl.faceset.side_index import Entry, add_to_index
 from dfl.faceset.sort_options import SortOptions
 from dfl.faceset.trash import restore
 from dfl.workspace import Workspace
+from tests.faceset.conftest import KillAtEvery
+from tests.recorded import RECORDS
 
-RECORD = Path(__file__).resolve().parents[1] / "data" / "sorting.npz"
+RECORD = RECORDS / "sorting.npz"
 # The original's names of methods in the records.
 RECORDED = {
     "blur": "blur",

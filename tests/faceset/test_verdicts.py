@@ -2,8 +2,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.faceset.made_facts import made_facts
-from tests.faceset.mean_head_faces import made_face
 
 from dfl.faceset.doubts import Doubt
 from dfl.faceset.people import NOBODY
@@ -12,6 +10,8 @@ from dfl.faceset.side_facts import SideFacts
 from dfl.faceset.split_people import Person
 from dfl.faceset.verdicts import Verdict, judge, trash_command
 from dfl.workspace import Side
+from tests.faceset.made_facts import made_facts
+from tests.faceset.mean_head_faces import made_face
 
 FACES = tuple(made_face(f"{number:05}_0.jpg") for number in range(40))
 OTHERS = (Person(1, FACES[:30], 0.2), Person(2, FACES[30:38], 0.2), Person(NOBODY, FACES[38:], 0.5))

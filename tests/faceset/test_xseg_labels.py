@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.faceset.made_faces import aligned_face
 
 from dfl.base.errors import Stopped, UserError
 from dfl.base.report import Report
@@ -17,6 +16,7 @@ from dfl.faceset.side_index import gather_notes
 from dfl.faceset.xseg_labels import DRAWN_BY, run_fetch, run_remove, run_remove_labels
 from dfl.faceset.xseg_options import XsegFetchOptions, XsegRemoveOptions
 from dfl.workspace import Workspace
+from tests.faceset.made_faces import aligned_face
 
 NAMES = ["00001_0.jpg", "00002_0.jpg", "00003_0.png"]
 

@@ -26,10 +26,9 @@ from dfl.merging.options import MergeOptions
 from dfl.merging.settings import ORIGINAL
 from dfl.models.prediction import Prediction
 from dfl.workspace import Workspace
+from tests.recorded import RECORDS
 
-LANDMARKS = json.loads((Path(__file__).parents[1] / "data" / "merged_waves.json").read_text(encoding="utf-8"))[
-    "landmarks"
-]
+LANDMARKS = json.loads((RECORDS / "merged_waves.json").read_text(encoding="utf-8"))["landmarks"]
 FRAME_HW = (180, 240)
 
 

@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.merging.conftest import FakeModel, face_at, waves
-from tests.merging.test_face_in_frame import Recorded, levels_apart, settings_of
 
 from dfl.bench.plain_merge import PLAIN_TRANSFERS, can_be_plain, plain_merge
 from dfl.merging.face_in_frame import cut_out, merge_face
 from dfl.merging.finished import compose
 from dfl.merging.masks import FacePrediction
 from dfl.merging.settings import ORIGINAL, MergeSettings
+from tests.merging.conftest import FakeModel, face_at, waves
+from tests.merging.test_face_in_frame import Recorded, levels_apart, settings_of
 
 
 def test_makes_the_recorded_frames(shared: Path, agrees: Any) -> None:

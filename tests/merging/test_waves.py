@@ -5,7 +5,6 @@ may be up to 0.1 grey level apart.
 """
 
 import json
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -19,8 +18,9 @@ from dfl.merging.face_in_frame import FaceCrop, Motion, cut_out, merge_face, xse
 from dfl.merging.finished import compose, compose_raw
 from dfl.merging.masks import FacePrediction
 from dfl.merging.settings import MergeSettings
+from tests.recorded import RECORDS
 
-RECORDS = json.loads((Path(__file__).parents[1] / "data" / "merged_waves.json").read_text(encoding="utf-8"))
+WAVES = json.loads((RECORDS / "merged_waves.json").read_text(encoding="utf-8"))
 SIDE = 64
 
 
@@ -51,10 +51,10 @@ def predicted(frame: NDArray[np.uint8], crop: FaceCrop) -> FacePrediction:
     )
 
 
-@pytest.mark.parametrize("case", RECORDS["cases"], ids=lambda case: str(case["name"]))
+@pytest.mark.parametrize("case", WAVES["cases"], ids=lambda case: str(case["name"]))
 def test_equals_what_the_original_makes_of_the_waves(case: dict[str, Any]) -> None:
     frame = waves()
-    crop = cut_out(frame, np.array(RECORDS["landmarks"]), FaceType.WHOLE, SIDE, black_from_edge=True)
+    crop = cut_out(frame, np.array(WAVES["landmarks"]), FaceType.WHOLE, SIDE, black_from_edge=True)
     settings = MergeSettings(**({"colour_transfer": "none", "like_original": True} | case["settings"]))
     patch = merge_face(frame, crop, predicted(frame, crop), settings, Motion(12, 20))
     is_raw = settings.mode == "raw-predict"
@@ -85,7 +85,7 @@ PLACES = {
 
 def placed(side: float, centre: tuple[float, float], degrees: float) -> NDArray[np.float64]:
     """The check face's landmarks moved to a place in the frame."""
-    points = np.array(RECORDS["landmarks"])
+    points = np.array(WAVES["landmarks"])
     unit = (points - points[17:].mean(axis=0)) / np.ptp(points[17:, 1])
     turn = np.radians(degrees)
     rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])

@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tests.merging.conftest import FakeModel, SpokenReport, face_at, make_clip
 
 from dfl.base.errors import UserError
 from dfl.base.files import list_pictures
@@ -21,6 +20,7 @@ from dfl.merging.open_models import GivenModels
 from dfl.merging.options import MergeOptions
 from dfl.merging.xseg_masks import XsegMasks
 from dfl.workspace import Workspace
+from tests.merging.conftest import FakeModel, SpokenReport, face_at, make_clip
 
 SIDE = 64
 

@@ -7,9 +7,9 @@ import subprocess
 import sys
 
 import pytest
-from tests.models import compiled_functions
 
 from dfl.models.engine import start_engine
+from tests.models import compiled_functions
 
 start_engine("tensorflow")
 

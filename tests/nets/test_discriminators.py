@@ -1,21 +1,19 @@
 """Discriminators: answers and weights as recorded from the original."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from dfl.base.errors import UserError
 from dfl.models.engine import start_engine
+from tests.recorded import RECORDS
 
 start_engine("tensorflow")
 
 from dfl.nets.discriminators import CodeDiscriminator, UNetPatchDiscriminator  # noqa: E402
 from dfl.nets.layers import named_weights  # noqa: E402
 
-DATA = Path(__file__).parents[1] / "data"
-RECORDS = np.load(DATA / "units_networks.npz")
-FACES = np.load(DATA / "units.npz")["a"].astype(np.float32)
+NETWORKS = np.load(RECORDS / "units_networks.npz")
+FACES = np.load(RECORDS / "units.npz")["a"].astype(np.float32)
 
 
 def shapes(network):
@@ -29,10 +27,10 @@ def numbers(network):
 def test_recorded_answers(agrees):
     network = UNetPatchDiscriminator(16, 64, base=8)
     for name, weight in named_weights(network).items():
-        weight.assign(RECORDS[f"unet16|{name}:0".replace("/", "|")].astype(np.float32))
+        weight.assign(NETWORKS[f"unet16|{name}:0".replace("/", "|")].astype(np.float32))
     patches, pixels = network(FACES)
-    agrees("units unet16 patches", patches, RECORDS["unet16|out_center"], 1e-5)
-    agrees("units unet16 pixels", pixels, RECORDS["unet16|out_full"], 1e-5)
+    agrees("units unet16 patches", patches, NETWORKS["unet16|out_center"], 1e-5)
+    agrees("units unet16 pixels", pixels, NETWORKS["unet16|out_full"], 1e-5)
 
 
 def test_worked_example_of_patch_size_8():

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from tests.nets import plain_numpy as plain
 
 from dfl.models.engine import start_engine
+from tests.nets import plain_numpy as plain
 
 start_engine("tensorflow")
 

@@ -1,11 +1,10 @@
 """Orders of values and single layers against numbers recorded from the original."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from dfl.models.engine import start_engine
+from tests.recorded import RECORDS
 
 start_engine("tensorflow")
 
@@ -28,9 +27,8 @@ from dfl.nets.layers import (  # noqa: E402
     set_computing,
 )
 
-DATA = Path(__file__).parents[1] / "data"
-UNITS = np.load(DATA / "units.npz")
-MORE_UNITS = np.load(DATA / "units_networks.npz")
+UNITS = np.load(RECORDS / "units.npz")
+MORE_UNITS = np.load(RECORDS / "units_networks.npz")
 X = UNITS["x"]
 
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from numpy.random import RandomState
 
 from dfl.samples.warp import Geometry, Ranges, apply_geometry, random_geometry
+from tests.recorded import RECORDS
 
-RECORDED = np.load(Path(__file__).parents[1] / "data" / "warp_parameters.npz")
+RECORDED = np.load(RECORDS / "warp_parameters.npz")
 KEYS = [name.removesuffix("_matrix") for name in RECORDED.files if name.endswith("_matrix")]
 
 

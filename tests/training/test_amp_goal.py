@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-from tests.training.drawn_faces import make_faceset
 
 from dfl.base.errors import UserError
 from dfl.base.pictures import read_picture
@@ -14,6 +13,7 @@ from dfl.models.saved_set import SavedSet, model_folder, read_set
 from dfl.samples.batches import load_training_faces
 from dfl.training.options import TrainOptions
 from dfl.training.train import run
+from tests.training.drawn_faces import make_faceset
 
 start_engine("tensorflow")
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.training.tiny_training import Heard
 
 from dfl.base.errors import UserError
 from dfl.models.backups import make_backup
@@ -16,6 +15,7 @@ from dfl.training import choose_model
 from dfl.training.choose_model import choose_name, load_or_new, silent_start, take_over_original
 from dfl.training.options import TrainOptions
 from dfl.training.presets import Device
+from tests.training.tiny_training import Heard
 
 
 @pytest.fixture

@@ -4,8 +4,6 @@ import subprocess
 import sys
 
 import pytest
-from tests.training.drawn_faces import make_faceset
-from tests.training.tiny_training import Heard
 
 from dfl.base.errors import UserError
 from dfl.base.pictures import read_picture
@@ -16,6 +14,8 @@ from dfl.training.compare_options import CompareOptions
 from dfl.training.compare_snapshots import SHEET, run
 from dfl.training.options import TrainOptions
 from dfl.training.train import run as train
+from tests.training.drawn_faces import make_faceset
+from tests.training.tiny_training import Heard
 
 start_engine("tensorflow")
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.training.drawn_faces import make_faceset
 
 from dfl.base.errors import UserError
 from dfl.models.saved_set import model_folder, read_set
 from dfl.training.peers import check_shares
 from dfl.workspace import Workspace
+from tests.training.drawn_faces import make_faceset
 
 SIZES = {"resolution": 32, "archi": "df-u", "ae_dims": 8, "e_dims": 8, "d_dims": 8, "d_mask_dims": 4}
 TRAINED = SIZES | {

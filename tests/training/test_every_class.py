@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.training.drawn_faces import make_faceset
-from tests.training.tiny_training import Heard
 
 from dfl.base.files import list_pictures
 from dfl.base.pictures import read_picture
@@ -23,6 +21,8 @@ from dfl.training.compare_snapshots import SHEET
 from dfl.training.compare_snapshots import run as compare
 from dfl.training.options import TrainOptions
 from dfl.training.train import run
+from tests.training.drawn_faces import make_faceset
+from tests.training.tiny_training import Heard
 
 start_engine("tensorflow")
 

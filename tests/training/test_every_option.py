@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.training.drawn_faces import make_faceset
 
 from dfl.faceset.faceset import FaceFile, list_faceset
 from dfl.models.engine import start_engine
 from dfl.models.options import AmpOptions, SaehdOptions
+from tests.training.drawn_faces import make_faceset
 
 start_engine("tensorflow")
 

@@ -5,12 +5,12 @@ import sys
 
 import numpy as np
 import pytest
-from tests.training.drawn_faces import make_faceset
-from tests.training.tiny_training import Heard
 
 from dfl.models.saved_set import SavedSet, model_folder, read_set, write_set
 from dfl.training.choose_model import load_or_new
 from dfl.training.options import TrainOptions
+from tests.training.drawn_faces import make_faceset
+from tests.training.tiny_training import Heard
 
 SMALL = {
     "resolution": 32,

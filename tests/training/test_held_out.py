@@ -2,17 +2,16 @@
 
 import numpy as np
 import pytest
-from tests.training.drawn_faces import make_faceset
 
 from dfl.faceset.faceset import list_faceset
 from dfl.models.engine import start_engine
 from dfl.models.options import AmpOptions, SaehdOptions
+from tests.training.drawn_faces import make_faceset
 
 start_engine("tensorflow")
 
-from tests.training.tiny_training import TinyGoal  # noqa: E402
-
 from dfl.training.held_out import HeldOut, held_out_batches, split_sides  # noqa: E402
+from tests.training.tiny_training import TinyGoal  # noqa: E402
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.training.tiny_training import STORED, Heard, TinyFeeder, TinyGoal, tiny_trainer
 
 from dfl.base.errors import UserError
 from dfl.base.pictures import read_picture
@@ -20,6 +19,7 @@ from dfl.models.engine import start_engine
 from dfl.models.saved_set import MANIFEST, SavedSet, finished_sets, read_set, write_set
 from dfl.training.options import TrainOptions
 from dfl.training.viewer import View
+from tests.training.tiny_training import STORED, Heard, TinyFeeder, TinyGoal, tiny_trainer
 
 start_engine("tensorflow")
 

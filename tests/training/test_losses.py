@@ -1,19 +1,17 @@
-"""Losses against numbers recorded from the original (tests/data/units.npz, models of the reference data)."""
-
-from pathlib import Path
+"""Losses against numbers recorded from the original (tests/records/units.npz, models of the reference data)."""
 
 import numpy as np
 import pytest
 
 from dfl.models.engine import start_engine
+from tests.recorded import RECORDS
 
 start_engine("tensorflow")
 
 from dfl.training import losses  # noqa: E402
 
-DATA = Path(__file__).parents[1] / "data"
-A = np.load(DATA / "units.npz")["a"].astype(np.float32)
-MORE_UNITS = np.load(DATA / "units_networks.npz")
+A = np.load(RECORDS / "units.npz")["a"].astype(np.float32)
+MORE_UNITS = np.load(RECORDS / "units_networks.npz")
 
 
 def test_two_similarity_windows_from_256_pixels_on():

@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from tests.training.drawn_faces import make_faceset
-from tests.training.tiny_training import STORED, Heard, TinyFeeder, TinyGoal, TinyNetwork
 
 from dfl.base.errors import UserError
 from dfl.models.engine import start_engine
@@ -29,6 +27,8 @@ from dfl.training.memory import (
 from dfl.training.options import TrainOptions
 from dfl.training.presets import Device
 from dfl.workspace import Workspace
+from tests.training.drawn_faces import make_faceset
+from tests.training.tiny_training import STORED, Heard, TinyFeeder, TinyGoal, TinyNetwork
 
 start_engine("tensorflow")
 

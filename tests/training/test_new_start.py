@@ -2,8 +2,6 @@
 
 import numpy as np
 import pytest
-from tests.training.drawn_faces import make_faceset
-from tests.training.tiny_training import Heard
 
 from dfl.base.errors import UserError
 from dfl.models.backups import list_backups
@@ -11,6 +9,8 @@ from dfl.models.engine import start_engine
 from dfl.models.saved_set import model_folder, read_set
 from dfl.training.options import TrainOptions
 from dfl.training.train import run
+from tests.training.drawn_faces import make_faceset
+from tests.training.tiny_training import Heard
 
 start_engine("tensorflow")
 

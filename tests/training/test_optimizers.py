@@ -1,11 +1,10 @@
 """Three recorded steps of each optimizer, and the share that learning rate dropout keeps."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from dfl.models.engine import start_engine
+from tests.recorded import RECORDS
 
 start_engine("tensorflow")
 
@@ -13,9 +12,8 @@ import keras  # noqa: E402
 
 from dfl.training.optimizers import Optimizer  # noqa: E402
 
-DATA = Path(__file__).parents[1] / "data"
-UNITS = np.load(DATA / "units.npz")
-MORE_UNITS = np.load(DATA / "units_networks.npz")
+UNITS = np.load(RECORDS / "units.npz")
+MORE_UNITS = np.load(RECORDS / "units_networks.npz")
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.training.drawn_faces import make_faceset
 
 from dfl.faceset.faceset import list_faceset
 from dfl.models.engine import start_engine
+from tests.training.drawn_faces import make_faceset
 
 start_engine("tensorflow")
 

@@ -1,11 +1,10 @@
 """Likeness of pictures against numbers recorded from the original, and against other implementations."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from dfl.models.engine import start_engine
+from tests.recorded import RECORDS
 
 start_engine("tensorflow")
 
@@ -13,9 +12,8 @@ from keras import ops  # noqa: E402
 
 from dfl.training import similarity  # noqa: E402
 
-DATA = Path(__file__).parents[1] / "data"
-UNITS = np.load(DATA / "units.npz")
-MORE_UNITS = np.load(DATA / "units_networks.npz")
+UNITS = np.load(RECORDS / "units.npz")
+MORE_UNITS = np.load(RECORDS / "units_networks.npz")
 A = UNITS["a"].astype(np.float32)
 B = UNITS["b"].astype(np.float32)
 

@@ -1,11 +1,10 @@
 """SAEHD's style terms: the recorded style loss, and who learns from each term."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from dfl.models.engine import start_engine
+from tests.recorded import RECORDS
 
 start_engine("tensorflow")
 
@@ -14,9 +13,8 @@ import tensorflow as tf  # noqa: E402
 from dfl.training import style  # noqa: E402
 from dfl.training.losses import LossSettings  # noqa: E402
 
-DATA = Path(__file__).parents[1] / "data"
-UNITS = np.load(DATA / "units.npz")
-MORE_UNITS = np.load(DATA / "units_networks.npz")
+UNITS = np.load(RECORDS / "units.npz")
+MORE_UNITS = np.load(RECORDS / "units_networks.npz")
 A = UNITS["a"].astype(np.float32)
 B = UNITS["b"].astype(np.float32)
 SETTINGS = LossSettings(64)

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from tests.training.tiny_training import Heard
 
 from dfl.base.errors import UserError
 from dfl.base.pictures import write_picture
@@ -11,6 +10,7 @@ from dfl.training.time_lapse import run
 from dfl.training.time_lapse_options import TimeLapseOptions
 from dfl.video.clip import open_clip
 from dfl.video.marking import read_marks
+from tests.training.tiny_training import Heard
 
 
 @pytest.fixture

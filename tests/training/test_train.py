@@ -6,7 +6,6 @@ import sys
 
 import numpy as np
 import pytest
-from tests.training.drawn_faces import make_faceset
 
 from dfl.base.errors import UserError
 from dfl.base.pictures import read_picture
@@ -16,6 +15,7 @@ from dfl.models.saved_set import model_folder, read_set
 from dfl.training.options import TrainOptions
 from dfl.training.status import iteration_line
 from dfl.training.train import run
+from tests.training.drawn_faces import make_faceset
 
 start_engine("tensorflow")
 

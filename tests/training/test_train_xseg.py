@@ -6,7 +6,6 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from tests.training.drawn_faces import make_faceset
 
 from dfl.base.errors import UserError
 from dfl.base.files import list_pictures
@@ -22,6 +21,7 @@ from dfl.training.choose_model import load_or_new
 from dfl.training.options import XsegTrainOptions
 from dfl.training.train import run
 from dfl.training.training_faces import check_faces, faces_to_train_on
+from tests.training.drawn_faces import make_faceset
 
 start_engine("tensorflow")
 

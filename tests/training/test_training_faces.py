@@ -3,8 +3,6 @@
 from dataclasses import replace
 
 import pytest
-from tests.training.drawn_faces import make_faceset
-from tests.training.tiny_training import Heard
 
 from dfl.base.errors import UserError
 from dfl.base.files import list_pictures
@@ -12,6 +10,8 @@ from dfl.faces.face_type import FaceType
 from dfl.faceset.aligned_face import read_metadata, with_metadata
 from dfl.faceset.segmentation import Polygon
 from dfl.training.training_faces import faces_to_train_on
+from tests.training.drawn_faces import make_faceset
+from tests.training.tiny_training import Heard
 
 COLOUR = (90, 140, 220)
 CLASSES = [("SAEHD", {"face_type": "wf"}), ("AMP", {"face_type": "wf"}), ("Quick96", {}), ("XSeg", {"face_type": "wf"})]

@@ -1,7 +1,6 @@
 """What a user has before and after clear-workspace."""
 
 import builtins
-import importlib.util
 import os
 import subprocess
 import sys
@@ -38,24 +37,11 @@ from dfl.upkeep.made_files import find_made
 from dfl.upkeep.options import ClearWorkspaceOptions
 from dfl.video.facts import ClipFacts, Source, write_facts
 from dfl.workspace import Workspace
+from tests.merging.conftest import FakeModel, make_clip
 
 DELETE = ClearWorkspaceOptions(delete=True)
 ASKING = ClearWorkspaceOptions()
 KEPT = {"data_src.mp4", "data_dst.mkv", "result.mp4", "result_mask.mp4", "answers.json"}
-
-
-def _module(folder: str, name: str) -> Any:
-    path = Path(__file__).parents[1] / folder / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"{folder}_{name}", path)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-MERGING = _module("merging", "conftest")
 
 
 def facts(count: int) -> ClipFacts:
@@ -71,12 +57,12 @@ def full(workspace: Workspace) -> Workspace:
     """A workspace as a user has it: two clips' frames and faces, merged frames, a model with a backup."""
     for name in KEPT:
         (workspace.root / name).write_bytes(b"{}")
-    MERGING.make_clip(workspace, 2)
+    make_clip(workspace, 2)
     write_picture(workspace.frames("src") / "00001.png", np.zeros((8, 8, 3), np.uint8))
     (workspace.aligned("dst") / "00001_0.jpg").rename(workspace.aligned("src") / "00001_0.jpg")
     write_facts(workspace.clip_facts("src"), facts(1))
     write_facts(workspace.clip_facts("dst"), facts(2))
-    run_merge(workspace, MergeOptions(), GivenModels(MERGING.FakeModel()), Report())
+    run_merge(workspace, MergeOptions(), GivenModels(FakeModel()), Report())
     folder = workspace.model / "new_SAEHD"
     write_set(folder, SavedSet("SAEHD", {"batch_size": 4}, 1, {"encoder/weight": np.zeros((2, 2), np.float32)}))
     (folder / "preview.png").write_bytes(b"1")
@@ -242,12 +228,12 @@ def test_everything_that_stages_leave_is_known(workspace: Workspace, write_faces
 
 
 def test_all_formats_of_merged_frames_are_known(workspace: Workspace) -> None:
-    MERGING.make_clip(workspace, 2)
+    make_clip(workspace, 2)
     write_facts(workspace.clip_facts("dst"), facts(2))
     for options in ({}, {"output_format": "png16", "crops": True}, {"output_format": "exr"}):
-        run_merge(workspace, MergeOptions(**options), GivenModels(MERGING.FakeModel()), Report())
+        run_merge(workspace, MergeOptions(**options), GivenModels(FakeModel()), Report())
     (workspace.frames("dst") / "00002.png").unlink()
-    run_merge(workspace, MergeOptions(), GivenModels(MERGING.FakeModel()), Report())  # sets pictures aside
+    run_merge(workspace, MergeOptions(), GivenModels(FakeModel()), Report())  # sets pictures aside
     assert (workspace.frames("dst") / "merged_set_aside").is_dir()
     assert find_made(workspace, [workspace.frames("dst")]).others == []
     run(workspace, DELETE, Report())

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from tests.video.conftest import ffmpeg
 
 from dfl.upkeep.clips import clips
 from dfl.workspace import Workspace
+from tests.video.conftest import ffmpeg
 
 
 @pytest.mark.parametrize(

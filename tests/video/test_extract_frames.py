@@ -19,6 +19,7 @@ from dfl.video.extract_frames import run
 from dfl.video.facts import ClipFacts, read_facts
 from dfl.video.options import ExtractFramesOptions
 from dfl.workspace import Workspace
+from tests.recorded import SHARED
 
 from .conftest import ClipMaker, Recorder, pictures, times
 
@@ -284,7 +285,7 @@ def test_clips_that_do_not_tell_their_length(
 
 def hard_table() -> dict[str, tuple[int, int] | None]:
     """Frames to be found in each hard clip, from the table of the data's own README; None: it is refused."""
-    path = Path(__file__).resolve().parents[3] / "shared" / "data" / "hard" / "README.md"
+    path = SHARED / "hard" / "README.md"
     rows = [line.split("|") for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []
     table: dict[str, tuple[int, int] | None] = {}
     for row in rows:
