@@ -26,7 +26,7 @@ from dfl.base import jpeg
 from dfl.base.report import Report
 from dfl.faceset import pack, save_metadata
 from dfl.faceset.aligned_face import read_metadata, write_face
-from dfl.faceset.keep_options import PackOptions, SaveMetadataOptions
+from dfl.faceset_tools.options import PackOptions, SaveMetadataOptions
 from dfl.workspace import Workspace
 
 workspace = Workspace(Path(sys.argv[1]) / "workspace")

@@ -25,12 +25,12 @@ from dfl.base.files import need_space
 from dfl.base.pictures import Picture
 from dfl.base.processes import in_processes, lower_priority, worker_count
 from dfl.base.report import Report
+from dfl.face_analysis.measure_cache import FILE_NAME
+from dfl.face_analysis.sharpness import masked
 from dfl.faces.align import transform_points
 from dfl.faces.masks import hull_mask
 from dfl.faceset.aligned_face import write_face
 from dfl.faceset.faceset import FaceFile, list_faceset
-from dfl.faceset.measure_cache import FILE_NAME
-from dfl.faceset.sharpness import masked
 from dfl.stages import STAGES
 from dfl.workspace import Workspace
 

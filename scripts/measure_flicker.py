@@ -24,16 +24,16 @@ import cv2
 import numpy as np
 
 from dfl.base.pictures import Picture, read_picture, write_picture
-from dfl.base.report import Unheard
+from dfl.base.report import NullReport
 from dfl.extraction.extract_faces import run as extract_faces
 from dfl.extraction.options import ExtractFacesOptions
-from dfl.merging.faces_of_clip import read_clip
-from dfl.merging.open_models import GivenModels, SavedModels
 from dfl.merging.options import MergeOptions
-from dfl.merging.pipeline import merge_frames
-from dfl.merging.plan import make_plan
-from dfl.merging.tasks import with_neighbours
-from dfl.merging.tracks import read_in_threads
+from dfl.merging.planning.clip_faces import read_clip_frames
+from dfl.merging.planning.clip_tracks import read_in_threads
+from dfl.merging.planning.merge_plan import make_plan
+from dfl.merging.planning.tasks import with_neighbours
+from dfl.merging.running.open_models import GivenModels, SavedModels
+from dfl.merging.running.pipeline import merge_frames
 from dfl.workspace import Workspace
 
 NONE: dict[str, Any] = {"steady_mask": 0, "steady_colours": 0, "steady_landmarks": False}
@@ -52,9 +52,9 @@ def merged(
 ) -> Iterator[tuple[Picture, Picture, Picture]]:
     """Every frame: untouched, merged, mask."""
     options = MergeOptions(frames=frames, contact_sheet=True, **settings)
-    report = Unheard()
+    report = NullReport()
     read = read_in_threads(lambda frame: read_picture(frame.path), 2)
-    plan = make_plan(workspace, options, models, read_clip(workspace, report), read, report)
+    plan = make_plan(workspace, options, models, read_clip_frames(workspace, report), read, report)
     tasks = with_neighbours(plan.tasks, {task.place for task in plan.tasks if task.place in plan.asked_for})
     for outcome in merge_frames(tasks, plan.work, plan.networks, 2):
         if outcome.error:
@@ -109,7 +109,7 @@ def still_clip(workspace: Workspace, folder: Path, count: int) -> Workspace:
     for number in range(1, count + 1):
         noisy = first + random.normal(0, 3, first.shape)
         write_picture(still.frames("dst") / f"{number:05d}.png", np.clip(noisy + 0.5, 0, 255).astype(np.uint8))
-    extract_faces(still, ExtractFacesOptions(side="dst", smooth=False, look_every=1), Unheard())
+    extract_faces(still, ExtractFacesOptions(side="dst", smooth=False, look_every=1), NullReport())
     return still
 
 
@@ -121,7 +121,7 @@ def main() -> None:
     parser.add_argument("--settings", type=json.loads, default={"erode": 5, "blur": 40})
     arguments = parser.parse_args()
     workspace = Workspace(arguments.workspace.absolute())
-    models = GivenModels(SavedModels(workspace, MergeOptions(), Unheard()).swap(None, 1.0))
+    models = GivenModels(SavedModels(workspace, MergeOptions(), NullReport()).swap(None, 1.0))
     folder = Path(tempfile.mkdtemp())
     try:
         clip = still_clip(workspace, folder, arguments.still) if arguments.still else workspace

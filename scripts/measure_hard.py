@@ -19,10 +19,10 @@ import cv2
 
 from dfl.base.files import list_pictures
 from dfl.base.pictures import read_picture
-from dfl.extraction.source import PART_FRAMES
+from dfl.extraction.frame_source import PART_FRAMES
 from dfl.faces.find import FaceFinder
 from dfl.faces.follow import find_in_frames
-from dfl.faces.square import overlap
+from dfl.faces.square import iou
 from dfl.workspace import Workspace
 
 SAME_FACE = 0.3
@@ -56,7 +56,7 @@ def compare(frames: list[Path], finder: FaceFinder) -> str:
         followed_seconds += middle - begin
         for one, other in zip(followed, careful, strict=True):
             careful_faces += len(other)
-            missed += sum(not any(overlap(face.box, seen.box) > SAME_FACE for seen in one.faces) for face in other)
+            missed += sum(not any(iou(face.box, seen.box) > SAME_FACE for seen in one.faces) for face in other)
     quick, slow = (1000 * seconds / len(frames) for seconds in (followed_seconds, careful_seconds))
     return f"{careful_faces} | {missed} | {quick:.0f} / {slow:.0f} = 1 : {slow / quick:.1f}"
 

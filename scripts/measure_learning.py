@@ -44,16 +44,16 @@ def train(given: argparse.Namespace) -> None:
     import numpy as np
 
     from dfl.base.pictures import write_picture
+    from dfl.data.batches import load_training_faces
+    from dfl.models.checkpoint import Checkpoint
     from dfl.models.engine import start_engine
     from dfl.models.options import SaehdOptions
-    from dfl.models.saved_set import SavedSet
-    from dfl.samples.batches import load_training_faces
     from dfl.workspace import Side, Workspace
 
     start_engine("tensorflow")
-    from dfl.training.recipe import swap_recipe
-    from dfl.training.setup import set_up
+    from dfl.training.build_training import build_training
     from dfl.training.trainer import Trainer
+    from dfl.training.training_config import swap_config
 
     workspace = Workspace(given.workspace)
     sides: tuple[Side, ...] = ("src", "dst")
@@ -68,12 +68,12 @@ def train(given: argparse.Namespace) -> None:
         ae_dims=4 * given.dims, e_dims=given.dims, d_dims=given.dims, d_mask_dims=max(given.dims // 3 // 2 * 2, 4),
         learning_rate=given.learning_rate,
     )  # fmt: skip
-    saved = SavedSet("SAEHD", options.model_dump(), 0, {})
-    setup = set_up(saved, faces, 1, True)
+    saved = Checkpoint("SAEHD", options.model_dump(), 0, {})
+    setup = build_training(saved, faces, 1, True)
     folder = given.output / f"{given.one}_SAEHD"
     folder.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(folder, saved, setup.goal, setup.feeder, setup.optimizer, 1)
-    measure = held_back_error(swap_recipe(options, True), setup.goal.network, held)
+    measure = held_back_error(swap_config(options, True), setup.goal.network, held)
     marks = list(given.iterations or given.minutes)
     trainer.iterate()  # compiling does not count
     start, spent = time.monotonic(), time.process_time()
@@ -104,15 +104,15 @@ def held_back_error(recipe, network, held):  # type: ignore[no-untyped-def]
     import numpy as np
     from keras import ops
 
+    from dfl.data.augmentation.warp import AugmentRanges
+    from dfl.data.batches import BatchMaker
     from dfl.models.compiled import compiled
-    from dfl.samples.batches import BatchMaker
-    from dfl.samples.warp import Ranges
-    from dfl.training.losses import compare
-    from dfl.training.similarity import dssim
+    from dfl.training.losses.reconstruction import compare
+    from dfl.training.losses.similarity import dssim
 
     batches = {}
     for side, settings in (("src", recipe.src_samples), ("dst", recipe.dst_samples)):
-        still = replace(settings, warp=False, flip=False, ranges=Ranges(rotation=0, scale=0, shift=0))
+        still = replace(settings, warp=False, flip=False, ranges=AugmentRanges(rotation=0, scale=0, shift=0))
         maker = BatchMaker(held[side], still, min(HELD_BACK, len(held[side])), 1, workers=1)
         batches[side] = next(maker)
         maker.close()

@@ -23,9 +23,9 @@ MERGE = """
 import sys
 from pathlib import Path
 from dfl.base.report import Report
-from dfl.bench.stages import MirrorModel
+from dfl.bench.whole_stages import MirrorModel
 from dfl.merging.merge import run_merge
-from dfl.merging.open_models import GivenModels
+from dfl.merging.running.open_models import GivenModels
 from dfl.merging.options import MergeOptions
 from dfl.workspace import Workspace
 models = GivenModels(MirrorModel(128))

@@ -3,8 +3,8 @@
     python scripts/measure_seams.py WORKSPACE [--model NAME] [--sheet FILE.png]
 
 The workspace has frames and faces of data_dst and a trained model; nothing is written but the sheet. The seam is that
-of dfl.merging.choose.seam_of, Lab distance along the mask's rim, the mean of ten frames spread over the clip. The sheet
-shows the faces of five of them, cut out and enlarged: untouched, then in each way.
+of dfl.merging.planning.auto_colour_transfer.seam_of: Lab distance along the mask's rim, mean of ten frames spread over
+the clip. The sheet shows the faces of five of them, cropped and enlarged: untouched, then in each way.
 """
 
 import argparse
@@ -15,18 +15,18 @@ import cv2
 import numpy as np
 
 from dfl.base.pictures import Picture, contact_sheet, read_picture, write_picture
-from dfl.base.report import Unheard
+from dfl.base.report import NullReport
 from dfl.faces.align import alignment_matrix
 from dfl.faces.face_type import FaceType
-from dfl.merging.choose import seam_of, spread
-from dfl.merging.face_in_frame import merge_face
-from dfl.merging.faces_of_clip import read_clip
-from dfl.merging.finished import compose
-from dfl.merging.open_models import GivenModels, SavedModels
+from dfl.merging.blending.face_in_frame import merge_face
+from dfl.merging.blending.finished_frame import compose
 from dfl.merging.options import MergeOptions
-from dfl.merging.plan import make_plan
-from dfl.merging.settings import AUTO, ORIGINAL
-from dfl.merging.tracks import read_in_threads
+from dfl.merging.planning.auto_colour_transfer import seam_of, spread
+from dfl.merging.planning.clip_faces import read_clip_frames
+from dfl.merging.planning.clip_tracks import read_in_threads
+from dfl.merging.planning.merge_plan import make_plan
+from dfl.merging.planning.settings import AUTO, ORIGINAL
+from dfl.merging.running.open_models import GivenModels, SavedModels
 from dfl.workspace import Workspace
 
 SIDE = 256
@@ -43,10 +43,10 @@ def main() -> None:
     parser.add_argument("--model")
     parser.add_argument("--sheet", type=Path)
     arguments = parser.parse_args()
-    workspace, report = Workspace(arguments.workspace.absolute()), Unheard()
+    workspace, report = Workspace(arguments.workspace.absolute()), NullReport()
     models = GivenModels(SavedModels(workspace, MergeOptions(), report).swap(arguments.model, 1.0))
     read = read_in_threads(lambda frame: read_picture(frame.path), 2)
-    clip = read_clip(workspace, report)
+    clip = read_clip_frames(workspace, report)
     rows: list[list[Picture]] = [[]]
     for name, settings in WAYS.items():
         options = MergeOptions(contact_sheet=True, **settings)

@@ -13,7 +13,7 @@ import pytest
 
 from dfl import cli
 from dfl.base.pictures import write_picture
-from dfl.models.saved_set import SavedSet, model_folder, write_set
+from dfl.models.checkpoint import Checkpoint, model_folder, write_checkpoint
 from dfl.stages import STAGES, Stage
 from dfl.workspace import Workspace
 from tests.faceset.made_faces import FRAME, write_faces
@@ -51,7 +51,9 @@ def stocked(tmp_path_factory: pytest.TempPathFactory) -> Path:
             write_picture(folder / f"{number:05d}.png", np.ascontiguousarray(FRAME[:120, :160]))
     write_faces(workspace.aligned("dst"), 3)
     write_faces(workspace.aligned("src"), 3)
-    write_set(model_folder(workspace.model, "new", "SAEHD"), SavedSet("SAEHD", {}, 1, {"w": np.zeros(4, np.float32)}))
+    write_checkpoint(
+        model_folder(workspace.model, "new", "SAEHD"), Checkpoint("SAEHD", {}, 1, {"w": np.zeros(4, np.float32)})
+    )
     return workspace.root
 
 

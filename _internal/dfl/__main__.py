@@ -14,7 +14,7 @@ def main() -> None:
     except ImportError as error:
         print(f"Error: dfl cannot start: {error}", file=sys.stderr, flush=True)
         if "doctor" in sys.argv[1:]:
-            from dfl.upkeep.doctor import run_alone
+            from dfl.diagnostics.doctor import run_alone
 
             sys.exit(run_alone())
         print("`dfl doctor` (or `python -m dfl doctor`) tells what is missing.", file=sys.stderr)

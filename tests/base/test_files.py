@@ -15,7 +15,6 @@ from dfl.base.files import (
     in_natural_order,
     list_folders,
     list_pictures,
-    mendable,
     need_space,
     newest_first,
     read_json,
@@ -23,6 +22,7 @@ from dfl.base.files import (
     replacing,
     size_in_words,
     sync_folder,
+    to_user_error,
     write_bytes,
     write_json,
     write_text,
@@ -138,7 +138,7 @@ def test_a_full_disk_leaves_the_old_file_and_says_so(tiny_disk: Path, durable: b
     ],
 )
 def test_errors_of_the_system_come_with_a_way_out(number: int, what: str, todo: str, tmp_path: Path) -> None:
-    error = mendable(OSError(number, os.strerror(number)), tmp_path / "face.jpg")
+    error = to_user_error(OSError(number, os.strerror(number)), tmp_path / "face.jpg")
     assert what in error.what
     assert "face.jpg" in error.what
     assert todo in error.todo

@@ -10,7 +10,7 @@ import pytest
 from dfl.base import memory
 from dfl.base.memory import container_memory
 from dfl.base.processes import worker_count
-from dfl.samples.faces_in_memory import memory_for_faces
+from dfl.data.face_cache import memory_for_faces
 
 ROUNDS = """
 import resource

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dfl.base.closed_pickle import loads
 from dfl.base.pickle_writer import EnumValue, dump_dict, dump_list, dumps
+from dfl.base.safe_pickle import loads
 from tests.recorded import RECORDS
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dfl.bench.stages import MirrorModel
+from dfl.bench.whole_stages import MirrorModel
 from dfl.models.engine import start_engine
 from dfl.models.options import SaehdOptions
 from tests.training.tiny_training import Heard

@@ -10,7 +10,7 @@ from dfl.bench.samples import bench_samples
 from dfl.faces.align import alignment_matrix, transform_points
 from dfl.faces.face_type import FaceType
 from dfl.faceset.aligned_face import FaceMetadata, write_face
-from dfl.samples.colour_transfer import MODES
+from dfl.imaging.colour_transfer import MODES
 
 
 def test_the_table_of_samples_has_a_row_for_every_kind(workspace, capsys):

@@ -10,14 +10,14 @@ from dfl.base.report import Report
 from dfl.demo.clips import MARGIN, RATE, SIZE, clip_frames, make_clip
 from dfl.demo.head import Head
 from dfl.demo.motion import pose_at
-from dfl.demo.people import COLLINS, HOPPER, Person, still
+from dfl.demo.portraits import COLLINS, HOPPER, Portrait, still
 from dfl.faces.find import FaceFinder
 
 PEOPLE = pytest.mark.parametrize("person", [COLLINS, HOPPER], ids=["collins", "hopper"])
 
 
 @PEOPLE
-def test_face_is_found_in_every_frame_and_turns_and_talks(person: Person) -> None:
+def test_face_is_found_in_every_frame_and_turns_and_talks(person: Portrait) -> None:
     head, finder = Head(*still(person, SIZE + MARGIN)), FaceFinder("fast")
     yaw, nose, opened, mouth = [], [], [], []
     for number in range(0, 6 * RATE, 8):
@@ -56,7 +56,7 @@ def test_same_frames_every_time() -> None:
 
 
 @PEOPLE
-def test_clip_has_size_rate_sound_and_says_that_it_is_made(person: Person, tmp_path: Path) -> None:
+def test_clip_has_size_rate_sound_and_says_that_it_is_made(person: Portrait, tmp_path: Path) -> None:
     path = tmp_path / "clip ü.mp4"
     make_clip(person, path, 1.0, Report())
     with av.open(str(path)) as clip:

@@ -4,13 +4,13 @@ import pytest
 
 from dfl.base.pictures import Picture
 from dfl.demo.expression import EYES, close_eyes, open_mouth
-from dfl.demo.people import COLLINS, HOPPER, Person, still
+from dfl.demo.portraits import COLLINS, HOPPER, Portrait, still
 
 SIZE = 480
 
 
 @pytest.mark.parametrize("person", [COLLINS, HOPPER], ids=["collins", "hopper"])
-def test_closed_lids_hide_the_iris(person: Person) -> None:
+def test_closed_lids_hide_the_iris(person: Portrait) -> None:
     picture, mesh = still(person, SIZE)
     shut = picture.copy()
     close_eyes(shut, mesh, 1.0)

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dfl.demo.head import Head, Pose
-from dfl.demo.people import COLLINS, HOPPER, Person, still
+from dfl.demo.portraits import COLLINS, HOPPER, Portrait, still
 
 SIZE = 480
 
@@ -17,7 +17,7 @@ def test_pose_of_rest_gives_the_still_back() -> None:
 
 
 @pytest.mark.parametrize("person", [COLLINS, HOPPER], ids=["collins", "hopper"])
-def test_no_fold_at_the_largest_turn(person: Person) -> None:
+def test_no_fold_at_the_largest_turn(person: Portrait) -> None:
     """Walking through the moved picture, one never goes back in the still."""
     head = Head(*still(person, SIZE))
     for yaw in (-22, 22):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from dfl.base.pictures import Picture, read_picture, write_picture
-from dfl.demo.people import HOPPER
+from dfl.demo.portraits import HOPPER
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfl.extraction.fan_points import FaceCrop, cut_out, peaks
+from dfl.extraction.fan_points import FanCrop, crop_for_fan, peaks
 
 
 @given(
@@ -16,7 +16,7 @@ from dfl.extraction.fan_points import FaceCrop, cut_out, peaks
 )
 def test_points_of_the_square_lie_around_the_boxes_centre(box, resolution, point):
     left, top, width, height = box
-    crop = FaceCrop.of_box(np.array([left, top, left + width, top + height]))
+    crop = FanCrop.of_box(np.array([left, top, left + width, top + height]))
     side = 200 * (width + height) / 195
     wanted = [
         (2 * low + size) / 2 + (value / resolution - 0.5) * side
@@ -27,7 +27,7 @@ def test_points_of_the_square_lie_around_the_boxes_centre(box, resolution, point
 
 def test_the_second_pass_moves_the_centre_by_a_pixel():
     box = np.array([10, 20, 110, 140])
-    crop, moved = FaceCrop.of_box(box), FaceCrop.of_box(box, (-1, 1))
+    crop, moved = FanCrop.of_box(box), FanCrop.of_box(box, (-1, 1))
     assert (moved.x - crop.x, moved.y - crop.y, moved.scale) == (-1, 1, crop.scale)
 
 
@@ -62,17 +62,17 @@ def slow_cut(picture, box):
 )
 def test_a_cut_is_the_described_one(box):
     picture = np.random.default_rng(1).integers(1, 256, (80, 100, 3)).astype(np.uint8)
-    got = cut_out(picture, FaceCrop.of_box(np.array(box)))
+    got = crop_for_fan(picture, FanCrop.of_box(np.array(box)))
     assert np.array_equal(got, slow_cut(picture, box))
 
 
 @pytest.mark.parametrize("box", [(10, 10, 10, 10), (20, 20, 10, 10), (0, 0, 10**9, 10**9), (-5000, 0, 5000, 100)])
 def test_boxes_of_no_or_vast_size_are_not_cut(box):
-    assert cut_out(np.zeros((80, 100, 3), np.uint8), FaceCrop.of_box(np.array(box))) is None
+    assert crop_for_fan(np.zeros((80, 100, 3), np.uint8), FanCrop.of_box(np.array(box))) is None
 
 
 def test_a_box_beside_the_picture_shows_nothing():
-    cut = cut_out(np.full((80, 100, 3), 200, np.uint8), FaceCrop.of_box(np.array((300, 300, 340, 340))))
+    cut = crop_for_fan(np.full((80, 100, 3), 200, np.uint8), FanCrop.of_box(np.array((300, 300, 340, 340))))
     assert cut is not None
     assert cut.max() == 0
 

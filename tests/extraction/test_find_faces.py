@@ -8,8 +8,8 @@ from dfl.base.pictures import Picture, read_picture, write_picture
 from dfl.base.report import Report
 from dfl.extraction.find_faces import FindJob, FindSettings, find_faces
 from dfl.extraction.found_frame import FoundFrame, found_frame
-from dfl.extraction.journal import Journal, start_journal
-from dfl.extraction.source import PicturePart
+from dfl.extraction.frame_journal import FrameJournal, start_journal
+from dfl.extraction.frame_source import PicturePart
 from dfl.faces.find import FoundFace
 
 
@@ -29,7 +29,9 @@ def frames(tmp_path: Path, write_frames: Callable[[Path, int], None]) -> list[Pa
     return sorted((tmp_path / "frames").iterdir())
 
 
-def _found(frames: list[Path], journal: Journal[FoundFrame], wanted: set[str] | None = None) -> list[tuple[str, str]]:
+def _found(
+    frames: list[Path], journal: FrameJournal[FoundFrame], wanted: set[str] | None = None
+) -> list[tuple[str, str]]:
     settings = FindSettings("s3fd", "fast", False, 8, 0, journal.file)
     names = frozenset(wanted or {path.name for path in frames})
     return find_faces([FindJob(PicturePart(tuple(frames)), names)], settings, 1, journal, Stub(), Report())

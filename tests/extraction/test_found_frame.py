@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dfl.extraction.found_frame import Face, FoundFrame, found_frame
-from dfl.extraction.source import FrameFacts
+from dfl.extraction.frame_source import FrameFacts
 
 FACTS = FrameFacts(10, 1_700_000_000_123_456_789, 7)
 

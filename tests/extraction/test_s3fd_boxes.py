@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfl.extraction.s3fd_boxes import boxes_in_frame, boxes_of_cells, boxes_of_maps, reduced, without_overlaps
+from dfl.extraction.s3fd_boxes import boxes_in_frame, boxes_of_cells, boxes_of_maps, nms, reduced
 
 STRIDES = (4, 8, 16, 32, 64, 128)
 
@@ -72,7 +72,7 @@ some_boxes = st.lists(
 def test_overlapping_boxes_go_as_when_every_pair_is_looked_at(rows):
     boxes = np.array([(x, y, x + w, y + h) for x, y, w, h, _ in rows], np.float64)
     scores = np.array([row[4] / 10 for row in rows], np.float32)
-    assert without_overlaps(boxes, scores) == slow_nms(boxes.tolist(), scores.tolist())
+    assert nms(boxes, scores) == slow_nms(boxes.tolist(), scores.tolist())
 
 
 def test_the_limit_of_overlap_itself_stays():
@@ -80,9 +80,9 @@ def test_the_limit_of_overlap_itself_stays():
     boxes = np.array([(0, 0, 9, 12), (0, 7, 9, 19)], np.float64)
     scores = np.array([0.9, 0.8], np.float32)
     assert 60 / (130 + 130 - 60) == 0.3
-    assert without_overlaps(boxes, scores) == [0, 1]
+    assert nms(boxes, scores) == [0, 1]
     boxes[1] -= (0, 1, 0, 1)
-    assert without_overlaps(boxes, scores) == [0]
+    assert nms(boxes, scores) == [0]
 
 
 def random_maps(seed, height=96, width=128):

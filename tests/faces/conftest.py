@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dfl.base.pictures import Picture, read_picture
-from dfl.demo.people import HOPPER
+from dfl.demo.portraits import HOPPER
 from dfl.faces import weights
 from tests.recorded import RECORDS
 

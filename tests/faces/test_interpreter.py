@@ -3,7 +3,7 @@ import sys
 
 import numpy as np
 
-from dfl.faces.interpreter import Network
+from dfl.faces.interpreter import TfliteNetwork
 from dfl.faces.weights import package_file
 
 _LOAD = """
@@ -11,7 +11,7 @@ import sys
 from dfl.faces.interpreter import Network
 from dfl.faces.weights import package_file
 
-Network(package_file("face_detection_short_range.tflite"), ("regressors",))
+TfliteNetwork(package_file("face_detection_short_range.tflite"), ("regressors",))
 print("still heard", file=sys.stderr)
 """
 
@@ -25,7 +25,7 @@ def test_loading_a_network_prints_nothing_and_keeps_the_error_output() -> None:
 def test_outputs_come_in_the_order_asked_for() -> None:
     file = package_file("face_detection_short_range.tflite")
     picture = np.zeros((128, 128, 3), np.float32)
-    raw, scores = Network(file, ("regressors", "classificators"))(picture)
+    raw, scores = TfliteNetwork(file, ("regressors", "classificators"))(picture)
     assert (raw.size, scores.size) == (896 * 16, 896)
-    again, _ = Network(file, ("classificators", "regressors"))(picture)
+    again, _ = TfliteNetwork(file, ("classificators", "regressors"))(picture)
     assert np.array_equal(again, scores)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfl.faces.square import Square, angle_apart, overlap, roll_between, tiles, turn, whole_frame
+from dfl.faces.square import Square, angle_apart, iou, roll_between, tiles, turn, whole_frame
 
 
 def _spot(picture: np.ndarray) -> np.ndarray:
@@ -77,7 +77,7 @@ def test_roll_is_clockwise() -> None:
 )
 def test_overlap(other: tuple[int, ...], expected: float) -> None:
     box = np.array((0, 0, 10, 10), np.float32)
-    assert overlap(box, np.array(other, np.float32)) == pytest.approx(expected)
+    assert iou(box, np.array(other, np.float32)) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from dfl.faces.align import alignment_matrix, transform_points
 from dfl.faces.face_type import FaceType
 from dfl.faceset.aligned_face import FaceMetadata, write_face
 from dfl.faceset.faceset import list_faceset, read_face_file
-from dfl.faceset.side_index import INDEX_NAME, gather_notes
+from dfl.faceset.sidecar import INDEX_NAME, gather_notes
 
 
 @pytest.fixture

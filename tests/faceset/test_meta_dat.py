@@ -8,12 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dfl.base import closed_pickle, jpeg, pickle_writer
+from dfl.base import jpeg, pickle_writer, safe_pickle
 from dfl.base.errors import UserError
 from dfl.faceset.aligned_face import read_metadata
 from dfl.faceset.face_metadata import metadata_to_dict
 from dfl.faceset.meta_dat import META_DAT, read_meta_dat, rename_in_meta_dat, write_meta_dat
-from dfl.faceset.side_index import Entry
+from dfl.faceset.sidecar import SidecarEntry
 from tests.recorded import RECORDS
 
 
@@ -38,8 +38,8 @@ def test_the_originals_file_is_read_and_written_with_equal_values(
         assert entry.shape == (256, 256, 3)
     again = recorded.with_name("again.dat")
     write_meta_dat(again, entries)
-    theirs = closed_pickle.loads(recorded.read_bytes(), "")
-    ours = closed_pickle.loads(again.read_bytes(), "")
+    theirs = safe_pickle.loads(recorded.read_bytes(), "")
+    ours = safe_pickle.loads(again.read_bytes(), "")
     assert list(ours) == list(theirs)
     for name in theirs:
         if name != "00009_0.jpg":  # its polygons: those that include come first after any loading
@@ -89,7 +89,7 @@ def test_damaged_and_hostile_files_are_refused(tmp_path: Path, values: Any, monk
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_random_damage_is_an_error_or_entries(data: st.DataObject, recorded: Path, tmp_path: Path) -> None:
-    name, value = next(iter(closed_pickle.loads(recorded.read_bytes(), "").items()))
+    name, value = next(iter(safe_pickle.loads(recorded.read_bytes(), "").items()))
     content = bytearray(pickle_writer.dumps({name: value}))
     for _ in range(data.draw(st.integers(1, 4))):
         place = data.draw(st.integers(0, len(content)))
@@ -100,4 +100,4 @@ def test_random_damage_is_an_error_or_entries(data: st.DataObject, recorded: Pat
         entries = read_meta_dat(damaged)
     except UserError:
         return
-    assert all(isinstance(entry, Entry) for entry in entries.values())
+    assert all(isinstance(entry, SidecarEntry) for entry in entries.values())

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dfl.base import closed_pickle, jpeg, pickle_writer
+from dfl.base import jpeg, pickle_writer, safe_pickle
 from dfl.base.errors import UserError
 from dfl.faceset.aligned_face import read_face
 from dfl.faceset.faceset import FaceFile, list_faceset, read_face_file
@@ -75,7 +75,7 @@ def test_the_list_is_the_originals(tmp_path: Path, recorded_faces: list[FaceFile
     ours = _list_of(_write(tmp_path / PAK_NAME, faces))
     # Whether number types are shared between masks is chance; up to the first mask the pickles are equal.
     assert _parts(ours)[:2000] == _parts(recorded)[:2000]
-    assert pickle_writer.dumps(closed_pickle.loads(ours, "")) == pickle_writer.dumps(closed_pickle.loads(recorded, ""))
+    assert pickle_writer.dumps(safe_pickle.loads(ours, "")) == pickle_writer.dumps(safe_pickle.loads(recorded, ""))
 
 
 def _parts(content: bytes) -> list[Any]:

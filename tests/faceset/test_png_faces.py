@@ -12,15 +12,20 @@ from dfl.base import pickle_writer
 from dfl.base.errors import UserError
 from dfl.base.pictures import encode_picture
 from dfl.base.report import Report
-from dfl.faceset import export_mask, pack, resize, restore_metadata, save_metadata, sort
+from dfl.data.batches import load_training_faces
 from dfl.faceset.face_metadata import FaceMetadata, metadata_to_dict
 from dfl.faceset.faceset import list_faceset
-from dfl.faceset.keep_options import PackOptions, RestoreMetadataOptions, SaveMetadataOptions
 from dfl.faceset.png_faces import picture_size, read_old_png
-from dfl.faceset.side_index import INDEX_NAME, gather_notes
-from dfl.faceset.sort_options import SortOptions
-from dfl.faceset.tool_options import ExportMaskOptions, ResizeOptions
-from dfl.samples.batches import load_training_faces
+from dfl.faceset.sidecar import INDEX_NAME, gather_notes
+from dfl.faceset_tools import export_mask, pack, resize, restore_metadata, save_metadata, sort
+from dfl.faceset_tools.options import (
+    ExportMaskOptions,
+    PackOptions,
+    ResizeOptions,
+    RestoreMetadataOptions,
+    SaveMetadataOptions,
+    SortOptions,
+)
 from dfl.workspace import Workspace
 
 PICTURE = np.random.default_rng(1).integers(0, 256, (40, 56, 3)).astype(np.uint8)

@@ -10,14 +10,7 @@ from hypothesis import strategies as st
 from dfl.base.errors import UserError
 from dfl.base.pictures import read_picture
 from dfl.faceset.aligned_face import read_face
-from dfl.faceset.segmentation import (
-    MAX_MASK_BYTES,
-    Polygon,
-    decode_mask,
-    draw_polygons,
-    encode_mask,
-    include_first,
-)
+from dfl.faceset.segmentation import MAX_MASK_BYTES, Polygon, decode_mask, draw_polygons, encode_mask, include_first
 
 
 def _square(low: float, high: float) -> Any:

@@ -14,15 +14,14 @@ from hypothesis import strategies as st
 from dfl.base.errors import UserError
 from dfl.base.pictures import write_picture
 from dfl.base.report import Report
-from dfl.faceset import pack
 from dfl.faceset.faceset import list_faceset
-from dfl.faceset.keep_options import PackOptions
-from dfl.faceset.side_index import Entry, add_to_index
-from dfl.faceset.tool_options import RestoreOptions, TrashOptions
-from dfl.faceset.trash import list_trash, move_to_trash, restore, run, run_restore, trash_folder
+from dfl.faceset.sidecar import SidecarEntry, add_to_index
+from dfl.faceset.trash import list_trash, move_to_trash, restore, trash_folder
+from dfl.faceset_tools import pack
+from dfl.faceset_tools.options import PackOptions, RestoreOptions, TrashOptions
+from dfl.faceset_tools.trash_stages import run, run_restore
 from dfl.workspace import Workspace
-
-from .made_faces import aligned_face
+from tests.faceset.made_faces import aligned_face
 
 
 @pytest.fixture
@@ -143,9 +142,9 @@ def test_damaged_and_hostile_lines_are_passed_over(aligned: Path) -> None:
 def test_face_data_that_stand_beside_a_picture_go_along(aligned: Path) -> None:
     face = aligned_face(128)
     write_picture(aligned / "a.png", face.picture)
-    add_to_index(aligned, {"a.png": Entry(face.metadata, (128, 128, 3))})
+    add_to_index(aligned, {"a.png": SidecarEntry(face.metadata, (128, 128, 3))})
     move_to_trash(aligned, ["a.png"], "test")
-    add_to_index(aligned, {"a.png": Entry(replace(face.metadata, source_filename="other.png"), (128, 128, 3))})
+    add_to_index(aligned, {"a.png": SidecarEntry(replace(face.metadata, source_filename="other.png"), (128, 128, 3))})
     write_picture(aligned / "a.png", face.picture)  # another face got the name meanwhile
     restore(aligned)
     found = {face.name: face.metadata.source_filename for face in list_faceset(aligned)}

@@ -21,9 +21,9 @@ from dfl.faces.align import alignment_matrix, rect_from_landmarks, transform_poi
 from dfl.faces.face_type import FaceType
 from dfl.faceset.aligned_face import FaceMetadata, write_face
 from dfl.merging.merge import run_merge
-from dfl.merging.open_models import GivenModels
 from dfl.merging.options import MergeOptions
-from dfl.merging.settings import ORIGINAL
+from dfl.merging.planning.settings import ORIGINAL
+from dfl.merging.running.open_models import GivenModels
 from dfl.models.prediction import Prediction
 from dfl.workspace import Workspace
 from tests.recorded import RECORDS

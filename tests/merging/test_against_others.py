@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from dfl.merging.colours import match_histogram, recolour
-from dfl.merging.masks import shape_mask
-from dfl.merging.operations import blur_along, coarsen, denoise, mixed, sharpen
-from dfl.samples.filters import motion_blur
+from dfl.imaging.filters import motion_blur
+from dfl.merging.blending.face_colours import match_histogram, recolour
+from dfl.merging.blending.face_filters import blur_along, coarsen, denoise, mixed, sharpen
+from dfl.merging.blending.face_masks import shape_mask
 
 Picture = NDArray[np.float32]
 SEEDS = st.integers(0, 10**6)
@@ -251,14 +251,13 @@ OVALS: list[tuple[int, Callable[[float], float]]] = [(scale, lambda s: 1 / (1 + 
 @pytest.mark.parametrize(("scale", "expected"), OVALS)
 def test_the_pasted_face_is_scaled_about_the_squares_middle(scale: int, expected: Callable[[float], float]) -> None:
     from dfl.faces.face_type import FaceType
-    from dfl.merging.face_in_frame import cut_out, merge_face
-    from dfl.merging.masks import FacePrediction
-    from dfl.merging.settings import MergeSettings
-
-    from .conftest import face_at
+    from dfl.merging.blending.face_in_frame import crop_face, merge_face
+    from dfl.merging.blending.face_masks import FacePrediction
+    from dfl.merging.planning.settings import MergeSettings
+    from tests.merging.conftest import face_at
 
     frame = np.full((300, 400, 3), 128, np.uint8)
-    crop = cut_out(frame, face_at(200, 150, 60), FaceType.FULL, 64)
+    crop = crop_face(frame, face_at(200, 150, 60), FaceType.FULL, 64)
     y, x = np.mgrid[:64, :64]
     oval = (np.hypot(x - 31.5, y - 31.5) < 18).astype(np.float32)
     prediction = FacePrediction(crop.picture, oval, oval)

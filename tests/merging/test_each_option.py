@@ -12,16 +12,15 @@ from numpy.typing import NDArray
 
 from dfl.base.options import number_or_words
 from dfl.faces.face_type import FaceType
-from dfl.merging.face_in_frame import STILL, Motion, cut_out, measure_face, merge_face
-from dfl.merging.finished import compose
-from dfl.merging.masks import FacePrediction
-from dfl.merging.networks import Networks, ShownFace
+from dfl.merging.blending.face_in_frame import STILL, Motion, crop_face, measure_face, merge_face
+from dfl.merging.blending.face_masks import FacePrediction
+from dfl.merging.blending.finished_frame import compose
+from dfl.merging.blending.temporal_smoothing import smoothed_over_time
 from dfl.merging.options import MergeOptions
-from dfl.merging.settings import ORIGINAL, MergeSettings
-from dfl.merging.steady import steadied
+from dfl.merging.planning.settings import ORIGINAL, MergeSettings
+from dfl.merging.running.networks import Networks, ShownFace
 from dfl.video.options import EncodingOptions
-
-from .conftest import FakeModel, face_at
+from tests.merging.conftest import FakeModel, face_at
 
 SIDE = 64
 HEIGHT, WIDTH = 300, 400
@@ -37,7 +36,7 @@ def frame() -> NDArray[np.uint8]:
 
 
 FRAME = frame()
-CROP = cut_out(FRAME, face_at(200, 150, 110), FaceType.FULL, SIDE)
+CROP = crop_face(FRAME, face_at(200, 150, 110), FaceType.FULL, SIDE)
 
 
 def prediction() -> FacePrediction:
@@ -310,7 +309,7 @@ def steady_clip(**changes: Any) -> list[Made]:
     shown = []
     for place, (one, own) in enumerate(zip(predictions, measured, strict=True)):
         around = [(near - place, other) for near, other in enumerate(measured) if near != place]
-        patch = merge_face(FRAME, CROP, one, settings, measures=steadied(own, around, settings))
+        patch = merge_face(FRAME, CROP, one, settings, measures=smoothed_over_time(own, around, settings))
         shown.append(compose(FRAME, [patch], settings).as_bytes())
     return shown
 
@@ -343,5 +342,5 @@ def test_a_trace_of_a_neighbours_mask_is_none() -> None:
     settings = MergeSettings(colour_transfer="none", steady_mask=4)
     own = measure_face(FRAME, CROP, prediction(), settings)
     wider = replace(own, mask=np.clip(own.mask + 0.02, 0, 1))
-    mask = steadied(own, [(distance, wider) for distance in (-4, 4)], settings).mask
+    mask = smoothed_over_time(own, [(distance, wider) for distance in (-4, 4)], settings).mask
     assert not ((mask > 0) & (mask < 1 / 255)).any()

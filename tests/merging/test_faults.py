@@ -15,19 +15,18 @@ import pytest
 from dfl.base.errors import UserError
 from dfl.base.files import list_pictures
 from dfl.base.pictures import read_picture
-from dfl.merging import video_source
-from dfl.merging.journal import Journal
 from dfl.merging.merge import run_merge, run_merge_to_video
-from dfl.merging.open_models import GivenModels
 from dfl.merging.options import MergeOptions
-from dfl.merging.video_source import open_video_source
+from dfl.merging.running import video_source
+from dfl.merging.running.merge_journal import MergeJournal
+from dfl.merging.running.open_models import GivenModels
+from dfl.merging.running.video_source import open_video_source
 from dfl.video.encoders import coding_of
 from dfl.video.options import EncodingOptions
 from dfl.video.write import Shown, VideoForm, write_video
 from dfl.workspace import Workspace
-
-from .conftest import FakeModel, SpokenReport, add_face, face_at, make_clip, waves
-from .test_to_video import STEP, TICK, pictures
+from tests.merging.conftest import FakeModel, SpokenReport, add_face, face_at, make_clip, waves
+from tests.merging.running.test_to_video import STEP, TICK, pictures
 
 Clip = Callable[..., None]
 Merged = Callable[..., Any]
@@ -96,16 +95,16 @@ def test_on_a_full_disk_what_is_merged_stays_and_the_same_command_goes_on(
 def test_a_journal_on_a_full_disk_says_so_and_knows_all_but_the_last_frame(small_disk: Workspace) -> None:
     path = small_disk.root / "merge.journal"
     look = {"faces": [], "mark": True}
-    with Journal(path) as journal:
+    with MergeJournal(path) as journal:
         journal.add("00001", "source", look)
         other = fill(small_disk, 0)
         with pytest.raises(UserError, match=r"The disk is full: .*merge\.journal"):
             journal.add("00002", "s" * 10_000, look)
-    assert Journal(path).has("00001", "source", look)
+    assert MergeJournal(path).has("00001", "source", look)
     other.unlink()
-    with Journal(path) as journal:
+    with MergeJournal(path) as journal:
         journal.add("99999", "source", look)
-    assert Journal(path).has("99999", "source", look)
+    assert MergeJournal(path).has("99999", "source", look)
 
 
 def make_video_clip(workspace: Workspace, count: int) -> None:
@@ -208,10 +207,10 @@ def test_a_failing_thread_loses_its_frame_alone(
     workspace: Workspace, clip: Clip, merged: Merged, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the original an error kills its worker; when all are gone the merge waits for ever."""
-    from dfl.merging.frame import FrameWork
+    from dfl.merging.running.frame_processor import FrameProcessor
 
     clip(30)
-    blend = FrameWork.blend
+    blend = FrameProcessor.blend
 
     def failing(self: Any, frame: Any, around: Any) -> Any:
         if frame.cut.task.place % 3 == 0:
@@ -219,7 +218,7 @@ def test_a_failing_thread_loses_its_frame_alone(
         return blend(self, frame, around)
 
     with monkeypatch.context() as patch:
-        patch.setattr(FrameWork, "blend", failing)
+        patch.setattr(FrameProcessor, "blend", failing)
         report = merged(workers=2)
     assert "00001.png was not merged: MemoryError: no memory" in report.text
     assert report.counts["failed"] == 10

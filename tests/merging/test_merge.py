@@ -15,9 +15,9 @@ from dfl.base.errors import UserError
 from dfl.base.files import list_pictures
 from dfl.base.pictures import read_picture, write_picture
 from dfl.base.report import Report
-from dfl.merging.frame import FrameWork
 from dfl.merging.merge import run
 from dfl.merging.options import MergeOptions
+from dfl.merging.running.frame_processor import FrameProcessor
 from dfl.video.marking import read_marks
 from dfl.workspace import Workspace
 
@@ -399,14 +399,14 @@ def test_many_failures_in_a_row_that_should_not_be_end_the_run(
     workspace: Workspace, clip: Clip, merged: Merged, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clip(70)
-    blend = FrameWork.blend
+    blend = FrameProcessor.blend
 
     def failing(self: Any, frame: Any, around: Any) -> Any:
         if frame.cut.task.place > 4:
             raise ValueError("no")
         return blend(self, frame, around)
 
-    monkeypatch.setattr(FrameWork, "blend", failing)
+    monkeypatch.setattr(FrameProcessor, "blend", failing)
     with pytest.raises(ValueError, match="no"):
         merged()
     assert "merged/00005.png" in results(workspace)

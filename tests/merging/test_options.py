@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from dfl.merging.options import MergeOptions
-from dfl.models.saved_set import SavedSet, model_folder, write_set
+from dfl.models.checkpoint import Checkpoint, model_folder, write_checkpoint
 from dfl.workspace import Workspace
 
 
 def save(workspace: Workspace, name: str, class_name: str) -> Path:
     weights = {"part/weight": np.zeros(3, np.float32)}
-    return write_set(model_folder(workspace.model, name, class_name), SavedSet(class_name, {}, 1, weights))
+    return write_checkpoint(model_folder(workspace.model, name, class_name), Checkpoint(class_name, {}, 1, weights))
 
 
 @pytest.mark.parametrize(("class_name", "asked"), [("SAEHD", False), ("AMP", True), ("Quick96", False)])

@@ -13,7 +13,7 @@ from PIL import Image
 from dfl.base.errors import UserError
 from dfl.base.files import list_pictures
 from dfl.base.pictures import read_picture
-from dfl.merging.faces_of_clip import read_clip
+from dfl.merging.planning.clip_faces import read_clip_frames
 from dfl.video.plan import only_merged, read_plan
 from dfl.workspace import Workspace
 
@@ -43,7 +43,7 @@ def test_img2_is_merged_and_shown_before_img10(workspace: Workspace, clip: Clip,
     wanted = [f"img{number}" for number in range(1, 13)]
     report = merged()
     assert report.counts["swapped"] == 12
-    assert [frame.stem for frame in read_clip(workspace, report)] == wanted
+    assert [frame.stem for frame in read_clip_frames(workspace, report)] == wanted
     plan = only_merged(read_plan(workspace, Fraction(25), report), workspace, [], report)
     assert [frame.stem for frame in plan.frames] == wanted
     for path in list_pictures(workspace.frames("dst")):

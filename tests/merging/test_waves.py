@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
 from dfl.faces.face_type import FaceType
-from dfl.merging.face_in_frame import FaceCrop, Motion, cut_out, merge_face, xseg_input
-from dfl.merging.finished import compose, compose_raw
-from dfl.merging.masks import FacePrediction
-from dfl.merging.settings import MergeSettings
+from dfl.merging.blending.face_in_frame import FaceCrop, Motion, crop_face, merge_face, xseg_input
+from dfl.merging.blending.face_masks import FacePrediction
+from dfl.merging.blending.finished_frame import compose, compose_raw
+from dfl.merging.planning.settings import MergeSettings
 from tests.recorded import RECORDS
 
 WAVES = json.loads((RECORDS / "merged_waves.json").read_text(encoding="utf-8"))
@@ -54,7 +54,7 @@ def predicted(frame: NDArray[np.uint8], crop: FaceCrop) -> FacePrediction:
 @pytest.mark.parametrize("case", WAVES["cases"], ids=lambda case: str(case["name"]))
 def test_equals_what_the_original_makes_of_the_waves(case: dict[str, Any]) -> None:
     frame = waves()
-    crop = cut_out(frame, np.array(WAVES["landmarks"]), FaceType.WHOLE, SIDE, black_from_edge=True)
+    crop = crop_face(frame, np.array(WAVES["landmarks"]), FaceType.WHOLE, SIDE, black_from_edge=True)
     settings = MergeSettings(**({"colour_transfer": "none", "like_original": True} | case["settings"]))
     patch = merge_face(frame, crop, predicted(frame, crop), settings, Motion(12, 20))
     is_raw = settings.mode == "raw-predict"
@@ -106,7 +106,7 @@ def test_giving_back_what_was_shown_leaves_the_frame_as_it_was(
     face_type: FaceType, place: str, shape: dict[str, Any]
 ) -> None:
     frame, resolution = slow_waves(PLACES[place][0]), 128
-    crop = cut_out(frame, placed(*PLACES[place]), face_type, resolution)
+    crop = crop_face(frame, placed(*PLACES[place]), face_type, resolution)
     ones = np.ones((resolution, resolution), np.float32)
     prediction = FacePrediction(crop.picture, ones, ones)
     settings = MergeSettings(colour_transfer="none", **shape)
@@ -119,4 +119,4 @@ def test_giving_back_what_was_shown_leaves_the_frame_as_it_was(
 
 def test_landmarks_on_one_spot_are_refused() -> None:
     with pytest.raises(UserError, match="one spot"):
-        cut_out(waves(), np.full((68, 2), 100.0), FaceType.FULL, SIDE)
+        crop_face(waves(), np.full((68, 2), 100.0), FaceType.FULL, SIDE)

@@ -55,26 +55,26 @@ def _swap(model: str, kind: str) -> Function:
     from dfl.models.amp import AmpSwapModel
     from dfl.models.open_model import build_network
     from dfl.models.options import AmpOptions, Quick96Options, SaehdOptions
-    from dfl.models.saehd import SwapModel
+    from dfl.models.saehd import SaehdSwapModel
     from dfl.nets.amp import Amp
     from dfl.training import compare_snapshots
-    from dfl.training.amp_goal import AmpGoal, chosen_channels
-    from dfl.training.held_out import HeldOut
-    from dfl.training.recipe import swap_recipe
-    from dfl.training.saehd_goal import SaehdGoal
+    from dfl.training.objectives.amp import AmpObjective, chosen_channels
+    from dfl.training.objectives.saehd import SaehdObjective
+    from dfl.training.training_config import swap_config
+    from dfl.training.validation_loss import ValidationLoss
 
     options: Any = SaehdOptions(**SAEHD, **EXTRAS[model]) if model in EXTRAS else Quick96Options()
     options = AmpOptions(**AMP) if model == "AMP" else options
     class_name = {"AMP": "AMP", "quick96": "Quick96"}.get(model, "SAEHD")
     network: Any = build_network(class_name, options.model_dump())
-    recipe, side = swap_recipe(options, True), network.resolution
+    recipe, side = swap_config(options, True), network.resolution
     goal: Any
     if isinstance(network, Amp):
-        goal = AmpGoal(
+        goal = AmpObjective(
             network, recipe.losses, 0.5, recipe.extra.gan, recipe.extra.gan_patch_size, recipe.extra.gan_dims
         )
     else:
-        goal = SaehdGoal(network, recipe.losses, recipe.extra)
+        goal = SaehdObjective(network, recipe.losses, recipe.extra)
     channels = {"warped": 3, "target": 3, "mask": 1, "eyes_mouth": 2 if "eyes_prio" in EXTRAS.get(model, {}) else 1}
     if model in ("df", "df-udt", "quick96"):
         channels.pop("eyes_mouth")
@@ -84,14 +84,16 @@ def _swap(model: str, kind: str) -> Function:
         chosen = chosen_channels(count, 8, 0.5, 1, count) if class_name == "AMP" else {}
         return _batch(count, side, names) | chosen
 
-    first = HeldOut(goal, [faces(SIZES[0])])
+    first = ValidationLoss(goal, [faces(SIZES[0])])
 
     def held_out(count: int) -> list[np.ndarray]:
         first._batches = [faces(count)]
         return [np.array(first.losses())]
 
     if kind == "predict":
-        predictor: Any = AmpSwapModel(network, None, "", 0, 0.5) if class_name == "AMP" else SwapModel(network, "", 0)
+        predictor: Any = (
+            AmpSwapModel(network, None, "", 0, 0.5) if class_name == "AMP" else SaehdSwapModel(network, "", 0)
+        )
         return lambda count: list(vars(predictor.predict(faces(count)["dst_target"])).values())
     if kind == "compare":
         compare = compare_snapshots.comparison(network)
@@ -106,14 +108,14 @@ def _xseg(kind: str) -> Function:
     from dfl.faces.face_type import FaceType
     from dfl.models.xseg import XsegModel
     from dfl.nets.xseg import XSeg
-    from dfl.training.xseg_goal import XsegGoal
+    from dfl.training.objectives.xseg import XsegObjective
 
     network = XSeg(base=2, resolution=64)
     names = {"picture": 3, "mask": 1, "src": 3, "dst": 3}
     if kind == "predict":
         model = XsegModel(network, FaceType.WHOLE, 0)
         return lambda count: [model.predict(_batch(count, 64, names)["picture"])]
-    goal = XsegGoal(network, kind.startswith("pretraining"))
+    goal = XsegObjective(network, kind.startswith("pretraining"))
     return lambda count: list(goal.show(_batch(count, 64, names)).values())
 
 

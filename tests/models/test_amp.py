@@ -5,9 +5,9 @@ import pytest
 
 from dfl.base.report import Report
 from dfl.faces.face_type import FaceType
+from dfl.models.checkpoint import Checkpoint, model_folder, write_checkpoint
 from dfl.models.engine import start_engine
 from dfl.models.options import AmpOptions
-from dfl.models.saved_set import SavedSet, model_folder, write_set
 
 start_engine("tensorflow")
 
@@ -25,8 +25,10 @@ def saved(workspace):
     network = build_amp(OPTIONS)
     weights = {name: np.array(ops.convert_to_numpy(weight)) for name, weight in network.weights().items()}
     for name, other in (("other_SAEHD", "SAEHD"), ("XSeg_XSeg", "XSeg")):
-        write_set(workspace.model / name, SavedSet(other, {}, 1, {}))
-    write_set(model_folder(workspace.model, "two people", "AMP"), SavedSet("AMP", OPTIONS.model_dump(), 9, weights))
+        write_checkpoint(workspace.model / name, Checkpoint(other, {}, 1, {}))
+    write_checkpoint(
+        model_folder(workspace.model, "two people", "AMP"), Checkpoint("AMP", OPTIONS.model_dump(), 9, weights)
+    )
     return workspace, network
 
 
@@ -46,5 +48,5 @@ def test_it_predicts_what_the_networks_swap(saved, morph):
 
 def test_an_xseg_model_is_never_taken_for_one_that_swaps(saved):
     workspace, _ = saved
-    write_set(workspace.model / "XSeg_XSeg", SavedSet("XSeg", {}, 2, {}))  # saved last
+    write_checkpoint(workspace.model / "XSeg_XSeg", Checkpoint("XSeg", {}, 2, {}))  # saved last
     assert open_model(workspace.model, None, None, None, Report()).name == "two people"

@@ -10,7 +10,7 @@ import pytest
 
 from dfl.base.errors import UserError
 from dfl.models.backups import KEPT, list_backups, make_backup, restore_backup
-from dfl.models.saved_set import SavedSet, read_set, write_set
+from dfl.models.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 
 BACK_UP_AND_DIE = """
 import os, signal, sys
@@ -35,7 +35,7 @@ make_backup(folder)
 
 def save(folder: Path, iteration: int) -> None:
     weights = {"encoder/weight": np.full((8, 8), iteration, np.float32)}
-    write_set(folder, SavedSet("SAEHD", {"batch_size": 4}, iteration, weights))
+    write_checkpoint(folder, Checkpoint("SAEHD", {"batch_size": 4}, iteration, weights))
 
 
 def iterations(folder: Path) -> dict[int, int]:
@@ -48,7 +48,7 @@ def test_the_newest_is_01_and_the_25th_goes(tmp_path):
         make_backup(tmp_path)
     assert iterations(tmp_path) == {number: KEPT + 3 - number for number in range(1, KEPT + 1)}
     for backup in list_backups(tmp_path):
-        assert (read_set(backup.folder).weights["encoder/weight"] == backup.iteration).all()
+        assert (read_checkpoint(backup.folder).weights["encoder/weight"] == backup.iteration).all()
     assert len(list((tmp_path / "backups").iterdir())) == KEPT
 
 
@@ -61,7 +61,7 @@ def test_a_backup_costs_no_copy_and_outlives_its_set(tmp_path):
     for iteration in (2, 3, 4):
         save(tmp_path, iteration)
     assert not (tmp_path / "set-000001").exists()
-    assert read_set(made).iteration == 1
+    assert read_checkpoint(made).iteration == 1
 
 
 def test_without_hard_links_it_is_a_copy(tmp_path, monkeypatch):
@@ -71,7 +71,7 @@ def test_without_hard_links_it_is_a_copy(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "link", refuse)
     save(tmp_path, 5)
     made = make_backup(tmp_path)
-    assert read_set(made).iteration == 5
+    assert read_checkpoint(made).iteration == 5
     assert (made / "set-000001" / "weights.safetensors").stat().st_nlink == 1
 
 
@@ -101,7 +101,7 @@ def test_a_backup_is_put_back_as_the_newest_set(tmp_path):
     make_backup(tmp_path)
     save(tmp_path, 2)
     assert restore_backup(tmp_path, 1) == 1
-    assert read_set(tmp_path).iteration == 1
+    assert read_checkpoint(tmp_path).iteration == 1
     with pytest.raises(UserError, match="no backup 07"):
         restore_backup(tmp_path, 7)
 
@@ -113,7 +113,7 @@ def test_a_damaged_backup_is_not_put_back(tmp_path):
     (made / "set-000001" / "weights.safetensors").write_bytes(b"nothing")
     with pytest.raises(UserError, match="damaged"):
         restore_backup(tmp_path, 1)
-    assert read_set(tmp_path).iteration == 2
+    assert read_checkpoint(tmp_path).iteration == 2
 
 
 def test_no_space_is_said_before_anything_is_written(tmp_path, monkeypatch):

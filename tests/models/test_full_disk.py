@@ -10,12 +10,12 @@ import pytest
 
 from dfl.base.errors import UserError
 from dfl.models.backups import list_backups, make_backup
-from dfl.models.saved_set import SavedSet, read_set, write_set
+from dfl.models.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 
 
-def a_set(iteration: int) -> SavedSet:
+def a_set(iteration: int) -> Checkpoint:
     value = np.full((300, 300), iteration, np.float32)
-    return SavedSet("SAEHD", {}, iteration, {"encoder/weight": value}, {"m/encoder/weight": value})
+    return Checkpoint("SAEHD", {}, iteration, {"encoder/weight": value}, {"m/encoder/weight": value})
 
 
 @pytest.fixture
@@ -34,21 +34,21 @@ def small_disk(tmp_path, monkeypatch):
 
 def test_a_save_on_a_full_disk_keeps_both_sets_and_leaves_nothing_behind(small_disk):
     for iteration in (1, 2):
-        write_set(small_disk, a_set(iteration))
+        write_checkpoint(small_disk, a_set(iteration))
     (small_disk.parent / "other").write_bytes(b"x" * 500_000)
     with pytest.raises(UserError, match="The disk is full"):
-        write_set(small_disk, a_set(3))
+        write_checkpoint(small_disk, a_set(3))
     assert sorted(path.name for path in small_disk.iterdir()) == ["set-000001", "set-000002"]
-    assert read_set(small_disk).iteration == 2
+    assert read_checkpoint(small_disk).iteration == 2
     (small_disk.parent / "other").unlink()
-    write_set(small_disk, a_set(4))
-    assert read_set(small_disk).iteration == 4
+    write_checkpoint(small_disk, a_set(4))
+    assert read_checkpoint(small_disk).iteration == 4
 
 
 def test_a_backup_on_a_full_disk_keeps_the_others(small_disk, monkeypatch):
-    write_set(small_disk, a_set(1))
+    write_checkpoint(small_disk, a_set(1))
     make_backup(small_disk)
-    write_set(small_disk, a_set(2))
+    write_checkpoint(small_disk, a_set(2))
 
     def refuse(*_: object) -> None:
         raise OSError(1, "Operation not permitted")
@@ -65,13 +65,13 @@ def test_a_backup_on_a_full_disk_keeps_the_others(small_disk, monkeypatch):
 def test_files_that_may_not_grow(tmp_path):
     import resource
 
-    write_set(tmp_path, a_set(1))
+    write_checkpoint(tmp_path, a_set(1))
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
     try:
         with pytest.raises(UserError, match="cannot be written"):
-            write_set(tmp_path, a_set(2))
+            write_checkpoint(tmp_path, a_set(2))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert [path.name for path in Path(tmp_path).iterdir()] == ["set-000001"]
-    assert read_set(tmp_path).iteration == 1
+    assert read_checkpoint(tmp_path).iteration == 1

@@ -6,9 +6,9 @@ import pytest
 from dfl.base.errors import Stopped, UserError
 from dfl.base.report import Report
 from dfl.models.backups import make_backup
-from dfl.models.models_options import ModelsOptions
+from dfl.models.checkpoint import Checkpoint, list_models, model_folder, read_checkpoint, write_checkpoint
 from dfl.models.models_stage import run
-from dfl.models.saved_set import SavedSet, list_models, model_folder, read_set, write_set
+from dfl.models.options import ModelsOptions
 
 
 class Heard(Report):
@@ -30,7 +30,7 @@ def two(workspace):
     for name, class_name in (("new", "SAEHD"), ("new", "Quick96")):
         folder = model_folder(workspace.model, name, class_name)
         for iteration in (1, 2):
-            write_set(folder, SavedSet(class_name, {}, iteration, {"w": np.zeros(4, np.float32)}))
+            write_checkpoint(folder, Checkpoint(class_name, {}, iteration, {"w": np.zeros(4, np.float32)}))
             make_backup(folder)
     return workspace
 
@@ -65,12 +65,12 @@ def test_delete_asks_and_moves_to_the_trash(two, monkeypatch):
     assert len(list_models(two.model)) == 2
     models(two, action="delete", model="SAEHD", yes=True)
     assert list_models(two.model) == [("new", "Quick96")]
-    assert read_set(two.model_trash / "new_SAEHD").iteration == 2
+    assert read_checkpoint(two.model_trash / "new_SAEHD").iteration == 2
 
 
 def test_a_backup_is_listed_with_its_sessions_name(workspace):
     folder = model_folder(workspace.model, "new", "SAEHD")
-    write_set(folder, SavedSet("SAEHD", {"session_name": "finer mouth"}, 7, {"w": np.zeros(3, np.float32)}))
+    write_checkpoint(folder, Checkpoint("SAEHD", {"session_name": "finer mouth"}, 7, {"w": np.zeros(3, np.float32)}))
     make_backup(folder)
     assert models(workspace)[1].endswith(", finer mouth")
 
@@ -78,7 +78,7 @@ def test_a_backup_is_listed_with_its_sessions_name(workspace):
 def test_a_backup_is_put_back(two):
     lines = models(two, action="restore", model="SAEHD", backup=2, yes=True)
     assert "is at iteration 1 again" in lines[-1]
-    assert read_set(model_folder(two.model, "new", "SAEHD")).iteration == 1
+    assert read_checkpoint(model_folder(two.model, "new", "SAEHD")).iteration == 1
 
 
 def test_asked_what_to_do(two, monkeypatch):
@@ -95,7 +95,7 @@ def test_a_model_whose_sets_are_damaged_gets_its_backup_back(two):
     assert any("new (SAEHD): damaged" in line for line in models(two))
     lines = models(two, action="restore", model="SAEHD", yes=True)
     assert lines[-1] == "new (SAEHD) is at iteration 2 again."
-    assert read_set(model_folder(two.model, "new", "SAEHD")).iteration == 2
+    assert read_checkpoint(model_folder(two.model, "new", "SAEHD")).iteration == 2
 
 
 def test_a_damaged_backup_names_an_older_one(two):

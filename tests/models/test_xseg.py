@@ -6,9 +6,9 @@ import pytest
 from dfl.base.errors import UserError
 from dfl.base.report import Report
 from dfl.faces.face_type import FaceType
+from dfl.models.checkpoint import Checkpoint, model_folder, write_checkpoint
 from dfl.models.engine import start_engine
 from dfl.models.options import XsegOptions
-from dfl.models.saved_set import SavedSet, model_folder, write_set
 
 start_engine("tensorflow")
 
@@ -31,7 +31,7 @@ def save(workspace, pretrain=False):
     network.out_conv.bias.assign(np.array([-2.2], np.float32))  # about 0.1
     weights = {name: np.array(ops.convert_to_numpy(weight)) for name, weight in network.weights().items()}
     options = XsegOptions(face_type="head", pretrain=pretrain).model_dump()
-    write_set(model_folder(workspace.model, "XSeg", "XSeg"), SavedSet("XSeg", options, 5, weights))
+    write_checkpoint(model_folder(workspace.model, "XSeg", "XSeg"), Checkpoint("XSeg", options, 5, weights))
     return network
 
 

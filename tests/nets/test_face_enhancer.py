@@ -9,13 +9,13 @@ from tests.nets import plain_numpy as plain
 start_engine("tensorflow")
 
 from dfl.models.compiled import compiled  # noqa: E402
-from dfl.nets.face_enhancer import FaceEnhancer, twice  # noqa: E402
+from dfl.nets.face_enhancer import FaceEnhancerNetwork, twice  # noqa: E402
 from dfl.nets.layers import named_weights  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def network():
-    return FaceEnhancer()
+    return FaceEnhancerNetwork()
 
 
 def doubled(x):

@@ -9,8 +9,8 @@ import pytest
 
 from dfl.base.errors import UserError
 from dfl.models.backups import make_backup
+from dfl.models.checkpoint import Checkpoint, list_models, model_folder, write_checkpoint
 from dfl.models.options import SaehdOptions
-from dfl.models.saved_set import SavedSet, list_models, model_folder, write_set
 from dfl.training import choose_model
 from dfl.training.choose_model import choose_name, load_or_new, silent_start, take_over_original
 from dfl.training.options import TrainOptions
@@ -23,7 +23,7 @@ def saved(workspace):
     """Two models, `late` saved last."""
     for name in ("early", "late"):
         folder = model_folder(workspace.model, name, "SAEHD")
-        write_set(folder, SavedSet("SAEHD", {}, 3, {"w": np.zeros(4, np.float32)}))
+        write_checkpoint(folder, Checkpoint("SAEHD", {}, 3, {"w": np.zeros(4, np.float32)}))
     return workspace
 
 
@@ -79,7 +79,9 @@ def test_a_name_that_no_folder_can_have(workspace, name):
 
 
 def test_silent_start_takes_the_class_that_was_saved_last(saved):
-    write_set(model_folder(saved.model, "quick", "Quick96"), SavedSet("Quick96", {}, 3, {"w": np.zeros(4, np.float32)}))
+    write_checkpoint(
+        model_folder(saved.model, "quick", "Quick96"), Checkpoint("Quick96", {}, 3, {"w": np.zeros(4, np.float32)})
+    )
     silent = silent_start(saved.model, TrainOptions(ask=True))
     assert (silent.model, silent.ask) == ("Quick96", False)
     assert choose_name(saved, silent) == "quick"
@@ -108,8 +110,10 @@ def test_a_preset_tells_every_value_and_gives_way_to_the_user(workspace, card):
 
 def test_the_same_preset_a_second_time_goes_on(workspace, card, monkeypatch):
     new, _, folder = start(workspace, preset="quick")
-    write_set(folder, replace(new, iteration=7, weights={"w": np.zeros(4, np.float32)}))
-    write_set(model_folder(workspace.model, "other", "SAEHD"), SavedSet("SAEHD", {}, 3, {"w": np.zeros(4, np.float32)}))
+    write_checkpoint(folder, replace(new, iteration=7, weights={"w": np.zeros(4, np.float32)}))
+    write_checkpoint(
+        model_folder(workspace.model, "other", "SAEHD"), Checkpoint("SAEHD", {}, 3, {"w": np.zeros(4, np.float32)})
+    )
     # by now other programs hold most of the card: the preset would make a smaller model
     monkeypatch.setattr(choose_model, "_device", lambda _: Device("a card", 8 * 2**30, 2**30))
     again, lines, its_folder = start(workspace, preset="quick", batch_size=3)
@@ -119,7 +123,7 @@ def test_the_same_preset_a_second_time_goes_on(workspace, card, monkeypatch):
 
 def test_a_preset_goes_on_with_an_older_model_of_its_shape_and_no_other(workspace, card):
     new, _, folder = start(workspace, preset="quick")
-    write_set(folder, replace(new, state={}, iteration=7, weights={"w": np.zeros(4, np.float32)}))
+    write_checkpoint(folder, replace(new, state={}, iteration=7, weights={"w": np.zeros(4, np.float32)}))
     assert start(workspace, preset="quick", name="new")[0].iteration == 7
     with pytest.raises(UserError, match="would make another one") as error:
         start(workspace, preset="quality", name="new")
@@ -128,10 +132,12 @@ def test_a_preset_goes_on_with_an_older_model_of_its_shape_and_no_other(workspac
 
 def test_the_same_start_from_a_second_time_goes_on(saved):
     options = SaehdOptions().model_dump()
-    write_set(model_folder(saved.model, "late", "SAEHD"), SavedSet("SAEHD", options, 9, {"w": np.zeros(4, np.float32)}))
+    write_checkpoint(
+        model_folder(saved.model, "late", "SAEHD"), Checkpoint("SAEHD", options, 9, {"w": np.zeros(4, np.float32)})
+    )
     begun, _, folder = start(saved, start_from="late")
     state = {key: value for key, value in begun.state.items() if key != "starts_anew"}
-    write_set(folder, replace(begun, iteration=2, state=state))
+    write_checkpoint(folder, replace(begun, iteration=2, state=state))
     again, lines, its_folder = start(saved, start_from="late")
     assert (its_folder.name, again.iteration) == ("new_SAEHD", 2)
     assert lines == ["--start-from late counts for new models: new goes on from iteration 2 as it is."]

@@ -8,11 +8,10 @@ import pytest
 from dfl.base.errors import UserError
 from dfl.base.pictures import read_picture
 from dfl.models.backups import make_backup
+from dfl.models.checkpoint import model_folder
 from dfl.models.engine import start_engine
-from dfl.models.saved_set import model_folder
-from dfl.training.compare_options import CompareOptions
 from dfl.training.compare_snapshots import SHEET, run
-from dfl.training.options import TrainOptions
+from dfl.training.options import CompareOptions, TrainOptions
 from dfl.training.train import run as train
 from tests.training.drawn_faces import make_faceset
 from tests.training.tiny_training import Heard
@@ -54,7 +53,7 @@ def test_no_model(workspace):
 
 def test_the_stages_of_training_leave_the_engine_to_be_chosen():
     """Keras reads its engine when it is imported: before that it must be known which."""
-    stages = "train, dfl.training.compare_snapshots, dfl.training.time_lapse, dfl.models.models_stage"
+    stages = "train, dfl.training.compare_snapshots, dfl.training.preview.time_lapse, dfl.models.models_stage"
     code = f"import sys, dfl.training.{stages}; print({{'keras', 'tensorflow', 'torch'}} & set(sys.modules))"
     run_ = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run_.stdout.strip() == "set()"

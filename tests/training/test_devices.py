@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from dfl.base.errors import UserError
-from dfl.models.saved_set import model_folder, read_set
-from dfl.training.peers import check_shares
+from dfl.models.checkpoint import model_folder, read_checkpoint
+from dfl.training.distributed import check_shares
 from dfl.workspace import Workspace
 from tests.training.drawn_faces import make_faceset
 
@@ -64,7 +64,7 @@ def _run(command: list[str]) -> None:
 
 def _assert_equal(workspace: Workspace, first: str, second: str) -> None:
     """Weights within 1e-4, losses within a thousandth."""
-    ours, theirs = (read_set(model_folder(workspace.model, name, "SAEHD")) for name in (first, second))
+    ours, theirs = (read_checkpoint(model_folder(workspace.model, name, "SAEHD")) for name in (first, second))
     assert ours.iteration == theirs.iteration == 4
     np.testing.assert_allclose(ours.history, theirs.history, rtol=1e-3)
     for name, weight in theirs.weights.items():
@@ -124,7 +124,7 @@ def test_a_killed_process_ends_the_other_with_a_message(faces: Workspace, victim
     processes[victim].communicate()
     assert survivor.returncode == 2, said
     assert "Another training process ended, or cannot be reached." in said
-    assert read_set(model_folder(faces.model, "two", "SAEHD")).iteration >= 1
+    assert read_checkpoint(model_folder(faces.model, "two", "SAEHD")).iteration >= 1
 
 
 def test_the_bench_says_that_a_split_processor_does_not_pay() -> None:

@@ -18,9 +18,9 @@ start_engine(sys.argv[1])
 from dfl.models.options import SaehdOptions
 from dfl.models.saehd import Saehd
 from dfl.training.optimizers import Optimizer
-from dfl.training.recipe import swap_recipe
-from dfl.training.saehd_goal import SaehdGoal
-from dfl.training.step import make_step
+from dfl.training.training_config import swap_recipe
+from dfl.training.objectives.saehd import SaehdGoal
+from dfl.training.training_step import make_step
 
 options = SaehdOptions(resolution=64, archi=sys.argv[2], ae_dims=16, e_dims=8, d_dims=8, d_mask_dims=4,
                        eyes_mouth_prio=True, gan_power=0.1, gan_patch_size=8, face_style_power=1.0, bg_style_power=1.0)

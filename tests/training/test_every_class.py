@@ -13,13 +13,12 @@ from dfl.base.pictures import read_picture
 from dfl.faceset.aligned_face import read_metadata, with_metadata
 from dfl.faceset.segmentation import Polygon
 from dfl.models.backups import list_backups, make_backup
+from dfl.models.checkpoint import Checkpoint, model_folder, read_checkpoint
 from dfl.models.engine import start_engine
 from dfl.models.options import QUICK96
-from dfl.models.saved_set import SavedSet, model_folder, read_set
-from dfl.training.compare_options import CompareOptions
 from dfl.training.compare_snapshots import SHEET
 from dfl.training.compare_snapshots import run as compare
-from dfl.training.options import TrainOptions
+from dfl.training.options import CompareOptions, TrainOptions
 from dfl.training.train import run
 from tests.training.drawn_faces import make_faceset
 from tests.training.tiny_training import Heard
@@ -65,12 +64,12 @@ def drawn(tmp_path_factory) -> dict[str, Path]:
     return folders
 
 
-def train(workspace, options: dict[str, Any], target: int) -> tuple[SavedSet, str]:
+def train(workspace, options: dict[str, Any], target: int) -> tuple[Checkpoint, str]:
     heard = Heard()
     how = {"batch_size": BATCH, "seed": 7, "preview": "none", "engine": "tensorflow", "held_out": HELD_OUT}
     run(workspace, TrainOptions(**(how | options | {"target_iter": target})), heard)
     name = "XSeg" if options["model"] == "XSeg" else "new"
-    return read_set(model_folder(workspace.model, name, options["model"])), "\n".join(heard.lines)
+    return read_checkpoint(model_folder(workspace.model, name, options["model"])), "\n".join(heard.lines)
 
 
 @pytest.mark.slow

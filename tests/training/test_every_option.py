@@ -17,10 +17,10 @@ import keras  # noqa: E402
 from keras import ops  # noqa: E402
 
 from dfl.models.saehd import Saehd  # noqa: E402
-from dfl.training.feeding import SwapFeeder  # noqa: E402
+from dfl.training.batch_source import SwapBatchSource  # noqa: E402
+from dfl.training.objectives.saehd import SaehdObjective  # noqa: E402
 from dfl.training.optimizers import Optimizer  # noqa: E402
-from dfl.training.recipe import swap_recipe  # noqa: E402
-from dfl.training.saehd_goal import SaehdGoal  # noqa: E402
+from dfl.training.training_config import swap_config  # noqa: E402
 
 TINY = {
     "resolution": 32,
@@ -120,7 +120,7 @@ def _options(**given: Any) -> SaehdOptions:
 def _batch(faces: list[FaceFile], **given: Any) -> dict[str, np.ndarray]:
     """The first batch of 16."""
     sides = {"src": faces[:3], "dst": faces[3:]}
-    feeder = SwapFeeder(sides, swap_recipe(_options(**given), has_symmetric_warp=True), 16, seed=3, iteration=0)
+    feeder = SwapBatchSource(sides, swap_config(_options(**given), has_symmetric_warp=True), 16, seed=3, iteration=0)
     try:
         assert feeder.shown_batch().keys() == feeder.next_batch(0).keys()
         return feeder.next_batch(1)
@@ -143,11 +143,11 @@ def test_options_that_change_the_batch(
     assert different == expected
 
 
-def _goal(**given: Any) -> SaehdGoal:
+def _goal(**given: Any) -> SaehdObjective:
     keras.utils.set_random_seed(5)
     options = _options(**given)
-    recipe = swap_recipe(options, has_symmetric_warp=True)
-    return SaehdGoal(Saehd(options), recipe.losses, recipe.extra)
+    recipe = swap_config(options, has_symmetric_warp=True)
+    return SaehdObjective(Saehd(options), recipe.losses, recipe.extra)
 
 
 @pytest.mark.parametrize(("given", "places"), ON_LOSSES, ids=_name)
@@ -170,7 +170,7 @@ def test_options_that_change_the_losses(faces: list[FaceFile], given: dict[str, 
 def test_options_that_change_the_step(given: dict[str, Any]) -> None:
     def moved(**options: Any) -> np.ndarray:
         weight = keras.Variable(np.zeros(64, np.float32))
-        settings = swap_recipe(_options(**options), has_symmetric_warp=True).optimizer
+        settings = swap_config(_options(**options), has_symmetric_warp=True).optimizer
         Optimizer({"w": weight}, seed=1, **settings).apply([ops.convert_to_tensor(np.linspace(-3, 3, 64, dtype="f"))])
         return np.asarray(ops.convert_to_numpy(weight.value))
 
@@ -179,7 +179,7 @@ def test_options_that_change_the_step(given: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("given", ON_NETWORKS, ids=str)
 def test_options_that_change_the_networks(given: dict[str, Any]) -> None:
-    def shapes(goal: SaehdGoal) -> dict[str, tuple[int, ...]]:
+    def shapes(goal: SaehdObjective) -> dict[str, tuple[int, ...]]:
         networks = [goal.network.weights(), *(opponent.weights for opponent in goal.opponents)]
         return {name: tuple(weight.shape) for weights in networks for name, weight in weights.items()}
 
@@ -199,7 +199,7 @@ def test_options_that_change_the_discriminator_s_loss(faces: list[FaceFile], giv
 
 def test_pretraining_forces_what_the_original_forces() -> None:
     given = {"random_src_flip": False, "random_dst_flip": False, "gan_power": 0.1, "random_hsv_power": 0.2}
-    recipe = swap_recipe(
+    recipe = swap_config(
         _options(pretrain=True, lr_dropout="y", true_face_power=0.1, face_style_power=5.0, ct_mode="rct", **given),
         has_symmetric_warp=True,
     )

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from dfl.models.saved_set import SavedSet, model_folder, read_set, write_set
+from dfl.models.checkpoint import Checkpoint, model_folder, read_checkpoint, write_checkpoint
 from dfl.training.choose_model import load_or_new
 from dfl.training.options import TrainOptions
 from tests.training.drawn_faces import make_faceset
@@ -51,7 +51,7 @@ def test_ctrl_c_again_and_again_still_saves_once_and_whole(faces):
     assert process.returncode == 0, rest
     assert rest.count("Finishing this iteration, then saving.") == 1
     assert "Stopped: iteration" in rest
-    saved = read_set(model_folder(faces.model, "new", "SAEHD"))
+    saved = read_checkpoint(model_folder(faces.model, "new", "SAEHD"))
     assert len(saved.history) == saved.iteration >= 1
 
 
@@ -69,7 +69,7 @@ def test_an_unreadable_face_is_named_and_the_others_are_learned(faces):
 def test_a_cut_weights_file_goes_back_to_the_set_before(workspace):
     folder = model_folder(workspace.model, "new", "SAEHD")
     for iteration in (5, 9):
-        path = write_set(folder, SavedSet("SAEHD", {}, iteration, {"w": np.zeros(5000, np.float32)}))
+        path = write_checkpoint(folder, Checkpoint("SAEHD", {}, iteration, {"w": np.zeros(5000, np.float32)}))
     weights = path / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
     heard = Heard()

@@ -15,10 +15,10 @@ import pytest
 from dfl.base.errors import UserError
 from dfl.base.pictures import read_picture
 from dfl.models.backups import list_backups
+from dfl.models.checkpoint import MANIFEST, Checkpoint, finished_checkpoints, read_checkpoint, write_checkpoint
 from dfl.models.engine import start_engine
-from dfl.models.saved_set import MANIFEST, SavedSet, finished_sets, read_set, write_set
 from dfl.training.options import TrainOptions
-from dfl.training.viewer import View
+from dfl.training.preview.viewer import View
 from tests.training.tiny_training import STORED, Heard, TinyFeeder, TinyGoal, tiny_trainer
 
 start_engine("tensorflow")
@@ -27,8 +27,8 @@ import keras  # noqa: E402
 from keras import ops  # noqa: E402
 
 from dfl.training import loop  # noqa: E402
-from dfl.training.goal import Opponent  # noqa: E402
 from dfl.training.loop import TrainingLoop  # noqa: E402
+from dfl.training.objectives.objective import DiscriminatorTask  # noqa: E402
 from dfl.training.trainer import Trainer  # noqa: E402
 
 
@@ -49,8 +49,8 @@ class TypedAtIteration:
         self.shown.append(view)
 
 
-def new_set() -> SavedSet:
-    return SavedSet("SAEHD", {"batch_size": 2}, 0, {})
+def new_set() -> Checkpoint:
+    return Checkpoint("SAEHD", {"batch_size": 2}, 0, {})
 
 
 def go(folder: Path, window=None, test=None, stored=(), saved=None, values=lambda iteration: 0.0, **options) -> Heard:
@@ -67,11 +67,11 @@ def numbers(folder: Path) -> list[list[str]]:
 
 def test_history_csv_has_a_line_for_every_iteration(tmp_path):
     go(tmp_path, stored={"target_iter": 5})
-    go(tmp_path, stored={"target_iter": 7}, saved=read_set(tmp_path))
+    go(tmp_path, stored={"target_iter": 7}, saved=read_checkpoint(tmp_path))
     lines = numbers(tmp_path)
     assert lines[0] == ["iteration", "seconds", "src", "dst", "held_out_src", "held_out_dst"]
     assert [int(line[0]) for line in lines[1:]] == [1, 2, 3, 4, 5, 6, 7]
-    history = read_set(tmp_path).history
+    history = read_checkpoint(tmp_path).history
     assert np.allclose([[float(line[2]), float(line[3])] for line in lines[1:]], history, rtol=1e-5)
 
 
@@ -92,7 +92,7 @@ def test_the_line_of_a_step_tells_speed_target_save_and_waiting(tmp_path):
 def test_keys_save_back_up_show_other_faces_and_end(tmp_path):
     window = TypedAtIteration({3: ["save"], 5: ["backup"], 7: ["update"], 9: ["exit"]})
     heard = go(tmp_path, window)
-    assert read_set(tmp_path).iteration == 9
+    assert read_checkpoint(tmp_path).iteration == 9
     saved = [line for line in heard.lines if "saved" in line]
     assert [line[10:19] for line in saved] == [f"[#00000{number}]" for number in (1, 3, 5, 9)]
     assert [(backup.number, backup.iteration) for backup in list_backups(tmp_path)] == [(1, 5)]
@@ -117,14 +117,14 @@ def test_a_closed_window_is_told_once_and_training_goes_on(tmp_path):
     assert [line for line in heard.lines if "preview window" in line] == [
         f"The preview window was closed; previews are pictures in {tmp_path}."
     ]
-    assert read_set(tmp_path).iteration == 3
+    assert read_checkpoint(tmp_path).iteration == 3
 
 
 def test_a_backup_that_fails_never_ends_training(tmp_path):
     (tmp_path / "backups").write_text("in the way")
     heard = go(tmp_path, TypedAtIteration({2: ["backup"]}), stored={"target_iter": 4})
     assert any(line.startswith("! No backup was made") for line in heard.lines)
-    assert read_set(tmp_path).iteration == 4
+    assert read_checkpoint(tmp_path).iteration == 4
 
 
 def test_preview_history_every_ten_iterations(tmp_path):
@@ -137,13 +137,13 @@ def test_preview_history_every_ten_iterations(tmp_path):
 def test_it_stops_where_the_loss_stays(tmp_path):
     heard = go(tmp_path, values=lambda iteration: 8.0 if iteration % 2 else -6.0, stop_at_plateau=40)
     assert "better for 40 iterations: iteration" in heard.lines[-1]
-    assert 40 <= read_set(tmp_path).iteration < 400
+    assert 40 <= read_checkpoint(tmp_path).iteration < 400
 
 
 def test_batches_without_a_number_are_left_out_and_told(tmp_path):
     heard = go(tmp_path, stored={"target_iter": 6}, values=lambda iteration: np.nan if iteration == 3 else 0.0)
     assert sum("had no finite loss; its batch was left out" in line for line in heard.lines) == 1
-    saved = read_set(tmp_path)
+    saved = read_checkpoint(tmp_path)
     assert saved.iteration == 6
     assert np.isfinite(saved.weights["encoder/number"]).all()
     assert np.isnan(saved.history).any(axis=1).tolist() == [False, False, False, True, False, False]
@@ -159,7 +159,7 @@ def test_an_exploding_loss_goes_back_to_the_last_set(tmp_path):
 
     heard = go(tmp_path, TypedAtIteration({50: ["save"]}), stored={"target_iter": 70}, values=values)
     assert any("the loss has exploded: the model went back to iteration 50" in line for line in heard.lines)
-    saved = read_set(tmp_path)
+    saved = read_checkpoint(tmp_path)
     assert saved.iteration == 70
     assert saved.history.max() < 10
     assert [int(line[0]) for line in numbers(tmp_path)[1:]] == list(range(1, 71))
@@ -168,7 +168,7 @@ def test_an_exploding_loss_goes_back_to_the_last_set(tmp_path):
 def test_a_training_that_stays_broken_ends_with_the_good_set(tmp_path):
     with pytest.raises(UserError, match="Training broke down"):
         go(tmp_path, values=lambda iteration: np.nan if iteration > 4 else 0.0)
-    assert read_set(tmp_path).iteration == 1
+    assert read_checkpoint(tmp_path).iteration == 1
 
 
 def test_a_disk_that_is_full_for_a_while_does_not_end_training(tmp_path, monkeypatch):
@@ -186,7 +186,7 @@ def test_a_save_that_fails_at_the_end_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": next(answers)})())
     with pytest.raises(UserError, match="Saving the model needs"):
         go(tmp_path, stored={"target_iter": 3})
-    assert read_set(tmp_path).iteration == 1
+    assert read_checkpoint(tmp_path).iteration == 1
 
 
 def test_a_request_to_stop_in_the_middle_of_the_answer_to_another_is_not_answered_twice(monkeypatch):
@@ -219,7 +219,7 @@ class JudgedGoal(TinyGoal):
     def __init__(self, broken: float) -> None:
         super().__init__()
         self.judge = keras.Variable(np.array([1.0], np.float32))
-        self.opponents = (Opponent("GAN", {"GAN/weight": self.judge}, self.judged),)
+        self.opponents = (DiscriminatorTask("GAN", {"GAN/weight": self.judge}, self.judged),)
         self._broken = broken
 
     def judged(self, batch: dict[str, Any]) -> Any:
@@ -231,7 +231,7 @@ class JudgedGoal(TinyGoal):
 
 
 def train(folder: Path, goal: TinyGoal, values, target: int, window=None, **options) -> Heard:
-    heard, saved = Heard(), read_set(folder) if finished_sets(folder) else new_set()
+    heard, saved = Heard(), read_checkpoint(folder) if finished_checkpoints(folder) else new_set()
     trainer = Trainer(folder, saved, goal, TinyFeeder(values), {"is_adabelief": False, "rate": 1e-3}, seed=1)
     stored = STORED | {"target_iter": target}
     TrainingLoop(trainer, TrainOptions(**options), stored, heard, window).run()
@@ -242,7 +242,7 @@ def test_a_gradient_that_is_no_number_is_left_out_counted_and_told(tmp_path):
     heard = train(tmp_path, SteepGoal(), lambda iteration: 0.0 if iteration in (3, 5) else 1.0, 8)
     assert sum("had no finite gradient; its batch was left out" in line for line in heard.lines) == 2
     assert any(line.startswith("! 2 batches were left out") for line in heard.lines)
-    saved = read_set(tmp_path)
+    saved = read_checkpoint(tmp_path)
     assert (saved.iteration, saved.optimizer["steps"]) == (8, 6)
     assert np.isfinite(saved.weights["encoder/number"]).all()
 
@@ -250,7 +250,7 @@ def test_a_gradient_that_is_no_number_is_left_out_counted_and_told(tmp_path):
 def test_gradients_that_stay_no_numbers_end_with_the_good_set(tmp_path):
     with pytest.raises(UserError, match=r"Training broke down at iteration .*: a gradient is no number"):
         train(tmp_path, SteepGoal(), lambda iteration: 0.0 if iteration > 4 else 1.0, 0)
-    assert read_set(tmp_path).iteration == 1
+    assert read_checkpoint(tmp_path).iteration == 1
 
 
 def test_a_thousand_batches_that_are_left_out_do_not_fill_the_screen(tmp_path):
@@ -270,7 +270,7 @@ def test_a_judge_that_breaks_down_goes_back_to_the_last_set(tmp_path, broken):
     window = TypedAtIteration({55: ["save"]})
     heard = train(tmp_path, JudgedGoal(broken), values, 80, window)
     assert any("the model went back to iteration 55" in line for line in heard.lines)
-    saved = read_set(tmp_path)
+    saved = read_checkpoint(tmp_path)
     assert saved.iteration == 80
     assert all(np.isfinite(array).all() for array in saved.weights.values())
     assert (saved.weights["GAN/weight"] < 1).all()
@@ -287,7 +287,7 @@ def test_weights_that_are_no_numbers_are_never_saved_over_a_good_set(tmp_path):
 
     heard = train(tmp_path, goal, lambda iteration: 1.0, 9, Breaks({4: ["save"], 6: ["save"]}))
     assert any("the weights are no finite numbers: the model went back to iteration 4" in line for line in heard.lines)
-    saved = read_set(tmp_path)
+    saved = read_checkpoint(tmp_path)
     assert saved.iteration == 9
     assert np.isfinite(saved.weights["encoder/number"]).all()
 
@@ -295,26 +295,26 @@ def test_weights_that_are_no_numbers_are_never_saved_over_a_good_set(tmp_path):
 def test_a_set_of_weights_that_are_no_numbers_is_named_with_the_way_out(tmp_path):
     """Programs before this one saved such sets."""
     go(tmp_path, stored={"target_iter": 3})
-    good = read_set(tmp_path)
+    good = read_checkpoint(tmp_path)
     broken = replace(good, iteration=9, weights={"encoder/number": np.array([np.inf], np.float32)})
-    path = write_set(tmp_path, broken)
+    path = write_checkpoint(tmp_path, broken)
     with pytest.raises(UserError, match=r"encoder/number of .*set-000003 holds numbers that are not finite") as caught:
-        go(tmp_path, saved=read_set(tmp_path))
+        go(tmp_path, saved=read_checkpoint(tmp_path))
     assert "Move that folder away" in caught.value.todo
     path.rename(tmp_path / "away")
-    go(tmp_path, saved=read_set(tmp_path), stored={"target_iter": 5})
-    assert read_set(tmp_path).iteration == 5
+    go(tmp_path, saved=read_checkpoint(tmp_path), stored={"target_iter": 5})
+    assert read_checkpoint(tmp_path).iteration == 5
 
 
 def test_an_optimizer_or_a_judge_that_is_no_number_in_an_old_set_begins_anew(tmp_path):
     train(tmp_path, JudgedGoal(0.0), lambda iteration: 1.0, 3)
-    good = read_set(tmp_path)
+    good = read_checkpoint(tmp_path)
     broken = {"GAN/weight": np.array([np.nan], np.float32)}
     trainer = tiny_trainer(tmp_path, good)
-    trainer._load(SavedSet("SAEHD", {}, 3, good.weights, {"a/encoder/number": np.array([np.inf], np.float32)}))
+    trainer._load(Checkpoint("SAEHD", {}, 3, good.weights, {"a/encoder/number": np.array([np.inf], np.float32)}))
     assert trainer.messages == ["The optimizer's state holds numbers that are not finite: it starts anew."]
     goal = JudgedGoal(0.0)
-    saved = SavedSet("SAEHD", {}, 3, {**good.weights, **broken}, good.optimizer)
+    saved = Checkpoint("SAEHD", {}, 3, {**good.weights, **broken}, good.optimizer)
     judged = Trainer(tmp_path, saved, goal, TinyFeeder(), {"is_adabelief": False, "rate": 1e-3}, seed=1)
     assert judged.messages == ["The network GAN holds numbers that are not finite: it starts anew."]
     assert np.isfinite(goal.judge.numpy()).all()
@@ -322,10 +322,10 @@ def test_an_optimizer_or_a_judge_that_is_no_number_in_an_old_set_begins_anew(tmp
 
 def test_gan_that_is_off_for_some_saves_goes_on_where_it_stopped(tmp_path):
     train(tmp_path, JudgedGoal(0.0), lambda iteration: 1.0, 30)
-    before = read_set(tmp_path)
+    before = read_checkpoint(tmp_path)
     for target in (35, 40, 45):
         train(tmp_path, TinyGoal(), lambda iteration: 1.0, target)
-    off = read_set(tmp_path)
+    off = read_checkpoint(tmp_path)
     assert off.iteration == 45
     goal = JudgedGoal(0.0)
     heard = train(tmp_path, goal, lambda iteration: 1.0, 45)
@@ -356,7 +356,7 @@ class Fails(TypedAtIteration):
 def test_whatever_ends_training_what_was_reached_is_saved(tmp_path, error):
     with pytest.raises(type(error)):
         go(tmp_path, Fails(error))
-    assert read_set(tmp_path).iteration == 7
+    assert read_checkpoint(tmp_path).iteration == 7
 
 
 def test_the_first_error_is_told_where_not_even_the_last_save_goes_well(tmp_path, monkeypatch):
@@ -366,12 +366,12 @@ def test_the_first_error_is_told_where_not_even_the_last_save_goes_well(tmp_path
     class Full(Fails):
         def commands(self, wait_seconds: float = 0.0) -> list[str]:
             if self.calls == 6:
-                monkeypatch.setattr("dfl.models.saved_set.write_json", refuse)
+                monkeypatch.setattr("dfl.models.checkpoint.write_json", refuse)
             return super().commands()
 
     with pytest.raises(RuntimeError, match="a bug"):
         go(tmp_path, Full(RuntimeError("a bug")))
-    assert read_set(tmp_path).iteration == 1
+    assert read_checkpoint(tmp_path).iteration == 1
 
 
 @pytest.mark.parametrize("number", ["ENOSPC", "EDQUOT", "EACCES", "EIO", "EBUSY"])
@@ -403,13 +403,13 @@ def test_an_old_set_that_a_scanner_holds_open_is_left_whole_until_it_lets_go(tmp
     monkeypatch.setattr(Path, "unlink", held)
     heard = go(tmp_path, TypedAtIteration({2: ["save"], 3: ["save"]}), stored={"target_iter": 4})
     assert not any(line.startswith("!") for line in heard.lines)
-    assert [path.name for path in finished_sets(tmp_path)] == ["set-000001", "set-000003", "set-000004"]
+    assert [path.name for path in finished_checkpoints(tmp_path)] == ["set-000001", "set-000003", "set-000004"]
     assert sorted(path.name for path in (tmp_path / "set-000001").iterdir()) == [
         "history.f32", "manifest.json", "optimizer.safetensors", "weights.safetensors",
     ]  # fmt: skip
     monkeypatch.undo()
-    go(tmp_path, stored={"target_iter": 5}, saved=read_set(tmp_path))
-    assert [path.name for path in finished_sets(tmp_path)] == ["set-000004", "set-000005"]
+    go(tmp_path, stored={"target_iter": 5}, saved=read_checkpoint(tmp_path))
+    assert [path.name for path in finished_checkpoints(tmp_path)] == ["set-000004", "set-000005"]
 
 
 def test_previews_that_cannot_be_written_are_told_once_and_the_model_is_saved_once(tmp_path):
@@ -417,7 +417,7 @@ def test_previews_that_cannot_be_written_are_told_once_and_the_model_is_saved_on
     heard = go(tmp_path, TypedAtIteration({3: ["save"], 4: ["save"]}), stored={"target_iter": 6})
     assert [line[:33] for line in heard.lines if line.startswith("!")] == ["! The previews could not be writte"[:33]]
     assert sum(line.endswith(" saved") for line in heard.lines) == 4
-    assert read_set(tmp_path).iteration == 6
+    assert read_checkpoint(tmp_path).iteration == 6
 
 
 def test_a_user_who_is_there_mends_the_disk_and_the_last_save_is_tried_again(tmp_path, monkeypatch):
@@ -426,7 +426,7 @@ def test_a_user_who_is_there_mends_the_disk_and_the_last_save_is_tried_again(tmp
     asked = []
     monkeypatch.setattr("builtins.input", lambda prompt: asked.append(prompt) or "y")
     heard = go(tmp_path, TypedAtIteration({3: ["exit"]}), ask=True)
-    assert read_set(tmp_path).iteration == 3
+    assert read_checkpoint(tmp_path).iteration == 3
     assert len(asked) == 2
     assert all("Try again to save?" in prompt for prompt in asked)
     assert heard.lines[-1].startswith("Stopped: iteration 3")
@@ -442,4 +442,4 @@ def test_without_an_answer_a_failed_last_save_is_an_error_at_last(tmp_path, monk
     monkeypatch.setattr("builtins.input", end)
     with pytest.raises(UserError, match="Saving the model needs"):
         go(tmp_path, stored={"target_iter": 3}, ask=True)
-    assert read_set(tmp_path).iteration == 1
+    assert read_checkpoint(tmp_path).iteration == 1

@@ -15,13 +15,13 @@ start_engine("tensorflow")
 import keras  # noqa: E402
 from keras import ops  # noqa: E402
 
-from dfl.models.saved_set import SavedSet, read_set  # noqa: E402
+from dfl.models.checkpoint import Checkpoint, read_checkpoint  # noqa: E402
+from dfl.training.build_training import build_training  # noqa: E402
 from dfl.training.choose_model import OPTION_CLASSES  # noqa: E402
 from dfl.training.loss_scale import LossScale, all_finite  # noqa: E402
 from dfl.training.optimizers import Optimizer  # noqa: E402
-from dfl.training.setup import set_up  # noqa: E402
-from dfl.training.step import make_step  # noqa: E402
 from dfl.training.trainer import Trainer  # noqa: E402
+from dfl.training.training_step import make_training_step  # noqa: E402
 
 TINY: dict[str, Any] = {"resolution": 32, "ae_dims": 8, "e_dims": 8, "d_dims": 8, "d_mask_dims": 4, "batch_size": 2}
 
@@ -38,12 +38,12 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def _trainer(folder: Path, faces: dict[str, Any], class_name: str = "SAEHD", **given: Any) -> Trainer:
     sizes = TINY | {"inter_dims": 16} if class_name == "AMP" else TINY if class_name == "SAEHD" else {"batch_size": 2}
     options = OPTION_CLASSES[class_name](**(sizes | given))
-    saved = SavedSet(class_name, options.model_dump(), 0, {})
-    setup = set_up(saved, faces, 3, True)
+    saved = Checkpoint(class_name, options.model_dump(), 0, {})
+    setup = build_training(saved, faces, 3, True)
     return Trainer(folder, saved, setup.goal, setup.feeder, setup.optimizer, 3)
 
 
-def _trained(folder: Path, faces: dict[str, Any], steps: int, **given: Any) -> tuple[np.ndarray, SavedSet]:
+def _trained(folder: Path, faces: dict[str, Any], steps: int, **given: Any) -> tuple[np.ndarray, Checkpoint]:
     """Losses of every step, and what was saved at the end."""
     trainer = _trainer(folder, faces, **given)
     try:
@@ -51,7 +51,7 @@ def _trained(folder: Path, faces: dict[str, Any], steps: int, **given: Any) -> t
         trainer.save()
     finally:
         trainer.close()
-    return losses, read_set(folder)
+    return losses, read_checkpoint(folder)
 
 
 @pytest.mark.parametrize(("class_name", "precision"), [("SAEHD", "float16"), ("AMP", "bfloat16")])
@@ -75,7 +75,7 @@ def test_float16_goes_on_bit_for_bit_with_its_scale(tmp_path: Path, faces: Any) 
     through, _ = _trained(tmp_path / "through", faces, 6, precision="float16")
     _, saved = _trained(tmp_path / "part", faces, 3, precision="float16")
     assert saved.optimizer["loss_scale"] == 2.0**15
-    setup = set_up(saved, faces, 3, True)
+    setup = build_training(saved, faces, 3, True)
     trainer = Trainer(tmp_path / "part", saved, setup.goal, setup.feeder, setup.optimizer, 3)
     try:
         rest = np.array([trainer.iterate() for _ in range(3)])
@@ -91,7 +91,7 @@ def test_a_gradient_too_large_for_float16_moves_nothing_but_the_scale() -> None:
     def losses(batch: Any) -> tuple[Any, ...]:
         return (ops.cast(ops.cast(number.value, "float16") * ops.cast(batch, "float16"), "float32"),)
 
-    step = make_step(losses, [number], optimizer)
+    step = make_training_step(losses, [number], optimizer)
     found = step(np.array([8.0], np.float32))  # 8 * 2^15 is beyond float16
     assert found[0][0] == 8
     assert number.numpy()[0] == 1

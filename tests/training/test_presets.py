@@ -7,7 +7,7 @@ from dfl.models.engine import Engine
 from dfl.models.nvidia import Card
 from dfl.models.options import SaehdOptions
 from dfl.training import presets
-from dfl.training.memory import available_bytes
+from dfl.training.memory_estimate import available_bytes
 from dfl.training.presets import PROCESSOR, Device, find_device, preset_options
 
 GB = 2**30

@@ -10,10 +10,10 @@ import pytest
 from dfl.base.errors import UserError
 from dfl.base.pictures import read_picture
 from dfl.base.report import Report
+from dfl.models.checkpoint import model_folder, read_checkpoint
 from dfl.models.engine import start_engine
-from dfl.models.saved_set import model_folder, read_set
+from dfl.training.console_line import iteration_line
 from dfl.training.options import TrainOptions
-from dfl.training.status import iteration_line
 from dfl.training.train import run
 from tests.training.drawn_faces import make_faceset
 
@@ -62,7 +62,7 @@ def test_a_stopped_training_goes_on_bit_for_bit(faces, retrains):
     train(faces, name="whole", target_iter=6, retrain_high_loss=retrains)
     train(faces, name="halves", target_iter=3, retrain_high_loss=retrains)
     train(faces, name="halves", target_iter=6, retrain_high_loss=retrains)
-    whole, halves = (read_set(model_folder(faces.model, name, "SAEHD")) for name in ("whole", "halves"))
+    whole, halves = (read_checkpoint(model_folder(faces.model, name, "SAEHD")) for name in ("whole", "halves"))
     assert whole.iteration == halves.iteration == 6
     for name, array in whole.weights.items():
         assert np.array_equal(array, halves.weights[name]), name
@@ -78,7 +78,7 @@ def test_quick96_goes_on_bit_for_bit_where_it_takes_a_batch_again(faces, monkeyp
     run(faces, TrainOptions(name="whole", target_iter=4, **quick), Heard())
     run(faces, TrainOptions(name="halves", target_iter=3, **quick), Heard())
     run(faces, TrainOptions(name="halves", target_iter=4, **quick), Heard())
-    whole, halves = (read_set(model_folder(faces.model, name, "Quick96")) for name in ("whole", "halves"))
+    whole, halves = (read_checkpoint(model_folder(faces.model, name, "Quick96")) for name in ("whole", "halves"))
     assert np.array_equal(whole.history, halves.history)
     assert all(np.array_equal(whole.weights[name], halves.weights[name]) for name in whole.weights)
 
@@ -86,7 +86,7 @@ def test_quick96_goes_on_bit_for_bit_where_it_takes_a_batch_again(faces, monkeyp
 def test_training_learns_and_shows_it(faces):
     lines = train(faces, target_iter=60, batch_size=4)
     folder = model_folder(faces.model, "new", "SAEHD")
-    history = read_set(folder).history
+    history = read_checkpoint(folder).history
     assert history.shape == (60, 2)
     assert history[-10:].mean() < 0.6 * history[:10].mean()
     for name in ("preview", "preview_masked"):
@@ -99,7 +99,7 @@ def test_options_that_may_change_do_and_fixed_ones_do_not(faces):
     train(faces, target_iter=1)
     lines = train(faces, target_iter=2, batch_size=3)
     assert "batch_size: 2 -> 3" in lines
-    assert read_set(model_folder(faces.model, "new", "SAEHD")).options["batch_size"] == 3
+    assert read_checkpoint(model_folder(faces.model, "new", "SAEHD")).options["batch_size"] == 3
     with pytest.raises(UserError, match="made with resolution 32; it cannot become 64"):
         train(faces, resolution=64)
     with pytest.raises(UserError, match="Quick96 has no option ae_dims"):
@@ -146,7 +146,7 @@ def test_the_same_command_goes_on(faces):
     train(faces, target_iter=1, preset="quick")
     lines = train(faces, target_iter=2, preset="quick")
     assert lines[0] == "--preset quick counts for new models: new goes on from iteration 1 as it is."
-    assert read_set(model_folder(faces.model, "new", "SAEHD")).iteration == 2
+    assert read_checkpoint(model_folder(faces.model, "new", "SAEHD")).iteration == 2
 
 
 def test_no_faces_says_which_stage_to_run(workspace):
@@ -174,16 +174,16 @@ def test_an_unreadable_face_is_named_and_left_out(faces):
 def test_a_loss_that_is_no_number_stops_and_keeps_the_last_set(faces):
     train(faces, target_iter=2)
     folder = model_folder(faces.model, "new", "SAEHD")
-    saved = read_set(folder)
+    saved = read_checkpoint(folder)
     from dataclasses import replace
 
-    from dfl.models.saved_set import write_set
+    from dfl.models.checkpoint import write_checkpoint
 
     broken = {name: np.full_like(array, np.nan) for name, array in saved.weights.items()}
-    write_set(folder, replace(saved, weights=broken))
+    write_checkpoint(folder, replace(saved, weights=broken))
     with pytest.raises(UserError, match="Training broke down"):
         train(faces, target_iter=5)
-    assert read_set(folder).iteration == 2
+    assert read_checkpoint(folder).iteration == 2
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process instead of sending it a signal")
@@ -199,7 +199,7 @@ def test_ctrl_c_saves_and_stops(faces):
         rest = process.stdout.read()
     assert process.returncode == 0, rest
     assert "Stopped: iteration" in rest
-    saved = read_set(model_folder(faces.model, "new", "SAEHD"))
+    saved = read_checkpoint(model_folder(faces.model, "new", "SAEHD"))
     assert saved.iteration >= 1
     assert len(saved.history) == saved.iteration
 
@@ -224,7 +224,7 @@ def test_a_closed_terminal_saves_as_ctrl_c_does(faces):
             heard += os.read(terminal, 1000)
         os.close(terminal)  # the system sends SIGHUP, and nothing can be written any more
     assert process.returncode in (0, 2)
-    saved = read_set(model_folder(faces.model, "new", "SAEHD"))
+    saved = read_checkpoint(model_folder(faces.model, "new", "SAEHD"))
     assert len(saved.history) == saved.iteration >= 2
 
 
@@ -235,7 +235,7 @@ def test_the_batch_files_questions_make_a_model(faces):
     run_ = subprocess.run(command, input="\n".join(answers), capture_output=True, text=True, check=False)
     assert run_.returncode == 0, run_.stderr
     assert "[128] Resolution ( 32..2048 ?:help ) :" in run_.stdout
-    options = read_set(model_folder(faces.model, "tiny", "SAEHD")).options
+    options = read_checkpoint(model_folder(faces.model, "tiny", "SAEHD")).options
     assert (options["resolution"], options["face_type"], options["archi"], options["d_dims"]) == (64, "wf", "df-d", 8)
     assert options["d_mask_dims"] == 16, "a third of the decoder, at least 16"
 
@@ -246,38 +246,38 @@ def test_the_originals_line():
 
 
 def test_a_model_that_draws_one_picture_for_all_faces_goes_back_to_its_last_set(faces, monkeypatch):
-    from dfl.samples.batches import load_training_faces
+    from dfl.data.batches import load_training_faces
     from dfl.training import trainer as module
-    from dfl.training.setup import set_up
+    from dfl.training.build_training import build_training
 
     monkeypatch.setattr(module, "_SETTLED", 1)
     train(faces, name="blind", target_iter=2)
     folder = model_folder(faces.model, "blind", "SAEHD")
-    saved = read_set(folder)
-    setup = set_up(saved, {side: load_training_faces(faces.aligned(side)) for side in ("src", "dst")}, 7, True)
+    saved = read_checkpoint(folder)
+    setup = build_training(saved, {side: load_training_faces(faces.aligned(side)) for side in ("src", "dst")}, 7, True)
     looks = iter([False, True, False])  # a model of a few steps tells no faces apart yet
     monkeypatch.setattr(setup.goal, "is_blind", lambda batch: next(looks))
     trainer = module.Trainer(folder, saved, setup.goal, setup.feeder, setup.optimizer, 7)
     try:
         trainer.iterate()
         trainer.save()
-        assert read_set(folder).iteration == 3
+        assert read_checkpoint(folder).iteration == 3
         trainer.iterate()
         before = np.array(setup.goal.network.weights()["encoder/down1/downs_0/conv1/weight"].numpy())
         trainer.save()
         assert "same picture for every face" in " ".join(trainer.messages)
-        assert trainer.iteration == read_set(folder).iteration == 3
+        assert trainer.iteration == read_checkpoint(folder).iteration == 3
         assert len(trainer.history()) == 3
         assert not np.array_equal(setup.goal.network.weights()["encoder/down1/downs_0/conv1/weight"], before)
         trainer.iterate()
         trainer.save()
-        assert read_set(folder).iteration == 4
+        assert read_checkpoint(folder).iteration == 4
     finally:
         trainer.close()
 
 
 def test_predictions_that_do_not_change_with_the_faces_are_noticed():
-    from dfl.training.goal import is_blind
+    from dfl.training.objectives.objective import is_blind
 
     random = np.random.default_rng(0)
     shown = random.random((3, 8, 8, 3), np.float32)

@@ -14,9 +14,9 @@ from dfl.base.report import Report
 from dfl.faceset.aligned_face import read_face, read_metadata, with_metadata
 from dfl.faceset.segmentation import Polygon, draw_polygons
 from dfl.models.backups import list_backups, restore_backup
+from dfl.models.checkpoint import Checkpoint, model_folder, read_checkpoint, write_checkpoint
 from dfl.models.engine import start_engine
 from dfl.models.options import XsegOptions
-from dfl.models.saved_set import SavedSet, model_folder, read_set, write_set
 from dfl.training.choose_model import load_or_new
 from dfl.training.options import XsegTrainOptions
 from dfl.training.train import run
@@ -27,7 +27,7 @@ start_engine("tensorflow")
 
 from dfl.models.open_model import open_xseg  # noqa: E402
 from dfl.models.xseg import XSEG_SIZE  # noqa: E402
-from dfl.training.setup import XSEG_OPTIMIZER, set_up  # noqa: E402
+from dfl.training.build_training import XSEG_OPTIMIZER, build_training  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +59,7 @@ class Heard(Report):
 def train(workspace, **options):
     heard = Heard()
     run(workspace, XsegTrainOptions(**({"engine": "tensorflow", "seed": 3, "batch_size": 2} | options)), heard)
-    return read_set(model_folder(workspace.model, "XSeg", "XSeg")), "\n".join(heard.lines)
+    return read_checkpoint(model_folder(workspace.model, "XSeg", "XSeg")), "\n".join(heard.lines)
 
 
 def test_it_learns_the_outline_from_one_labelled_side(faces, monkeypatch):
@@ -85,8 +85,8 @@ def pretrained(faces):
     """A model that was pretrained for nine iterations."""
     weights = {"XSeg/dense1/weight": np.ones((4, 3), np.float32)}
     options = XsegOptions(pretrain=True, face_type="head").model_dump()
-    saved = SavedSet("XSeg", options, 9, weights, {"steps": np.array(9)}, np.ones((9, 1), np.float32), {"seed": 5})
-    write_set(model_folder(faces.model, "XSeg", "XSeg"), saved)
+    saved = Checkpoint("XSeg", options, 9, weights, {"steps": np.array(9)}, np.ones((9, 1), np.float32), {"seed": 5})
+    write_checkpoint(model_folder(faces.model, "XSeg", "XSeg"), saved)
     return faces
 
 
@@ -117,7 +117,7 @@ def test_pretraining_takes_faces_of_its_own_and_needs_no_others(faces):
     options = XsegOptions(pretrain=True, batch_size=2).model_dump()
     check_faces(faces, "XSeg", pretraining)
     found = faces_to_train_on(faces, "XSeg", options, pretraining, Report())
-    setup = set_up(SavedSet("XSeg", options, 0, {}), found, 3, has_symmetric_warp=True)
+    setup = build_training(Checkpoint("XSeg", options, 0, {}), found, 3, has_symmetric_warp=True)
     try:
         batch, shown = setup.feeder.next_batch(0), setup.feeder.shown_batch()
     finally:
@@ -138,7 +138,8 @@ def test_batches_are_the_same_wherever_training_goes_on(faces):
     options = XsegOptions(batch_size=2).model_dump()
     found = faces_to_train_on(faces, "XSeg", options, None, Report())
     feeders = [
-        set_up(SavedSet("XSeg", options, start, {}), found, 3, has_symmetric_warp=True).feeder for start in (0, 2)
+        build_training(Checkpoint("XSeg", options, start, {}), found, 3, has_symmetric_warp=True).feeder
+        for start in (0, 2)
     ]
     try:
         first = [feeders[0].next_batch(number) for number in range(3)][2]
@@ -197,4 +198,4 @@ def test_the_end_of_pretraining_and_a_restart_keep_the_model_and_its_history(fac
     name = "XSeg/dense1/weight"
     assert (np.abs(after.weights[name] - before.weights[name]).max() < 0.01) == (word == "pretraining")
     assert restore_backup(folder, 1) == 12
-    assert np.array_equal(read_set(folder).weights[name], before.weights[name])
+    assert np.array_equal(read_checkpoint(folder).weights[name], before.weights[name])

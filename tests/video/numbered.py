@@ -8,7 +8,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from .conftest import ffmpeg
+from tests.video.conftest import ffmpeg
 
 WIDTH, HEIGHT, BITS = 192, 64, 12
 BLOCK = WIDTH // BITS

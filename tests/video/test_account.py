@@ -9,9 +9,8 @@ from dfl.base.errors import UserError
 from dfl.video.account import account, account_warnings
 from dfl.video.clip import Reading, read_clip
 from dfl.video.read import decode
-
-from .conftest import ClipMaker, ffmpeg
-from .numbered import make_numbered
+from tests.video.conftest import ClipMaker, ffmpeg
+from tests.video.numbered import make_numbered
 
 
 @pytest.fixture(scope="module")

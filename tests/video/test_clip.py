@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from dfl.base.errors import UserError
 from dfl.video.clip import Turn, read_clip
-
-from .conftest import ClipMaker, ffmpeg
+from tests.video.conftest import ClipMaker, ffmpeg
 
 
 def test_rate_time_base_and_sound_are_exact(make_clip: ClipMaker) -> None:

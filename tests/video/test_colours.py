@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 from dfl.base.errors import UserError
 from dfl.video import extract_frames, make_video
 from dfl.video.clip import Clip, read_clip
-from dfl.video.colours import Colours
+from dfl.video.colours import ColourTags
 from dfl.video.encoders import coding_of
 from dfl.video.options import EncodingOptions, ExtractFramesOptions, MakeVideoOptions
 from dfl.video.read import read_frames
 from dfl.video.write import Shown, VideoForm, write_video
 from dfl.workspace import Workspace
-
-from .conftest import ClipMaker, Recorder
+from tests.video.conftest import ClipMaker, Recorder
 
 BAR, HEIGHT = 24, 128
 BARS = [
@@ -86,13 +85,13 @@ def test_colours_come_back_and_tags_are_carried_over(tmp_path: Path, system: str
     clip = tagged_clip(tmp_path / "clip.mp4", system, reach)
     bars, ramp = flat_parts(first_picture(clip))
     assert max(bars.max(), ramp.max()) <= 2
-    colours = Colours.of(clip)
+    colours = ColourTags.of(clip)
     assert (colours.matrix, colours.primaries, colours.transfer) == SYSTEMS[system][:3]
     assert colours.is_full_range == (reach == "pc")
     form = VideoForm(coding_of(EncodingOptions(bitrate=100)), Fraction(1, 25), Fraction(25), colours=colours)
     write_video(tmp_path / "result.mp4", [Shown(first_picture(clip), number, 1) for number in range(3)], form)
     result = read_clip(tmp_path / "result.mp4")
-    assert Colours.of(result) == colours
+    assert ColourTags.of(result) == colours
     bars, ramp = flat_parts(first_picture(result))
     # libswscale rounds colours down in full range, by half a level on average, here and in the ffmpeg program.
     assert bars.max() <= (2 if reach == "tv" else 4)
@@ -107,7 +106,7 @@ def test_an_untagged_clip_gives_an_untagged_result_with_the_same_numbers(
     extract_frames.run(workspace, ExtractFramesOptions(side="dst"), report)
     shutil.copytree(workspace.frames("dst"), workspace.merged)
     make_video.run(workspace, MakeVideoOptions(bitrate=100, mask=False), report)
-    assert Colours.of(read_clip(workspace.result(".mp4"))) == Colours.of(clip) == Colours(2, 2, 2)
+    assert ColourTags.of(read_clip(workspace.result(".mp4"))) == ColourTags.of(clip) == ColourTags(2, 2, 2)
 
 
 def test_hdr_is_mapped_and_told_or_refused(workspace: Workspace, make_clip: ClipMaker, report: Recorder) -> None:
@@ -116,11 +115,11 @@ def test_hdr_is_mapped_and_told_or_refused(workspace: Workspace, make_clip: Clip
     extract_frames.run(workspace, ExtractFramesOptions(side="dst"), report)
     shutil.copytree(workspace.frames("dst"), workspace.merged)
     make_video.run(workspace, MakeVideoOptions(mask=False), report)
-    assert Colours.of(read_clip(workspace.result(".mp4"))) == Colours(1, 1, 1)
+    assert ColourTags.of(read_clip(workspace.result(".mp4"))) == ColourTags(1, 1, 1)
     assert sum("HDR" in warning and "mapped" in warning for warning in report.warnings) == 2
     workspace.clip_facts("dst").unlink()
     with pytest.raises(UserError, match="HDR"):
         make_video.run(workspace, MakeVideoOptions(mask=False), report)
-    form = VideoForm(coding_of(EncodingOptions()), Fraction(1, 25), Fraction(25), colours=Colours(9, 9, 16))
+    form = VideoForm(coding_of(EncodingOptions()), Fraction(1, 25), Fraction(25), colours=ColourTags(9, 9, 16))
     with pytest.raises(UserError, match="HDR"):
         write_video(workspace.root / "x.mp4", [Shown(card(), 0, 1)], form)

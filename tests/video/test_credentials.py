@@ -20,8 +20,7 @@ from dfl.video.credentials import (
     signer_problem,
 )
 from dfl.video.marking import SOURCE_TYPE
-
-from .conftest import ClipMaker, ffmpeg
+from tests.video.conftest import ClipMaker, ffmpeg
 
 c2pa = pytest.importorskip("c2pa")
 x509 = pytest.importorskip("cryptography.x509")

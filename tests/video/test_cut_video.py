@@ -18,8 +18,7 @@ from dfl.video.marking import COMMENT, mark_result, read_marks
 from dfl.video.options import CutVideoOptions
 from dfl.video.read import read_frames
 from dfl.workspace import Workspace
-
-from .conftest import ClipMaker, Recorder, ffmpeg, pictures, times
+from tests.video.conftest import ClipMaker, Recorder, ffmpeg, pictures, times
 
 GOP = ("-pix_fmt", "yuv420p", "-g", "10", "-bf", "2")
 

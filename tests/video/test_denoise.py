@@ -9,8 +9,7 @@ from dfl.base.errors import UserError
 from dfl.base.pictures import Picture
 from dfl.video import denoise
 from dfl.video.denoise import denoised
-
-from .conftest import ffmpeg
+from tests.video.conftest import ffmpeg
 
 
 def noisy(count: int) -> list[Picture]:

@@ -17,8 +17,7 @@ from dfl.video.denoise import denoised
 from dfl.video.denoise_frames import run
 from dfl.video.options import DenoiseFramesOptions
 from dfl.workspace import Workspace
-
-from .conftest import Recorder
+from tests.video.conftest import Recorder
 
 COUNT = 8
 

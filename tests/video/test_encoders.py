@@ -13,9 +13,8 @@ from dfl.base.errors import UserError
 from dfl.video.encoders import ENCODERS, Coding, coding_of, list_encoders, need_encoder
 from dfl.video.options import EncodingOptions
 from dfl.video.write import Shown, VideoForm, write_video
-
-from .conftest import Recorder, pictures, times
-from .test_write import moving
+from tests.video.conftest import Recorder, pictures, times
+from tests.video.test_write import moving
 
 # What every build of PyAV brings.
 SOFTWARE = {

@@ -20,8 +20,7 @@ from dfl.video.facts import ClipFacts, read_facts
 from dfl.video.options import ExtractFramesOptions
 from dfl.workspace import Workspace
 from tests.recorded import SHARED
-
-from .conftest import ClipMaker, Recorder, pictures, times
+from tests.video.conftest import ClipMaker, Recorder, pictures, times
 
 # Dies as by kill -9 when it is about to write the seventh picture.
 KILLED = """

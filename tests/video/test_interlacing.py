@@ -21,9 +21,8 @@ from dfl.video.options import CutVideoOptions, ExtractFramesOptions
 from dfl.video.read import read_frames
 from dfl.video.segments import read_segment, segments
 from dfl.workspace import Workspace
-
-from .conftest import ClipMaker, Recorder, ffmpeg, pictures
-from .numbered import make_numbered, number_of, shown
+from tests.video.conftest import ClipMaker, Recorder, ffmpeg, pictures
+from tests.video.numbered import make_numbered, number_of, shown
 
 TOP, BOTTOM = "interlace=scan=tff:lowpass=off", "interlace=scan=bff:lowpass=off"
 FILM = "telecine=pattern=23"

@@ -11,17 +11,16 @@ import numpy as np
 import pytest
 
 from dfl.base.errors import UserError
-from dfl.video.colours import Colours
+from dfl.video.colours import ColourTags
 from dfl.video.encoders import coding_of
 from dfl.video.join import VideoPart, join_parts
 from dfl.video.options import EncodingOptions
 from dfl.video.write import Shown, VideoForm, write_video
-
-from .conftest import ClipMaker, pictures, sound_packets, times
-from .test_write import moving
+from tests.video.conftest import ClipMaker, pictures, sound_packets, times
+from tests.video.test_write import moving
 
 FORM = VideoForm(
-    coding_of(EncodingOptions()), Fraction(1, 90000), Fraction(30), Fraction(4, 3), colours=Colours(6, 5, 6)
+    coding_of(EncodingOptions()), Fraction(1, 90000), Fraction(30), Fraction(4, 3), colours=ColourTags(6, 5, 6)
 )
 STARTS = [0, 3000, 6003, 9003, 21003, 24003, 27000, 30000, 33000]
 LENGTHS = [*np.diff(STARTS).tolist(), 3700]

@@ -16,9 +16,8 @@ from dfl.video.plan import read_clip_plan
 from dfl.video.read import decode
 from dfl.video.segments import read_segment, segments
 from dfl.workspace import Workspace
-
-from .conftest import Recorder, ffmpeg
-from .numbered import beeps, make_numbered, shown
+from tests.video.conftest import Recorder, ffmpeg
+from tests.video.numbered import beeps, make_numbered, shown
 
 FORMATS = ("mp4", "mov", "mkv", "avi")
 KINDS = ("anew.ts", "overlap.ts", "hour.ts", "late.mp4", "gap.mkv", "mute_first.ts", "other_sound.ts", "hls.ts")

@@ -23,8 +23,7 @@ from dfl.video.make_video import run
 from dfl.video.marking import read_marks
 from dfl.video.options import ExtractFramesOptions, MakeVideoOptions
 from dfl.workspace import Workspace
-
-from .conftest import ClipMaker, Recorder, ffmpeg, pictures, sound_packets, times
+from tests.video.conftest import ClipMaker, Recorder, ffmpeg, pictures, sound_packets, times
 
 ODD = ("-vf", "format=bgr0,crop=61:47:1:1:exact=1", "-c:v", "ffv1")  # the test card itself has even sizes
 # Dies as by kill -9 when half of the frames are written.

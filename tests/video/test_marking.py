@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from dfl.base.errors import UserError
 from dfl.video.boxes import top_level_boxes
 from dfl.video.marking import COMMENT, SOURCE_TYPE, mark_png, mark_result, read_marks
-
-from .conftest import ClipMaker, ffmpeg, pictures
+from tests.video.conftest import ClipMaker, ffmpeg, pictures
 
 PICTURE = np.random.default_rng(2).integers(0, 256, (20, 30, 3), np.uint8)
 

@@ -7,15 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfl.video.colours import Colours
-from dfl.video.plan import Plan, Timed, at_constant_rate
+from dfl.video.colours import ColourTags
+from dfl.video.plan import TimedFrame, VideoPlan, at_constant_rate
+from tests.video.conftest import Recorder
 
-from .conftest import Recorder
 
-
-def plan_of(starts: list[int], end: int, rate: Fraction, time_base: Fraction) -> Plan:
-    frames = [Timed(f"{number:05d}", a, b - a) for number, (a, b) in enumerate(pairwise([*starts, end]))]
-    return Plan(frames, time_base, rate, Fraction(1), Colours(), None)
+def plan_of(starts: list[int], end: int, rate: Fraction, time_base: Fraction) -> VideoPlan:
+    frames = [TimedFrame(f"{number:05d}", a, b - a) for number, (a, b) in enumerate(pairwise([*starts, end]))]
+    return VideoPlan(frames, time_base, rate, Fraction(1), ColourTags(), None)
 
 
 def test_a_constant_rate_stays_as_it_is() -> None:

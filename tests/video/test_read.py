@@ -9,8 +9,7 @@ import pytest
 
 from dfl.video.clip import read_clip
 from dfl.video.read import Frame, read_frames
-
-from .conftest import ClipMaker, ffmpeg, pictures, times
+from tests.video.conftest import ClipMaker, ffmpeg, pictures, times
 
 
 def frames_of(path: Path) -> tuple[list[Frame], list[str]]:

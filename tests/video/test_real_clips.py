@@ -10,13 +10,12 @@ import pytest
 
 from dfl.video import extract_frames, make_video
 from dfl.video.clip import read_clip
-from dfl.video.colours import Colours
+from dfl.video.colours import ColourTags
 from dfl.video.marking import read_marks
 from dfl.video.options import ExtractFramesOptions, MakeVideoOptions
 from dfl.video.read import read_frames
 from dfl.workspace import Workspace
-
-from .conftest import Recorder, sound_packets, times
+from tests.video.conftest import Recorder, sound_packets, times
 
 CLIPS = {
     "vfr.mp4": {"crf": 18},
@@ -42,7 +41,7 @@ def test_pictures_times_sound_and_tags_are_those_of_the_clip(
     make_video.run(workspace, options, report)
     result = workspace.result(f".{options.format}")
     wanted, found = read_clip(clip), read_clip(result)
-    assert Colours.of(found) == Colours.of(wanted)
+    assert ColourTags.of(found) == ColourTags.of(wanted)
     assert found.turn.clockwise_degrees == 0
     before = {frame.time: frame.picture for frame in read_frames(wanted, report.warn)}
     tolerance = Fraction(1, 1000) if options.format == "mkv" else Fraction(1, 90000)

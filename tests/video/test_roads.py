@@ -19,9 +19,8 @@ from dfl.demo.clips import clip_frames
 from dfl.demo.options import DemoOptions
 from dfl.video.facts import read_facts
 from dfl.workspace import Workspace
-
-from .conftest import ffmpeg
-from .numbered import beeps, write_beeps
+from tests.video.conftest import ffmpeg
+from tests.video.numbered import beeps, write_beeps
 
 pytestmark = pytest.mark.slow
 BITS = 12

@@ -12,9 +12,8 @@ from dfl.base.errors import UserError
 from dfl.video import segments as module
 from dfl.video.clip import read_clip
 from dfl.video.read import read_frames
-from dfl.video.segments import Segment, read_segment, segments
-
-from .conftest import ClipMaker, ffmpeg
+from dfl.video.segments import ClipSegment, read_segment, segments
+from tests.video.conftest import ClipMaker, ffmpeg
 
 NOISE = ("-vf", "noise=alls=20:allf=t,format=yuv420p")
 OPEN = "open-gop=1:bframes=3:b-adapt=0:keyint=20"
@@ -54,7 +53,7 @@ def short_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SEGMENT_FRAMES", 12)
 
 
-def check(path: Path) -> list[Segment]:
+def check(path: Path) -> list[ClipSegment]:
     """Compare times and pixels; the parts."""
     clip = read_clip(path)
     warnings: list[str] = []
@@ -113,7 +112,7 @@ def test_turned_deep_and_hdr_clips(shared: Path, monkeypatch: pytest.MonkeyPatch
 def test_a_file_that_changed_meanwhile(make_clip: ClipMaker) -> None:
     clip = read_clip(make_clip("parts_closed.mp4", *CUTTABLE["parts_closed.mp4"], seconds=3))
     with pytest.raises(UserError, match="not as it was"):
-        list(read_segment(clip, Segment(1, 1, None, 20), pytest.fail))
+        list(read_segment(clip, ClipSegment(1, 1, None, 20), pytest.fail))
 
 
 def test_the_script(make_clip: ClipMaker) -> None:

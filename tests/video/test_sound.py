@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from dfl.video.encoders import coding_of
 from dfl.video.options import EncodingOptions
 from dfl.video.write import Shown, VideoForm, write_video
-
-from .conftest import ClipMaker, ffmpeg, sound_packets
+from tests.video.conftest import ClipMaker, ffmpeg, sound_packets
 
 FORM = VideoForm(coding_of(EncodingOptions(bitrate=1)), Fraction(1, 25), Fraction(25))
 FRAMES = [Shown(np.full((48, 64, 3), 5 * number, np.uint8), number, 1) for number in range(25)]

@@ -12,9 +12,8 @@ import pytest
 
 from dfl.video.clip import Clip, Reading, open_clip, read_clip
 from dfl.video.read import decode, read_frames
-
-from .conftest import ffmpeg
-from .numbered import make_numbered, number_of, write_beeps
+from tests.video.conftest import ffmpeg
+from tests.video.numbered import make_numbered, number_of, write_beeps
 
 TWICE = [*range(50), *range(50)]
 

@@ -13,8 +13,7 @@ from dfl.video.encoders import coding_of
 from dfl.video.options import CutVideoOptions, EncodingOptions
 from dfl.video.write import Shown, VideoForm, write_video
 from dfl.workspace import Workspace
-
-from .conftest import Recorder, ffmpeg
+from tests.video.conftest import Recorder, ffmpeg
 
 FORM = VideoForm(coding_of(EncodingOptions(bitrate=1)), Fraction(1, 25), Fraction(25))
 FRAMES = [Shown(np.full((48, 64, 3), 2 * number, np.uint8), number, 1) for number in range(75)]

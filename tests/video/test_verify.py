@@ -9,8 +9,7 @@ from dfl.video.marking import COMMENT, mark_result
 from dfl.video.options import VerifyOptions
 from dfl.video.verify import run
 from dfl.workspace import Workspace
-
-from .conftest import ClipMaker, Recorder, ffmpeg
+from tests.video.conftest import ClipMaker, Recorder, ffmpeg
 
 
 def test_a_marked_video(workspace: Workspace, make_clip: ClipMaker, tmp_path: Path, report: Recorder) -> None:

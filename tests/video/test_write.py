@@ -12,12 +12,11 @@ import pytest
 from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
-from dfl.video.colours import Colours
+from dfl.video.colours import ColourTags
 from dfl.video.encoders import coding_of
 from dfl.video.options import EncodingOptions
 from dfl.video.write import Shown, VideoForm, even_size, mask_form, write_video
-
-from .conftest import pictures, times
+from tests.video.conftest import pictures, times
 
 ORDINARY = coding_of(EncodingOptions())
 LOSSLESS = coding_of(EncodingOptions(lossless=True))
@@ -68,7 +67,7 @@ def test_chroma_lies_where_decoders_look_for_it(tmp_path: Path) -> None:
 
 def test_primaries_and_transfer_of_the_source_are_carried_over(tmp_path: Path) -> None:
     path = tmp_path / "result.mp4"
-    write_video(path, shown(moving(2, 32, 32)), replace(FORM, colours=Colours(6, 5, 6)))
+    write_video(path, shown(moving(2, 32, 32)), replace(FORM, colours=ColourTags(6, 5, 6)))
     with av.open(str(path)) as container:
         context = container.streams.video[0].codec_context
     assert (context.colorspace, context.color_primaries, context.color_trc) == (6, 5, 6)
@@ -120,7 +119,7 @@ def test_masks_come_back_as_they_were_and_have_the_results_size(
     soft = np.add.outer(np.arange(67), np.arange(75)).astype(np.uint8)
     soft[20:40, 30:50] = np.random.default_rng(2).integers(0, 256, (20, 20))
     masks = [np.repeat(np.roll(soft, step, axis=1)[:, :, None], 3, axis=2) for step in range(4)]
-    form = replace(FORM, coding=coding_of(EncodingOptions(format=suffix[1:], **options)), colours=Colours(6, 6, 6))
+    form = replace(FORM, coding=coding_of(EncodingOptions(format=suffix[1:], **options)), colours=ColourTags(6, 6, 6))
     write_video(tmp_path / f"result{suffix}", shown(moving(4, 67, 75)), form)
     write_video(tmp_path / f"mask{suffix}", shown(masks), mask_form(form, (67, 75)))
     found = pictures(tmp_path / f"mask{suffix}")

@@ -111,7 +111,7 @@ def replacing(path: Path) -> Iterator[Path]:
         move_over(part, path)
         sync_folder(path.parent)
     except OSError as error:
-        raise mendable(error, path) from error
+        raise to_user_error(error, path) from error
     finally:
         _drop(part)
 
@@ -148,7 +148,7 @@ def write_bytes(path: Path, content: bytes | memoryview, *, durable: bool = True
     except BaseException as error:
         _drop(part)
         if isinstance(error, OSError):
-            raise mendable(error, path) from error
+            raise to_user_error(error, path) from error
         raise
 
 
@@ -203,7 +203,7 @@ def read_or_set_aside(path: Path, warn: Callable[[str], None]) -> dict[str, Any]
     return {}
 
 
-def mendable(error: OSError, path: Path) -> UserError:
+def to_user_error(error: OSError, path: Path) -> UserError:
     """Turn an error of the operating system at `path` into words and a way out."""
     if is_part(path.name):  # what is half-written has a name that only we know
         path = path.with_name(path.name.rpartition(PART_MARK)[0] + path.suffix)
@@ -427,7 +427,7 @@ def move_into(folder: Path, path: Path) -> Path:
             target = folder / f"{path.stem} ({number}){path.suffix}"
         return move(path, target)
     except OSError as error:
-        raise mendable(error, path) from error
+        raise to_user_error(error, path) from error
 
 
 def need_space(folder: Path, wanted_bytes: int, what: str) -> None:

@@ -20,7 +20,7 @@ _FRAME_HEADERS = tuple(marker for marker in range(0xC0, 0xD0) if marker not in (
 
 
 @dataclass(frozen=True)
-class Segment:
+class JpegSegment:
     """One segment: `content[start:end]` holds it whole, `content[start + 4:end]` its payload."""
 
     marker: int
@@ -33,7 +33,7 @@ def is_jpeg(content: bytes | memoryview) -> bool:
     return content[:3] == b"\xff\xd8\xff"
 
 
-def segments(content: bytes, name: str) -> list[Segment]:
+def segments(content: bytes, name: str) -> list[JpegSegment]:
     """All segments before the coded picture, the start of scan included. UserError when the file is damaged or cut.
 
     Restart intervals, fill bytes and bytes after the picture's end are allowed, though the original refuses them.
@@ -44,7 +44,7 @@ def segments(content: bytes, name: str) -> list[Segment]:
     return found
 
 
-def readable_segments(content: bytes | memoryview) -> Iterator[Segment]:
+def readable_segments(content: bytes | memoryview) -> Iterator[JpegSegment]:
     """The segments before the coded picture, as far as they can be read: for what a damaged file may lack."""
     with suppress(UserError):
         yield from _walk(content, "")
@@ -59,7 +59,7 @@ def shape(content: bytes | memoryview, name: str) -> tuple[int, int, int]:
     raise _damaged(name, "it does not say how large the picture is")
 
 
-def _walk(content: bytes | memoryview, name: str) -> Iterator[Segment]:
+def _walk(content: bytes | memoryview, name: str) -> Iterator[JpegSegment]:
     """One segment after the other, up to the start of scan."""
     if not is_jpeg(content):
         raise _damaged(name, "it does not start as a JPEG")
@@ -77,7 +77,7 @@ def _walk(content: bytes | memoryview, name: str) -> Iterator[Segment]:
         length = int.from_bytes(content[place : place + 2], "big")
         if marker in (0x00, 0xD8, 0xD9) or length < 2 or place + length > len(content):
             raise _damaged(name, f"the segment at byte {start} is not whole")
-        yield Segment(marker, place - 2, place + length)
+        yield JpegSegment(marker, place - 2, place + length)
         place += length
 
 
@@ -106,7 +106,7 @@ def with_payload(content: bytes, marker: int, data: bytes, name: str) -> bytes:
     return _without(content, old, 0, place) + new + _without(content, old, place, len(content))
 
 
-def _without(content: bytes, dropped: list[Segment], start: int, end: int) -> bytes:
+def _without(content: bytes, dropped: list[JpegSegment], start: int, end: int) -> bytes:
     """The bytes from start to end but those of the dropped segments."""
     kept = []
     for segment in dropped:

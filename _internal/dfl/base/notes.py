@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from dfl.base.files import mendable
+from dfl.base.files import to_user_error
 
 _TRIES = 3
 
@@ -28,7 +28,7 @@ def note(file: Path, text: str) -> None:
                 if os.fstat(notes.fileno()).st_nlink:
                     return  # else another program had read and deleted the file: it did not see these lines
     except OSError as error:
-        raise mendable(error, path) from error
+        raise to_user_error(error, path) from error
 
 
 def notes_of(file: Path) -> list[Path]:

@@ -14,7 +14,7 @@ from dfl.base import jpeg
 
 ORIENTATION = 0x0112
 _SHORT = 3
-_MOST_ENTRIES = 1000
+_MAX_ENTRIES = 1000
 _PNG = b"\x89PNG\r\n\x1a\n"
 _APP1 = 0xE1
 _EXIF = b"Exif\x00\x00"
@@ -80,7 +80,7 @@ def _of_exif(exif: bytes) -> int:
         return int.from_bytes(exif[place : place + size], order)  # type: ignore[arg-type]
 
     directory = number(4, 4)
-    for entry in range(min(number(directory, 2), _MOST_ENTRIES)):
+    for entry in range(min(number(directory, 2), _MAX_ENTRIES)):
         place = directory + 2 + 12 * entry
         if number(place, 2) == ORIENTATION:
             value = number(place + 8, 2 if number(place + 2, 2) == _SHORT else 4)

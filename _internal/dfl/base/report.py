@@ -63,7 +63,7 @@ class Report:
                 progress.advance()
 
 
-class Unheard(Report):
+class NullReport(Report):
     """For what another process, or another run, has said already."""
 
     def line(self, text: str) -> None:

@@ -24,7 +24,7 @@ def run(workspace: Workspace, options: BenchOptions, report: Report) -> None:
 
         bench_samples(workspace, options.resolution, options.rounds, report)
         return
-    from dfl.bench.stages import bench_extract, bench_merge
+    from dfl.bench.whole_stages import bench_extract, bench_merge
 
     if options.what == "extract":
         bench_extract(workspace, report)

@@ -19,11 +19,11 @@ from dfl.bench.plain_transfers import plain_idt, plain_rct, plain_sot
 from dfl.faces.align import alignment_matrix
 from dfl.faces.face_type import FaceType
 from dfl.faces.masks import hull_mask
-from dfl.merging.faces_of_clip import ClipFrame
-from dfl.merging.masks import FacePrediction
-from dfl.merging.networks import SwapModel
-from dfl.merging.settings import ORIGINAL, ColourTransfer, MergeSettings
-from dfl.samples.colour_transfer import hist_match
+from dfl.imaging.colour_transfer import hist_match
+from dfl.merging.blending.face_masks import FacePrediction
+from dfl.merging.planning.clip_faces import ClipFrame
+from dfl.merging.planning.settings import ORIGINAL, ColourTransfer, MergeSettings
+from dfl.merging.running.networks import SwapModel
 
 PLAIN_MODES = ("overlay", "hist-match", "seamless")
 PLAIN_TRANSFERS: tuple[ColourTransfer, ...] = ("none", "rct", "idt", "idt-m", "sot-m")

@@ -1,6 +1,6 @@
 """Colour transfers computed the plain way, as the original program does: what the benchmarks compare with.
 
-All take (H, W, 3) float32 BGR 0..1, the picture that changes first. dfl.samples.colour_transfer and
+All take (H, W, 3) float32 BGR 0..1, the picture that changes first. dfl.imaging.colour_transfer and
 colour_transport say what they are. For measuring alone.
 """
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.random import RandomState
 
 from dfl.base.pictures import FloatPicture
-from dfl.samples.colour_transport import random_rotations
+from dfl.imaging.colour_transport import random_rotations
 
 
 def plain_rct(target: Any, reference: Any, area: FloatPicture | None = None) -> Any:

@@ -16,7 +16,7 @@ import numpy as np
 from dfl.bench.measure import cpu_of, least_in_turn
 from dfl.models.options import SaehdOptions
 from dfl.nets.layers import Precision
-from dfl.training.losses import Tensor
+from dfl.training.losses.reconstruction import Tensor
 
 PRODUCTS = ("Conv2D", "Conv2DBackpropInput", "Conv2DBackpropFilter", "MatMul")
 _BRIEF = 0.02  # CPU seconds that a measurement of one of the many products lasts at least
@@ -99,7 +99,7 @@ def _product(node: Any) -> Product:
 
 
 @dataclass(frozen=True)
-class Timed:
+class TimedProduct:
     """A product alone: CPU seconds in the faster library, and the call."""
 
     product: Product
@@ -111,7 +111,7 @@ class Timed:
         return self.product.flops() / self.seconds
 
 
-def timed_alone(products: Iterable[Product], rounds: int, precision: Precision) -> list[Timed]:
+def timed_alone(products: Iterable[Product], rounds: int, precision: Precision) -> list[TimedProduct]:
     """Each product in the faster library; all of them in turn. Matrix products are float32 in any precision."""
     libraries = [_in_tensorflow] + ([_in_torch] if importlib.util.find_spec("torch") else [])
     calls = [
@@ -120,7 +120,7 @@ def timed_alone(products: Iterable[Product], rounds: int, precision: Precision) 
         for library in libraries
     ]
     least = least_in_turn([partial(cpu_of, call, _BRIEF) for _, call in calls], rounds)
-    timed = [Timed(product, seconds, call) for (product, call), seconds in zip(calls, least, strict=True)]
+    timed = [TimedProduct(product, seconds, call) for (product, call), seconds in zip(calls, least, strict=True)]
     count = len(libraries)
     return [min(timed[at : at + count], key=lambda one: one.seconds) for at in range(0, len(timed), count)]
 

@@ -14,24 +14,15 @@ import cv2
 from dfl.base.report import Report
 from dfl.bench.measure import cpu_of, least_in_turn
 from dfl.bench.plain_samples import PLAIN_MODES, plain_cpu
+from dfl.data.batches import load_training_faces
+from dfl.data.sample import Base, Dice, Partner, SampleSettings, empty_batch, fill_sample, make_base, make_partner
 from dfl.faces.face_type import FaceType
 from dfl.faces.masks import hull_mask
 from dfl.faceset.aligned_face import AlignedFace, write_face
 from dfl.faceset.faceset import FaceFile, list_faceset
-from dfl.faceset.resized_face import resized_face
 from dfl.faceset.segmentation import encode_mask
-from dfl.samples.batches import load_training_faces
-from dfl.samples.colour_transfer import MODES, is_formula
-from dfl.samples.sample import (
-    Base,
-    Dice,
-    Partner,
-    SampleSettings,
-    empty_batch,
-    fill_sample,
-    make_base,
-    make_partner,
-)
+from dfl.faceset_tools.resized_face import resized_face
+from dfl.imaging.colour_transfer import MODES, is_formula
 from dfl.workspace import Workspace
 
 FACES = 8

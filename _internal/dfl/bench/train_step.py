@@ -16,15 +16,15 @@ import numpy as np
 from dfl.base.report import Report
 from dfl.bench.measure import cpu_seconds
 from dfl.bench.options import BenchOptions
-from dfl.bench.products import Timed, products_of, timed_alone
+from dfl.bench.products import TimedProduct, products_of, timed_alone
 from dfl.models.engine import Engine, scope_of, start_engine
 from dfl.models.options import SaehdOptions
 from dfl.models.saehd import Saehd
 from dfl.nets.layers import set_computing
-from dfl.training.losses import LossSettings, Tensor, side_loss
+from dfl.training.distributed import check_shares
+from dfl.training.losses.reconstruction import LossSettings, Tensor, side_loss
 from dfl.training.optimizers import Optimizer
-from dfl.training.peers import check_shares
-from dfl.training.step import Losses, make_step
+from dfl.training.training_step import Losses, make_training_step
 
 # Convolutions that do less than this share of the largest one's work say nothing of a machine's rate.
 _LARGE = 0.25
@@ -71,7 +71,7 @@ def bench_train(options: BenchOptions, report: Report) -> None:
     timed = timed_alone(products, options.rounds, options.precision)
     best = _fastest([one for one in timed if one.product.kind != "MatMul"])
     work = sum(count * product.flops() for product, count in products.items())
-    our_step = make_step(ours.losses, list(ours.weights.values()), ours.optimizer)
+    our_step = make_training_step(ours.losses, list(ours.weights.values()), ours.optimizer)
     plain_step = _plain_step(plain.losses, plain)
     ways: dict[str, Callable[[], Any]] = {
         "step": lambda: our_step(*ours.batch),
@@ -98,11 +98,11 @@ def bench_train(options: BenchOptions, report: Report) -> None:
     )
 
 
-def _fastest(convolutions: list[Timed]) -> list[Timed]:
+def _fastest(convolutions: list[TimedProduct]) -> list[TimedProduct]:
     """Those of the highest rates among the large ones."""
     largest = max(one.product.flops() for one in convolutions)
     large = [one for one in convolutions if one.product.flops() >= _LARGE * largest]
-    return sorted(large, key=Timed.rate)[-_BEST:]
+    return sorted(large, key=TimedProduct.rate)[-_BEST:]
 
 
 def _repeat(call: Callable[[], Any], times: int) -> None:
@@ -118,7 +118,7 @@ def bench_devices(options: BenchOptions, engine: Engine, report: Report) -> None
         with scope:
             model = SaehdOptions(resolution=options.resolution, archi="df-ud", batch_size=options.batch_size)
             example = Example(model, multiplies=engine.multiplies)
-            step = make_step(example.losses, list(example.weights.values()), example.optimizer)
+            step = make_training_step(example.losses, list(example.weights.values()), example.optimizer)
             spent = []
             for _ in range(options.rounds + 2):
                 begin = time.perf_counter()

@@ -10,7 +10,7 @@ from dfl.base.pictures import Picture
 from dfl.base.report import Report
 from dfl.demo.head import Head
 from dfl.demo.motion import pose_at
-from dfl.demo.people import Person, still
+from dfl.demo.portraits import Portrait, still
 from dfl.demo.sound import tones, write_sound
 from dfl.video.encoders import coding_of
 from dfl.video.options import EncodingOptions
@@ -22,14 +22,14 @@ RATE = 25  # frames a second
 COMMENT = "Synthetic test clip, made from one picture"
 
 
-def clip_frames(person: Person, count: int) -> Iterator[Picture]:
+def clip_frames(person: Portrait, count: int) -> Iterator[Picture]:
     """The first `count` frames of a person's clip: (SIZE, SIZE, 3) uint8 BGR. The same every time."""
     head = Head(*still(person, SIZE + MARGIN))
     for number in range(count):
         yield head.frame(pose_at(number / RATE, person.beat), SIZE)
 
 
-def make_clip(person: Person, path: Path, seconds: float, report: Report) -> None:
+def make_clip(person: Portrait, path: Path, seconds: float, report: Report) -> None:
     """Write a person's clip to `path` (.mp4) with sound; the tag `comment` says that it is synthetic."""
     count = round(seconds * RATE)
     form = VideoForm(

@@ -12,7 +12,7 @@ from dfl.base.pictures import contact_sheet, read_picture, write_picture
 from dfl.base.report import Report
 from dfl.demo.clips import make_clip
 from dfl.demo.options import DemoOptions
-from dfl.demo.people import COLLINS, HOPPER, Person
+from dfl.demo.portraits import COLLINS, HOPPER, Portrait
 from dfl.extraction import extract_faces
 from dfl.extraction.options import ExtractFacesOptions
 from dfl.merging import merge
@@ -24,7 +24,7 @@ from dfl.video.marking import mark_result
 from dfl.video.options import ExtractFramesOptions, MakeVideoOptions
 from dfl.workspace import Side, Workspace
 
-PEOPLE: dict[Side, Person] = {"src": COLLINS, "dst": HOPPER}
+PEOPLE: dict[Side, Portrait] = {"src": COLLINS, "dst": HOPPER}
 MARK_FILE = "demo.json"
 SHEET_FILE = "contact_sheet.jpg"
 SHEET_COLUMNS, SHEET_HEIGHT = 6, 240  # pictures, pixels of each

@@ -14,15 +14,15 @@ from dfl.base.files import write_bytes
 from dfl.base.pictures import Matrix, Picture, Points, encode_picture
 from dfl.base.processes import in_processes, lower_priority, stop_if_asked
 from dfl.base.report import Report
+from dfl.extraction.crop_plan import FramePlan, PlannedFace
 from dfl.extraction.find_faces import Failed, PartResult, lost_part, tell_part
-from dfl.extraction.journal import Journal, note
-from dfl.extraction.plan import FramePlan, PlannedFace
-from dfl.extraction.source import Part, SourceFrame
+from dfl.extraction.frame_journal import FrameJournal, note
+from dfl.extraction.frame_source import Part, SourceFrame
 from dfl.faces.align import alignment_matrix, transform_points
 from dfl.faces.draw import draw_face, draw_landmarks
 from dfl.faces.face_type import FaceType
 from dfl.faceset.aligned_face import FaceMetadata, write_face
-from dfl.faceset.side_index import gather_notes
+from dfl.faceset.sidecar import gather_notes
 
 # A square of more than this many times the face's box is taken for a mistake of the landmarks.
 _OVERSIZE = 4.0
@@ -43,7 +43,7 @@ class CutSettings:
 
 
 @dataclass(frozen=True)
-class CutFrame:
+class FrameCuts:
     """A finished frame in the journal: the plan's digest, faces written, and files that the trash is still to get."""
 
     frame: str
@@ -56,10 +56,10 @@ class CutFrame:
         return {"frame": self.frame, "digest": self.digest, "faces": self.faces, "rejected": list(self.rejected)}
 
 
-def cut_frame(values: dict[str, Any]) -> CutFrame:
+def cut_frame(values: dict[str, Any]) -> FrameCuts:
     """The frame of a journal's line. KeyError, TypeError or ValueError when the line is not as expected."""
     rejected = tuple(str(name) for name in values["rejected"])
-    return CutFrame(str(values["frame"]), str(values["digest"]), int(values["faces"]), rejected)
+    return FrameCuts(str(values["frame"]), str(values["digest"]), int(values["faces"]), rejected)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +89,7 @@ class CutJob:
 
 
 def cut_faces(
-    jobs: list[CutJob], settings: CutSettings, workers: int, journal: Journal[CutFrame], report: Report
+    jobs: list[CutJob], settings: CutSettings, workers: int, journal: FrameJournal[FrameCuts], report: Report
 ) -> Failed:
     """Work off the jobs in processes and note what is finished; returns the frames that failed, with the reason."""
     failed: Failed = []
@@ -131,7 +131,7 @@ def _finish(settings: CutSettings, task: CutTask, frame: SourceFrame, picture: P
         for planned, matrix in kept:
             _write_face(settings, frame.name, picture, planned, matrix)
         rejected = tuple(planned.file_name(frame.name, settings.suffix) for planned, _ in kept if planned.is_rejected)
-        note(settings.journal, [CutFrame(frame.name, task.digest, len(kept) - len(rejected), rejected)])
+        note(settings.journal, [FrameCuts(frame.name, task.digest, len(kept) - len(rejected), rejected)])
     if task.lacks_debug and settings.debug:
         drawn = picture.copy()
         for planned, matrix in kept:

@@ -13,25 +13,25 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dfl.base.errors import UserError
-from dfl.base.files import free_path, is_hidden, list_pictures, mendable, move, need_space, remove_parts
+from dfl.base.files import free_path, is_hidden, list_pictures, move, need_space, remove_parts, to_user_error
 from dfl.base.processes import worker_count
 from dfl.base.report import Report
-from dfl.extraction.cut_faces import CutFrame, CutJob, CutSettings, CutTask, cut_faces, cut_frame
+from dfl.extraction.crop_plan import FramePlan, plan_frames
+from dfl.extraction.cut_faces import CutJob, CutSettings, CutTask, FrameCuts, cut_faces, cut_frame
+from dfl.extraction.face_tracks import link
 from dfl.extraction.find_faces import Failed, FindJob, FindSettings, PictureFinder, find_faces
 from dfl.extraction.found_frame import FoundFrame, found_frame
-from dfl.extraction.journal import Journal, journal_files, read_journal, start_journal
+from dfl.extraction.frame_journal import FrameJournal, journal_files, read_journal, start_journal
+from dfl.extraction.frame_source import Part, PicturePart, open_source, part_of
 from dfl.extraction.options import ExtractFacesOptions
-from dfl.extraction.people import wanted_tracks
-from dfl.extraction.plan import FramePlan, plan_frames
-from dfl.extraction.source import Part, PicturePart, open_source, part_of
-from dfl.extraction.tell import tell_faces
-from dfl.extraction.tracks import link
+from dfl.extraction.person_filter import wanted_tracks
+from dfl.extraction.summary import report_faces
 from dfl.faces.face_type import FaceType
 from dfl.faces.reference import references_of
 from dfl.faces.weights import ensure_mesh_v2, package_file
 from dfl.faceset.faceset import list_pictures_with_data, read_face_file
 from dfl.faceset.pak_format import PAK_NAME
-from dfl.faceset.side_index import SideIndex, read_index
+from dfl.faceset.sidecar import Sidecar, read_index
 from dfl.faceset.trash import move_to_trash
 from dfl.workspace import Workspace
 
@@ -39,7 +39,7 @@ from dfl.workspace import Workspace
 _FINDING_VERSION = 2
 _CUTTING_VERSION = 2
 # A process takes about 150 MB; more than these would not fit into 2 GB.
-_MOST_WORKERS = 8
+_MAX_WORKERS = 8
 # An aligned picture's bytes a pixel: JPEG quality 90 takes a third of this, quality 100 all of it.
 _BYTES_A_PIXEL = 0.6
 _FOUND_FILE = "found_faces.jsonl"
@@ -49,7 +49,7 @@ _CUT_FILE = "extraction.jsonl"
 def run(workspace: Workspace, options: ExtractFacesOptions, report: Report) -> None:
     """Find the faces in a side's frames and cut them out, aligned, into the side's aligned folder."""
     parts = open_source(workspace, options, report)
-    workers = worker_count(options.workers, _MOST_WORKERS)
+    workers = worker_count(options.workers, _MAX_WORKERS)
     found, failed = _find(workspace, options, parts, workers, report)
     frames = [found.entries.get(name) for part in parts for name in part.names]
     tracks = link(frames)
@@ -60,12 +60,12 @@ def run(workspace: Workspace, options: ExtractFacesOptions, report: Report) -> N
     cut, failed_cuts = _cut(workspace, options, parts, frames, plans, found.options, workers, report)
     _reject(workspace.aligned(options.side), cut, report)
     names = [name for part in parts for name in part.names]
-    tell_faces(workspace, options.side, f".{options.format}", names, plans, cut, failed + failed_cuts, report)
+    report_faces(workspace, options.side, f".{options.format}", names, plans, cut, failed + failed_cuts, report)
 
 
 def _find(
     workspace: Workspace, options: ExtractFacesOptions, parts: list[Part], workers: int, report: Report
-) -> tuple[Journal[FoundFrame], Failed]:
+) -> tuple[FrameJournal[FoundFrame], Failed]:
     """Find the faces of all frames that were not searched yet, or have changed since."""
     detector = _detector(options, report)
     has_mesh_v2 = detector == "blaze" and ensure_mesh_v2(report) is not None
@@ -139,7 +139,7 @@ def _slow_finder(detector: str, options: ExtractFacesOptions, report: Report) ->
     return open_s3fd(report, FaceType.from_name(options.face_type), options.max_faces)
 
 
-def _forget_changed(parts: list[Part], journal: Journal[FoundFrame], report: Report) -> None:
+def _forget_changed(parts: list[Part], journal: FrameJournal[FoundFrame], report: Report) -> None:
     """Forget frames whose file is another one now; of files with another time only, the content is compared."""
     suspects: list[tuple[Part, str]] = []
     for part in parts:
@@ -178,7 +178,7 @@ def _cut(
     finding: dict[str, Any],
     workers: int,
     report: Report,
-) -> tuple[Journal[CutFrame], Failed]:
+) -> tuple[FrameJournal[FrameCuts], Failed]:
     """Cut out the faces of all frames that were not cut yet, or are planned otherwise than they were cut."""
     aligned = workspace.aligned(options.side)
     wants_debug = options.debug or options.redo_deleted_debug
@@ -215,7 +215,7 @@ def _cut(
 
 
 def _tasks(
-    frames: list[FoundFrame | None], plans: list[FramePlan | None], journal: Journal[CutFrame], debug: Path | None
+    frames: list[FoundFrame | None], plans: list[FramePlan | None], journal: FrameJournal[FrameCuts], debug: Path | None
 ) -> dict[str, CutTask]:
     """What the frames lack, by file name; frames that lack nothing are left out."""
     drawn = {path.stem for path in list_pictures(debug)} if debug else set()
@@ -232,7 +232,7 @@ def _tasks(
     return tasks
 
 
-def _cut_journal(aligned: Path, debug: Path, signature: dict[str, Any], report: Report) -> Journal[CutFrame]:
+def _cut_journal(aligned: Path, debug: Path, signature: dict[str, Any], report: Report) -> FrameJournal[FrameCuts]:
     """The journal to go on with, or a new one when the folder holds other faces (which are moved) or none."""
     file = aligned / _CUT_FILE
     journal = read_journal(file, cut_frame)
@@ -265,7 +265,7 @@ def _move_aside(aligned: Path, debug: Path) -> Path:
             try:
                 move(folder, target)
             except OSError as error:
-                raise mendable(error, folder) from error
+                raise to_user_error(error, folder) from error
     return aside
 
 
@@ -296,7 +296,7 @@ def _clear_the_way(aligned: Path, tasks: dict[str, CutTask], suffix: str, report
         report.line(f"{len(others)} pictures that had the names of new faces are in {folder}.")
 
 
-def _frame_of(path: Path, index: Callable[[], SideIndex]) -> str:
+def _frame_of(path: Path, index: Callable[[], Sidecar]) -> str:
     """The frame that a face is from; empty for a picture that is no face."""
     try:
         face = read_face_file(path, index)
@@ -305,7 +305,7 @@ def _frame_of(path: Path, index: Callable[[], SideIndex]) -> str:
     return face.metadata.source_filename if face else ""
 
 
-def _reject(aligned: Path, journal: Journal[CutFrame], report: Report) -> None:
+def _reject(aligned: Path, journal: FrameJournal[FrameCuts], report: Report) -> None:
     """Move faces that are most likely none to the trash; once, for the user may put them back."""
     pending = [entry for entry in journal.entries.values() if entry.rejected]
     names = [name for entry in pending for name in entry.rejected if (aligned / name).is_file()]

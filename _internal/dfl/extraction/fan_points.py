@@ -18,11 +18,11 @@ _SIDE_OF_SCALE_ONE = 200.0
 _BOX_OF_SCALE_ONE = 195.0
 _NUDGE = 0.25
 # A square of more than this many times the picture's longer side is no face, and would need much memory.
-_MOST_SIDES = 4
+_MAX_SIDES = 4
 
 
 @dataclass(frozen=True)
-class FaceCrop:
+class FanCrop:
     """The square that the network sees: centre in picture pixels, side = 200 * scale."""
 
     x: float
@@ -30,7 +30,7 @@ class FaceCrop:
     scale: float
 
     @classmethod
-    def of_box(cls, box: NDArray[np.int64], shift: tuple[int, int] = (0, 0)) -> "FaceCrop":
+    def of_box(cls, box: NDArray[np.int64], shift: tuple[int, int] = (0, 0)) -> "FanCrop":
         """The square around a box (left, top, right, bottom), its centre moved by `shift` pixels."""
         left, top, right, bottom = (float(side) for side in box)
         scale = (right - left + bottom - top) / _BOX_OF_SCALE_ONE
@@ -49,13 +49,13 @@ class FaceCrop:
         return moved
 
 
-def cut_out(picture: Picture, crop: FaceCrop) -> Picture | None:
+def crop_for_fan(picture: Picture, crop: FanCrop) -> Picture | None:
     """The square of a picture (H, W, 3) uint8 as 256 x 256 pixels, black outside; None for one of no or vast size.
 
     Its corners are those of the grid points (1, 1) and (256, 256), truncated towards 0, as in the original.
     """
     height, width = picture.shape[:2]
-    if not 0 < _SIDE_OF_SCALE_ONE * crop.scale <= _MOST_SIDES * max(height, width):
+    if not 0 < _SIDE_OF_SCALE_ONE * crop.scale <= _MAX_SIDES * max(height, width):
         return None
     corners = crop.to_picture(np.array([(1, 1), (SIDE, SIDE)]), SIDE).astype(np.int64)
     (left, top), (right, bottom) = ((int(x), int(y)) for x, y in corners)

@@ -16,14 +16,14 @@ from dfl.base.pictures import Picture
 from dfl.base.processes import Outcome, in_processes, lower_priority, stop_if_asked
 from dfl.base.report import Progress, Report
 from dfl.extraction.found_frame import Face, FoundFrame
-from dfl.extraction.journal import Journal, note
-from dfl.extraction.source import Part, SourceFrame
+from dfl.extraction.frame_journal import FrameJournal, note
+from dfl.extraction.frame_source import Part, SourceFrame
 from dfl.faces.dlib_faces import DlibFaces
 from dfl.faces.find import FaceFinder, FoundFace, Setting
 from dfl.faces.follow import FrameFaces, find_in_frames
 from dfl.video.cuts import CutFinder, thumbnail
 
-_MOST_WARNINGS = 20
+_MAX_WARNINGS = 20
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def find_faces(
     jobs: list[FindJob],
     settings: FindSettings,
     workers: int,
-    journal: Journal[FoundFrame],
+    journal: FrameJournal[FoundFrame],
     slow_finder: PictureFinder | None,
     report: Report,
 ) -> Failed:
@@ -116,7 +116,7 @@ def find_faces(
 def tell_part(job: Named, result: PartResult, failed: Failed, progress: Progress, report: Report) -> None:
     """Take in what became of a job; raises what must end the run."""
     for name, reason in result.failed:
-        if len(failed) < _MOST_WARNINGS:
+        if len(failed) < _MAX_WARNINGS:
             report.warn(f"{name} is left out: {reason}")
         failed.append((name, reason))
     if result.stop:

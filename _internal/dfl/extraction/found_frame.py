@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfl.base.pictures import Points
-from dfl.extraction.source import FrameFacts
+from dfl.extraction.frame_source import FrameFacts
 
 _DECIMALS = 3  # of pixels
 _THUMBNAIL = (32, 32)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dfl.base.pictures import Picture, Points
 from dfl.base.report import Report
-from dfl.extraction.fan_points import MAP_SIDE, SIDE, FaceCrop, cut_out, peaks
+from dfl.extraction.fan_points import MAP_SIDE, SIDE, FanCrop, crop_for_fan, peaks
 from dfl.extraction.s3fd_boxes import boxes_in_frame, boxes_of_maps, reduced
 from dfl.faces.align import alignment_matrix, transform_points
 from dfl.faces.face_type import FaceType
@@ -21,7 +21,7 @@ from dfl.faces.find import FoundFace
 # A network as a function of one batch of pictures; its outputs as float32 arrays.
 Network = Callable[[NDArray[np.float32]], tuple[NDArray[np.float32], ...]]
 _STRIDES = (4, 8, 16, 32, 64, 128)
-_LEAST_FRAME = 128
+_MIN_FRAME = 128
 # Quarter turns clockwise in which a frame is looked at until one shows a face.
 _TURNS = (0, 1, 3, 2)
 _CV2_TURNS = {1: cv2.ROTATE_90_CLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_COUNTERCLOCKWISE}
@@ -72,7 +72,7 @@ class S3fdFan:
         """
         del before
         height, width = (side - side % 2 for side in frame.shape[:2])
-        if min(height, width) < _LEAST_FRAME:
+        if min(height, width) < _MIN_FRAME:
             return []
         frame = frame[:height, :width]
         for turn in _TURNS:
@@ -105,7 +105,7 @@ class S3fdFan:
 
     def _landmarks(self, picture: Picture, boxes: NDArray[np.int64]) -> list[Points | None]:
         """Landmarks (68, 2) of the faces in boxes, in the picture's pixels; None where the box has no size."""
-        looks = [(picture, FaceCrop.of_box(box)) for box in boxes]
+        looks = [(picture, FanCrop.of_box(box)) for box in boxes]
         landmarks = [None if points is None else points.astype(np.float32) for points in self._points(looks)]
         matrices = {
             number: matrix
@@ -122,7 +122,7 @@ class S3fdFan:
         """Landmarks (68, 2) in the pixels of upright faces; None where not exactly one face is seen."""
         boxes = [boxes for boxes, _ in self._boxes(aligned)]
         looks = [
-            (face, FaceCrop.of_box(found[0], shift))
+            (face, FanCrop.of_box(found[0], shift))
             for face, found in zip(aligned, boxes, strict=True)
             if len(found) == 1
             for shift in _SHIFTS
@@ -135,9 +135,9 @@ class S3fdFan:
             means.append(np.mean(whole, axis=0) if len(whole) == len(_SHIFTS) else None)
         return means
 
-    def _points(self, looks: list[tuple[Picture, FaceCrop]]) -> list[NDArray[np.float64] | None]:
+    def _points(self, looks: list[tuple[Picture, FanCrop]]) -> list[NDArray[np.float64] | None]:
         """What FAN says of each look: (68, 2) in the pixels of its picture; None where there is nothing to look at."""
-        faces = [cut_out(picture, crop) for picture, crop in looks]
+        faces = [crop_for_fan(picture, crop) for picture, crop in looks]
         results: list[NDArray[np.float64] | None] = [None] * len(looks)
         known = [number for number, face in enumerate(faces) if face is not None]
         for start in range(0, len(known), _BATCH):

@@ -16,9 +16,9 @@ _LARGEST_SIDE, _SMALLEST_SIDE = 640, 64
 _NETWORK_LIMIT = 32  # the network's poolings leave nothing of a smaller side
 _PRIOR_SIDES = 4  # a cell stands for a square of so many strides
 _CENTRE_UNIT, _SIZE_UNIT = 0.1, 0.2
-_LEAST_SCORE = 0.5
-_MOST_OVERLAP = 0.3
-_LEAST_FACE = 40  # frame pixels
+_MIN_SCORE = 0.5
+_MAX_OVERLAP = 0.3
+_MIN_FACE = 40  # frame pixels
 # FAN wants the chin in the box; S3FD leaves it out.
 _CHIN = 0.1
 
@@ -49,13 +49,13 @@ def boxes_of_maps(maps: Sequence[NDArray[np.float32]], strides: Sequence[int]) -
     """
     boxes, scores = [np.zeros((0, 4))], [np.zeros(0, np.float32)]
     for stride, share, offsets in zip(strides, maps[::2], maps[1::2], strict=True):
-        rows, columns = np.nonzero(share[..., 1] >= _LEAST_SCORE)
+        rows, columns = np.nonzero(share[..., 1] >= _MIN_SCORE)
         boxes.append(boxes_of_cells(rows, columns, offsets[rows, columns], stride))
         scores.append(share[rows, columns, 1])
     all_boxes, all_scores = np.concatenate(boxes), np.concatenate(scores)
     is_sane = np.isfinite(all_boxes).all(axis=1)
     all_boxes, all_scores = all_boxes[is_sane], all_scores[is_sane]
-    kept = without_overlaps(all_boxes, all_scores)
+    kept = nms(all_boxes, all_scores)
     return all_boxes[kept], all_scores[kept]
 
 
@@ -72,7 +72,7 @@ def boxes_of_cells(
         return np.concatenate([corners, corners + sizes], axis=1)
 
 
-def without_overlaps(boxes: Boxes, scores: NDArray[np.float32]) -> list[int]:
+def nms(boxes: Boxes, scores: NDArray[np.float32]) -> list[int]:
     """Which boxes stay when each one drops the worse ones that overlap it by more than 0.3, best first.
 
     Overlap: shared by joint area, where a box from 3 to 5 is three pixels wide.
@@ -86,7 +86,7 @@ def without_overlaps(boxes: Boxes, scores: NDArray[np.float32]) -> list[int]:
         low = np.maximum(boxes[best, :2], boxes[order, :2])
         high = np.minimum(boxes[best, 2:], boxes[order, 2:])
         shared = np.prod(np.maximum(high - low + 1, 0), axis=1)
-        order = order[shared / (areas[best] + areas[order] - shared) <= _MOST_OVERLAP]
+        order = order[shared / (areas[best] + areas[order] - shared) <= _MAX_OVERLAP]
     return kept
 
 
@@ -100,7 +100,7 @@ def boxes_in_frame(
     frame_boxes = np.trunc(boxes) * scale
     widths, heights = frame_boxes[:, 2] - frame_boxes[:, 0], frame_boxes[:, 3] - frame_boxes[:, 1]
     frame_boxes[:, 3] += _CHIN * heights
-    is_large = np.minimum(widths, heights) >= _LEAST_FACE
+    is_large = np.minimum(widths, heights) >= _MIN_FACE
     # No frame is that large; whole numbers cannot hold what a damaged network may say.
     whole = np.clip(np.trunc(frame_boxes[is_large]), -1e9, 1e9).astype(np.int64)
     order = np.argsort(-(whole[:, 2] - whole[:, 0]) * (whole[:, 3] - whole[:, 1]), kind="stable")

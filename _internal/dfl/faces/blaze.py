@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfl.base.pictures import Picture, Points
-from dfl.faces.interpreter import Network
-from dfl.faces.square import Square, overlap, roll_between
+from dfl.faces.interpreter import TfliteNetwork
+from dfl.faces.square import Square, iou, roll_between
 
 # Cells along one side of a grid, and anchors in each cell. Both detectors have these 896 anchors.
 _GRIDS = ((16, 2), (8, 6))
@@ -53,7 +53,7 @@ class Detector:
     """A detector with its network loaded."""
 
     def __init__(self, file: Path) -> None:
-        self._network = Network(file, ("regressors", "classificators"))
+        self._network = TfliteNetwork(file, ("regressors", "classificators"))
 
     def find(self, frame: Picture, window: Square, least_score: float) -> list[Detection]:
         """Faces inside `window` of a frame (H, W, 3) uint8 BGR, best first; the window's roll counts as upright."""
@@ -71,7 +71,7 @@ class Detector:
         boxes = np.concatenate([centres - sides / 2, centres + sides / 2], axis=1)
         kept: list[int] = []
         for index in range(len(best)):
-            if all(overlap(boxes[index], boxes[other]) <= _SAME_FACE_OVERLAP for other in kept):
+            if all(iou(boxes[index], boxes[other]) <= _SAME_FACE_OVERLAP for other in kept):
                 kept.append(index)
         found = []
         for index in kept:

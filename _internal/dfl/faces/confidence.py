@@ -12,7 +12,7 @@ _FOLLOWED = (-2.92, 0.38, 0.0, 0.0)
 _FOUND = (-1.66, 0.067, 0.197, 0.0)
 _FOLLOWED_AND_REFINED = (-13.9, 0.0, 0.0, -3.65)
 _FOUND_AND_REFINED = (-8.95, 0.0, 0.1, -2.29)
-_LEAST_SPREAD = 1e-4
+_MIN_SPREAD = 1e-4
 
 
 def confidence_of(mesh: Mesh) -> float:
@@ -29,5 +29,5 @@ def confidence_of(mesh: Mesh) -> float:
     else:
         constant, of_presence, of_older, of_spread = _FOLLOWED_AND_REFINED if older is None else _FOUND_AND_REFINED
     logit = constant + of_presence * mesh.presence + of_older * (older or 0.0)
-    logit += of_spread * math.log(max(mesh.spread or 1.0, _LEAST_SPREAD))
+    logit += of_spread * math.log(max(mesh.spread or 1.0, _MIN_SPREAD))
     return 1 / (1 + math.exp(-min(max(logit, -80.0), 80.0)))

@@ -14,11 +14,11 @@ from dfl.faces.confidence import confidence_of
 from dfl.faces.landmarks68 import landmarks_of_mesh
 from dfl.faces.mesh import MARGIN, Mesh, open_mesh_v1, open_mesh_v2
 from dfl.faces.refine import refine_landmarks
-from dfl.faces.square import Square, overlap, tiles, whole_frame
+from dfl.faces.square import Square, iou, tiles, whole_frame
 
 Setting = Literal["fast", "thorough", "best"]
-_LEAST_SCORE = 0.5
-# Detections below _LEAST_SCORE, down to _WEAK_SCORE, and all those in turned frames need two witnesses: the small
+_MIN_SCORE = 0.5
+# Detections below _MIN_SCORE, down to _WEAK_SCORE, and all those in turned frames need two witnesses: the small
 # detector and the mesh. Looked at one by one in 11 clips: leaves and hands reached 0.55 and 4.1, and nothing but faces
 # was above both limits.
 _WEAK_SCORE = 0.2
@@ -36,11 +36,11 @@ _V2_PASSES = {"fast": 1, "thorough": 2, "best": 1}
 # Looks at each face whose mean is taken after the passes.
 _BEST_LOOKS = 4
 # Mesh v1's logit for p = 0.5, and mesh v2's: both say "rather a face than not".
-_LEAST_PRESENCE = 0.0
+_MIN_PRESENCE = 0.0
 _SAME_FACE_OVERLAP = 0.4
 # The smallest face worth a tile: this share of the frame's longer side, and so many pixels.
-_LEAST_FACE_SHARE = 0.02
-_LEAST_FACE_SIDE = 18
+_MIN_FACE_SHARE = 0.02
+_MIN_FACE_SIDE = 18
 
 
 # A face that is followed from frame to frame: how far its box may move or grow.
@@ -48,7 +48,7 @@ _FOLLOWED_OVERLAP = 0.4
 # Followed faces were below this where a hand, an edge or a profile made them worth another look (12 clips).
 _DOUBTFUL_PRESENCE = 9.0
 # The detector sees faces of at least this share of the side of the picture it looks at.
-_LEAST_SHARE = 0.045
+_MIN_SHARE = 0.045
 # A tile of less than this share of the frame's longer side shows something new.
 _LARGEST_TILE = 0.6
 
@@ -117,11 +117,11 @@ class FaceFinder:
         if self._mesh_v2 is None or face.square is None:
             return None
         mesh = self._mesh_v2.find(frame, face.square)
-        if mesh.presence < _LEAST_PRESENCE or overlap(mesh.box, face.box) < _FOLLOWED_OVERLAP:
+        if mesh.presence < _MIN_PRESENCE or iou(mesh.box, face.box) < _FOLLOWED_OVERLAP:
             return None
         if mesh.presence < _WITNESS_PRESENCE:
             window = Square(mesh.square.x, mesh.square.y, mesh.square.side * _WITNESS_WINDOW, mesh.square.roll)
-            if self._detector.find_central(frame, window, _LEAST_SCORE) is None:
+            if self._detector.find_central(frame, window, _MIN_SCORE) is None:
                 return None
         return self._face(self._refined(frame, mesh))
 
@@ -130,8 +130,8 @@ class FaceFinder:
         yield whole_frame(frame)
         if self._is_thorough:
             longer = max(frame.shape[:2])
-            least_side = self._least_side or max(_LEAST_FACE_SHARE * longer, _LEAST_FACE_SIDE)
-            tile = least_side / _LEAST_SHARE
+            least_side = self._least_side or max(_MIN_FACE_SHARE * longer, _MIN_FACE_SIDE)
+            tile = least_side / _MIN_SHARE
             if tile < _LARGEST_TILE * longer:
                 yield from tiles(frame, tile)
         # Last: turning first finds faces where there are none.
@@ -142,16 +142,16 @@ class FaceFinder:
 
         Detections that are weak, or not of the upright whole frame (is_whole), need witnesses.
         """
-        least_score = _WEAK_SCORE if self._is_thorough and not window.roll else _LEAST_SCORE
+        least_score = _WEAK_SCORE if self._is_thorough and not window.roll else _MIN_SCORE
         for detection in self._detector.find(frame, window, least_score):
             square = detection.square
             if any(_covers(face, square) for face in known):
                 continue
-            is_weak = detection.score < _LEAST_SCORE or not is_whole
+            is_weak = detection.score < _MIN_SCORE or not is_whole
             if is_weak and not (self._is_seen_by_guard(frame, square) and self._is_seen_by_older_mesh(frame, square)):
                 continue
             mesh = self._upright(frame, self._mesh(frame, square))
-            least_presence = _WITNESS_PRESENCE if is_weak else _LEAST_PRESENCE
+            least_presence = _WITNESS_PRESENCE if is_weak else _MIN_PRESENCE
             if mesh.presence > least_presence and _has_size_of(mesh, square):
                 yield mesh
 
@@ -173,7 +173,7 @@ class FaceFinder:
         if self._mesh_v2 is None:
             return first
         second = self._mesh_v2.refine(frame, first.square, self._v2_passes)
-        if second.presence <= _LEAST_PRESENCE < first.presence:
+        if second.presence <= _MIN_PRESENCE < first.presence:
             return first
         return self._refined(frame, replace(second, older_presence=first.presence))
 
@@ -193,7 +193,7 @@ class FaceFinder:
         new = self._mesh(frame, other.square)
         if self._mesh_v2:
             return new if roll.is_better(new, mesh) else mesh
-        return new if new.presence > _LEAST_PRESENCE else mesh
+        return new if new.presence > _MIN_PRESENCE else mesh
 
     def _face(self, mesh: Mesh) -> FoundFace:
         is_doubtful = mesh.presence < _DOUBTFUL_PRESENCE
@@ -216,6 +216,6 @@ def _without_doubles(faces: list[FoundFace]) -> list[FoundFace]:
     """Of faces that lie on one another, the surest."""
     kept: list[FoundFace] = []
     for face in sorted(faces, key=lambda face: -face.confidence):
-        if all(overlap(face.box, other.box) <= _SAME_FACE_OVERLAP for other in kept):
+        if all(iou(face.box, other.box) <= _SAME_FACE_OVERLAP for other in kept):
             kept.append(face)
     return kept

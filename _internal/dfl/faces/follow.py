@@ -10,7 +10,7 @@ from itertools import islice
 
 from dfl.base.pictures import Picture
 from dfl.faces.find import FaceFinder, FoundFace
-from dfl.faces.square import overlap
+from dfl.faces.square import iou
 from dfl.video.cuts import CutFinder
 
 # Frames from one careful look to the next, and how many bytes of pictures may be held in between.
@@ -70,7 +70,7 @@ def _find_in_window(
         if is_cut or has_doubt or index == len(pictures) - 1:
             faces = finder.find(picture, faces)
         if not is_cut:
-            new = [face for face in faces if not any(overlap(face.box, one.box) > _SAME_FACE_OVERLAP for one in old)]
+            new = [face for face in faces if not any(iou(face.box, one.box) > _SAME_FACE_OVERLAP for one in old)]
             _follow_back(finder, pictures[:index], found, new)
         before = FrameFaces(faces, is_cut)
         found.append(before)
@@ -85,7 +85,7 @@ def _follow_back(
         face: FoundFace | None = start
         for picture, frame in zip(reversed(pictures), reversed(found), strict=True):
             face = finder.follow(picture, face) if face and picture is not None else None
-            if face is None or any(overlap(face.box, other.box) > _SAME_FACE_OVERLAP for other in frame.faces):
+            if face is None or any(iou(face.box, other.box) > _SAME_FACE_OVERLAP for other in frame.faces):
                 break
             frame.faces = sorted([*frame.faces, face], key=lambda one: -one.area)
             if frame.is_cut:

@@ -10,7 +10,7 @@ from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 
-class Network:
+class TfliteNetwork:
     """A network with one picture as input.
 
     One thread only: the program spreads frames over processes, and more threads in each would fight for the cores.

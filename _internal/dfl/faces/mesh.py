@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfl.base.pictures import Picture, Points
-from dfl.faces.interpreter import Network
+from dfl.faces.interpreter import TfliteNetwork
 from dfl.faces.square import Square, roll_between, turn
 
 MESH_POINTS = 468
@@ -85,7 +85,7 @@ class MeshNetwork:
     """
 
     def __init__(self, file: Path, points: str, presence: str, centre: float) -> None:
-        self._network = Network(file, (points, presence))
+        self._network = TfliteNetwork(file, (points, presence))
         self._centre = np.array([centre, centre, 0], np.float32)
 
     def find(self, frame: Picture, square: Square, is_mirrored: bool = False) -> Mesh:

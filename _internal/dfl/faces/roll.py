@@ -15,10 +15,10 @@ from dfl.faces.square import Square, angle_apart
 # Meshes of right faces are rarely (1 in 7) below this presence of mesh v2; four of five upside-down ones are.
 DOUBTFUL_PRESENCE = 20.0
 # What a mesh in the new direction must reach to replace the old one, and how far below the old it may be.
-_LEAST_PRESENCE = 11.0
+_MIN_PRESENCE = 11.0
 _LOST_PRESENCE = 3.0
 # Right turns score 0.82 and more; at 0.65 an upright face among a crowd was laid on its side.
-_LEAST_SCORE = 0.7
+_MIN_SCORE = 0.7
 # A face seen so clearly in the mesh's own direction needs no other looks. Upside-down meshes reach 0.78.
 _SURE_SCORE = 0.85
 # Side of the small detector's window, in faces.
@@ -39,7 +39,7 @@ def other_direction(detector: Detector, frame: Picture, mesh: Mesh) -> Detection
     best: Detection | None = None
     for turn in TURNS:
         window = Square(square.x, square.y, side, turn)
-        found = detector.find_central(frame, window, _LEAST_SCORE)
+        found = detector.find_central(frame, window, _MIN_SCORE)
         if found and (best is None or found.score > best.score):
             best = found
     if best is None or angle_apart(best.square.roll, mesh.roll) <= _OTHER_DIRECTION:
@@ -49,4 +49,4 @@ def other_direction(detector: Detector, frame: Picture, mesh: Mesh) -> Detection
 
 def is_better(new: Mesh, old: Mesh) -> bool:
     """Whether a mesh v2 in another direction replaces the one found first."""
-    return new.presence > max(old.presence - _LOST_PRESENCE, _LEAST_PRESENCE)
+    return new.presence > max(old.presence - _LOST_PRESENCE, _MIN_PRESENCE)

@@ -40,8 +40,8 @@ _NOISE_OF_POINTS = (
     *(1.0, 0.82, 0.8, 0.8, 0.9, 1.05, 1.1, 1.1),  # inner lips
 )
 _LASTING_FRAMES = 10.0
-_LEAST_FRESH_NOISE, _MOST_FRESH_NOISE = 0.00045, 0.006
-_LEAST_LASTING_NOISE = 0.001
+_MIN_FRESH_NOISE, _MAX_FRESH_NOISE = 0.00045, 0.006
+_MIN_LASTING_NOISE = 0.001
 _LASTING_OF_FRESH = 1.5
 # The noise of a track is what its calmest frames have: fourth differences leave next to nothing of movements.
 _FOURTH_DIFFERENCE = np.array([1, -4, 6, -4, 1]) / math.sqrt(70)
@@ -148,8 +148,8 @@ def _noise_strengths(shape: NDArray[np.complex128]) -> tuple[float, float]:
         rough = sum(weight * points[shift : shift + frames] for shift, weight in enumerate(_FOURTH_DIFFERENCE))
         strengths = np.sqrt((np.abs(rough) ** 2).mean(axis=1) / 2)  # of one of the two coordinates
         found = _NOISE_OF_CALMEST * float(np.quantile(strengths, _CALM_SHARE))
-    fresh = min(max(found, _LEAST_FRESH_NOISE), _MOST_FRESH_NOISE)
-    return fresh, max(_LEAST_LASTING_NOISE, _LASTING_OF_FRESH * fresh)
+    fresh = min(max(found, _MIN_FRESH_NOISE), _MAX_FRESH_NOISE)
+    return fresh, max(_MIN_LASTING_NOISE, _LASTING_OF_FRESH * fresh)
 
 
 def _window(times: NDArray[np.float64], half_width: int) -> NDArray[np.float64]:

@@ -104,7 +104,7 @@ def angle_apart(one: float, other: float) -> float:
     return abs((one - other + math.pi) % (2 * math.pi) - math.pi)
 
 
-def overlap(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+def iou(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
     """Shared area of two boxes (left, top, right, bottom) over their joint area, 0..1."""
     width = min(one[2], other[2]) - max(one[0], other[0])
     height = min(one[3], other[3]) - max(one[1], other[1])

@@ -8,13 +8,13 @@ side_index.
 from dataclasses import dataclass
 from pathlib import Path
 
-from dfl.base import closed_pickle, jpeg, pickle_writer
+from dfl.base import jpeg, pickle_writer, safe_pickle
 from dfl.base.errors import UserError
 from dfl.base.files import write_bytes
 from dfl.base.pictures import Picture, decode_picture, encode_picture
 from dfl.faceset.face_metadata import MAX_METADATA_BYTES, FaceMetadata, metadata_from_dict, metadata_to_dict
-from dfl.faceset.likeness import likeness_of
-from dfl.faceset.side_index import Entry, note_face
+from dfl.faceset.perceptual_hash import perceptual_hash_of
+from dfl.faceset.sidecar import SidecarEntry, note_face
 
 __all__ = [
     "AlignedFace",
@@ -47,7 +47,7 @@ def read_metadata(content: bytes, name: str) -> FaceMetadata | None:
     if not jpeg.is_jpeg(content):
         return None
     data = jpeg.payload(content, _APP15, name)
-    values = closed_pickle.loads(data, name, MAX_METADATA_BYTES) if data else None
+    values = safe_pickle.loads(data, name, MAX_METADATA_BYTES) if data else None
     return metadata_from_dict(values, name) if values else None
 
 
@@ -83,7 +83,7 @@ def write_face(path: Path, picture: Picture, metadata: FaceMetadata, quality: in
     if path.suffix.lower() in jpeg.SUFFIXES:
         content = with_metadata(content, metadata, str(path))
     else:
-        note_face(path.parent, path.name, Entry(metadata, (*picture.shape[:2], 3), likeness_of(picture)))
+        note_face(path.parent, path.name, SidecarEntry(metadata, (*picture.shape[:2], 3), perceptual_hash_of(picture)))
     write_bytes(path, content, durable=False)
 
 

@@ -8,8 +8,8 @@ from dfl.base.jpeg import is_jpeg
 from dfl.faceset.aligned_face import with_metadata
 from dfl.faceset.face_metadata import FaceMetadata
 from dfl.faceset.faceset import FaceFile
-from dfl.faceset.likeness import likeness
-from dfl.faceset.side_index import Entry, SideIndex, gather_notes, note_face, read_index
+from dfl.faceset.perceptual_hash import perceptual_hash
+from dfl.faceset.sidecar import Sidecar, SidecarEntry, gather_notes, note_face, read_index
 
 
 class MetadataChanges:
@@ -21,7 +21,7 @@ class MetadataChanges:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
-        self._index: SideIndex | None = None
+        self._index: Sidecar | None = None
 
     def write(self, face: FaceFile, metadata: FaceMetadata) -> None:
         """Give a face of the folder (not of a pack) other data. UserError when it cannot be read or written."""
@@ -34,7 +34,11 @@ class MetadataChanges:
             self._index = self._index or read_index(self._folder)
             before = self._index.get(face.name)
             mark = before.likeness if before else None
-            note_face(self._folder, face.name, Entry(metadata, face.shape, mark or likeness(content, face.place)))
+            note_face(
+                self._folder,
+                face.name,
+                SidecarEntry(metadata, face.shape, mark or perceptual_hash(content, face.place)),
+            )
 
     def finish(self) -> None:
         """Put what was noted beside the pictures into one file."""

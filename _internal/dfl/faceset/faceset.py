@@ -16,7 +16,7 @@ from dfl.faceset.meta_dat import META_DAT
 from dfl.faceset.pak_format import MAX_PICTURE_BYTES, PAK_NAME, Member, read_member, read_members
 from dfl.faceset.png_faces import picture_size, read_old_png
 from dfl.faceset.rename import finish_renaming
-from dfl.faceset.side_index import INDEX_NAME, SideIndex, read_index
+from dfl.faceset.sidecar import INDEX_NAME, Sidecar, read_index
 
 # Metadata and the picture's size stand in the first few kilobytes of an aligned picture, if it carries no mask.
 _HEAD_BYTES = 16384
@@ -174,7 +174,7 @@ def list_packed(pak: Path, keep: Keep = lambda face: face) -> Listing:
     with pak.open("rb") as file:
         for member in members:
             try:
-                found = _read_head(_Reader(file, member, pak), SideIndex.empty)
+                found = _read_head(_Reader(file, member, pak), Sidecar.empty)
                 if found:
                     listing.faces.append(keep(FaceFile(pak, *found, member)))
                 else:
@@ -184,7 +184,7 @@ def list_packed(pak: Path, keep: Keep = lambda face: face) -> Listing:
     return listing
 
 
-def read_face_file(path: Path, index: Callable[[], SideIndex] | None = None) -> FaceFile | None:
+def read_face_file(path: Path, index: Callable[[], Sidecar] | None = None) -> FaceFile | None:
     """The header of an aligned picture; None when it carries no face data. UserError when it is damaged.
 
     index: gives what stands beside the folder's pictures; it is asked for PNG and WebP only.
@@ -202,15 +202,15 @@ class _IndexBeside:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._index: SideIndex | None = None
+        self._index: Sidecar | None = None
         self.problems: list[str] = []
 
-    def get(self) -> SideIndex:
+    def get(self) -> Sidecar:
         if self._index is None:
             try:
                 self._index = read_index(self._folder)
             except UserError as error:
-                self._index = SideIndex.empty()
+                self._index = Sidecar.empty()
                 self.problems.append(error.what)
         return self._index
 
@@ -236,7 +236,7 @@ class _Reader:
         return self.file.read(min(count, self.member.length) if self.member else count)
 
 
-def _read_head(reader: _Reader, index: Callable[[], SideIndex]) -> tuple[FaceMetadata, tuple[int, int, int]] | None:
+def _read_head(reader: _Reader, index: Callable[[], Sidecar]) -> tuple[FaceMetadata, tuple[int, int, int]] | None:
     """Face data and (height, width, channels) of a picture; None when it carries none."""
     head = reader.read(_HEAD_BYTES)
     if not is_jpeg(head):
@@ -256,7 +256,7 @@ def _read_jpeg(content: bytes, place: str) -> tuple[FaceMetadata, tuple[int, int
 
 
 def _read_other(
-    reader: _Reader, head: bytes, index: Callable[[], SideIndex]
+    reader: _Reader, head: bytes, index: Callable[[], Sidecar]
 ) -> tuple[FaceMetadata, tuple[int, int, int]] | None:
     """PNG and WebP: their face data stand beside them; those of old PNGs in them."""
     entry = index().get(reader.name)

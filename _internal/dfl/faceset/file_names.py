@@ -4,7 +4,7 @@ import re
 
 from dfl.base.files import is_part
 
-_MOST_BYTES = 240  # file systems take 255; what is written beside a file needs a few more
+_MAX_BYTES = 240  # file systems take 255; what is written beside a file needs a few more
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*\ud800-\udfff]')
 _RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])[ ]*(\.|$)", re.IGNORECASE)
 
@@ -14,7 +14,7 @@ def why_unsafe(name: str) -> str:
 
     Refused are paths, drive letters, "..", what Windows reserves or cannot store, and the mark of half-written files.
     """
-    if not name or len(name.encode("utf-8", "replace")) > _MOST_BYTES:
+    if not name or len(name.encode("utf-8", "replace")) > _MAX_BYTES:
         return "it is empty or too long"
     if _FORBIDDEN.search(name):
         return "it holds a character that file names cannot have"

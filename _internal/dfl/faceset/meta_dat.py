@@ -3,17 +3,17 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from dfl.base import closed_pickle, pickle_writer
+from dfl.base import pickle_writer, safe_pickle
 from dfl.base.errors import UserError
 from dfl.base.files import replacing
 from dfl.faceset.face_metadata import metadata_from_dict, metadata_to_dict
-from dfl.faceset.side_index import Entry, checked_shape
+from dfl.faceset.sidecar import SidecarEntry, checked_shape
 
 META_DAT = "meta.dat"
 _MAX_BYTES = 2**31
 
 
-def read_meta_dat(path: Path) -> dict[str, Entry]:
+def read_meta_dat(path: Path) -> dict[str, SidecarEntry]:
     """What meta.dat holds, by file name. UserError when it is damaged or holds anything but face data."""
     try:
         size = path.stat().st_size
@@ -22,7 +22,7 @@ def read_meta_dat(path: Path) -> dict[str, Entry]:
         raise UserError(f"{path} cannot be read: {error.strerror}.", "Check that it may be read.") from error
     if size > _MAX_BYTES:
         raise _damaged(path, "it is too large")
-    values = closed_pickle.loads(content, str(path), 16 * len(content) + 2**16)
+    values = safe_pickle.loads(content, str(path), 16 * len(content) + 2**16)
     if not isinstance(values, dict):
         raise _damaged(path, "it is no table")
     entries = {}
@@ -33,11 +33,11 @@ def read_meta_dat(path: Path) -> dict[str, Entry]:
             shape = checked_shape(value[0])
         except ValueError as error:
             raise _damaged(path, f"{name!a}: {error}") from error
-        entries[name] = Entry(metadata_from_dict(value[1], f"{path}, {name}"), shape)
+        entries[name] = SidecarEntry(metadata_from_dict(value[1], f"{path}, {name}"), shape)
     return entries
 
 
-def write_meta_dat(path: Path, entries: Mapping[str, Entry]) -> None:
+def write_meta_dat(path: Path, entries: Mapping[str, SidecarEntry]) -> None:
     """Write meta.dat, whole or not at all, loadable by the original."""
     table = ((name, (entry.shape, metadata_to_dict(entry.metadata))) for name, entry in entries.items())
     with replacing(path) as part, part.open("wb") as file:

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from dfl.base import closed_pickle, pickle_writer
+from dfl.base import pickle_writer, safe_pickle
 from dfl.base.errors import UserError
 from dfl.base.pickle_writer import EnumValue
 from dfl.faceset.face_metadata import FaceMetadata
@@ -64,7 +64,7 @@ def _members(file: BinaryIO, path: Path) -> list[Member]:
         raise _damaged(path, f"it is of version {version}, not {_VERSION}")
     if length > min(size - _START.size, _MAX_LIST_BYTES):
         raise _damaged(path, f"its list of faces would have {length} bytes")
-    rows = closed_pickle.loads(file.read(length), str(path))
+    rows = safe_pickle.loads(file.read(length), str(path))
     labels = _labels(rows, path)
     del rows
     table = 8 * (len(labels) + 1)

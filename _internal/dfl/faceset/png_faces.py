@@ -3,7 +3,7 @@
 PNG: W3C, Portable Network Graphics. WebP: RFC 9649. The old face data are a pickled dict in a chunk named fcWp.
 """
 
-from dfl.base import closed_pickle
+from dfl.base import safe_pickle
 from dfl.base.errors import UserError
 from dfl.base.pictures import announced_size
 from dfl.faceset.face_metadata import MAX_METADATA_BYTES, FaceMetadata, metadata_from_dict
@@ -51,7 +51,7 @@ def read_old_png(content: bytes, name: str) -> FaceMetadata | None:
             data = content[place + 8 : place + 8 + length]
             if length > _MAX_CHUNK_BYTES or len(data) < length:
                 raise UserError(f"The face data in {name} are cut.", "Replace it by a whole copy, or delete it.")
-            values = closed_pickle.loads(data, name, MAX_METADATA_BYTES)
+            values = safe_pickle.loads(data, name, MAX_METADATA_BYTES)
             return metadata_from_dict(values, name) if values else None
         place += 12 + length
     return None

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from dfl.base.errors import UserError
-from dfl.base.files import is_hidden, mendable, move, place_of, read_json, sync_folder, write_json
+from dfl.base.files import is_hidden, move, place_of, read_json, sync_folder, to_user_error, write_json
 from dfl.base.locks import Held, hold_file
 from dfl.base.report import Report
 from dfl.faceset.file_names import same_place, why_unsafe
 from dfl.faceset.meta_dat import META_DAT, rename_in_meta_dat
-from dfl.faceset.side_index import INDEX_NAME, gather_notes, rename_in_index
+from dfl.faceset.sidecar import INDEX_NAME, gather_notes, rename_in_index
 
 JOURNAL = "renaming.json"
 FOLDER = "renaming"
@@ -106,7 +106,7 @@ def _carry_out(folder: Path, plan: _Plan, report: Report | None) -> None:
             aside.rmdir()
         (folder / JOURNAL).unlink()
     except OSError as error:
-        raise mendable(error, place_of(error, folder)) from error
+        raise to_user_error(error, place_of(error, folder)) from error
 
 
 def _move(source: Path, target: Path) -> None:

@@ -11,18 +11,13 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures, mendable, move, place_of, sync_file, sync_folder, write_text
-from dfl.base.report import Report
-from dfl.faceset.pak_format import PAK_NAME
-from dfl.faceset.side_index import add_to_index, read_index
-from dfl.faceset.tool_options import RestoreOptions, TrashOptions
-from dfl.workspace import Workspace
+from dfl.base.files import list_pictures, move, place_of, sync_file, sync_folder, to_user_error, write_text
+from dfl.faceset.sidecar import add_to_index, read_index
 
-_JOURNAL = "trash.jsonl"
+JOURNAL_NAME = "trash.jsonl"
 
 
 @dataclass(frozen=True)
@@ -54,15 +49,15 @@ def move_to_trash(aligned: Path, names: Iterable[str], reason: str) -> Path:
         return folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        taken = _names(folder) | {_JOURNAL}
+        taken = _names(folder) | {JOURNAL_NAME}
         run = uuid.uuid4().hex
         rows = [Trashed(name, _free_name(name, taken), reason, run) for name in wanted]
-        _append(folder / _JOURNAL, rows)
+        _append(folder / JOURNAL_NAME, rows)
         _copy_face_data(aligned, folder, {row.name: row.trash_name for row in rows})
         for row in rows:
             _move(aligned / row.name, folder / row.trash_name)
     except OSError as error:
-        raise mendable(error, place_of(error, folder)) from error
+        raise to_user_error(error, place_of(error, folder)) from error
     return folder
 
 
@@ -90,9 +85,9 @@ def restore(aligned: Path, *, reason: str | None = None, all_runs: bool = False)
         for trash_name, name in names.items():
             _move(folder / trash_name, aligned / name)
     except OSError as error:
-        raise mendable(error, place_of(error, aligned)) from error
+        raise to_user_error(error, place_of(error, aligned)) from error
     left = "".join(f"{_line(row)}\n" for row in list_trash(aligned))
-    write_text(folder / _JOURNAL, left)
+    write_text(folder / JOURNAL_NAME, left)
     return len(chosen)
 
 
@@ -100,93 +95,18 @@ def list_trash(aligned: Path) -> list[Trashed]:
     """What lies in the trash and is told in its journal, in the order in which it was moved."""
     folder = trash_folder(aligned)
     try:
-        lines = (folder / _JOURNAL).read_bytes().split(b"\n")
+        lines = (folder / JOURNAL_NAME).read_bytes().split(b"\n")
         there = {path.name for path in folder.iterdir()}
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise mendable(error, place_of(error, folder)) from error
+        raise to_user_error(error, place_of(error, folder)) from error
     rows: dict[str, Trashed] = {}
     for row in _rows(lines):
         # A name was free in the trash when its line was written: an older line with that name is void.
         rows.pop(row.trash_name, None)
         rows[row.trash_name] = row
     return [row for row in rows.values() if row.trash_name in there]
-
-
-def run(workspace: Workspace, options: TrashOptions, report: Report) -> None:
-    """Take faces out of a side's faceset; see `dfl trash --help`."""
-    aligned = workspace.aligned(options.side)
-    if not options.names:
-        raise UserError(
-            "No file was named.",
-            f'Name files of {aligned}, such as `dfl trash {options.side} 00012_0.jpg "0003*"`, or drop them on the '
-            "batch file.",
-        )
-    _check_is_unpacked(aligned, options.side)
-    there = [path.name for path in list_pictures(aligned)]
-    chosen: list[str] = []
-    for pattern in options.names:
-        found = _matching(_own_name(pattern, aligned), there)
-        if not found:
-            raise UserError(f"{aligned} holds no picture {pattern!r}.", "Check the name; nothing was moved.")
-        chosen += found
-    chosen = list(dict.fromkeys(chosen))
-    folder = move_to_trash(aligned, chosen, options.reason)
-    report.done(
-        f"{_count(len(chosen))} moved to {folder}; `dfl restore {options.side}` puts them back.", moved=len(chosen)
-    )
-
-
-def run_restore(workspace: Workspace, options: RestoreOptions, report: Report) -> None:
-    """Put faces back from a side's trash; see `dfl restore --help`."""
-    aligned = workspace.aligned(options.side)
-    folder = trash_folder(aligned)
-    if list_pictures(folder):
-        _check_is_unpacked(aligned, options.side)
-    count = restore(aligned, reason=options.reason or None, all_runs=options.all)
-    pictures = list_pictures(folder)
-    listed = {row.trash_name for row in list_trash(aligned)}
-    unlisted = sum(path.name not in listed for path in pictures)
-    if unlisted:
-        report.warn(
-            f"{_count(unlisted)} in {folder} {'is' if unlisted == 1 else 'are'} not in its list {_JOURNAL}, which was "
-            f"damaged or deleted: `dfl restore {options.side} --all` puts all pictures back, under the names that they "
-            "have there."
-        )
-    if not count:
-        asked = f' that was moved there as "{options.reason}"' if options.reason else ""
-        text = f"Nothing to put back{asked}: {folder} holds {_count(len(pictures))}."
-        report.done(text, restored=0, left=len(pictures))
-        return
-    report.done(
-        f"{_count(count)} back in {aligned}; {len(pictures)} left in the trash.", restored=count, left=len(pictures)
-    )
-
-
-def _check_is_unpacked(aligned: Path, side: str) -> None:
-    """UserError for a packed faceset: its faces are no files, and files beside the pack are not used."""
-    if (aligned / PAK_NAME).is_file():
-        raise UserError(
-            f"The faceset in {aligned} is packed: its faces are in {PAK_NAME}.", f"Run `dfl unpack {side}` first."
-        )
-
-
-def _count(number: int) -> str:
-    return f"{number} {'picture' if number == 1 else 'pictures'}"
-
-
-def _own_name(given: str, aligned: Path) -> str:
-    """A name as given, or of a path into the faceset's folder (files dropped on the batch file)."""
-    path = Path(given)
-    return path.name if path.parent != Path() and path.parent.resolve() == aligned.resolve() else given
-
-
-def _matching(pattern: str, names: list[str]) -> list[str]:
-    """The names that a name or a pattern (* ? [..]) means, case ignored as on Windows."""
-    if pattern in names:
-        return [pattern]
-    return [name for name in names if fnmatchcase(name.lower(), pattern.lower())]
 
 
 def _free_name(name: str, taken: set[str]) -> str:
@@ -251,7 +171,7 @@ def _rows(lines: Iterable[bytes]) -> Iterator[Trashed]:
         except (ValueError, TypeError, RecursionError):
             continue
         is_text = all(isinstance(value, str) for value in values.values())
-        if is_text and _is_plain(row.name) and _is_plain(row.trash_name) and row.trash_name != _JOURNAL:
+        if is_text and _is_plain(row.name) and _is_plain(row.trash_name) and row.trash_name != JOURNAL_NAME:
             yield row
 
 

@@ -7,24 +7,24 @@ from dfl.base.files import need_space, remove_parts, write_json
 from dfl.base.pictures import Picture, decode_frame, read_picture
 from dfl.base.processes import worker_count
 from dfl.base.report import Report
-from dfl.merging.faces_of_clip import ClipFrame, read_clip
-from dfl.merging.frame import FrameWork, read_content
-from dfl.merging.journal import Journal
-from dfl.merging.looks import changes, look_of, source_of
-from dfl.merging.open_models import Models, SavedModels
+from dfl.interop.offer import offer_import
 from dfl.merging.options import MergeOptions
-from dfl.merging.output import FrameFiles, files_of
-from dfl.merging.pipeline import FrameOutcome, Work, merge_frames
-from dfl.merging.plan import MergePlan, make_plan, with_answers
-from dfl.merging.set_aside import part_from_others, set_aside, take_back, where
-from dfl.merging.sheet import write_sheet
-from dfl.merging.tasks import FrameTask, with_neighbours
-from dfl.merging.tell import made_by, say_failures, say_how, say_refused, tell_done
-from dfl.merging.to_video import VideoMerge
-from dfl.merging.tracks import read_in_threads
-from dfl.merging.video_source import VideoSource, open_video_source
+from dfl.merging.planning.clip_faces import ClipFrame, read_clip_frames
+from dfl.merging.planning.clip_tracks import read_in_threads
+from dfl.merging.planning.merge_plan import MergePlan, make_plan, with_answers
+from dfl.merging.planning.tasks import FrameTask, with_neighbours
+from dfl.merging.running.contact_sheet import write_sheet
+from dfl.merging.running.frame_processor import FrameProcessor, read_content
+from dfl.merging.running.merge_journal import MergeJournal
+from dfl.merging.running.open_models import Models, SavedModels
+from dfl.merging.running.output import FrameFiles, files_of
+from dfl.merging.running.pipeline import FrameOutcome, Work, merge_frames
+from dfl.merging.running.render_signature import changes, render_signature, source_of
+from dfl.merging.running.set_aside import part_from_others, set_aside, take_back, where
+from dfl.merging.running.summary import made_by, report_done, report_failures, report_refused, report_settings
+from dfl.merging.running.to_video import VideoMerge
+from dfl.merging.running.video_source import VideoSource, open_video_source
 from dfl.models.open_model import SWAP_CLASSES
-from dfl.original.offer import offer_import
 from dfl.video.encoders import list_encoders
 from dfl.workspace import Workspace
 
@@ -55,7 +55,7 @@ def run(workspace: Workspace, options: MergeOptions, report: Report) -> None:
 
 def run_merge(workspace: Workspace, options: MergeOptions, models: Models, report: Report) -> None:
     """Merge frames into pictures, with models from anywhere."""
-    clip = read_clip(workspace, report)
+    clip = read_clip_frames(workspace, report)
     workers = worker_count(options.workers)
     plan = make_plan(workspace, options, models, clip, read_in_threads(_read_frame, workers), report)
     if options.contact_sheet:
@@ -67,9 +67,9 @@ def run_merge(workspace: Workspace, options: MergeOptions, models: Models, repor
         remove_parts(folder)
     stems = {task.stem for task in plan.tasks}
     take_back(files, stems)
-    with Journal(files.folder / JOURNAL_NAME) as journal:
+    with MergeJournal(files.folder / JOURNAL_NAME) as journal:
         sources = [source_of(plan.tasks, task.place) for task in plan.tasks]
-        looks = [look_of(task, plan.networks, files) for task in plan.tasks]
+        looks = [render_signature(task, plan.networks, files) for task in plan.tasks]
         done = {
             task.place
             for task, source, look in zip(plan.tasks, sources, looks, strict=True)
@@ -83,7 +83,7 @@ def run_merge(workspace: Workspace, options: MergeOptions, models: Models, repor
             report.line(f"{files.folder} held pictures that somebody made or changed. They are in {aside} now.")
         if todo:  # it tells of finished runs only
             (files.folder / FACTS_NAME).unlink(missing_ok=True)
-        work = FrameWork(plan.networks, plan.base.resolution, files)
+        work = FrameProcessor(plan.networks, plan.base.resolution, files)
         failed: list[FrameOutcome] = []
         strangers: list[FrameOutcome] = []  # never noted, so that each run looks at them and tells
         try:
@@ -107,12 +107,12 @@ def run_merge(workspace: Workspace, options: MergeOptions, models: Models, repor
             f"The frames of {left} merged pictures are not in data_dst any more: they are in {where(files)}, and come "
             "back with their frames."
         )
-    say_failures(workspace, failed, report)
-    say_refused(strangers, report)
+    report_failures(workspace, failed, report)
+    report_refused(strangers, report)
     whole = plan.asked_for - {outcome.frame.place for outcome in failed} | done
     if not whole and failed[0].error:
         raise failed[0].error
-    tell_done(plan, files.folder / FACTS_NAME, whole, failed, strangers, options.mark, report)
+    report_done(plan, files.folder / FACTS_NAME, whole, failed, strangers, options.mark, report)
 
 
 def run_merge_to_video(
@@ -126,7 +126,7 @@ def run_merge_to_video(
         write_sheet(workspace, plan, workers, report, source.pictures)
         return
     video = VideoMerge(workspace, options, source, plan, report)
-    say_how(plan, report)
+    report_settings(plan, report)
     strangers: list[FrameOutcome] = []
 
     def outcomes(tasks: Iterable[FrameTask], work: Work) -> Iterator[FrameOutcome]:
@@ -135,8 +135,8 @@ def run_merge_to_video(
             yield outcome
 
     failed = video.merge_missing(plan.work, outcomes)
-    say_failures(workspace, failed, report)
-    say_refused(strangers, report)
+    report_failures(workspace, failed, report)
+    report_refused(strangers, report)
     video.finish()
 
 
@@ -154,7 +154,7 @@ def _space(todo: Sequence[FrameTask], files: FrameFiles) -> int:
     return 0
 
 
-def _say_start(plan: MergePlan, todo: set[int], journal: Journal, files: FrameFiles, report: Report) -> None:
+def _say_start(plan: MergePlan, todo: set[int], journal: MergeJournal, files: FrameFiles, report: Report) -> None:
     """What is done already, what is done again and why, and how."""
     again: dict[str, None] = {}
     count = 0
@@ -162,7 +162,7 @@ def _say_start(plan: MergePlan, todo: set[int], journal: Journal, files: FrameFi
         task = plan.tasks[place]
         before = journal.look_of(task.stem)
         if before is not None:
-            changed = changes(before, look_of(task, plan.networks, files))
+            changed = changes(before, render_signature(task, plan.networks, files))
             count += bool(changed)
             again |= dict.fromkeys(changed)
     if count:
@@ -172,7 +172,7 @@ def _say_start(plan: MergePlan, todo: set[int], journal: Journal, files: FrameFi
         report.line(f"{kept} of {len(plan.asked_for)} frames are merged already.")
     if not files.mark:
         report.line("The merged pictures will not be marked as made.")
-    say_how(plan, report)
+    report_settings(plan, report)
 
 
 def until_hopeless(outcomes: Iterable[FrameOutcome]) -> Iterator[FrameOutcome]:

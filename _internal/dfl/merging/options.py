@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dfl.base.options import option
-from dfl.merging.settings import MergeSettings
+from dfl.merging.planning.settings import MergeSettings
 from dfl.video.options import EncodingOptions
 from dfl.workspace import Workspace
 

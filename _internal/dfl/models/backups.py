@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dfl.base.errors import UserError
-from dfl.base.files import mendable, move, need_space, place_of, sync_file, sync_folder
-from dfl.models.saved_set import MANIFEST, finished_sets, peek, read_set, write_set
+from dfl.base.files import move, need_space, place_of, sync_file, sync_folder, to_user_error
+from dfl.models.checkpoint import MANIFEST, finished_checkpoints, peek, read_checkpoint, write_checkpoint
 
 KEPT = 24
 _NUMBER = re.compile(r"\d\d")
@@ -49,7 +49,7 @@ def list_backups(folder: Path) -> list[Backup]:
     for path in _numbered(backups_folder(folder)):
         try:
             facts = peek(path)
-            saved_at = (finished_sets(path)[-1] / MANIFEST).stat().st_mtime
+            saved_at = (finished_checkpoints(path)[-1] / MANIFEST).stat().st_mtime
         except (UserError, OSError, IndexError):
             continue
         session = str(facts["options"].get("session_name", ""))
@@ -64,7 +64,7 @@ def make_backup(folder: Path) -> Path:
     others move up, and they move one by one into the first free number. UserError when there is nothing to back up or
     no space; the model itself is never touched.
     """
-    finished = finished_sets(folder)
+    finished = finished_checkpoints(folder)
     if not finished:
         raise UserError(f"{folder} holds no finished model to back up.", "Save first.")
     files = [path for path in finished[-1].iterdir() if path.is_file()]
@@ -85,7 +85,7 @@ def make_backup(folder: Path) -> Path:
         move(part, place / "01")
         sync_folder(place)
     except OSError as error:
-        raise mendable(error, place_of(error, part)) from error
+        raise to_user_error(error, place_of(error, part)) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return place / "01"
@@ -102,12 +102,12 @@ def restore_backup(folder: Path, number: int, warn: Callable[[str], None] = lamb
         have = ", ".join(f"{backup.number:02d}" for backup in list_backups(folder)) or "none"
         raise UserError(f"{folder.name} has no backup {number:02d}. Backups: {have}.", "Choose one of these.")
     try:
-        saved = read_set(path, warn)
+        saved = read_checkpoint(path, warn)
     except UserError as error:
         older = next((backup.number for backup in list_backups(folder) if backup.number > number), None)
         todo = f"Take an older one: --backup {older}." if older else "There is no older one; nothing was changed."
         raise UserError(error.what, todo) from error
-    write_set(folder, saved)
+    write_checkpoint(folder, saved)
     return saved.iteration
 
 

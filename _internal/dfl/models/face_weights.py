@@ -30,7 +30,7 @@ _IMPORT = "`dfl import weights FOLDER` takes it out of an installation of the or
 
 def build_face_network(name: FaceNetwork) -> "Callable[..., Any]":
     """A face network with start values. The engine must be started."""
-    from dfl.nets.face_enhancer import FaceEnhancer
+    from dfl.nets.face_enhancer import FaceEnhancerNetwork
     from dfl.nets.fan import Fan
     from dfl.nets.s3fd import S3fd
 
@@ -38,7 +38,7 @@ def build_face_network(name: FaceNetwork) -> "Callable[..., Any]":
         "S3FD": S3fd,
         "2DFAN": Fan,
         "3DFAN": Fan,
-        "FaceEnhancer": FaceEnhancer,
+        "FaceEnhancer": FaceEnhancerNetwork,
     }
     return kinds[name]()
 

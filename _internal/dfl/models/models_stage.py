@@ -4,10 +4,10 @@ from dfl.base.asking import ask_options, ask_yes
 from dfl.base.errors import Stopped, UserError
 from dfl.base.report import Report
 from dfl.models.backups import restore_backup
-from dfl.models.keep import ModelFacts, model_facts, rename_model, trash_model, when
+from dfl.models.checkpoint import model_folder
 from dfl.models.lock import hold_model
-from dfl.models.models_options import ModelsOptions
-from dfl.models.saved_set import model_folder
+from dfl.models.model_store import ModelFacts, model_facts, rename_model, trash_model, when
+from dfl.models.options import ModelsOptions
 from dfl.workspace import Workspace
 
 

@@ -8,16 +8,16 @@ from dfl.base.errors import UserError
 from dfl.base.options import checked
 from dfl.base.report import Report
 from dfl.faces.face_type import FaceType
+from dfl.models.checkpoint import finished_checkpoints, list_models, model_folder, read_checkpoint
 from dfl.models.engine import start_engine
 from dfl.models.options import AmpOptions, Quick96Options, SaehdOptions
 from dfl.models.original_files import find_models, not_taken_over
-from dfl.models.saved_set import finished_sets, list_models, model_folder, read_set
 
 if TYPE_CHECKING:
     import keras
 
     from dfl.models.amp import AmpSwapModel
-    from dfl.models.saehd import Saehd, SwapModel
+    from dfl.models.saehd import Saehd, SaehdSwapModel
     from dfl.models.xseg import XsegModel
     from dfl.nets.amp import Amp
     from dfl.nets.xseg import XSeg
@@ -28,7 +28,7 @@ XSEG = "XSeg"
 _OTHER_VERSION = "The model's options were changed or are those of a newer dfl: update dfl, or put a backup back."
 
 
-class Network(Protocol):
+class KerasNetwork(Protocol):
     """The networks of a model: weights by name, and those of them that a step moves."""
 
     def weights(self) -> "dict[str, keras.Variable]": ...
@@ -44,7 +44,7 @@ def find_model(models: Path, name: str | None, class_name: str | None = None) ->
 
 def open_model(
     models: Path, name: str | None, class_name: str | None, engine: str | None, report: Report, morph: float = 1.0
-) -> "SwapModel | AmpSwapModel":
+) -> "SaehdSwapModel | AmpSwapModel":
     """The model of that name and class, or the one that was saved last; starts the engine.
 
     morph: 0..1, how far AMP goes from dst to src. Raises UserError when there is none, or none of that name.
@@ -56,17 +56,17 @@ def open_model(
             f"There is no model{f' {name}' if name else ''} in {models}. Models: {have}.",
             "Train one (3_train.bat, `dfl train`), or import one with `dfl import model FOLDER`.",
         )
-    saved = read_set(model_folder(models, *chosen), report.warn)
+    saved = read_checkpoint(model_folder(models, *chosen), report.warn)
     report.line(str(start_engine(engine)))
     from dfl.models.amp import AmpSwapModel
-    from dfl.models.saehd import Saehd, SwapModel
+    from dfl.models.saehd import Saehd, SaehdSwapModel
     from dfl.nets.xseg import XSeg
 
     network = build_network(saved.class_name, saved.options)
     assert not isinstance(network, XSeg)
     set_weights(network, saved.weights, f"{chosen[0]}_{chosen[1]}")
     if isinstance(network, Saehd):
-        return SwapModel(network, chosen[0], saved.iteration, saved.digest)
+        return SaehdSwapModel(network, chosen[0], saved.iteration, saved.digest)
     face_type = FaceType.from_name(saved.options["face_type"])
     return AmpSwapModel(network, face_type, chosen[0], saved.iteration, morph, saved.digest)
 
@@ -77,7 +77,7 @@ def open_xseg(models: Path, engine: str | None, report: Report) -> "XsegModel":
     UserError when there is none, or one that cannot draw masks yet.
     """
     folder = model_folder(models, XSEG, XSEG)
-    if not finished_sets(folder):
+    if not finished_checkpoints(folder):
         check_xseg_name(models)
         if (XSEG, XSEG) in find_models(models):
             raise not_taken_over(models, XSEG, XSEG, "Or train a new one: move its files away first.")
@@ -85,7 +85,7 @@ def open_xseg(models: Path, engine: str | None, report: Report) -> "XsegModel":
             f"There is no XSeg model in {models}.",
             "Train one (`dfl xseg-train`), or import one with `dfl import model FOLDER`.",
         )
-    saved = read_set(folder, report.warn)
+    saved = read_checkpoint(folder, report.warn)
     if saved.options.get("pretrain"):
         raise UserError(
             f"The XSeg model in {models} is still pretraining: it draws no masks.",
@@ -128,7 +128,7 @@ def build_network(class_name: str, options: dict[str, Any]) -> "Saehd | Amp | XS
     raise UserError(f"Models of class {class_name} are not known.", f"Known: {', '.join((*SWAP_CLASSES, XSEG))}.")
 
 
-def set_weights(network: "Network", arrays: Mapping[str, Any], name: str) -> None:
+def set_weights(network: "KerasNetwork", arrays: Mapping[str, Any], name: str) -> None:
     """Put arrays into the networks; UserError names the first array that is missing or has another shape."""
     for key, weight in network.weights().items():
         array = arrays.get(key)

@@ -144,7 +144,7 @@ class Saehd:
         return (*self._decoder(ops.concatenate([both, both], axis=-1)), self._decoder.mask(own))
 
 
-class SwapModel:
+class SaehdSwapModel:
     """A trained model as merging sees it: faces in, Prediction out. digest: of its weights."""
 
     def __init__(self, network: Saehd, name: str, iteration: int, digest: str = "") -> None:

@@ -1,7 +1,7 @@
 """FaceEnhancer, the original's network that shows a face at four times its size with invented detail.
 
 A U-Net with pictures taken out at one, two and four times the size, each added to the one before it. Layers are named
-as in the original's FaceEnhancer.npy.
+as in the original's FaceEnhancerNetwork.npy.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ SCALE = 4
 _PARAMETERS = (0.2, 1.0)
 
 
-class FaceEnhancer:
+class FaceEnhancerNetwork:
     """BGR pictures (N, H, W, 3), float32 -1..1, sides multiples of 32 -> (N, 4H, 4W, 3), about -1..1."""
 
     def __init__(self) -> None:

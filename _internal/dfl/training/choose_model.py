@@ -8,16 +8,16 @@ from dfl.base.asking import ask_options, ask_text, ask_yes
 from dfl.base.errors import UserError
 from dfl.base.options import checked, declared
 from dfl.base.report import Report
+from dfl.interop.offer import offer_import
 from dfl.models.backups import list_backups
+from dfl.models.checkpoint import Checkpoint, list_models, model_folder, peek, read_checkpoint
 from dfl.models.engine import start_engine
-from dfl.models.keep import check_name, rename_model, trash_model
+from dfl.models.model_store import check_name, rename_model, trash_model
 from dfl.models.open_model import SWAP_CLASSES, XSEG, check_xseg_name
 from dfl.models.options import AmpOptions, ModelOptions, Quick96Options, SaehdOptions, XsegOptions
-from dfl.models.saved_set import SavedSet, list_models, model_folder, peek, read_set
-from dfl.original.offer import offer_import
-from dfl.training.new_start import after_pretraining, started_from
 from dfl.training.options import AUTO, TrainRunOptions, given_model_options
 from dfl.training.presets import Device, PresetName, find_device, preset_options
+from dfl.training.warm_start import after_pretraining, started_from
 from dfl.workspace import Workspace
 
 OPTION_CLASSES: dict[str, type[ModelOptions]] = {
@@ -125,7 +125,7 @@ def _rename_or_delete(workspace: Workspace, class_name: str, names: list[str], a
         trash_model(workspace.model, name, class_name, workspace.model_trash)
 
 
-def load_or_new(folder: Path, name: str, options: TrainRunOptions, report: Report) -> SavedSet:
+def load_or_new(folder: Path, name: str, options: TrainRunOptions, report: Report) -> Checkpoint:
     """The saved model with the changes that were asked for, or a new one without weights.
 
     A batch size of `auto` changes nothing: it is found when the device is known.
@@ -140,7 +140,7 @@ def load_or_new(folder: Path, name: str, options: TrainRunOptions, report: Repor
         if options.start_from:
             return _start_from(folder.parent, kind, options, report)
         return _new(kind, options, _preset(options, report) | given)
-    saved = read_set(folder, report.warn, set_aside=True)
+    saved = read_checkpoint(folder, report.warn, set_aside=True)
     if options.start_from or options.preset:
         _check_same_start(saved, kind, options, given, name, report)
     if options.seed is not None and saved.state.get("seed", options.seed) != options.seed:
@@ -165,8 +165,8 @@ def load_or_new(folder: Path, name: str, options: TrainRunOptions, report: Repor
             "Pretraining is over: the weights are kept, iterations are counted anew. The pretrained model becomes a "
             "backup."
         )
-        return SavedSet(saved.class_name, changed, 0, saved.weights, saved.optimizer, state=saved.state)
-    return SavedSet(
+        return Checkpoint(saved.class_name, changed, 0, saved.weights, saved.optimizer, state=saved.state)
+    return Checkpoint(
         saved.class_name, changed, saved.iteration, saved.weights, saved.optimizer, saved.history, saved.state
     )
 
@@ -184,7 +184,7 @@ def _check_nothing_is_left(folder: Path, name: str, options: TrainRunOptions) ->
 
 
 def _check_same_start(
-    saved: SavedSet,
+    saved: Checkpoint,
     kind: type[ModelOptions],
     options: TrainRunOptions,
     given: dict[str, Any],
@@ -229,13 +229,13 @@ def _preset(options: TrainRunOptions, report: Report) -> dict[str, Any]:
     return chosen
 
 
-def _start_from(models: Path, kind: type[ModelOptions], options: TrainRunOptions, report: Report) -> SavedSet:
+def _start_from(models: Path, kind: type[ModelOptions], options: TrainRunOptions, report: Report) -> Checkpoint:
     """A new model with another one's weights and fixed options; the others are asked, given or as for a new model."""
     source_name = str(options.start_from)
     if (source_name, options.model) not in list_models(models, options.model):
         have = ", ".join(name for name, _ in list_models(models, options.model)) or "none"
         raise UserError(f"There is no {options.model} model {source_name} to start from. Models: {have}.", "Name one.")
-    source = read_set(model_folder(models, source_name, options.model), report.warn)
+    source = read_checkpoint(model_folder(models, source_name, options.model), report.warn)
     fixed = {key: value for key, value in source.options.items() if key in kind.model_fields and _is_fixed(kind, key)}
     given = given_model_options(options)
     _refuse_other(fixed, given, source_name)
@@ -256,13 +256,13 @@ def _refuse_other(fixed: dict[str, Any], given: dict[str, Any], name: str) -> No
             )
 
 
-def _new(kind: type[ModelOptions], options: TrainRunOptions, given: dict[str, Any]) -> SavedSet:
+def _new(kind: type[ModelOptions], options: TrainRunOptions, given: dict[str, Any]) -> Checkpoint:
     """A model without weights. given: what need not be its default, and is not asked if the user said it."""
     said = set(given_model_options(options))
     known = given | (_ask_model(kind, given, said) if options.ask else {})
     defaults = {key: kind.default_of(key, known) for key in kind.model_fields}
     state = {BEGUN_BY_PRESET: options.preset} if options.preset else {}
-    return SavedSet(options.model, checked(kind, defaults | known, _NOT_THESE).model_dump(), 0, {}, state=state)
+    return Checkpoint(options.model, checked(kind, defaults | known, _NOT_THESE).model_dump(), 0, {}, state=state)
 
 
 def _ask_model(kind: type[ModelOptions], defaults: dict[str, Any], skip: set[str]) -> dict[str, Any]:

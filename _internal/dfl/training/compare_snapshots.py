@@ -12,16 +12,16 @@ from dfl.base.errors import UserError
 from dfl.base.pictures import Picture, contact_sheet, write_picture
 from dfl.base.report import Report
 from dfl.models.backups import list_backups
+from dfl.models.checkpoint import Checkpoint, model_folder, read_checkpoint
 from dfl.models.engine import start_engine
 from dfl.models.open_model import find_model
 from dfl.models.options import AmpOptions, ModelOptions, Quick96Options, SaehdOptions
-from dfl.models.saved_set import SavedSet, model_folder, read_set
-from dfl.training.compare_options import CompareOptions
+from dfl.training.options import CompareOptions
 from dfl.training.training_faces import faces_to_train_on
 from dfl.workspace import Workspace
 
 if TYPE_CHECKING:
-    from dfl.training.goal import Arrays
+    from dfl.training.objectives.objective import Arrays
 
 _OPTIONS: dict[str, type[ModelOptions]] = {"SAEHD": SaehdOptions, "AMP": AmpOptions, "Quick96": Quick96Options}
 _SHEET_FACES, _SHEET_HEIGHT = 6, 160
@@ -56,13 +56,13 @@ def run(workspace: Workspace, options: CompareOptions, report: Report) -> None:
         raise UserError(f"There is no such model in {workspace.model}.", "`dfl models` lists what there is.")
     folder = model_folder(workspace.model, *chosen)
     snapshots = _snapshots(folder, options.snapshots)
-    newest = read_set(folder, report.warn)
+    newest = read_checkpoint(folder, report.warn)
     report.line(str(start_engine(options.engine)))
     batches = _faces(workspace, newest, options.faces, report)
     rows, lines = [_shown_faces(batches)], list[tuple[str, int, Quality]]()
     for snapshot in report.track(snapshots, "Snapshots", len(snapshots)):
         try:
-            saved = read_set(snapshot.folder)
+            saved = read_checkpoint(snapshot.folder)
         except UserError as error:
             report.warn(f"{error.what} It is left out.")
             continue
@@ -87,9 +87,9 @@ def _snapshots(folder: Path, wanted: str) -> list[Snapshot]:
     return [*found, Snapshot("newest", folder)]
 
 
-def _faces(workspace: Workspace, saved: SavedSet, count: int, report: Report) -> "list[Arrays]":
+def _faces(workspace: Workspace, saved: Checkpoint, count: int, report: Report) -> "list[Arrays]":
     """Batches of the held-out faces of the model, or of faces that it was trained on, and says so."""
-    from dfl.training.held_out import held_out_batches, split_sides
+    from dfl.training.validation_loss import held_out_batches, split_sides
 
     # The same faces as in training: those that are held out are chosen of them.
     faces = faces_to_train_on(workspace, saved.class_name, saved.options | {"pretrain": False}, None, report)
@@ -107,7 +107,7 @@ def _faces(workspace: Workspace, saved: SavedSet, count: int, report: Report) ->
     return list(held_out_batches(chosen, _OPTIONS[saved.class_name](**saved.options), _BATCH))
 
 
-def _measure(saved: SavedSet, batches: "list[Arrays]", name: str) -> tuple[Quality, list[Picture]]:
+def _measure(saved: Checkpoint, batches: "list[Arrays]", name: str) -> tuple[Quality, list[Picture]]:
     """A state's figures, and its swaps of the first faces."""
     from dfl.models.open_model import build_network, set_weights
 
@@ -124,7 +124,7 @@ def comparison(network: Any) -> "Callable[[Arrays], tuple[NDArray[np.float32], .
     """A network on batches of any size: DSSIM of src and dst, (N,), difference of the masks, swaps of dst."""
     from dfl.models.compiled import compiled
     from dfl.nets.amp import Amp
-    from dfl.training.similarity import dssim
+    from dfl.training.losses.similarity import dssim
 
     is_amp = isinstance(network, Amp)
 

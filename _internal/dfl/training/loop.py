@@ -12,15 +12,15 @@ from dfl.base.errors import UserError
 from dfl.base.report import Report
 from dfl.base.stopping import stop_signals
 from dfl.models.backups import make_backup
-from dfl.training.event_log import EventLog
-from dfl.training.history_file import HistoryFile
+from dfl.training.console_line import Pace, facts, iteration_line, saved_line
+from dfl.training.early_stopping import EarlyStopping
+from dfl.training.history_csv import HistoryCsv
 from dfl.training.options import TrainRunOptions
-from dfl.training.plateau import Plateau
-from dfl.training.preview_history import PreviewHistory, history_interval
-from dfl.training.status import Pace, facts, iteration_line, saved_line
+from dfl.training.preview.history import PreviewHistory, history_interval
+from dfl.training.preview.viewer import Command, View
+from dfl.training.preview.window import PreviewWindow
+from dfl.training.tensorboard_log import TensorBoardLog
 from dfl.training.trainer import Trainer
-from dfl.training.viewer import Command, View
-from dfl.training.window import PreviewWindow
 
 _WINDOW_WAIT_SECONDS = 0.2
 # After a save that failed (a full disk), training tries again so much later.
@@ -48,10 +48,10 @@ class TrainingLoop:
         self._target = int(stored["target_iter"])
         self._backup_seconds = 3600 * int(stored["autobackup_hour"])
         self._history_every = history_interval(int(stored.get("resolution", _NO_RESOLUTION)))
-        self._events = EventLog(trainer.folder, report.warn) if options.tensorboard else None
-        self._file = HistoryFile(trainer.folder, trainer.loss_names, trainer.iteration, trainer.history(), report.warn)
+        self._events = TensorBoardLog(trainer.folder, report.warn) if options.tensorboard else None
+        self._file = HistoryCsv(trainer.folder, trainer.loss_names, trainer.iteration, trainer.history(), report.warn)
         self._previews = PreviewHistory(trainer.folder) if stored["write_preview_history"] else None
-        self._plateau, self._pace = Plateau(options.stop_at_plateau), Pace()
+        self._plateau, self._pace = EarlyStopping(options.stop_at_plateau), Pace()
         self._start = self._saved_at = self._backed_up_at = time.monotonic()
         self._save_due_at = self._start + options.save_minutes * 60
         self._since = self._first = trainer.iteration

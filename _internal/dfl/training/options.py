@@ -1,4 +1,4 @@
-"""Options of the stage `train`: how to run it, and what may be said about the model."""
+"""Options of train, xseg-train, compare-snapshots and time-lapse: the run, and what may be given for the model."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -95,3 +95,23 @@ XsegTrainOptions = create_model("XsegTrainOptions", __base__=_XsegRunOptions, **
 def given_model_options(options: TrainRunOptions) -> dict[str, Any]:
     """What the user said about the model, by name."""
     return {name: value for name in MODEL_FIELDS if (value := getattr(options, name, None)) is not None}
+
+
+class TimeLapseOptions(Options):
+    """Which model's way is shown, and how fast."""
+
+    name: str | None = option(None, "Name of the model; the one that was saved last if not given.")
+    model: Literal["SAEHD", "AMP", "Quick96", "XSeg"] | None = option(None, "Class of the model.")
+    page: str = option("", "Which page of the previews, `preview_masked` for example; the first if not given.")
+    fps: float = option(24.0, "Pictures a second.", ask="Pictures a second", minimum=0.1, maximum=120)
+    bitrate: int = option(8, "Bit rate in megabits a second.", minimum=1, maximum=1000)
+
+
+class CompareOptions(Options):
+    """Which states of which model are compared."""
+
+    name: str | None = option(None, "Name of the model; the one that was saved last if not given.")
+    model: Literal["SAEHD", "AMP", "Quick96"] | None = option(None, "Class of the model.")
+    snapshots: str = option("", "Numbers of backups to compare with the newest set, as 01,05; all if not given.")
+    faces: int = option(16, "Faces of each side to compare on.", minimum=1, maximum=256)
+    engine: Literal["tensorflow", "torch"] | None = option(None, "Engine; chosen by what the machine has if not given.")

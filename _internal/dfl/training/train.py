@@ -13,26 +13,26 @@ import numpy as np
 from dfl.base.asking import ask_text
 from dfl.base.errors import UserError
 from dfl.base.locks import hold_folders
-from dfl.base.report import Report, Unheard
+from dfl.base.report import NullReport, Report
 from dfl.base.stopping import stop_signals
+from dfl.models.checkpoint import Checkpoint, finished_checkpoints, model_folder, read_checkpoint
 from dfl.models.engine import Engine, scope_of, start_engine
-from dfl.models.keep import model_place
 from dfl.models.lock import hold_model
+from dfl.models.model_store import model_path
 from dfl.models.open_model import SWAP_CLASSES, XSEG
-from dfl.models.saved_set import SavedSet, finished_sets, model_folder, read_set
 from dfl.training.choose_model import OPTION_CLASSES, choose_name, load_or_new, silent_start, take_over_original
-from dfl.training.memory import available_bytes, fitting_batch, is_out_of_memory, need, told, way_out
-from dfl.training.new_start import begin
+from dfl.training.distributed import ProcessGroup, check_shares, process_group_of
+from dfl.training.memory_estimate import available_bytes, fitting_batch, is_out_of_memory, need, told, way_out
 from dfl.training.options import AUTO, TrainRunOptions, given_model_options
-from dfl.training.peers import Peers, check_shares, peers_of
+from dfl.training.options_table import MARK, options_table
 from dfl.training.presets import Device, find_device
-from dfl.training.summary import MARK, options_table
+from dfl.training.preview.window import PreviewWindow, open_window
 from dfl.training.training_faces import SideFaces, check_faces, faces_to_train_on
-from dfl.training.window import PreviewWindow, open_window
+from dfl.training.warm_start import begin
 from dfl.workspace import Workspace
 
 if TYPE_CHECKING:
-    from dfl.training.goal import Goal
+    from dfl.training.objectives.objective import Objective
 
 
 def run(workspace: Workspace, options: TrainRunOptions, report: Report) -> None:
@@ -43,20 +43,20 @@ def run(workspace: Workspace, options: TrainRunOptions, report: Report) -> None:
     if options.ask and len(classes) > 1:
         options = options.model_copy(update={"model": ask_text("Model", options.model, choices=classes)})
     check_faces(workspace, options.model, options.pretraining_faces)
-    with peers_of(options.engine) as peers:
+    with process_group_of(options.engine) as peers:
         if peers and not peers.is_leader:
             _follow(workspace, options, peers, report)
         else:
             _lead(workspace, options, peers, report)
 
 
-def _lead(workspace: Workspace, options: TrainRunOptions, peers: Peers | None, report: Report) -> None:
+def _lead(workspace: Workspace, options: TrainRunOptions, peers: ProcessGroup | None, report: Report) -> None:
     """Choose the model and train it, with what it takes to keep it."""
     options = take_over_original(workspace, options, report)
     name = choose_name(workspace, options)
     folder = model_folder(workspace.model, name, options.model)
     with (
-        model_place(folder),
+        model_path(folder),
         hold_model(folder),
         open_window(options.preview) as window,
         ExitStack() as stack,
@@ -72,7 +72,7 @@ def _lead(workspace: Workspace, options: TrainRunOptions, peers: Peers | None, r
         device = find_device(engine)
         if _is_auto(options):
             saved = _with_fitting_batch(saved, shares, device, report)
-        known = finished_sets(folder)
+        known = finished_checkpoints(folder)
         while True:
             gc.collect()  # what a batch that was too large needed is still held, by references in circles
             report.line(told(OPTION_CLASSES[saved.class_name](**saved.options), device))
@@ -83,14 +83,14 @@ def _lead(workspace: Workspace, options: TrainRunOptions, peers: Peers | None, r
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
-                if finished_sets(folder) != known:  # else what is there may be what this run begins anew
-                    saved = replace(read_set(folder, report.warn), options=saved.options)
+                if finished_checkpoints(folder) != known:  # else what is there may be what this run begins anew
+                    saved = replace(read_checkpoint(folder, report.warn), options=saved.options)
                 saved = _with_smaller_batch(saved, folder.name, options, peers, device, error)
                 shown = f"iteration {saved.iteration} with batch size {saved.options['batch_size']}"
                 report.warn(f"Out of memory: going on from {shown}.")
 
 
-def _hold_faces(workspace: Workspace, saved: SavedSet, report: Report) -> AbstractContextManager[None]:
+def _hold_faces(workspace: Workspace, saved: Checkpoint, report: Report) -> AbstractContextManager[None]:
     """Keep stages away that change the faces which are trained on; while a model is pretrained they are others."""
     stage = "xseg-train" if saved.class_name == XSEG else "train"
     reads = ("model",) if saved.options.get("pretrain") else ("model", "data_src/aligned", "data_dst/aligned")
@@ -99,9 +99,9 @@ def _hold_faces(workspace: Workspace, saved: SavedSet, report: Report) -> Abstra
     return hold_folders(workspace.running, stage, reads, (), report.warn)
 
 
-def _follow(workspace: Workspace, options: TrainRunOptions, peers: Peers, report: Report) -> None:
+def _follow(workspace: Workspace, options: TrainRunOptions, peers: ProcessGroup, report: Report) -> None:
     """Take the steps that the leader takes, on the faces of this process's workspace."""
-    from dfl.training.setup import set_up
+    from dfl.training.build_training import build_training
     from dfl.training.trainer import Trainer
 
     for number in stop_signals():
@@ -109,11 +109,11 @@ def _follow(workspace: Workspace, options: TrainRunOptions, peers: Peers, report
     heard = peers.hear()
     # Which faces come next may depend on losses of earlier runs: without them this would be a share of other batches.
     feeding = {name: np.array(values, np.float32) for name, values in heard.pop("feeding").items()}
-    saved = SavedSet(**heard, weights={}, optimizer=feeding)
+    saved = Checkpoint(**heard, weights={}, optimizer=feeding)
     seed = int(saved.state["seed"])
     faces = faces_to_train_on(workspace, saved.class_name, saved.options, options.pretraining_faces, report)
-    saved, faces, _ = _hold_out(saved, faces, None, seed, Unheard())
-    setup = set_up(saved, faces, seed, options.symmetric_warp)
+    saved, faces, _ = _hold_out(saved, faces, None, seed, NullReport())
+    setup = build_training(saved, faces, seed, options.symmetric_warp)
     folder = model_folder(workspace.model, "follower", saved.class_name)
     trainer = Trainer(folder, saved, setup.goal, setup.feeder, setup.optimizer, seed, peers)
     try:
@@ -125,22 +125,22 @@ def _follow(workspace: Workspace, options: TrainRunOptions, peers: Peers, report
 def _train(
     workspace: Workspace,
     folder: Path,
-    saved: SavedSet,
+    saved: Checkpoint,
     options: TrainRunOptions,
     window: PreviewWindow | None,
-    peers: Peers | None,
+    peers: ProcessGroup | None,
     report: Report,
 ) -> None:
     """Build what the set describes, and train it. The engine must be started."""
+    from dfl.training.build_training import build_training
     from dfl.training.loop import TrainingLoop
-    from dfl.training.setup import set_up
     from dfl.training.trainer import Trainer
 
     seed = int(saved.state.get("seed", options.seed if options.seed is not None else _fresh_seed()))
     faces = faces_to_train_on(workspace, options.model, saved.options, options.pretraining_faces, report)
     saved, faces, held = _hold_out(saved, faces, options.held_out, seed, report)
     _say_start(folder.name.removesuffix(f"_{options.model}"), options, saved, faces, report)
-    setup = set_up(saved, faces, seed, options.symmetric_warp)
+    setup = build_training(saved, faces, seed, options.symmetric_warp)
     saved = begin(folder, saved, setup.goal.network, seed, report.warn)
     if peers:
         state = saved.state | {"seed": seed}
@@ -165,7 +165,7 @@ def _is_auto(options: TrainRunOptions) -> bool:
     return given_model_options(options).get("batch_size") == AUTO
 
 
-def _with_fitting_batch(saved: SavedSet, shares: int, device: Device, report: Report) -> SavedSet:
+def _with_fitting_batch(saved: Checkpoint, shares: int, device: Device, report: Report) -> Checkpoint:
     """The set with the largest batch that fits and can be shared out evenly."""
     fitting = fitting_batch(OPTION_CLASSES[saved.class_name](**saved.options), device)
     size = max(fitting // shares, 1) * shares
@@ -174,8 +174,8 @@ def _with_fitting_batch(saved: SavedSet, shares: int, device: Device, report: Re
 
 
 def _with_smaller_batch(
-    saved: SavedSet, name: str, options: TrainRunOptions, peers: Peers | None, device: Device, error: Exception
-) -> SavedSet:
+    saved: Checkpoint, name: str, options: TrainRunOptions, peers: ProcessGroup | None, device: Device, error: Exception
+) -> Checkpoint:
     """The set with a smaller batch; UserError unless the batch size was left to us."""
     chosen = OPTION_CLASSES[saved.class_name](**saved.options)
     largest = need(chosen, device).largest_batch(available_bytes(device))
@@ -187,14 +187,14 @@ def _with_smaller_batch(
 
 
 def _hold_out(
-    saved: SavedSet, faces: SideFaces, wanted: int | None, seed: int, report: Report
-) -> tuple[SavedSet, SideFaces, SideFaces]:
+    saved: Checkpoint, faces: SideFaces, wanted: int | None, seed: int, report: Report
+) -> tuple[Checkpoint, SideFaces, SideFaces]:
     """The set that remembers how many faces are held out, the faces to train on, and those held out."""
     count = int(saved.state.get("held_out", 0)) if wanted is None else wanted
     saved = replace(saved, state=saved.state | {"held_out": count})
     if not count or saved.class_name not in SWAP_CLASSES or saved.options.get("pretrain"):
         return saved, faces, {}
-    from dfl.training.held_out import split_sides
+    from dfl.training.validation_loss import split_sides
 
     training, held = split_sides(faces, count, seed)
     found = min(map(len, held.values()))
@@ -203,17 +203,17 @@ def _hold_out(
     return saved, training, held if found else {}
 
 
-def _test_of(goal: "Goal", saved: SavedSet, held: SideFaces) -> Callable[[], tuple[float, ...]] | None:
+def _test_of(goal: "Objective", saved: Checkpoint, held: SideFaces) -> Callable[[], tuple[float, ...]] | None:
     """What gives the losses of held-out faces."""
     if not held:
         return None
-    from dfl.training.held_out import HeldOut, held_out_batches
+    from dfl.training.validation_loss import ValidationLoss, held_out_batches
 
     options = OPTION_CLASSES[saved.class_name](**saved.options)
-    return HeldOut(goal, list(held_out_batches(held, options, options.batch_size))).losses
+    return ValidationLoss(goal, list(held_out_batches(held, options, options.batch_size))).losses
 
 
-def _say_start(name: str, options: TrainRunOptions, saved: SavedSet, faces: SideFaces, report: Report) -> None:
+def _say_start(name: str, options: TrainRunOptions, saved: Checkpoint, faces: SideFaces, report: Report) -> None:
     """What is trained on what: the run's first lines."""
     report.line(f"Model {name} ({options.model}), iteration {saved.iteration}. {MARK}: not the default.")
     for line in options_table(OPTION_CLASSES[saved.class_name], saved.options):
@@ -223,7 +223,7 @@ def _say_start(name: str, options: TrainRunOptions, saved: SavedSet, faces: Side
     report.line(f"Faces: {shown}. Ctrl-C saves and stops.")
 
 
-def _say_precision(engine: Engine, saved: SavedSet, report: Report) -> None:
+def _say_precision(engine: Engine, saved: Checkpoint, report: Report) -> None:
     """Offer the numbers that the device is fast with; tell of those it has to imitate."""
     chosen, fast = str(saved.options["precision"]), engine.short_numbers
     if chosen == "float32" and fast:

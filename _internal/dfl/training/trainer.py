@@ -12,24 +12,24 @@ from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
 from dfl.base.pictures import Picture, write_picture
+from dfl.models.checkpoint import Arrays as SavedArrays
+from dfl.models.checkpoint import Checkpoint, finished_checkpoints, read_checkpoint, write_checkpoint
 from dfl.models.open_model import set_weights
-from dfl.models.saved_set import Arrays as SavedArrays
-from dfl.models.saved_set import SavedSet, finished_sets, read_set, write_set
-from dfl.training.carried import carried_arrays
-from dfl.training.feeding import Feeder
-from dfl.training.goal import Arrays, Goal, Opponent
-from dfl.training.guard import Guard
-from dfl.training.loss_graph import with_graph
+from dfl.training.batch_source import BatchSource
+from dfl.training.carried_arrays import carried_arrays
+from dfl.training.distributed import ProcessGroup
+from dfl.training.divergence import DivergenceDetector
 from dfl.training.loss_history import LossHistory
 from dfl.training.loss_scale import all_finite
+from dfl.training.objectives.objective import Arrays, DiscriminatorTask, Objective
 from dfl.training.optimizers import Optimizer
-from dfl.training.peers import Peers
-from dfl.training.step import Step, make_step
+from dfl.training.preview.loss_graph import with_graph
+from dfl.training.training_step import TrainingStep, make_training_step
 
 # By then a model tells one face from another.
 _SETTLED = 500
 # After so many returns to a good state the cause is not chance.
-_MOST_RETURNS = 3
+_MAX_RETURNS = 3
 # Batches that are left out are told one by one up to so many, then once in so many.
 _TOLD_SINGLY, _TOLD_EVERY = 10, 100
 
@@ -40,12 +40,12 @@ class Trainer:
     def __init__(
         self,
         folder: Path,
-        saved: SavedSet,
-        goal: Goal,
-        feeder: Feeder,
+        saved: Checkpoint,
+        goal: Objective,
+        feeder: BatchSource,
         optimizer: dict[str, Any],
         seed: int,
-        peers: Peers | None = None,
+        peers: ProcessGroup | None = None,
     ) -> None:
         """`saved` without weights is a new model. optimizer: settings of optimizers.Optimizer, also for opponents.
 
@@ -62,7 +62,7 @@ class Trainer:
         self._seed = seed
         self._losses = LossHistory(saved.history, len(goal.loss_names))
         self._saved_at = saved.iteration if saved.weights else -1
-        self._guard = Guard()
+        self._guard = DivergenceDetector()
         self._returns = 0
         self._is_broken = False  # whether what is in memory is worth nothing
         self._was_seeing = False  # whether the last saved model told faces apart
@@ -75,7 +75,7 @@ class Trainer:
         if peers:
             self._share(peers)
 
-    def follow(self, peers: Peers) -> None:
+    def follow(self, peers: ProcessGroup) -> None:
         """Train as the leader says, until it says stop."""
         while (told := peers.hear()) != "stop":
             if told == "step":
@@ -91,7 +91,7 @@ class Trainer:
         if self._peers:
             self._peers.say("stop")
 
-    def _share(self, peers: Peers) -> None:
+    def _share(self, peers: ProcessGroup) -> None:
         """Take over all that the leader has."""
         shared = peers.share(_Current(self._variables()))
         _take(self._variables(), shared)
@@ -114,16 +114,16 @@ class Trainer:
         settings = self._optimizer_settings
         trained = self._goal.network.trained_weights()
         self._optimizer = Optimizer(trained, seed=self._seed, **settings)
-        self._step = make_step(self._goal.losses, list(trained.values()), self._optimizer)
-        self._opponents: list[tuple[Opponent, Optimizer, Step]] = []
+        self._step = make_training_step(self._goal.losses, list(trained.values()), self._optimizer)
+        self._opponents: list[tuple[DiscriminatorTask, Optimizer, TrainingStep]] = []
         for opponent in self._goal.opponents:
             own = Optimizer(opponent.weights, seed=self._seed, **settings)
-            step = make_step(
+            step = make_training_step(
                 lambda batch, opponent=opponent: (opponent.losses(batch),), list(opponent.weights.values()), own
             )
             self._opponents.append((opponent, own, step))
 
-    def _load(self, saved: SavedSet) -> None:
+    def _load(self, saved: Checkpoint) -> None:
         """Take over the arrays of a set, as far as it has them."""
         if saved.weights:
             self._check_numbers(saved)
@@ -138,13 +138,13 @@ class Trainer:
                 why = "holds numbers that are not finite" if _fits(opponent.weights, there) else "has another size now"
                 self.messages.append(f"The network {opponent.name} {why}: it starts anew.")
 
-    def _check_numbers(self, saved: SavedSet) -> None:
+    def _check_numbers(self, saved: Checkpoint) -> None:
         """UserError for a set from which nothing can be learned any more: programs before this one saved such."""
         own = {name: saved.weights[name] for name in self._goal.network.weights() if name in saved.weights}
         broken = next((name for name, array in own.items() if not _are_finite({name: array})), "")
         if broken:
             self._is_broken = True
-            newest = next(reversed(finished_sets(self.folder)), self.folder)
+            newest = next(reversed(finished_checkpoints(self.folder)), self.folder)
             raise UserError(
                 f"Training broke down before iteration {saved.iteration} was saved: {broken} of {newest} holds numbers "
                 "that are not finite.",
@@ -211,12 +211,12 @@ class Trainer:
         self._returns += 1
         self._is_broken = True  # until it is whole again
         advice = "Check the facesets for damaged pictures; try --clipgrad, a lower --learning-rate, precision float32."
-        if self._returns > _MOST_RETURNS or self._saved_at < 0:
+        if self._returns > _MAX_RETURNS or self._saved_at < 0:
             kept = f"The last saved set in {self.folder} is good." if self._saved_at >= 0 else "Nothing was saved yet."
             raise UserError(f"Training broke down at iteration {self.iteration + 1}: {trouble}. {kept}", advice)
         settings = self._optimizer_settings
         self._optimizer_settings = settings | {"clip": 1.0, "rate": settings["rate"] / 2}
-        saved = read_set(self.folder, self.messages.append)
+        saved = read_checkpoint(self.folder, self.messages.append)
         self._prepare()
         self._load(saved)
         self._guard.forget()
@@ -290,14 +290,14 @@ class Trainer:
         return self.iteration != self._saved_at
 
     def _write(self) -> None:
-        write_set(self.folder, self.as_set())
+        write_checkpoint(self.folder, self.as_set())
         self._saved_at = self.iteration
 
     def _is_finite(self) -> bool:
         """Whether all numbers that a save would write are finite."""
         return bool(ops.convert_to_numpy(all_finite([variable.value for variable in self._variables().values()])))
 
-    def as_set(self) -> SavedSet:
+    def as_set(self) -> Checkpoint:
         """All that is known of the model, as it is saved; its arrays change with the next step."""
         weights, optimizer = self._parts()
         carried_weights, carried_optimizer = self._carried

@@ -7,15 +7,15 @@ from typing import Any
 from dfl.base.errors import UserError
 from dfl.base.files import is_hidden
 from dfl.base.report import Report
+from dfl.data.batches import load_training_faces
+from dfl.data.fitting_faces import fitting_faces
+from dfl.data.pretraining import load_pretraining_faces
+from dfl.data.xseg_batches import labelled_faces
+from dfl.data.xseg_sample import XSEG_SIDE
 from dfl.faces.face_type import FaceType
 from dfl.faceset.faceset import FaceFile, list_faceset
 from dfl.models.open_model import XSEG
 from dfl.models.options import QUICK96, AmpOptions, ModelOptions, SaehdOptions, XsegOptions
-from dfl.samples.batches import load_training_faces
-from dfl.samples.fitting_faces import fitting_faces
-from dfl.samples.pretraining import load_pretraining_faces
-from dfl.samples.xseg_batches import labelled_faces
-from dfl.samples.xseg_sample import XSEG_SIDE
 from dfl.workspace import Side, Workspace
 
 SIDES: tuple[Side, ...] = ("src", "dst")

@@ -8,7 +8,7 @@ from uuid import UUID
 
 
 @dataclass(frozen=True)
-class Box:
+class Mp4Box:
     """One box: its four letters, and where it and its payload lie in the file."""
 
     kind: bytes
@@ -17,7 +17,7 @@ class Box:
     end: int
 
 
-def top_level_boxes(content: bytes | mmap) -> Iterator[Box]:
+def top_level_boxes(content: bytes | mmap) -> Iterator[Mp4Box]:
     """The boxes of a file, one after the other; ends at the first that is cut or is not a box."""
     place, size = 0, len(content)
     while place + 8 <= size:
@@ -29,7 +29,7 @@ def top_level_boxes(content: bytes | mmap) -> Iterator[Box]:
             length = size - place
         if place + length < payload or place + length > size or not kind.isascii():
             return
-        yield Box(kind, place, payload, place + length)
+        yield Mp4Box(kind, place, payload, place + length)
         place += length
 
 

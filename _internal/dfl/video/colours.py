@@ -11,7 +11,7 @@ MATRICES = {1: "bt709", 2: "bt601", 4: "fcc", 5: "bt470", 6: "smpte170m", 7: "sm
 
 
 @dataclass(frozen=True)
-class Colours:
+class ColourTags:
     """What the numbers of a video mean: code points of ITU-T H.273, 2 where the video does not say."""
 
     matrix: int = BT709

@@ -13,7 +13,7 @@ from dfl.base.files import free_name, need_space, replacing
 from dfl.base.report import Report
 from dfl.video.account import tell
 from dfl.video.clip import Clip, Reading, read_clip
-from dfl.video.colours import Colours
+from dfl.video.colours import ColourTags
 from dfl.video.copy_part import copy_part
 from dfl.video.encoders import coding_of, takes_size, works_here
 from dfl.video.hdr import hdr_coding, hdr_colours, upright
@@ -129,7 +129,7 @@ def _code(
         raise UserError(f"{clip.path} has no frame from {float(start):.3f} s on.", _TIMES)
     # The first frame is shown at once; from the very start, sound may come before it.
     shift = first.ticks if start else 0
-    coding, colours = coding_of(EncodingOptions(bitrate=bitrate)), Colours.of(clip)
+    coding, colours = coding_of(EncodingOptions(bitrate=bitrate)), ColourTags.of(clip)
     is_hdr = clip.is_hdr and works_here(hdr_coding(first, bitrate))
     if is_hdr:
         coding, colours = hdr_coding(first, bitrate), hdr_colours(clip)

@@ -20,13 +20,13 @@ from dfl.base.files import (
     free_path,
     is_hidden,
     list_pictures,
-    mendable,
     move,
     move_over,
     need_space,
     place_of,
     read_json,
     remove_parts,
+    to_user_error,
     write_bytes,
     write_json,
 )
@@ -42,7 +42,7 @@ from dfl.workspace import Workspace
 BEFORE = "frames_before_denoise"
 _WORK = "frames_denoising"
 _JOURNAL = "denoise.json"
-_MOST_WARNINGS = 20
+_MAX_WARNINGS = 20
 _WRITTEN = (
     *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff", ".bmp", ".dib", ".jp2", ".ppm", ".pnm"),
 )
@@ -161,7 +161,7 @@ def _prepare(folder: Path, frames: list[_Frame], options: DenoiseFramesOptions, 
         work.mkdir(exist_ok=True)
         remove_parts(work)
     except OSError as error:
-        raise mendable(error, place_of(error, work)) from error
+        raise to_user_error(error, place_of(error, work)) from error
     write_json(journal, settings)
     return work
 
@@ -231,7 +231,7 @@ def _readable(
             picture = future.result()
         except UserError as error:
             failed.add(frame.path.name)
-            if len(failed) <= _MOST_WARNINGS:
+            if len(failed) <= _MAX_WARNINGS:
                 report.warn(f"{error.what} It stays as it is.")
             continue
         good.append(frame)
@@ -265,7 +265,7 @@ def _exchange(folder: Path) -> None:
         with suppress(OSError):  # it stays where it holds anything else
             work.rmdir()
     except OSError as error:
-        raise mendable(error, place_of(error, folder)) from error
+        raise to_user_error(error, place_of(error, folder)) from error
 
 
 def _finish_exchange(folder: Path, report: Report) -> None:

@@ -27,7 +27,7 @@ _RGB = ("bgr24", "bgr0", "bgra", "gbrp")
 
 
 @dataclass(frozen=True)
-class Encoder:
+class VideoEncoder:
     """One choice of --encoder. Option values hold `{}` for the number; `formats` is by (chroma, bits), default first.
 
     `lossless`: codec, pixel format and options that keep every RGB value; `alpha`: pixel format and options that add
@@ -83,26 +83,26 @@ _TO_BITRATE = {"b": "{}M"}
 _IN_ORDER = {"bf": "0"}
 
 
-def _nvenc(codec: str, suffixes: tuple[str, ...], formats: dict[tuple[str, str], str]) -> Encoder:
+def _nvenc(codec: str, suffixes: tuple[str, ...], formats: dict[tuple[str, str], str]) -> VideoEncoder:
     quality = {"rc": "vbr", "cq": "{}", "b": "0"}
-    return Encoder(
+    return VideoEncoder(
         codec, suffixes, formats, _presets("p2", "p4", "p6"), quality, _TO_BITRATE | {"rc": "vbr"}, _IN_ORDER
     )
 
 
-def _qsv(codec: str, suffixes: tuple[str, ...], formats: dict[tuple[str, str], str]) -> Encoder:
+def _qsv(codec: str, suffixes: tuple[str, ...], formats: dict[tuple[str, str], str]) -> VideoEncoder:
     speeds = _presets("veryfast", "medium", "slow")
-    return Encoder(codec, suffixes, formats, speeds, {"global_quality": "{}"}, _TO_BITRATE, _IN_ORDER)
+    return VideoEncoder(codec, suffixes, formats, speeds, {"global_quality": "{}"}, _TO_BITRATE, _IN_ORDER)
 
 
-def _amf(codec: str, suffixes: tuple[str, ...], formats: dict[tuple[str, str], str]) -> Encoder:
+def _amf(codec: str, suffixes: tuple[str, ...], formats: dict[tuple[str, str], str]) -> VideoEncoder:
     speeds = _presets("speed", "balanced", "quality", name="quality")
     quality = {"rc": "cqp", "qp_i": "{}", "qp_p": "{}"}
-    return Encoder(codec, suffixes, formats, speeds, quality, _TO_BITRATE | {"rc": "vbr_peak"}, _IN_ORDER)
+    return VideoEncoder(codec, suffixes, formats, speeds, quality, _TO_BITRATE | {"rc": "vbr_peak"}, _IN_ORDER)
 
 
-ENCODERS: dict[str, Encoder] = {
-    "libx264": Encoder(
+ENCODERS: dict[str, VideoEncoder] = {
+    "libx264": VideoEncoder(
         "libx264",
         _EVERYWHERE,
         _SIX,
@@ -112,7 +112,7 @@ ENCODERS: dict[str, Encoder] = {
         _IN_ORDER,
         ("libx264rgb", "bgr24", {"qp": "0", "preset": "ultrafast", "bf": "0"}),
     ),
-    "libx265": Encoder(
+    "libx265": VideoEncoder(
         "libx265",
         _NEWER,
         _SIX,
@@ -122,7 +122,7 @@ ENCODERS: dict[str, Encoder] = {
         _IN_ORDER | {"x265-params": f"{X265_QUIET}:open-gop=0"},
         ("libx265", "gbrp", {"preset": "ultrafast", "bf": "0", "x265-params": f"{X265_QUIET}:lossless=1"}),
     ),
-    "libsvtav1": Encoder(
+    "libsvtav1": VideoEncoder(
         "libsvtav1",
         (".mp4", ".mkv"),
         _planar("420-8", "420-10"),
@@ -131,14 +131,14 @@ ENCODERS: dict[str, Encoder] = {
         _TO_BITRATE,
     ),
     # Profile HQ and 4444 by pixel format: about 220 and 330 Mbit/s at 1920x1080, 30 frames a second.
-    "prores": Encoder(
+    "prores": VideoEncoder(
         "prores_ks",
         (".mov", ".mkv"),
         _planar("422-10", "444-10"),
         fixed={"vendor": "apl0"},
         alpha=("yuva444p10le", {"vendor": "apl0", "alpha_bits": "16"}),
     ),
-    "ffv1": Encoder("ffv1", (".mkv", ".avi"), {}, lossless=("ffv1", "bgr0", _FFV1), alpha=("bgra", _FFV1)),
+    "ffv1": VideoEncoder("ffv1", (".mkv", ".avi"), {}, lossless=("ffv1", "bgr0", _FFV1), alpha=("bgra", _FFV1)),
     "h264_nvenc": _nvenc("h264_nvenc", _NEWER, _planar("420-8", "444-8")),
     "hevc_nvenc": _nvenc("hevc_nvenc", _NEWER, {("420", "8"): "yuv420p", ("420", "10"): "p010le"}),
     "av1_nvenc": _nvenc("av1_nvenc", (".mp4", ".mkv"), {("420", "8"): "yuv420p", ("420", "10"): "p010le"}),
@@ -149,8 +149,8 @@ ENCODERS: dict[str, Encoder] = {
     "hevc_amf": _amf("hevc_amf", _NEWER, _CARD_10),
     "av1_amf": _amf("av1_amf", (".mp4", ".mkv"), _CARD_10),
     # Constant quality is known to some of Apple's processors only.
-    "h264_videotoolbox": Encoder("h264_videotoolbox", _NEWER, _CARD_8, bitrate=_TO_BITRATE, fixed=_IN_ORDER),
-    "hevc_videotoolbox": Encoder("hevc_videotoolbox", _NEWER, _CARD_10, bitrate=_TO_BITRATE, fixed=_IN_ORDER),
+    "h264_videotoolbox": VideoEncoder("h264_videotoolbox", _NEWER, _CARD_8, bitrate=_TO_BITRATE, fixed=_IN_ORDER),
+    "hevc_videotoolbox": VideoEncoder("hevc_videotoolbox", _NEWER, _CARD_10, bitrate=_TO_BITRATE, fixed=_IN_ORDER),
 }
 
 
@@ -179,7 +179,7 @@ def coding_of(options: EncodingOptions) -> Coding:
     return Coding(encoder.codec, _pixels(name, encoder, options), settings)
 
 
-def _pixels(name: str, encoder: Encoder, options: EncodingOptions) -> str:
+def _pixels(name: str, encoder: VideoEncoder, options: EncodingOptions) -> str:
     """The first pixel format that has the chroma and the bits that are wanted."""
     for (chroma, bits), pixels in encoder.formats.items():
         if options.chroma in ("auto", chroma) and options.bits in ("auto", bits):

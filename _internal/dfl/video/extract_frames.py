@@ -18,13 +18,13 @@ from dfl.base.errors import UserError
 from dfl.base.files import (
     free_path,
     list_pictures,
-    mendable,
     move,
     move_into,
     need_space,
     place_of,
     read_json,
     remove_parts,
+    to_user_error,
     write_bytes,
     write_json,
 )
@@ -34,7 +34,7 @@ from dfl.base.processes import worker_count
 from dfl.base.report import Progress, Report
 from dfl.video.account import tell
 from dfl.video.clip import Clip, Reading, read_clip
-from dfl.video.colours import Colours
+from dfl.video.colours import ColourTags
 from dfl.video.encoders import coding_of, encoders_for, takes_size
 from dfl.video.facts import NAME_DIGITS, ClipFacts, Source, fingerprint, read_facts, write_facts
 from dfl.video.options import EncodingOptions, ExtractFramesOptions
@@ -264,7 +264,7 @@ def _set_merged_aside(workspace: Workspace, report: Report) -> None:
         for folder in folders:
             move(folder, aside / folder.name)
     except OSError as error:
-        raise mendable(error, place_of(error, aside)) from error
+        raise to_user_error(error, place_of(error, aside)) from error
     report.warn(f"What was merged of the old frames is in {aside} now.")
 
 
@@ -292,7 +292,7 @@ def _extract(
             writer.finish()
     if not taken:
         raise UserError(f"No frame of {clip.path} can be decoded.", "The file is damaged: copy or download it again.")
-    colours = Colours.of(clip)
+    colours = ColourTags.of(clip)
     facts = ClipFacts(
         source=source,
         width=clip.width,

@@ -7,7 +7,7 @@ from typing import Any
 import av
 
 from dfl.video.clip import Clip, Turn
-from dfl.video.colours import MATRICES, Colours
+from dfl.video.colours import MATRICES, ColourTags
 from dfl.video.encoders import X265_QUIET, Coding
 from dfl.video.read import CodedFrame
 
@@ -42,9 +42,9 @@ def _mastering_display(content: bytes) -> list[str]:
     return [f"master-display=G{green}B{blue}R{red}WP{white}L({most},{least})".replace(" ", "")]
 
 
-def hdr_colours(clip: Clip) -> Colours:
+def hdr_colours(clip: Clip) -> ColourTags:
     """The clip's own colours, which are not mapped."""
-    return Colours(clip.matrix, clip.primaries, clip.transfer, clip.is_full_range)
+    return ColourTags(clip.matrix, clip.primaries, clip.transfer, clip.is_full_range)
 
 
 def upright(frames: Iterator[CodedFrame], clip: Clip) -> Iterator[tuple[CodedFrame, Any]]:

@@ -16,7 +16,7 @@ from dfl.base.report import Report
 from dfl.video.encoders import coding_of, list_encoders, need_encoder
 from dfl.video.marking import mark_result
 from dfl.video.options import Label, MakeVideoOptions
-from dfl.video.plan import MERGE_ADVICE, Plan, Timed, at_constant_rate, only_merged, read_plan
+from dfl.video.plan import MERGE_ADVICE, TimedFrame, VideoPlan, at_constant_rate, only_merged, read_plan
 from dfl.video.result import (
     NewResults,
     form_of,
@@ -87,7 +87,7 @@ def _failed_in_merge(workspace: Workspace, report: Report) -> list[str]:
     return list(failed) if isinstance(failed, dict) else []
 
 
-def _has_masks(workspace: Workspace, plan: Plan, report: Report) -> bool:
+def _has_masks(workspace: Workspace, plan: VideoPlan, report: Report) -> bool:
     """Whether every frame has its mask; without any, the mask video is left out."""
     masks = {path.stem for path in list_pictures(workspace.merged_mask) if path.suffix.lower() == ".png"}
     missing = [frame.stem for frame in plan.frames if frame.stem not in masks]
@@ -102,7 +102,7 @@ def _has_masks(workspace: Workspace, plan: Plan, report: Report) -> bool:
     return True
 
 
-def _one_size(workspace: Workspace, plan: Plan, options: MakeVideoOptions, report: Report) -> tuple[int, int]:
+def _one_size(workspace: Workspace, plan: VideoPlan, options: MakeVideoOptions, report: Report) -> tuple[int, int]:
     """Height and width of the result: those of the first frame. UserError when others differ and are not to be scaled.
 
     A mask of another size than its frame is made to fit: merge writes both alike, editors need not.
@@ -134,7 +134,7 @@ def _one_size(workspace: Workspace, plan: Plan, options: MakeVideoOptions, repor
 def _write(
     path: Path,
     folder: Path,
-    plan: Plan,
+    plan: VideoPlan,
     size: tuple[int, int],
     form: VideoForm,
     report: Report,
@@ -154,7 +154,7 @@ def _write(
         tell_padding(read_picture(folder / f"{plan.frames[0].stem}.png"), form.coding, report)
 
 
-def _shown(folders: list[Path], frames: list[Timed], size: tuple[int, int], report: Report) -> Iterator[Shown]:
+def _shown(folders: list[Path], frames: list[TimedFrame], size: tuple[int, int], report: Report) -> Iterator[Shown]:
     """Read the pictures ahead in threads, a few at most. A broken one is named; the picture before it stays.
 
     size: height and width of all.

@@ -14,7 +14,7 @@ from dfl.video.timeline import NO_TIME
 PAUSE_SECONDS = 10.0  # a gap from here on in which nothing sounds is a pause of the recorder, as ffmpeg takes it
 GAP_SECONDS = 1.0  # shorter ones are part of a clip with frames of different lengths
 _NEAR_PACKETS = 24  # in which a picture may be stored later than it is shown
-_MOST_STRAYS = 3  # packets with damaged times among good ones
+_MAX_STRAYS = 3  # packets with damaged times among good ones
 _AROUND = 4  # packets on each side by which a time is judged
 KEY, SHOWN, BAD = 1, 2, 4
 
@@ -94,7 +94,7 @@ def straighten(table: PacketTable, step: int) -> tuple[NDArray[np.int64], NDArra
         middles = np.sort(windows, axis=1)[:, _AROUND]
         for place in (np.flatnonzero(np.abs(old_pts[_AROUND:-_AROUND] - middles) > least) + _AROUND).tolist():
             near = slice(max(0, place - _NEAR_PACKETS), place + _NEAR_PACKETS)
-            if (np.abs(old_pts[near] - old_pts[place]) <= least).sum() > _MOST_STRAYS:
+            if (np.abs(old_pts[near] - old_pts[place]) <= least).sum() > _MAX_STRAYS:
                 continue
             earlier = int(np.sort(pts[place - _AROUND : place])[_AROUND // 2])
             pts[place] = _free_time(np.delete(pts[near], place - near.start), earlier, step)
@@ -171,5 +171,5 @@ def parted_at_gaps(table: PacketTable, runs: list[PictureRun], step: int) -> tup
             parted.append(PictureRun(first, low, high, is_gap=True))
     last = parted[-1]
     is_late = any(0 < last.low - run.high <= 2 * step for run in parted[:-2])
-    last.is_left_over = len(pts) - last.first <= _MOST_STRAYS and not last.is_gap and is_late
+    last.is_left_over = len(pts) - last.first <= _MAX_STRAYS and not last.is_gap and is_late
     return parted, run_of

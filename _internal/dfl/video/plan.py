@@ -12,7 +12,7 @@ from dfl.base.frames import list_frames
 from dfl.base.report import Report
 from dfl.video.account import tell
 from dfl.video.clip import Clip, Reading, read_clip
-from dfl.video.colours import Colours
+from dfl.video.colours import ColourTags
 from dfl.video.facts import ClipFacts, fingerprint, read_facts
 from dfl.video.read import clip_end, decode_as_coded, step_ticks
 from dfl.video.sound import SoundCut
@@ -22,7 +22,7 @@ MERGE_ADVICE = "Run merge first (4_merge), and let it finish."
 
 
 @dataclass(frozen=True)
-class Timed:
+class TimedFrame:
     """One frame of the result: its name without suffix, and when it is shown, in ticks."""
 
     stem: str
@@ -31,17 +31,17 @@ class Timed:
 
 
 @dataclass(frozen=True)
-class Plan:
+class VideoPlan:
     """What the result is made of. `sound` is data_dst's clip, None without it; reading: how it is read.
 
     What goes along besides sound (subtitles, chapters, timecode) is of that clip too.
     """
 
-    frames: list[Timed]
+    frames: list[TimedFrame]
     time_base: Fraction
     rate: Fraction
     pixel_aspect: Fraction
-    colours: Colours
+    colours: ColourTags
     sound: Path | None
     reading: Reading = field(default_factory=Reading)
     has_sound: bool = True
@@ -52,7 +52,7 @@ class Plan:
         return SoundCut(self.sound, reading=self.reading)
 
 
-def read_plan(workspace: Workspace, default_rate: Fraction, report: Report) -> Plan:
+def read_plan(workspace: Workspace, default_rate: Fraction, report: Report) -> VideoPlan:
     """The frames in order with their times: of clip.json, else evenly at the rate of data_dst's clip or
     `default_rate`."""
     facts = read_facts(workspace.clip_facts("dst"))
@@ -73,12 +73,12 @@ def read_plan(workspace: Workspace, default_rate: Fraction, report: Report) -> P
         f"There is no {workspace.clip_facts('dst').name}: frames are shown evenly, {float(rate):g} a second ({whose})."
     )
     aspect = clip.pixel_aspect if clip else Fraction(1)
-    colours = Colours.of(clip) if clip else Colours()
+    colours = ColourTags.of(clip) if clip else ColourTags()
     frames = _timed(stems, list(range(len(stems) + 1)))
-    return Plan(frames, 1 / rate, rate, aspect, colours, sound, has_sound=has_sound)
+    return VideoPlan(frames, 1 / rate, rate, aspect, colours, sound, has_sound=has_sound)
 
 
-def read_clip_plan(workspace: Workspace, report: Report) -> tuple[Clip, Plan]:
+def read_clip_plan(workspace: Workspace, report: Report) -> tuple[Clip, VideoPlan]:
     """data_dst's clip and all its frames with their times: of clip.json, else found by decoding it once.
 
     A plan of a clip.json that leaves frames out leaves them out too.
@@ -96,9 +96,9 @@ def read_clip_plan(workspace: Workspace, report: Report) -> tuple[Clip, Plan]:
         tell(clip, report)
     ends = _read_times(clip, report)
     stems = [f"{number:05d}" for number in range(1, len(ends))]
-    colours = Colours.of(clip)
+    colours = ColourTags.of(clip)
     frames = _timed(stems, ends)
-    plan = Plan(frames, clip.time_base, clip.rate, clip.pixel_aspect, colours, path, clip.reading, has_sound)
+    plan = VideoPlan(frames, clip.time_base, clip.rate, clip.pixel_aspect, colours, path, clip.reading, has_sound)
     return clip, plan
 
 
@@ -128,14 +128,14 @@ def with_mended_times(facts: ClipFacts, clip: Clip, report: Report) -> ClipFacts
     return facts.model_copy(update=changed)
 
 
-def _plan_of(facts: ClipFacts, sound: Path | None, has_sound: bool) -> Plan:
+def _plan_of(facts: ClipFacts, sound: Path | None, has_sound: bool) -> VideoPlan:
     """The frames of a clip.json."""
-    return Plan(
+    return VideoPlan(
         frames=_timed([Path(name).stem for name in facts.frame_names()], [*facts.times, facts.end]),
         time_base=facts.time_base,
         rate=_mean_rate(facts),
         pixel_aspect=facts.pixel_aspect,
-        colours=Colours(facts.matrix, facts.primaries, facts.transfer, facts.is_full_range),
+        colours=ColourTags(facts.matrix, facts.primaries, facts.transfer, facts.is_full_range),
         sound=sound,
         reading=facts.source.reading,
         has_sound=has_sound,
@@ -170,9 +170,9 @@ def _tell_hdr(clip: Clip, report: Report) -> None:
         report.warn(f"{clip.path.name} is HDR: the result is not, its colours are mapped to ordinary ones (BT.709).")
 
 
-def _timed(stems: list[str], times: list[int]) -> list[Timed]:
+def _timed(stems: list[str], times: list[int]) -> list[TimedFrame]:
     """Frames with their times; `times` has one entry more, the end."""
-    return [Timed(stem, start, end - start) for stem, (start, end) in zip(stems, pairwise(times), strict=True)]
+    return [TimedFrame(stem, start, end - start) for stem, (start, end) in zip(stems, pairwise(times), strict=True)]
 
 
 def _mean_rate(facts: ClipFacts) -> Fraction:
@@ -181,7 +181,7 @@ def _mean_rate(facts: ClipFacts) -> Fraction:
     return Fraction(len(facts.times) / length).limit_denominator(100_000) if facts.source.fps else facts.rate
 
 
-def only_merged(plan: Plan, workspace: Workspace, failed: Collection[str], report: Report) -> Plan:
+def only_merged(plan: VideoPlan, workspace: Workspace, failed: Collection[str], report: Report) -> VideoPlan:
     """The plan without frames that the user took out of data_dst, and without those that merge could not make.
 
     `failed`: the stems of the latter. UserError when frames are not merged yet.
@@ -202,7 +202,7 @@ def only_merged(plan: Plan, workspace: Workspace, failed: Collection[str], repor
         raise UserError(what, MERGE_ADVICE)
     if others:
         report.warn(f"{len(others)} pictures in {workspace.merged} are not PNG, such as {others[0].name}: left out.")
-    frames: list[Timed] = []
+    frames: list[TimedFrame] = []
     for frame in plan.frames:
         if frame.stem in merged:
             frames.append(frame)
@@ -226,7 +226,7 @@ def _merged_stems(workspace: Workspace) -> set[str]:
     return {path.stem for path in list_pictures(workspace.merged) if path.suffix.lower() == ".png"}
 
 
-def at_constant_rate(plan: Plan, report: Report) -> Plan:
+def at_constant_rate(plan: VideoPlan, report: Report) -> VideoPlan:
     """The plan in frames of one constant length, all that an avi knows: none is lost, long ones are repeated."""
     middle = sorted(frame.duration for frame in plan.frames)[len(plan.frames) // 2]
     # The mean rate, or where frames have different lengths perhaps the rate of most of them.
@@ -237,7 +237,7 @@ def at_constant_rate(plan: Plan, report: Report) -> Plan:
     last = plan.frames[-1]
     end = max(slots[-1] + 1, round((last.ticks + last.duration) * plan.time_base * rate))
     frames = [
-        Timed(frame.stem, slot, 1)
+        TimedFrame(frame.stem, slot, 1)
         for frame, (start, stop) in zip(plan.frames, pairwise([*slots, end]), strict=True)
         for slot in range(start, stop)
     ]
@@ -249,7 +249,7 @@ def at_constant_rate(plan: Plan, report: Report) -> Plan:
     return replace(plan, frames=frames, rate=rate, time_base=1 / rate)
 
 
-def _slots(plan: Plan, rate: Fraction) -> list[int]:
+def _slots(plan: VideoPlan, rate: Fraction) -> list[int]:
     """The nearest whole frame at `rate` for every frame, or the next free one."""
     slots: list[int] = []
     for frame in plan.frames:
@@ -258,6 +258,6 @@ def _slots(plan: Plan, rate: Fraction) -> list[int]:
     return slots
 
 
-def _most_moved(plan: Plan, slots: list[int], rate: Fraction) -> Fraction:
+def _most_moved(plan: VideoPlan, slots: list[int], rate: Fraction) -> Fraction:
     """How far the worst frame is from its time, in frames."""
     return max(abs(slot - frame.ticks * plan.time_base * rate) for slot, frame in zip(slots, plan.frames, strict=True))

@@ -12,21 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
-from dfl.base.files import free_name, mendable, move, need_space, part_of, sync_file, sync_folder
+from dfl.base.files import free_name, move, need_space, part_of, sync_file, sync_folder, to_user_error
 from dfl.base.pictures import Picture
 from dfl.base.report import Report
 from dfl.video.credentials import Signer, signer_problem
 from dfl.video.encoders import Coding
 from dfl.video.marking import COMMENT, Marks
 from dfl.video.options import EncodingOptions, Label
-from dfl.video.plan import Plan
+from dfl.video.plan import VideoPlan
 from dfl.video.write import Shown, VideoForm, even_size
 from dfl.workspace import Workspace
 
 START_LABEL_SECONDS = 3
 
 
-def form_of(plan: Plan, coding: Coding, is_marked: bool) -> VideoForm:
+def form_of(plan: VideoPlan, coding: Coding, is_marked: bool) -> VideoForm:
     """How the result of a plan is written."""
     comment = COMMENT if is_marked else ""
     return VideoForm(coding, plan.time_base, plan.rate, plan.pixel_aspect, plan.colours, comment)
@@ -52,7 +52,7 @@ def own_signer(options: EncodingOptions) -> Signer | None:
     return signer
 
 
-def need_result_space(folder: Path, plan: Plan, form: VideoForm, picture_bytes: int, copies: int) -> None:
+def need_result_space(folder: Path, plan: VideoPlan, form: VideoForm, picture_bytes: int, copies: int) -> None:
     """Refuse before hours of work when the result does not fit `copies` times (signing writes a copy).
 
     picture_bytes: of a frame as PNG, which a lossless video does not exceed; also the guess for --crf and ProRes.
@@ -65,7 +65,7 @@ def need_result_space(folder: Path, plan: Plan, form: VideoForm, picture_bytes: 
     need_space(folder, round(copies * wanted), "The result")
 
 
-def tell_aspect(plan: Plan, coding: Coding, suffix: str, report: Report) -> None:
+def tell_aspect(plan: VideoPlan, coding: Coding, suffix: str, report: Report) -> None:
     """Say when pixels that are not square will be shown square: only H.264 and HEVC note their shape themselves."""
     if suffix == ".mkv" and plan.pixel_aspect != 1 and not any(kind in coding.codec for kind in ("26", "hevc")):
         report.warn("Pixels are not square, which this encoder cannot note in a mkv: choose another --format.")
@@ -127,7 +127,7 @@ class NewResults:
             new.made = [new._put_in_place(part, path) for path, part in new._parts.items()]
             sync_folder(workspace.root)
         except OSError as error:
-            raise mendable(error, new._result) from error
+            raise to_user_error(error, new._result) from error
         finally:
             for part in new._parts.values():
                 with suppress(OSError):
@@ -166,7 +166,7 @@ def _aside(path: Path, ending: str) -> Path:
     return path.with_name(f"earlier_{path.stem}{ending}{path.suffix}")
 
 
-def tell_result(root: Path, made: list[str], plan: Plan, marks: Marks | None, report: Report) -> None:
+def tell_result(root: Path, made: list[str], plan: VideoPlan, marks: Marks | None, report: Report) -> None:
     """The marking line and the counts. made: file names, the result first."""
     if marks is None:
         report.warn(f"{made[0]} is NOT marked as made: mark it at the end of your own work (--no-mark was given).")

@@ -32,7 +32,7 @@ _LOOKED_AT = 65536  # bytes of a packet in which its kind is looked for
 
 
 @dataclass(frozen=True)
-class Segment:
+class ClipSegment:
     """A part of a clip. Times are the file's own, in ticks of the clip's time base."""
 
     start: int | None  # display time of its first key frame; None: the clip's start
@@ -61,7 +61,7 @@ class _Packet:
     is_shown: bool
 
 
-def segments(clip: Clip) -> list[Segment]:
+def segments(clip: Clip) -> list[ClipSegment]:
     """Parts of at least 48 frames that together are the clip; found by reading packets only, nothing is decoded.
 
     A single part where time stamps are missing or doubtful, packets look damaged, or key frames of that kind of
@@ -69,7 +69,7 @@ def segments(clip: Clip) -> list[Segment]:
     """
     packets = _packets(clip)
     if packets is None:
-        return [Segment(None, 0, None, clip.expected_frames or 0, is_whole_clip=True)]
+        return [ClipSegment(None, 0, None, clip.expected_frames or 0, is_whole_clip=True)]
     cuts, since, latest = [], 0, packets[0].pts
     for packet in packets:
         if packet.can_start and since >= SEGMENT_FRAMES and packet.pts > latest:
@@ -79,15 +79,15 @@ def segments(clip: Clip) -> list[Segment]:
         latest = max(latest, packet.pts)
     shown = sorted(packet.pts for packet in packets if packet.is_shown)
     places = [0, *(bisect_left(shown, cut.pts) for cut in cuts), len(shown)]
-    made = [Segment(None, 0, None, len(shown), is_whole_clip=not cuts)]
+    made = [ClipSegment(None, 0, None, len(shown), is_whole_clip=not cuts)]
     for cut, (first, last) in zip(cuts, pairwise(places[1:]), strict=True):
         made[-1] = replace(made[-1], end=cut.pts, frames=first - places[len(made) - 1])
         before = made[-1].start, made[-1].seek
-        made.append(Segment(cut.pts, min(cut.pts, cut.dts), None, last - first, before=before))
+        made.append(ClipSegment(cut.pts, min(cut.pts, cut.dts), None, last - first, before=before))
     return made
 
 
-def read_segment(clip: Clip, segment: Segment, warn: Warn) -> Iterator[SegmentFrame]:
+def read_segment(clip: Clip, segment: ClipSegment, warn: Warn) -> Iterator[SegmentFrame]:
     """Decode one part: the very frames and times that read_frames gives for it.
 
     `warn` gets one sentence at the end when parts could not be decoded.
@@ -97,7 +97,7 @@ def read_segment(clip: Clip, segment: Segment, warn: Warn) -> Iterator[SegmentFr
         yield SegmentFrame(coded.ticks, pictures.make(coded))
 
 
-def decode_segment(clip: Clip, segment: Segment, warn: Warn) -> Iterator[CodedFrame]:
+def decode_segment(clip: Clip, segment: ClipSegment, warn: Warn) -> Iterator[CodedFrame]:
     """As read_segment, without making pictures; frames have no numbers."""
     if segment.is_whole_clip:
         yield from decode(clip, warn)
@@ -111,12 +111,12 @@ def decode_segment(clip: Clip, segment: Segment, warn: Warn) -> Iterator[CodedFr
         warn(f"{clip.path.name} is damaged or cut about {float(ticks * clip.time_base):.2f} s from its start.")
 
 
-def _is_inside(segment: Segment, clip: Clip, ticks: int) -> bool:
+def _is_inside(segment: ClipSegment, clip: Clip, ticks: int) -> bool:
     shown = ticks + clip.start
     return (segment.start is None or shown >= segment.start) and (segment.end is None or shown < segment.end)
 
 
-def _coded(clip: Clip, segment: Segment, damage: Damage) -> Iterator[CodedFrame]:
+def _coded(clip: Clip, segment: ClipSegment, damage: Damage) -> Iterator[CodedFrame]:
     """The frames of a part; where they are deinterlaced also some before and behind it, which these depend on."""
     opened = segment
     if clip.fields:
@@ -150,7 +150,7 @@ def _coded(clip: Clip, segment: Segment, damage: Damage) -> Iterator[CodedFrame]
 
 
 @contextmanager
-def _opened_at(clip: Clip, segment: Segment) -> Iterator[tuple[Any, Iterator[Any]]]:
+def _opened_at(clip: Clip, segment: ClipSegment) -> Iterator[tuple[Any, Iterator[Any]]]:
     """The clip's video stream, and its packets from the part's key frame on."""
     for is_sought in (True, False):  # without an index, or with a wrong one: through the file from its start
         with open_clip(clip.path) as container:

@@ -16,10 +16,10 @@ import cv2
 import numpy as np
 
 from dfl.base.errors import UserError
-from dfl.base.files import mendable
+from dfl.base.files import to_user_error
 from dfl.base.pictures import Picture
 from dfl.video.clip import HDR_TRANSFERS
-from dfl.video.colours import MATRICES, Colours
+from dfl.video.colours import MATRICES, ColourTags
 from dfl.video.encoders import X265_QUIET, Coding, quiet, takes_size
 from dfl.video.sound import SoundCut, SoundTrack
 
@@ -48,7 +48,7 @@ class VideoForm:
     time_base: Fraction
     rate: Fraction
     pixel_aspect: Fraction = Fraction(1)
-    colours: Colours = field(default_factory=Colours)
+    colours: ColourTags = field(default_factory=ColourTags)
     comment: str = ""  # goes into the container's tag `comment`
 
 
@@ -65,7 +65,7 @@ def mask_form(form: VideoForm, size: tuple[int, int]) -> VideoForm:
             lossless = {"preset": "ultrafast", "bf": "0", "x265-params": f"{X265_QUIET}:lossless=1"}
             coding = Coding("libx265", coding.pixels, lossless)
     is_full_range = not coding.is_rgb and coding.codec != "prores_ks"
-    return replace(form, coding=coding, colours=Colours(is_full_range=is_full_range), comment="")
+    return replace(form, coding=coding, colours=ColourTags(is_full_range=is_full_range), comment="")
 
 
 class VideoWriter:
@@ -135,7 +135,7 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except av.FFmpegError as error:
         if isinstance(error, OSError) and error.errno and 0 < error.errno < 200:
-            raise mendable(error, path) from error
+            raise to_user_error(error, path) from error
         raise UserError(
             f"{path} cannot be written: {error}.", "Try another container (--format mkv takes nearly everything)."
         ) from error

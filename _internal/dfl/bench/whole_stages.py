@@ -1,0 +1,161 @@
+"""Whole stages on the frames of a workspace, without its model: frames a second and CPU time a frame."""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfl.base.errors import UserError
+from dfl.base.files import list_pictures
+from dfl.base.report import NullReport, Report
+from dfl.bench.measure import cpu_seconds
+from dfl.bench.plain_merge import can_be_plain, plain_cpu
+from dfl.extraction.extract_faces import run as extract_faces
+from dfl.extraction.options import ExtractFacesOptions
+from dfl.faces.face_type import FaceType
+from dfl.faceset.faceset import list_faceset
+from dfl.merging.merge import run_merge
+from dfl.merging.options import MergeOptions
+from dfl.merging.planning.clip_faces import match_faces
+from dfl.merging.planning.settings import ORIGINAL, MergeSettings
+from dfl.merging.running.open_models import GivenModels
+from dfl.models.prediction import Prediction
+from dfl.workspace import Workspace
+
+
+class MirrorModel:
+    """Stands for a trained model: gives every face back, under a soft round mask, in no time."""
+
+    name = "mirror"
+    iteration = 0
+    digest = ""
+    face_type = FaceType.FULL
+    settings: dict[str, Any] = {}  # noqa: RUF012 - never written to
+
+    def __init__(self, resolution: int) -> None:
+        self.resolution = resolution
+        axis = np.linspace(-1.2, 1.2, resolution, dtype=np.float32)
+        distance = np.hypot(axis[None, :], axis[:, None])
+        self._mask: NDArray[np.float32] = np.clip(4 * (1 - distance), 0, 1)[None, :, :, None]
+
+    def predict(self, faces: NDArray[np.float32]) -> Prediction:
+        """faces: (N, R, R, 3) float32 BGR 0..1."""
+        mask = np.repeat(self._mask, len(faces), axis=0)
+        return Prediction(faces, mask, mask)
+
+
+def bench_extract(workspace: Workspace, report: Report) -> None:
+    """extract-faces with its default options on the frames of data_dst."""
+    with _copy(workspace, with_faces=False) as (copied, frames):
+        spent = _spent(lambda: extract_faces(copied, ExtractFacesOptions(side="dst"), Report()))
+    _tell(report, "extract-faces", frames, spent)
+
+
+# Modes and colour transfers that are measured, each with what the original was seen to take for it: CPU milliseconds of
+# a frame of 1280x720, reading and writing included, on a Zen 4.
+MERGES: tuple[tuple[dict[str, Any], int | None], ...] = (
+    ({"colour_transfer": "auto", "erode": "auto", "blur": "auto"}, None),
+    ({"mode": "original"}, None),
+    ({"colour_transfer": "none"}, None),
+    ({"colour_transfer": "rct"}, 81),
+    ({"colour_transfer": "lct"}, None),
+    ({"colour_transfer": "mkl"}, None),
+    ({"colour_transfer": "mkl-m"}, None),
+    ({"colour_transfer": "idt"}, 301),
+    ({"colour_transfer": "idt-m"}, None),
+    ({"colour_transfer": "sot-m"}, 6244),
+    ({"colour_transfer": "mix-m"}, 1462),
+    ({"mode": "hist-match", "colour_transfer": "none"}, 109),
+    ({"mode": "seamless", "colour_transfer": "none"}, 215),
+    ({"mode": "seamless", "colour_transfer": "rct"}, None),
+    ({"mode": "seamless-hist-match", "colour_transfer": "none"}, None),
+    ({"mode": "raw-rgb"}, None),
+    ({"colour_transfer": "rct", "erode": 60, "blur": 60}, None),
+    ({"colour_transfer": "rct", "sharpen_mode": "box", "sharpen_amount": 5, "motion_blur": 50}, None),
+    ({"colour_transfer": "rct", "denoise": 50, "bicubic": 20, "colour_degrade": 30}, None),
+    ({"colour_transfer": "rct", "steady_mask": 0, "steady_landmarks": False}, 81),
+)
+
+
+_PLAIN_FRAMES = 8  # that the plain way is measured on, before and after ours; it takes seconds for some
+
+
+def bench_merge(workspace: Workspace, resolution: int, report: Report) -> None:
+    """merge with many settings, the network left out: reading PNG, blending, writing PNG and mask.
+
+    Frames a second with a worker for each core; CPU time with one, since busy cores may slow one another down. Beside
+    it what the original was seen to take, and what the plain way of the same settings takes on this machine: measured
+    before and after, as other work on the machine makes all of it slower.
+    """
+    head = "| settings | frames a second | CPU ms a frame | the original's, seen elsewhere | the plain way, here |"
+    model = MirrorModel(resolution)
+    _merging(workspace, model, MergeOptions(contact_sheet=True))  # what the first run alone takes, imports and the like
+    clip = match_faces(list_pictures(workspace.frames("dst")), list_faceset(workspace.aligned("dst")))
+    plain_frames = [frame for frame in clip if frame.faces][:_PLAIN_FRAMES]
+    report.line(f"{head}\n|---|---|---|---|---|")
+    for given, original in MERGES:
+        settings = MergeSettings(**(ORIGINAL | given))
+        measured = plain_frames if can_be_plain(settings) else []
+        wall, _, frames = _merging(workspace, model, MergeOptions(**(ORIGINAL | given)))
+        plain = [plain_cpu(measured, model, settings)] if measured else []
+        _, cpu, _ = _merging(workspace, model, MergeOptions(workers=1, **(ORIGINAL | given)))
+        plain += [plain_cpu(measured, model, settings)] if measured else []
+        each = 1000 * cpu / frames
+        others = [original, 1000 * float(np.mean(plain)) if plain else None]
+        cells = ["" if one is None else f"{one:.0f}, {one / each:.1f} times" for one in others]
+        told = ", ".join(f"{name} {value}" for name, value in given.items())
+        report.line(f"| {told} | {frames / wall:.1f} | {each:.1f} | {' | '.join(cells)} |")
+    report.done(f"Measured on {frames} frames, {resolution} pixel model, without network.", frames=frames)
+
+
+def _merging(workspace: Workspace, model: MirrorModel, options: MergeOptions) -> tuple[float, float, int]:
+    """Wall and CPU seconds of merging the frames of a workspace, and their number."""
+    with _copy(workspace, with_faces=True) as (copied, frames):
+        return *_spent(partial(run_merge, copied, options, GivenModels(model), NullReport())), frames
+
+
+def _spent(work: Callable[[], Any]) -> tuple[float, float]:
+    """Wall and CPU seconds of a call, its processes included."""
+    wall, cpu = time.perf_counter(), cpu_seconds()
+    work()
+    return time.perf_counter() - wall, cpu_seconds() - cpu
+
+
+def _tell(report: Report, what: str, frames: int, spent: tuple[float, float]) -> None:
+    wall, cpu = spent
+    rate, each = frames / wall, 1000 * cpu / frames
+    report.done(
+        f"| {what} | {frames} frames | {rate:.1f} frames/s | {each:.1f} ms CPU a frame |",
+        frames=frames,
+        frames_a_second=round(rate, 2),
+        milliseconds=round(each, 2),
+    )
+
+
+@contextmanager
+def _copy(workspace: Workspace, with_faces: bool) -> Iterator[tuple[Workspace, int]]:
+    """A workspace of its own with data_dst's frames, so that nothing of the user's is touched; and their number."""
+    frames = list_pictures(workspace.frames("dst"))
+    if not frames or (with_faces and not list_pictures(workspace.aligned("dst"))):
+        raise UserError(
+            f"{workspace.frames('dst')} lacks frames or faces to measure with.",
+            "Name a workspace that has them (--workspace PATH); `dfl demo` makes one.",
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        copied = Workspace(Path(folder))
+        copied.create()
+        for path in frames:
+            shutil.copy2(path, copied.frames("dst"))
+        if with_faces:
+            # With what extraction knows of cuts, and that it has smoothed the landmarks.
+            known = [workspace.frames("dst") / "found_faces.jsonl", workspace.aligned("dst") / "extraction.jsonl"]
+            for path in [*list_pictures(workspace.aligned("dst")), *(path for path in known if path.is_file())]:
+                shutil.copy2(path, copied.root / path.relative_to(workspace.root))
+        yield copied, len(frames)

@@ -1,0 +1,130 @@
+"""Batches of samples of one side for a trainer.
+
+Everything random depends on the run's seed and the place in the run alone, never on threads or timing: going on at
+batch b gives the batches that the first run would have given.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfl.base.report import Report
+from dfl.data.face_cache import FaceCache, ReadableFaces, memory_for_faces
+from dfl.data.prefetch import Prefetcher
+from dfl.data.pretraining import picture_and_metadata
+from dfl.data.sample import (
+    Base,
+    Dice,
+    Partner,
+    SampleSettings,
+    SideBatch,
+    empty_batch,
+    fill_sample,
+    make_base,
+    make_partner,
+)
+from dfl.data.sampler import EvenYawSampler, Order, ShuffledSampler
+from dfl.faces.pose import pitch_yaw_roll
+from dfl.faceset.faceset import FaceFile, list_faceset, no_faces
+from dfl.imaging.colour_transfer import is_formula
+
+# What a key of random numbers is for; goes behind the run's seed.
+_FACES, _PARTNERS, _SAMPLES = 0, 1, 2
+# Of partners whose colours alone count: enough for any faceset.
+_COLOURS_MEMORY_BYTES = 2**27
+
+
+def load_training_faces(folder: Path, report: Report | None = None) -> list[FaceFile]:
+    """The faceset of a side, e.g. data_src/aligned; `report` is told what is left out. UserError when it is empty."""
+    faces = list_faceset(folder, report)
+    if not faces:
+        side = folder.parent.name.removeprefix("data_")
+        raise no_faces(folder, f"Run extract-faces {side} first (extract-frames {side} before it).")
+    return faces
+
+
+class BatchMaker(Iterator[SideBatch]):
+    """Gives the batches of one side, from `first_batch` on; each next() is the batch after.
+
+    faces: as load_training_faces gives them. seed: of this side (src and dst need different ones). partners: faces
+    whose colours the settings' transfer takes. uniform_yaw: faces of all directions come equally often. order: which
+    face comes at which place, instead (HighLoss). workers: threads, 0 chooses. memory_bytes: for keeping faces; by
+    default see memory_for_faces.
+
+    A face that cannot be read is left out, named once in `problems`, and the next readable one of the list takes its
+    place. UserError from next() when none can be read. Call close() at the end.
+    """
+
+    def __init__(
+        self,
+        faces: Sequence[FaceFile],
+        settings: SampleSettings,
+        batch_size: int,
+        seed: int,
+        first_batch: int = 0,
+        partners: Sequence[FaceFile] | None = None,
+        uniform_yaw: bool = False,
+        order: Order | None = None,
+        workers: int = 0,
+        memory_bytes: int | None = None,
+    ) -> None:
+        self._settings, self._batch_size, self._seed = settings, batch_size, seed
+        self._unreadable: dict[str, str] = {}  # by the face's place
+        kept = FaceCache(memory_for_faces() if memory_bytes is None else memory_bytes)
+        self._faces = ReadableFaces(faces, self._base, kept, self._unreadable)
+        self._face_at: Order = order or ShuffledSampler(len(faces), (seed, _FACES))
+        if uniform_yaw and order is None:
+            self._face_at = EvenYawSampler(_yaws(faces), (seed, _FACES))
+        self._partners: ReadableFaces[Partner] | None = None
+        if partners and settings.transfer != "none":
+            kept_partners = FaceCache(_COLOURS_MEMORY_BYTES) if is_formula(settings.transfer) else kept
+            self._partners = ReadableFaces(partners, self._partner, kept_partners, self._unreadable)
+            self._partner_at = ShuffledSampler(len(partners), (seed, _PARTNERS))
+        self._batches = Prefetcher(self._make, first_batch, workers)
+
+    @property
+    def problems(self) -> list[str]:
+        """The faces left out until now: file and reason."""
+        return list(self._unreadable.values())
+
+    @property
+    def waited_seconds(self) -> float:
+        """How long next() has waited in all."""
+        return self._batches.waited_seconds
+
+    def __next__(self) -> SideBatch:
+        """The next batch."""
+        return next(self._batches)
+
+    def close(self) -> None:
+        """End the threads; batches under way are finished, none is begun."""
+        self._batches.close()
+
+    def _make(self, number: int) -> SideBatch:
+        batch = empty_batch(self._settings, self._batch_size)
+        dice = Dice()
+        for index in range(self._batch_size):
+            place = number * self._batch_size + index
+            batch.faces[index], base = self._faces.get(self._face_at(place))
+            partner = self._partners.get(self._partner_at(place))[1] if self._partners else None
+            dice.start(sample_seed(self._seed, _SAMPLES, place))
+            fill_sample(base, self._settings, dice, partner, batch.sample(index))
+        return batch
+
+    def _base(self, face: FaceFile) -> Base:
+        return make_base(*picture_and_metadata(face), self._settings, face.place)
+
+    def _partner(self, face: FaceFile) -> Partner:
+        return make_partner(face.read_picture(), self._settings)
+
+
+def sample_seed(*key: int) -> int:
+    """A seed 0..2**32-1 from a key of whole numbers."""
+    return int(np.random.SeedSequence(key).generate_state(1)[0])
+
+
+def _yaws(faces: Sequence[FaceFile]) -> NDArray[np.float64]:
+    """How far each face is turned, (N,) radians."""
+    return np.array([pitch_yaw_roll(face.metadata.landmarks, face.shape[1])[1] for face in faces])

@@ -1,0 +1,90 @@
+"""Which tracks show a wanted person (`--only`): a few faces of each track are compared with the reference pictures."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfl.base.pictures import Points
+from dfl.base.processes import in_processes, lower_priority, stop_if_asked
+from dfl.base.report import Report
+from dfl.extraction.face_tracks import Track, face_at
+from dfl.extraction.found_frame import FoundFrame
+from dfl.extraction.frame_source import Part
+from dfl.faces.identity import Descriptor, descriptor
+from dfl.faces.reference import LIKE_REFERENCE, nearest_person
+
+_LOOKS = 5  # faces of a track that are compared; the nearer half decides
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """Faces of a part's frames to be described: by frame's file name, (place of the track, landmarks)."""
+
+    part: Part
+    faces: dict[str, list[tuple[int, Points]]]
+
+    def __str__(self) -> str:
+        return str(self.part)
+
+
+def wanted_tracks(
+    parts: Sequence[Part],
+    frames: Sequence[FoundFrame | None],
+    tracks: Sequence[Track],
+    references: NDArray[np.float32],
+    workers: int,
+    report: Report,
+) -> dict[int, bool]:
+    """By place of the track: whether its faces are nearer to a reference (M, 128) than another person's would be."""
+    chosen: dict[str, list[tuple[int, Points]]] = {}
+    for number, track in enumerate(tracks):
+        for place in _best_places(frames, track):
+            frame = frames[place[0]]
+            assert frame is not None
+            chosen.setdefault(frame.frame, []).append((number, face_at(frames, place).landmarks))
+    jobs = list(_jobs(parts, chosen))
+    distances: dict[int, list[float]] = {}
+    outcomes = in_processes(_describe, jobs, workers=min(workers, max(len(jobs), 1)), start=lower_priority)
+    with closing(outcomes), report.progress("comparing people", len(jobs)) as progress:
+        for outcome in outcomes:
+            for number, found in outcome.result or ():
+                distances.setdefault(number, []).append(float(nearest_person(found[None], references)[1][0]))
+            progress.advance()
+    return {number: _is_wanted(distances.get(number, [])) for number in range(len(tracks))}
+
+
+def _best_places(frames: Sequence[FoundFrame | None], track: Track) -> list[tuple[int, int]]:
+    """Large and sure faces spread over the track."""
+    stretches = np.array_split(np.arange(len(track.places)), min(_LOOKS, len(track.places)))
+    return [
+        max(
+            (track.places[index] for index in stretch),
+            key=lambda place: face_at(frames, place).area * face_at(frames, place).confidence,
+        )
+        for stretch in stretches
+    ]
+
+
+def _jobs(parts: Sequence[Part], chosen: Mapping[str, list[tuple[int, Points]]]) -> Iterator[_Job]:
+    for part in parts:
+        faces = {name: chosen[name] for name in part.names if name in chosen}
+        if faces:
+            yield _Job(part, faces)
+
+
+def _describe(job: _Job) -> list[tuple[int, Descriptor]]:
+    """In a process: describe a part's chosen faces."""
+    described = []
+    for frame in job.part.read(frozenset(job.faces)):
+        stop_if_asked()
+        if frame.picture is not None:
+            described += [(number, descriptor(frame.picture, points)) for number, points in job.faces[frame.name]]
+    return described
+
+
+def _is_wanted(distances: list[float]) -> bool:
+    """The median decides: single faces may be turned away or blurred."""
+    return bool(distances) and float(np.median(distances)) < LIKE_REFERENCE

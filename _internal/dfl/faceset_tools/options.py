@@ -1,0 +1,219 @@
+"""Options of the stages over a faceset: what its tools can be told."""
+
+from pathlib import Path
+from typing import Literal
+
+from dfl.base.options import Options, option
+from dfl.workspace import Side
+
+Method = Literal[
+    "blur",
+    "motion-blur",
+    "face-yaw",
+    "face-pitch",
+    "face-source-rect-size",
+    "hist",
+    "hist-dissim",
+    "brightness",
+    "hue",
+    "black",
+    "origname",
+    "oneface",
+    "absdiff",
+    "final",
+    "final-fast",
+    "identity",
+    "near-duplicates",
+    "coverage",
+    "upscale",
+    "dst-poses",
+]
+
+
+class SortOptions(Options):
+    """How the faces of a side are put into order."""
+
+    side: Side = option(..., "Whose faces: src or dst.", argument=True)
+    by: Method = option(
+        "hist",
+        "What the faces are ordered by: sharpness (blur, motion-blur), direction (face-yaw, face-pitch), size in the "
+        "frame, similar colours (hist; hist-dissim: the odd ones first), brightness, hue, black pixels, the frame's "
+        "name, pixels (absdiff), the person (identity), enlargement (upscale; the least enlarged first), near equal "
+        "faces together (near-duplicates), or how near to a pose of dst (dst-poses). oneface, final, final-fast and "
+        "coverage choose faces: the others go to the trash. final takes the sharpest, final-fast the largest.",
+        ask="Choose sorting method",
+    )
+    target: int = option(
+        2000,
+        "About how many faces final and final-fast keep, and how many coverage keeps.",
+        ask="Target number of faces?",
+        only_if={"by": ("final", "final-fast", "coverage")},
+        minimum=1,
+    )
+    similar: bool = option(
+        True,
+        "absdiff: each face is followed by the most similar one; off: by the least similar one.",
+        ask="Sort by similar?",
+        only_if={"by": ("absdiff",)},
+    )
+    remove: bool = option(
+        False,
+        "near-duplicates: only the sharpest of near equal faces stays, the others go to the trash.",
+        ask="Move all but the sharpest of near equal faces to the trash?",
+        only_if={"by": ("near-duplicates",)},
+    )
+    workers: int = option(0, "Processes that work at once; 0 takes one a core, at most 16.", minimum=0, maximum=64)
+
+
+class PeopleOptions(Options):
+    """Whose faces of a side's faceset stay."""
+
+    side: Side = option(..., "Whose faces: src or dst.", argument=True)
+    keep: str = option(
+        "",
+        "Numbers of the people who stay, such as 1,3 (0: faces of nobody); the others go to the trash. Look at "
+        "aligned_people first.",
+    )
+    only: tuple[str, ...] = option(
+        (), "A picture of a person who stays, or a folder of such pictures; can be given several times."
+    )
+    yes: bool = option(False, "Ask nothing.")
+    ask: bool = option(False, "Ask who stays.")
+
+
+class TrashOptions(Options):
+    """Options of trash."""
+
+    side: Side = option(..., "Whose faces: src or dst.", argument=True)
+    names: tuple[str, ...] = option((), "Names of pictures, or patterns with * and ?.", argument=True)
+    reason: str = option("chosen by hand", "Why: `restore` can put back all faces of one reason.")
+
+
+class RestoreOptions(Options):
+    """Options of restore."""
+
+    side: Side = option(..., "Whose faces: src or dst.", argument=True)
+    all: bool = option(False, "Put everything back, not only what the last run moved.")
+    reason: str = option("", "Only faces that were moved for this reason.")
+
+
+class ResizeOptions(Options):
+    """Options of resize."""
+
+    side: Side = option(..., "Whose faces: src or dst.", argument=True)
+    size: int = option(512, "Side of the new pictures in pixels.", ask="New image size", minimum=128, maximum=2048)
+    face_type: Literal["same", "h", "mf", "f", "wf", "head"] = option(
+        "same",
+        "Another face type: half, mid-full, full, whole face or head. Of a wider one, what the pictures do not show "
+        "becomes black.",
+        ask="Change face type",
+    )
+    merge: bool = option(
+        True,
+        "Put the new pictures in the place of the old ones, which go to the trash; else they stay in aligned_resized.",
+        ask="Merge aligned_resized to aligned?",
+    )
+    workers: int = option(0, "Processes that work at once; 0 takes one a core.", minimum=0, maximum=64)
+
+
+class DebugLandmarksOptions(Options):
+    """Options of debug-landmarks."""
+
+    side: Side = option(..., "Whose faces: src or dst.", argument=True)
+
+
+MaskSource = Literal["auto", "hull"]
+
+
+class ExportMaskOptions(Options):
+    """Options of export-mask."""
+
+    side: Side = option(..., "Whose faces: src or dst.", argument=True)
+    source: MaskSource = option(
+        "auto", "auto takes a face's trained mask, else what was drawn; hull the area of its landmarks."
+    )
+
+
+class InspectOptions(Options):
+    """What is looked at."""
+
+    sides: Literal["src", "dst", "both"] = option("both", "Which facesets.", argument=True)
+    all: bool = option(False, "Compare who it is on every face, not on 400 of each side: 20 ms a face more.")
+
+
+class XsegApplyOptions(Options):
+    """Masks by a trained XSeg model, into the pictures of a faceset."""
+
+    side: Side = option(..., "Whose faces: src or dst.", argument=True)
+    models: Path | None = option(
+        None, "Folder with an XSeg model, such as the model folder of another workspace; this one's if not given."
+    )
+    engine: Literal["tensorflow", "torch"] | None = option(None, "Engine; chosen by what the machine has if not given.")
+    ask: bool = option(False, "Ask before a model of the original is taken over.")
+
+
+class XsegFetchOptions(Options):
+    """Copies of the faces that have outlines."""
+
+    side: Side = option(..., "Whose faces: src or dst.", argument=True)
+
+
+class XsegRemoveOptions(Options):
+    """Removing asks first."""
+
+    side: Side = option(..., "Whose faces: src or dst.", argument=True)
+    yes: bool = option(False, "No questions: nothing is removed, as the default answer is no.")
+    delete: bool = option(False, "Remove without asking.")
+
+
+class PackOptions(Options):
+    """What goes into faceset.pak, and what becomes of the files."""
+
+    side: Literal["src", "dst"] = option(..., "Whose faces: src or dst.", argument=True)
+    persons: bool = option(
+        True,
+        "Where the faceset has sub-folders with faces: pack those, each as one person; faces outside stay as they are.",
+        ask="Process sub-folders as persons?",
+    )
+    delete: bool = option(
+        True,
+        "Delete the packed pictures when the pack is verified. Pictures that are not in it always stay.",
+        ask="Delete original files?",
+    )
+
+
+class UnpackOptions(Options):
+    """The pack is deleted when every picture of it is verified."""
+
+    side: Literal["src", "dst"] = option(..., "Whose faces: src or dst.", argument=True)
+
+
+class SaveMetadataOptions(Options):
+    """Saved are the face data of all pictures, beside them."""
+
+    side: Literal["src", "dst"] = option(..., "Whose faces: src or dst.", argument=True)
+
+
+class RestoreMetadataOptions(Options):
+    """Given back are the face data that save-metadata saved."""
+
+    side: Literal["src", "dst"] = option(..., "Whose faces: src or dst.", argument=True)
+
+
+class RecoverNamesOptions(Options):
+    """Faces get the names of their frames."""
+
+    side: Literal["src", "dst"] = option(..., "Whose faces: src or dst.", argument=True)
+
+
+class EnhanceOptions(Options):
+    """How a faceset is enhanced."""
+
+    side: Literal["src", "dst"] = option(..., "Whose faces: src or dst.", argument=True)
+    merge: bool = option(
+        True,
+        "Put the enhanced pictures in the place of the old ones, which go to the trash; else they stay in "
+        "aligned_enhanced.",
+        ask="Merge aligned_enhanced to aligned?",
+    )
+    engine: Literal["tensorflow", "torch"] | None = option(None, "Engine; chosen by what the machine has if not given.")

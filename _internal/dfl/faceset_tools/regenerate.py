@@ -1,0 +1,185 @@
+"""Pictures of a faceset made anew in a folder beside it, then put in the place of the old ones.
+
+A new picture counts as finished when it is whole and carries its original's time of change, so a stopped run goes on.
+Taking over moves the old pictures to the trash first; a journal says that it is under way, and the next run does the
+rest.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dfl.base.errors import UserError
+from dfl.base.files import (
+    free_path,
+    is_hidden,
+    list_pictures,
+    move,
+    move_into,
+    place_of,
+    read_json,
+    remove_parts,
+    to_user_error,
+    write_json,
+)
+from dfl.base.report import Report
+from dfl.faceset.aligned_face import AlignedFace, write_face
+from dfl.faceset.faceset import FaceFile, read_face_file
+from dfl.faceset.trash import move_to_trash
+
+_QUALITY = 100
+_TIME_STEP_NS = 2_000_000_000  # the coarsest clock of a file system (FAT)
+
+
+@dataclass(frozen=True)
+class Regenerated:
+    """The faceset, the stage (`resize`), and what its pictures are then: the folder's ending, a reason in the trash."""
+
+    aligned: Path
+    stage: str
+    word: str
+
+    @property
+    def folder(self) -> Path:
+        """Where the new pictures are made: `aligned_resized`."""
+        return self.aligned.with_name(f"{self.aligned.name}_{self.word}")
+
+    @property
+    def _journal(self) -> Path:
+        return self.folder / f"{self.stage}.json"
+
+    def prepare(self, settings: dict[str, Any], report: Report) -> None:
+        """Make the folder for these settings, or go on with a stopped run's; results of other ones are moved aside."""
+        folder = self.folder
+        if folder.is_dir() and any(not is_hidden(path) for path in folder.iterdir()):
+            if self._read_journal().get("settings") == settings:
+                remove_parts(folder)
+                return
+            aside = free_path(folder)
+            try:
+                move(folder, aside)
+            except OSError as error:
+                raise to_user_error(error, place_of(error, folder)) from error
+            report.line(f"{folder} held other pictures: they are in {aside} now.")
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(self._journal, {"settings": settings})
+
+    def names(self, faces: list[FaceFile]) -> dict[str, str]:
+        """The new picture's name for each face: the same stem, .jpg; a number where two would have one name."""
+        names: dict[str, str] = {face.name: face.name for face in faces if face.name.endswith(".jpg")}
+        taken = {name.lower() for name in names}
+        for face in faces:
+            stem, number = Path(face.name).stem, 0
+            name = names.get(face.name, f"{stem}.jpg")
+            while face.name not in names and name.lower() in taken:
+                number += 1
+                name = f"{stem}_{number}.jpg"
+            names[face.name] = name
+            taken.add(name.lower())
+        return names
+
+    def times(self) -> dict[str, int]:
+        """The old pictures' times of change (ns) when the new ones were made, by the new ones' names."""
+        found = self._read_journal().get("times")
+        return {str(name): time for name, time in found.items() if type(time) is int} if isinstance(found, dict) else {}
+
+    def note_times(self, made: dict[str, FaceFile]) -> None:
+        """Note of what the new pictures, by name, are made: then one that is edited is not taken for an old one."""
+        times = {name: face.path.stat().st_mtime_ns for name, face in made.items()}
+        write_json(self._journal, self._read_journal() | {"times": times})
+
+    def part_from_others(self, names: set[str], report: Report) -> None:
+        """Move pictures away that are none of the new ones: of originals that are gone, or put there by somebody."""
+        others = [path for path in list_pictures(self.folder) if path.name not in names]
+        aside = free_path(self.folder)
+        for path in others:
+            move_into(aside, path)
+        if others:
+            report.line(f"{len(others)} other pictures that were in {self.folder} are in {aside}.")
+
+    def take_over(self, made: dict[str, str], report: Report) -> None:
+        """Old pictures to the trash, new ones to their place. `made`: the new name for each old one.
+
+        New ones that an editor took the face data from stay where they are.
+        """
+        aligned, folder = self.aligned, self.folder
+        remove_parts(folder)
+        bare = [new for new in made.values() if (folder / new).is_file() and not _is_face(folder / new)]
+        if bare:
+            report.warn(
+                f"{len(bare)} pictures lost their face data since, such as {bare[0]}: they stay in {folder}, and the "
+                "old ones in the faceset. Delete them to have them made anew."
+            )
+        made = {old: new for old, new in made.items() if new not in bare}
+        write_json(self._journal, self._read_journal() | {"taking_over": made})
+        # Where the new one is still in its folder, what has the old name is the old one.
+        due = {old: new for old, new in made.items() if (folder / new).is_file()}
+        move_to_trash(aligned, [old for old in due if (aligned / old).is_file()], self.word)
+        try:
+            for new in due.values():
+                if (aligned / new).exists():
+                    raise UserError(f"{aligned / new} is in the way of the new picture.", "Move it away, start again.")
+                move(folder / new, aligned / new)
+            if not list_pictures(folder):
+                self._journal.unlink()
+            else:  # the next run goes on with these
+                left = {key: value for key, value in self._read_journal().items() if key != "taking_over"}
+                write_json(self._journal, left)
+            if not any(folder.iterdir()):
+                folder.rmdir()
+        except OSError as error:
+            raise to_user_error(error, place_of(error, folder)) from error
+
+    def finish_taking_over(self, report: Report) -> None:
+        """Do the rest of what a killed run was at. UserError when its journal names what it may not touch."""
+        made = self._read_journal().get("taking_over")
+        if made is None:
+            return
+        if not isinstance(made, dict) or any(
+            Path(str(name)).name != name or "\\" in name for name in (*made, *made.values())
+        ):
+            raise UserError(
+                f"{self._journal} is damaged.", f"Move the pictures of {self.folder} to {self.aligned} by hand."
+            )
+        self.take_over(made, report)
+        report.line(f"The {self.word} pictures of a run that was stopped are in {self.aligned} now.")
+
+    def _read_journal(self) -> dict[str, Any]:
+        found = read_json(self._journal) if self._journal.is_file() else None
+        return found if isinstance(found, dict) else {}
+
+
+def was_regenerated(face: FaceFile, target: Path, made_of: int | None = None) -> bool:
+    """Whether the new picture is there, whole, and made of the face as it is now; it may have been edited since.
+
+    made_of: the old one's time of change when the new one was made, from Regenerated.times; None: not known.
+    """
+    try:
+        new, old = target.stat(), face.path.stat()
+        with target.open("rb") as file:
+            file.seek(max(0, new.st_size - 2))
+            is_whole = file.read() == b"\xff\xd9"
+    except OSError:
+        return False
+    times = (new.st_mtime_ns, made_of)
+    return is_whole and any(time is not None and abs(time - old.st_mtime_ns) <= _TIME_STEP_NS for time in times)
+
+
+def _is_face(path: Path) -> bool:
+    try:
+        return read_face_file(path) is not None
+    except UserError:
+        return False
+
+
+def regenerate(target: Path, new: AlignedFace, changed: os.stat_result) -> None:
+    """Write a new picture, quality 100. `changed`: the state of the old one's file before it was read.
+
+    The new file gets the old one's time of change, last of all. What is there, of an older version of the face or
+    changed by somebody, goes to a folder beside.
+    """
+    if target.is_file():
+        move_into(target.parent.with_name(f"{target.parent.name}_replaced"), target)
+    write_face(target, new.picture, new.metadata, _QUALITY)
+    os.utime(target, ns=(changed.st_atime_ns, changed.st_mtime_ns))

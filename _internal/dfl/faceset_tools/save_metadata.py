@@ -1,0 +1,52 @@
+"""The stage `save-metadata`: the face data of all pictures of a faceset, kept beside them.
+
+Twice: in meta.dat as the original does (JPEGs), and in faceset.json with a print of every picture, so that
+restore-metadata knows pictures again that were renamed.
+"""
+
+from pathlib import Path
+
+from dfl.base import jpeg
+from dfl.base.errors import UserError
+from dfl.base.report import Report
+from dfl.faceset.faceset import Listing, list_pictures_with_data
+from dfl.faceset.meta_dat import META_DAT, read_meta_dat, write_meta_dat
+from dfl.faceset.pak_format import PAK_NAME
+from dfl.faceset.perceptual_hash import perceptual_hashes
+from dfl.faceset.rename import finish_renaming
+from dfl.faceset.sidecar import INDEX_NAME, SidecarEntry, add_to_index
+from dfl.faceset_tools.options import SaveMetadataOptions
+from dfl.workspace import Workspace
+
+
+def run(workspace: Workspace, options: SaveMetadataOptions, report: Report) -> None:
+    """Save the face data of a side's pictures. UserError when there are none, or when faceset.json is damaged."""
+    folder = workspace.aligned(options.side)
+    finish_renaming(folder, report)
+    listing = list_pictures_with_data(folder)
+    listing.tell(report)
+    if not listing.faces:
+        if (folder / PAK_NAME).is_file():
+            raise UserError(f"The faces in {folder} are packed.", f"Run unpack {options.side} first.")
+        raise listing.none_there(f"Run extract-faces {options.side} first.")
+    entries = {}
+    prints = perceptual_hashes((face.place, face.read_content) for face in listing.faces)
+    for face, mark in report.track(zip(listing.faces, prints, strict=True), "Reading", len(listing.faces)):
+        if isinstance(mark, UserError):
+            report.warn(f"{mark.what} Its face data are saved without a print.")
+        entries[face.name] = SidecarEntry(face.metadata, face.shape, mark if isinstance(mark, bytes) else None)
+    add_to_index(folder, entries)
+    jpegs = {name: entry for name, entry in entries.items() if name.lower().endswith(jpeg.SUFFIXES)}
+    if jpegs:
+        write_meta_dat(folder / META_DAT, _still_wanted(folder, listing) | jpegs)
+    saved = f"{META_DAT} and {INDEX_NAME}" if jpegs else INDEX_NAME
+    report.done(f"{folder}: the face data of {len(entries)} pictures are in {saved}.", saved=len(entries))
+
+
+def _still_wanted(folder: Path, listing: Listing) -> dict[str, SidecarEntry]:
+    """What meta.dat has of pictures that lost their data since: a second saving must not lose these."""
+    path = folder / META_DAT
+    if not path.is_file():
+        return {}
+    bare = {*listing.lost_data, *listing.without_data}
+    return {name: entry for name, entry in read_meta_dat(path).items() if name in bare}

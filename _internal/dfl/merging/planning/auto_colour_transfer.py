@@ -1,0 +1,169 @@
+"""What the settings `auto` become: the colour transfer that shows the weakest seam on this clip, and an edge for it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dfl.base.pictures import FloatPicture, Picture
+from dfl.base.report import Report
+from dfl.merging.blending.box import as_float
+from dfl.merging.blending.face_filters import to_float
+from dfl.merging.blending.face_in_frame import FaceCrop, FaceMeasures, Patch, measure_face, merge_face
+from dfl.merging.blending.face_masks import MASK_SCALE, FacePrediction
+from dfl.merging.planning.settings import ColourTransfer, MergeSettings
+from dfl.merging.planning.tasks import FrameTask
+from dfl.merging.running.frame_processor import FrameProcessor
+
+SAMPLE_FRAMES = 8
+CANDIDATES: tuple[ColourTransfer, ...] = tuple(name for name in get_args(ColourTransfer) if name != "auto")
+# A transfer must be better than an earlier one of this order by so much: the simple ones flicker less.
+_ORDER: tuple[ColourTransfer, ...] = ("skin", "rct", "mkl-m", "lct", "mkl", "idt-m", "idt", "sot-m", "mix-m", "none")
+_CLEARLY_BETTER = 0.95
+# With a seam below this the first of the order is taken without trying the others.
+_WEAK_SEAM = 6.0
+_RIM = 0.06  # of the mask's size: how far inside its edge the seam is looked at
+_SECTORS = 24
+_SKIN_BRIGHTNESS, _MIN_SKIN = 25.0, 0.2  # of Lab's 0..100; and share of the rim
+# Edges, the hardest first: the blur as a share of the mask's side, and how strong a seam it hides (by eye, on the pairs
+# in docs/benchmarks.md). The mask is shrunk by as much as the blur widens it.
+_EDGES = ((0.12, 5.0), (0.16, 7.0), (0.20, 10.0), (0.24, np.inf))
+_ERODE_SHARE = 0.2  # of the blur: more would show the brows that a narrow face type covers just so
+_MIN_SIGMA = 1.5  # frame pixels: a harder edge is seen as a line, however well colours fit
+_MAX_BLUR = 400
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was chosen: settings by name; and the mean seam of each transfer that was tried."""
+
+    settings: dict[str, Any]
+    seams: dict[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class _Sample:
+    """A face of a frame, ready to be merged in many ways."""
+
+    frame: Picture
+    crop: FaceCrop
+    prediction: FacePrediction
+    settings: MergeSettings
+
+    def seam(self, transfer: ColourTransfer) -> float | None:
+        settings = self.settings.model_copy(update={"colour_transfer": transfer, "steady_mask": 0, "steady_colours": 0})
+        measures: FaceMeasures = measure_face(self.frame, self.crop, self.prediction, settings)
+        random = np.random.default_rng(0)
+        patch = merge_face(self.frame, self.crop, self.prediction, settings, random=random, measures=measures)
+        return seam_of(self.frame, patch)
+
+    @property
+    def side(self) -> float:
+        """Of the face's square, in frame pixels."""
+        return self.crop.side / float(np.sqrt(abs(np.linalg.det(self.crop.to_face[:, :2]))))
+
+
+def spread(tasks: Sequence[FrameTask], count: int = SAMPLE_FRAMES) -> list[FrameTask]:
+    """So many of the tasks, evenly spread."""
+    if len(tasks) <= count:
+        return list(tasks)
+    return [tasks[round(place)] for place in np.linspace(0, len(tasks) - 1, count)]
+
+
+def choose_colour_transfer(
+    tasks: Sequence[FrameTask], pictures: Iterable[Picture | None], work: FrameProcessor, report: Report
+) -> Choice | None:
+    """What fits faces whose settings are `auto` in part; None where nothing of them is seen.
+
+    tasks: frames with the faces to look at; pictures: theirs. A seam is the difference in Lab (CIE76) between merged
+    and untouched frame along the inner side of the mask's edge, where skin should meet skin; see seam_of.
+    """
+    samples = _samples(tasks, pictures, work, report)
+    if not samples:
+        return None
+    first = samples[0].settings
+    seams: dict[str, float] = {}
+    for transfer in _tried(first):
+        found = [seam for sample in samples if (seam := sample.seam(transfer)) is not None]
+        if found:
+            seams[transfer] = float(np.mean(found))
+        if len(seams) == 1 and next(iter(seams.values())) <= _WEAK_SEAM:
+            break
+    if not seams:
+        return None
+    transfer = best(seams, _tried(first))
+    mask_side = MASK_SCALE * samples[0].crop.side
+    erode, blur = edge_for(seams[transfer], mask_side, float(np.median([sample.side for sample in samples])))
+    chosen = {"colour_transfer": transfer, "erode": erode, "blur": blur}
+    waiting = {name: value for name, value in chosen.items() if getattr(first, name) == "auto"}
+    return Choice(waiting, {name: round(value, 2) for name, value in seams.items()})
+
+
+def _samples(
+    tasks: Sequence[FrameTask], pictures: Iterable[Picture | None], work: FrameProcessor, report: Report
+) -> list[_Sample]:
+    cuts = []
+    for task, picture in zip(report.track(tasks, "Measuring seams", len(tasks)), pictures, strict=True):
+        if picture is not None:
+            cuts.append(work.cut_picture(task, picture))
+    # All at once, as many as when frames are merged: another number of faces would have the network compiled again.
+    predictions = iter(work.networks.predict([face for cut in cuts for face in cut.faces]))
+    return [
+        _Sample(cut.picture, face.crop, prediction, face.settings)
+        for cut in cuts
+        for face, prediction in zip(cut.faces, predictions, strict=False)
+    ]
+
+
+def _tried(settings: MergeSettings) -> Sequence[ColourTransfer]:
+    """The transfers in the order in which they are preferred; what is cloned into the frame has its colours already."""
+    if settings.colour_transfer != "auto":
+        return (settings.colour_transfer,)
+    return ("none", *_ORDER[:-1]) if settings.is_seamless else _ORDER
+
+
+def best(means: Mapping[str, float], order: Sequence[ColourTransfer] = _ORDER) -> ColourTransfer:
+    """The one with the smallest seam; of those that are hardly worse the simplest."""
+    smallest = min(means.values())
+    return next(name for name in order if name in means and means[name] * _CLEARLY_BETTER <= smallest)
+
+
+def edge_for(seam: float, mask_side: int, frame_side: float) -> tuple[int, int]:
+    """Erode and blur that hide a seam. mask_side: of the mask in its own pixels; frame_side: of it in the frame."""
+    share = next(share for share, hidden in _EDGES if seam <= hidden)
+    least = (_MIN_SIGMA * mask_side / frame_side - 0.35) / 0.15  # of a Gaussian with that sigma, as OpenCV has it
+    blur = min(round(max(share * mask_side, least)), _MAX_BLUR, mask_side // 2)
+    return round(_ERODE_SHARE * min(blur, _EDGES[-1][0] * mask_side)), blur
+
+
+def seam_of(frame: Picture, patch: Patch) -> float | None:
+    """How far the colours of a patch are from the frame's just inside its edge; None without an edge in the frame.
+
+    Where the frame is not as bright as in the middle of its face, hair over cheeks, nothing is looked at, unless that
+    is nearly everywhere. The way around the face is cut into sectors, and the middle one of them counts: a beard or a
+    hand differs in a few sectors, and no transfer should be chosen because it makes a beard paler.
+    """
+    inside = (patch.cover[:, :, 0] > 0.5).astype(np.uint8)
+    size = float(np.sqrt(inside.sum()))
+    rim = max(int(_RIM * size), 1) * 2 + 1
+    # What lies on the frame's border is no edge.
+    core: Any = cv2.erode(inside, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (rim, rim)))
+    ring = (inside > 0) & (core == 0)
+    if size < 8 or ring.sum() < _SECTORS:
+        return None
+    untouched = _lab(to_float(frame[patch.box.slices]))
+    bright = untouched[:, :, 0]
+    skin = ring & (np.abs(bright - np.median(bright[inside > 0])) < _SKIN_BRIGHTNESS)
+    rows, columns = np.nonzero(skin if skin.sum() > max(_MIN_SKIN * ring.sum(), _SECTORS) else ring)
+    angles = np.arctan2(rows - rows.mean(), columns - columns.mean())
+    sectors = ((angles + np.pi) * (_SECTORS / (2 * np.pi))).astype(int) % _SECTORS
+    difference = (_lab(patch.picture) - untouched)[rows, columns]  # (N, 3)
+    steps = [float(np.linalg.norm(difference[sectors == one].mean(axis=0))) for one in np.unique(sectors)]
+    return float(np.median(steps))
+
+
+def _lab(picture: FloatPicture) -> NDArray[np.float32]:
+    return as_float(cv2.cvtColor(np.clip(picture, 0, 1), cv2.COLOR_BGR2LAB))

@@ -1,0 +1,275 @@
+"""What a run does, decided before it begins: session, people, models, and a task for every frame of the clip."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dfl.base.asking import ask_options
+from dfl.base.errors import UserError
+from dfl.base.pictures import Picture
+from dfl.base.report import Report
+from dfl.merging.options import MergeOptions
+from dfl.merging.planning.auto_colour_transfer import choose_colour_transfer, spread
+from dfl.merging.planning.check_clip import check_clip
+from dfl.merging.planning.clip_faces import ClipFace, ClipFrame
+from dfl.merging.planning.clip_tracks import Place, Reader, cuts_of, link_faces, with_tracks
+from dfl.merging.planning.extraction_notes import read_notes
+from dfl.merging.planning.person_assignment import who_is_who
+from dfl.merging.planning.session import (
+    NAME,
+    Session,
+    SessionPerson,
+    Span,
+    frame_numbers,
+    is_in,
+    parse_spans,
+    read_session,
+    write_session,
+)
+from dfl.merging.planning.settings import AUTO, MergeSettings
+from dfl.merging.planning.tasks import FaceTask, FrameTask
+from dfl.merging.running.frame_processor import FrameProcessor
+from dfl.merging.running.networks import Networks, SwapModel
+from dfl.merging.running.open_models import Models
+from dfl.workspace import Workspace
+
+EVERYONE = "everyone"  # the key of what was chosen for the faces of no person in particular
+# What is done to the frame as a whole follows the frame's settings, never a person's.
+_OF_FRAME = ("denoise", "bicubic", "colour_degrade")
+
+
+@dataclass(frozen=True, eq=False)
+class MergePlan:
+    """A run. tasks: of all frames of the clip, in order. spans: the frames that were asked for, None for all."""
+
+    session: Session
+    tasks: list[FrameTask]
+    networks: Networks
+    base: SwapModel
+    spans: list[Span] | None
+
+    @property
+    def work(self) -> FrameProcessor:
+        """Frames into memory."""
+        return FrameProcessor(self.networks, self.base.resolution)
+
+    @property
+    def asked_for(self) -> set[int]:
+        """Places of the frames that the user wants."""
+        spans = self.spans
+        return {task.place for task in self.tasks if spans is None or is_in(task.number, spans)}
+
+
+def with_answers(workspace: Workspace, options: MergeOptions) -> MergeOptions:
+    """The options with answers to the questions, where they are to be put; Enter leaves a setting as it is."""
+    if not options.ask or options.yes:
+        return options
+    session = read_session(workspace.frames("dst") / NAME)
+    known = session.first_settings.model_dump() | {"morph_factor": session.morph_factor}
+    given = {name: getattr(options, name) for name in options.model_fields_set}
+    pointless = MergeOptions.pointless_questions(workspace.root, given)
+    answers = ask_options(MergeOptions, known | given, skip=given.keys() | pointless)
+    changed = {name: value for name, value in answers.items() if name not in known or value != known[name]}
+    return MergeOptions(**(given | changed))
+
+
+def make_plan(
+    workspace: Workspace,
+    options: MergeOptions,
+    models: Models,
+    clip: Sequence[ClipFrame],
+    read: Reader,
+    report: Report,
+    video: tuple[Path, tuple[int, int]] | None = None,
+) -> MergePlan:
+    """Decide what is to be done, and keep the session, unless this is only a look (a contact sheet).
+
+    read: gives frames' pictures. video: file and frame size of the clip that they come from, if from no pictures.
+    UserError when options contradict each other, when faces are not those of the frames, or when a model cannot be
+    opened.
+    """
+    path = workspace.frames("dst") / NAME
+    session = read_session(path)
+    numbers = frame_numbers([frame.stem for frame in clip])
+    spans = parse_spans(options.frames, numbers) if options.frames else None
+    _change(session, options, spans, workspace)
+    notes = read_notes(workspace)
+    clip = check_clip(clip, notes, read, report, video)
+    ways = _all_settings(session)
+    tracks: list[list[Place]] = []
+    if session.people or any(one.motion_blur or one.is_steadied for one in ways):
+        needs_cuts = any(one.motion_blur or one.is_steadied for one in ways)
+        cuts = cuts_of(workspace, clip, notes, read, report) if needs_cuts else set()
+        tracks = link_faces(clip, cuts)
+        calm = any(one.steady_landmarks for one in ways) and not _are_smoothed(workspace)
+        clip = with_tracks(clip, tracks, calm=calm)
+    people = session.people
+    owners = who_is_who(clip, tracks, people, workspace.root, report, options.workers) if people else None
+    networks, base = _open(session, ways, options, models)
+    session.chosen = {
+        key: chosen
+        for key, chosen in session.chosen.items()
+        if chosen["made_for"] == _made_for(key, session, networks, base)
+    }
+    tasks = _Tasks(session, owners, base.name).of(clip, numbers)
+    if any(face.settings.waits for task in tasks for face in task.faces):
+        work = FrameProcessor(networks, base.resolution)
+        _choose(session, tasks, work, base, lambda some: read([clip[task.place] for task in some]), report)
+        tasks = _Tasks(session, owners, base.name).of(clip, numbers)
+    if not options.contact_sheet and not write_session(path, session):
+        report.warn(
+            f"{NAME} was edited while this run began: the edit stays and counts from the next run on. What was given "
+            "with this run counts for it, and is not kept."
+        )
+    return MergePlan(session, tasks, networks, base, spans)
+
+
+def _change(session: Session, options: MergeOptions, spans: list[Span] | None, workspace: Workspace) -> None:
+    """Take over what was given with this run."""
+    given = options.given_settings()
+    if "morph_factor" in options.model_fields_set:
+        session.morph_factor = options.morph_factor
+    if options.everyone:
+        if options.only:
+            raise UserError("--everyone and --only were given together.", "Give one of them.")
+        session.people = []
+    if not options.only:
+        session.change(given, spans)
+        return
+    if spans:
+        raise UserError(
+            "--frames and --only were given together.",
+            "Give a person's settings without --frames; the page and the file merge_session.json can do more.",
+        )
+    if given.get("mode") == "raw-predict":
+        raise UserError("The mode raw-predict shows one face alone.", "Give it without --only.")
+    pictures = tuple(_from_workspace(one, workspace.root) for one in options.only)
+    session.set_person(SessionPerson(only=pictures, model=options.model or "", options=given))
+
+
+def _from_workspace(path: Path, root: Path) -> str:
+    """A path as the session keeps it: from the workspace on where it lies in it."""
+    whole = path.absolute()
+    return (whole.relative_to(root) if whole.is_relative_to(root) else whole).as_posix()
+
+
+def _all_settings(session: Session) -> list[MergeSettings]:
+    """Every way in which a face may be merged."""
+    ways = session.all_settings
+    return ways + [person.settings(way) for person in session.people for way in ways]
+
+
+def _are_smoothed(workspace: Workspace) -> bool:
+    """Whether extraction has already smoothed the landmarks of data_dst's faces."""
+    import json
+
+    try:
+        with (workspace.aligned("dst") / "extraction.jsonl").open(encoding="utf-8") as file:
+            return bool(json.loads(file.readline())["options"]["smooth"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _open(
+    session: Session, ways: Sequence[MergeSettings], options: MergeOptions, models: Models
+) -> tuple[Networks, SwapModel]:
+    """All networks of the run; what may be missing first."""
+    enhancer = models.enhancer() if any(one.super_resolution for one in ways) else None
+    drawn = next((one.mask_mode for one in ways if one.needs_xseg), None)
+    xseg = models.xseg(drawn) if drawn else None
+    # With --only the model given is that person's.
+    base = models.swap(None if options.only else options.model, session.morph_factor)
+    opened = {base.name: base}
+    for person in session.people:
+        if person.model and person.model not in opened:
+            opened[person.model] = models.swap(person.model, session.morph_factor)
+    return Networks(opened, xseg, enhancer), base
+
+
+@dataclass(frozen=True)
+class _Tasks:
+    """Makes tasks of frames. owners: whose face each is; None: everybody's is swapped."""
+
+    session: Session
+    owners: Mapping[Place, int] | None
+    base_name: str
+
+    def of(self, clip: Sequence[ClipFrame], numbers: Sequence[int]) -> list[FrameTask]:
+        pairs = zip(clip, numbers, strict=True)
+        return [self._frame(frame, place, number) for place, (frame, number) in enumerate(pairs)]
+
+    def _frame(self, frame: ClipFrame, place: int, number: int) -> FrameTask:
+        settings = self.session.settings_at(number)
+        faces = [self._face(face, (place, index), settings) for index, face in enumerate(frame.faces)]
+        swapped = [face for face in faces if face]
+        if not settings.like_original:  # whatever the files are called: the nearer face covers the other
+            swapped.sort(key=lambda face: float(np.ptp(face.landmarks, axis=0).prod()))
+        return FrameTask(frame.path, place, number, settings, tuple(swapped))
+
+    def _face(self, face: ClipFace, place: Place, of_frame: MergeSettings) -> FaceTask | None:
+        """None for a face that stays as it is."""
+        key, model, settings = EVERYONE, self.base_name, of_frame
+        if self.owners is not None:
+            owner = self.owners.get(place)
+            person = self.session.people[owner] if owner is not None else None
+            if person is None or person.model is None:
+                return None
+            key, model, settings = person_key(person), person.model or self.base_name, person.settings(of_frame)
+            settings = settings.model_copy(update={name: getattr(of_frame, name) for name in _OF_FRAME})
+        settings = settings.resolved(self.session.chosen.get(key, {}))
+        calm = face.calm_landmarks if settings.steady_landmarks and not settings.like_original else None
+        landmarks = face.landmarks if calm is None else calm
+        return FaceTask(landmarks, face.file.name, model, settings, face.motion, face.track, key, face.check)
+
+
+def person_key(person: SessionPerson) -> str:
+    """What a person is known by in the session's `chosen`."""
+    return ", ".join(person.only + person.faces)
+
+
+def _made_for(key: str, session: Session, networks: Networks, base: SwapModel) -> dict[str, Any]:
+    """What a choice for somebody's faces was made for: with anything else it is made anew."""
+    person = next((one for one in session.people if person_key(one) == key), None)
+    settings = person.settings(session.first_settings) if person else session.first_settings
+    model = networks.models[person.model] if person and person.model else base
+    return {
+        "model": model.name,
+        "iteration": model.iteration,
+        "weights": model.digest,
+        "mode": settings.mode,
+        "mask_mode": settings.mask_mode,
+        **{name: getattr(settings, name) for name in AUTO},
+    }
+
+
+def _choose(
+    session: Session,
+    tasks: Sequence[FrameTask],
+    work: FrameProcessor,
+    base: SwapModel,
+    pictures_of: Callable[[Sequence[FrameTask]], Iterator[Picture | None]],
+    report: Report,
+) -> None:
+    """Replace every `auto` by what fits these faces best, and say what it is."""
+    waiting = {
+        key: [replace(task, faces=tuple(face for face in task.faces if _waits(face, key))) for task in tasks]
+        for key in sorted({face.person for task in tasks for face in task.faces if _waits(face, face.person)})
+    }
+    for key, own in waiting.items():
+        looks = spread([task for task in own if task.faces])
+        choice = choose_colour_transfer(looks, pictures_of(looks), work, report)
+        if choice is None:
+            continue
+        made_for = _made_for(key, session, work.networks, base)
+        session.chosen[key] = {**choice.settings, "seams": choice.seams, "made_for": made_for}
+        told = ", ".join(f"{name} {seam:.1f}" for name, seam in sorted(choice.seams.items(), key=lambda one: one[1]))
+        what = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in choice.settings.items())
+        whose = "" if key == EVERYONE else f" for {key}"
+        report.line(f"Chosen{whose} on {len(looks)} frames: {what}. Seam with {told}.")
+
+
+def _waits(face: FaceTask, key: str) -> bool:
+    return face.person == key and face.settings.waits

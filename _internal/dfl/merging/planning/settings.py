@@ -1,0 +1,291 @@
+"""How a face is put into its frame: every setting of the merge, declared once. Nothing heavy is imported."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from dfl.base.options import Options, option
+
+Mode = Literal["original", "overlay", "hist-match", "seamless", "seamless-hist-match", "raw-rgb", "raw-predict"]
+MaskMode = Literal[
+    "full",
+    "dst",
+    "learned-prd",
+    "learned-dst",
+    "learned-prd*learned-dst",
+    "learned-prd+learned-dst",
+    "xseg-prd",
+    "xseg-dst",
+    "xseg-prd*xseg-dst",
+    "learned-prd*learned-dst*xseg-prd*xseg-dst",
+]
+ColourTransfer = Literal["none", "rct", "lct", "mkl", "mkl-m", "idt", "idt-m", "sot-m", "mix-m", "skin", "auto"]
+Erode = Annotated[int, Field(ge=-400, le=400)] | Literal["auto"]
+Blur = Annotated[int, Field(ge=0, le=400)] | Literal["auto"]
+SharpenMode = Literal["none", "box", "gaussian"]
+
+RAW_MODES = ("raw-rgb", "raw-predict")
+# Transfers that look at a picture's mean colours and their spread alone: what can be smoothed over time.
+STATISTICAL_TRANSFERS = ("rct", "lct", "mkl", "mkl-m")
+# What may be `auto`; and what erode and blur then are where nothing was measured, in shares of the mask's side.
+AUTO = ("erode", "blur", "colour_transfer")
+PLAIN_EDGE = (0.03, 0.16)
+# What the original starts with in their place.
+ORIGINAL: dict[str, Any] = {"erode": 0, "blur": 0, "colour_transfer": "rct"}
+MAX_NEIGHBOURS = 12  # frames before and after one that may be looked at for its sake
+_BLENDED = {"mode": ("overlay", "hist-match", "seamless", "seamless-hist-match")}
+_BLENDING = ("motion_blur", "colour_transfer", "sharpen_mode", "sharpen_amount", "denoise", "bicubic", "colour_degrade")
+
+
+class MergeSettings(Options):
+    """The original's settings, in the order of its questions. The defaults are those its merger window starts with, but
+    for those that its users tune by eye: what meets the frame at the mask's edge is measured.
+
+    Sizes of erode and blur are in mask pixels: the mask is four times as large as the model's picture, so 4 is about
+    one pixel of the predicted face.
+    """
+
+    mode: Mode = option("overlay", "How the face meets the frame.", ask="Choose mode")
+    masked_hist_match: bool = option(
+        True,
+        "Take the colours for hist-match inside the mask only.",
+        ask="Masked hist match?",
+        only_if={"mode": ("hist-match",)},
+    )
+    hist_match_threshold: int = option(
+        238,
+        "How much of the brightness range hist-match uses.",
+        ask="Hist match threshold",
+        minimum=0,
+        maximum=255,
+        only_if={"mode": ("hist-match", "seamless-hist-match")},
+    )
+    mask_mode: MaskMode = option(
+        "learned-prd*learned-dst",
+        "What is cut out: the whole square, the landmarks' hull (dst), the model's masks, or XSeg's.",
+        ask="Choose mask mode",
+    )
+    erode: Erode = option(
+        "auto",
+        "Shrink the mask by this much; negative widens it; auto: by the measured seam. The original starts with 0.",
+        ask="Choose erode mask modifier",
+        only_if=_BLENDED,
+    )
+    blur: Blur = option(
+        "auto",
+        "Soften the mask's edge over this width; auto: by the measured seam and the face's size in the frame. The "
+        "original starts with 0.",
+        ask="Choose blur mask modifier",
+        only_if=_BLENDED,
+    )
+    motion_blur: int = option(
+        0,
+        "Blur the face along its way between frames, in percent.",
+        ask="Choose motion blur power",
+        minimum=0,
+        maximum=100,
+        only_if=_BLENDED,
+    )
+    face_scale: int = option(
+        0,
+        "Above 0 the pasted face gets smaller, below 0 larger, in percent.",
+        ask="Choose output face scale modifier",
+        minimum=-50,
+        maximum=50,
+    )
+    colour_transfer: ColourTransfer = option(
+        "auto",
+        "Give the swapped face the colours of the face it covers; -m: inside the mask; skin: the light that its skin "
+        "needs to meet the frame's; auto: what shows the weakest seam on this clip. The original starts with rct.",
+        ask="Color transfer to predicted face",
+        only_if=_BLENDED,
+    )
+    sharpen_mode: SharpenMode = option("none", "How the face is sharpened.", ask="Choose sharpen mode")
+    sharpen_amount: int = option(
+        0,
+        "Above 0 sharpens the face, below 0 blurs it.",
+        ask="Choose blur/sharpen amount",
+        minimum=-100,
+        maximum=100,
+        only_if={"sharpen_mode": ("box", "gaussian")},
+    )
+    super_resolution: int = option(
+        0,
+        "Add detail with the original's face enhancer (`dfl import` brings its weights), in percent.",
+        ask="Choose super resolution power",
+        minimum=0,
+        maximum=100,
+    )
+    denoise: int = option(
+        0,
+        "Take noise and detail from the frame around the face.",
+        ask="Choose image degrade by denoise power",
+        minimum=0,
+        maximum=500,
+        only_if=_BLENDED,
+    )
+    bicubic: int = option(
+        0,
+        "Coarsen the frame around the face.",
+        ask="Choose image degrade by bicubic rescale power",
+        minimum=0,
+        maximum=100,
+        only_if=_BLENDED,
+    )
+    colour_degrade: int = option(
+        0,
+        "Reduce the finished frame to 256 colours, in percent.",
+        ask="Degrade color power of final image",
+        minimum=0,
+        maximum=100,
+        only_if=_BLENDED,
+    )
+
+    two_pass: bool = option(False, "Show the model its own merged face and take its second answer: nearer to src.")
+    steady_mask: int = option(
+        2,
+        "Smooth the mask, and the light of the transfer skin, over so many frames before and after, within one shot; "
+        "0: not.",
+        minimum=0,
+        maximum=MAX_NEIGHBOURS,
+    )
+    steady_colours: int = option(
+        0,
+        "Smooth what the transfers rct, lct and mkl measure over so many frames before and after, within one shot; 0: "
+        "not.",
+        minimum=0,
+        maximum=MAX_NEIGHBOURS,
+    )
+    steady_landmarks: bool = option(True, "Take the tremble out of landmarks that extraction did not smooth.")
+    like_original: bool = option(
+        False,
+        "Repeat what the original does wrong (see the manual), to go on with a clip that it began; what is auto is as "
+        "the original starts: erode 0, blur 0, colour transfer rct.",
+    )
+
+    @property
+    def waits(self) -> bool:
+        """Whether something is to be measured before a face can be merged."""
+        return self.is_blended and not self.like_original and any(getattr(self, name) == "auto" for name in AUTO)
+
+    def resolved(self, chosen: Mapping[str, Any]) -> "MergeSettings":
+        """With what was chosen for every `auto`; as the original starts where it is to be repeated."""
+        if self.like_original:
+            chosen = ORIGINAL
+        given = {name: chosen[name] for name in AUTO if getattr(self, name) == "auto" and name in chosen}
+        return self.model_copy(update=given) if given else self
+
+    def edge(self, mask_side: int) -> tuple[int, int]:
+        """Erode and blur for a mask of that side."""
+        erode, blur = (0, 0) if self.like_original else (round(share * mask_side) for share in PLAIN_EDGE)
+        return erode if self.erode == "auto" else self.erode, blur if self.blur == "auto" else self.blur
+
+    @property
+    def transfer(self) -> ColourTransfer:
+        """The colour transfer; what fits nearly always where none was chosen yet."""
+        if self.colour_transfer != "auto":
+            return self.colour_transfer
+        if self.like_original:
+            return "rct"
+        return "none" if self.is_seamless else "skin"
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether the face is pasted or written as predicted: no mask shaping, no blending."""
+        return self.mode in RAW_MODES
+
+    @property
+    def is_seamless(self) -> bool:
+        return self.mode in ("seamless", "seamless-hist-match")
+
+    @property
+    def needs_xseg(self) -> bool:
+        return "xseg" in self.mask_mode
+
+    @property
+    def changes_background(self) -> bool:
+        """Whether pixels outside the mask change too: then the whole frame is worked on, not only the face's box."""
+        return self.is_blended and bool(self.denoise or self.bicubic or self.colour_degrade)
+
+    @property
+    def is_blended(self) -> bool:
+        return self.mode in _BLENDED["mode"]
+
+    @property
+    def is_steadied(self) -> bool:
+        """Whether anything is smoothed over time; the original smooths nothing."""
+        return not self.like_original and bool(self.steady_mask or self.steady_colours or self.steady_landmarks)
+
+    @property
+    def neighbours(self) -> int:
+        """How many frames before and after one are looked at for its sake."""
+        return 0 if self.like_original else max(self.steady_mask, self.steady_colours)
+
+    @property
+    def needs_light(self) -> bool:
+        """Whether the light is measured that the face needs."""
+        return not self.like_original and (self.is_seamless or (self.transfers_first and self.transfer == "skin"))
+
+    @property
+    def transfers_first(self) -> bool:
+        """Whether colours are transferred before the face is pasted; in the seamless modes they are afterwards."""
+        return self.is_blended and not self.is_seamless and self.transfer != "none"
+
+    @property
+    def reworks_face(self) -> bool:
+        """Whether the pasted face is to be cut out once more, changed and put back, which costs a little sharpness.
+
+        The original does so even where nothing is to be changed.
+        """
+        return self.is_blended and bool(self.motion_blur or self.reworks_without_motion)
+
+    @property
+    def reworks_without_motion(self) -> bool:
+        """Whether it is to be changed in other ways than by motion blur."""
+        if self.like_original and (self.motion_blur or self.sharpen_amount or self.denoise or self.bicubic):
+            return True
+        is_sharpened = self.sharpen_amount < 0 or (self.sharpen_amount > 0 and self.sharpen_mode != "none")
+        recoloured_late = self.is_seamless and self.transfer != "none"
+        return is_sharpened or recoloured_late or self.mode == "seamless-hist-match"
+
+    def deciding(self) -> dict[str, Any]:
+        """The settings that decide how a frame with a face looks; those that do nothing beside the others left out."""
+        values = self.model_dump(mode="json")
+        for name in [name for name in values if self._is_idle(name)]:
+            del values[name]
+        return values
+
+    def deciding_without_face(self) -> dict[str, Any]:
+        """The settings that decide how a frame without a swapped face looks."""
+        if self.like_original or not self.changes_background:
+            return {}
+        names = ("denoise", "bicubic", "colour_degrade")
+        return {name: value for name in names if (value := getattr(self, name))}
+
+    def _is_idle(self, name: str) -> bool:
+        """Whether a setting changes nothing beside the others."""
+        if name in _BLENDING and not self.is_blended:
+            return True
+        match name:
+            case "masked_hist_match":
+                return self.mode != "hist-match"
+            case "hist_match_threshold":
+                return "hist-match" not in self.mode
+            case "erode" | "blur":
+                return self.is_raw
+            case "face_scale":
+                return self.mode == "raw-predict"
+            case "sharpen_mode":
+                return self.sharpen_amount <= 0
+            case "sharpen_amount":
+                return self.sharpen_amount > 0 and self.sharpen_mode == "none"
+            case "steady_mask" | "steady_landmarks":
+                return self.like_original
+            case "steady_colours":
+                is_measured = self.transfer in STATISTICAL_TRANSFERS and not self.is_seamless
+                return self.like_original or not (self.is_blended and is_measured)
+            case "super_resolution" | "two_pass":
+                # The mask of mode original is the model's own, first answer.
+                return self.mode == "original" and name == "super_resolution"
+        return False

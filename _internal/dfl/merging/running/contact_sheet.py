@@ -1,0 +1,74 @@
+"""A look at a merge before it is done: some frames as they are, as they become, and their masks, on one sheet."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from dfl.base.errors import UserError
+from dfl.base.pictures import Picture, contact_sheet, write_picture
+from dfl.base.report import Report
+from dfl.merging.blending.finished_frame import MergedFrame
+from dfl.merging.planning.auto_colour_transfer import spread
+from dfl.merging.planning.clip_tracks import Reader
+from dfl.merging.planning.merge_plan import MergePlan
+from dfl.merging.planning.tasks import FrameTask, with_neighbours
+from dfl.merging.running.pipeline import FrameOutcome, merge_frames
+from dfl.workspace import Workspace
+
+NAME = "merged_sheet.png"
+_MAX_FRAMES = 48
+_EVEN_FRAMES = 12
+_PIXELS = 240  # height of a frame
+
+
+def write_sheet(
+    workspace: Workspace, plan: MergePlan, workers: int, report: Report, read: Reader | None = None
+) -> None:
+    """Merge the frames that were asked for in memory and show them; of the whole clip twelve with a face.
+
+    read: gives the frames' pictures where they are no files.
+    """
+    wanted = [plan.tasks[place] for place in sorted(plan.asked_for)]
+    if plan.spans is None:
+        wanted = spread([task for task in wanted if task.faces] or wanted, _EVEN_FRAMES)
+    if len(wanted) > _MAX_FRAMES:
+        report.line(f"{len(wanted)} frames are too many for one sheet: {_MAX_FRAMES} of them are shown.")
+        wanted = spread(wanted, _MAX_FRAMES)
+    cells: list[list[Picture]] = []
+    with report.progress("Merging", len(wanted)) as progress:
+        for outcome in _merged(plan, wanted, workers, read):
+            progress.advance()
+            if outcome.error:
+                raise outcome.error
+            cells.append(_row(outcome.frame, outcome.made))
+    if not cells:
+        raise UserError("There is no frame to be shown.", "Name frames that the clip has: --frames 100-110.")
+    path = workspace.root / NAME
+    columns = 2 if len(cells) > 6 else 1
+    lines = [
+        [picture for row in cells[start : start + columns] for picture in row]
+        for start in range(0, len(cells), columns)
+    ]
+    write_picture(path, contact_sheet(lines, _PIXELS))
+    report.done(f"{len(cells)} frames (as they are, merged, mask): {path}", frames=len(cells))
+
+
+def _merged(plan: MergePlan, wanted: list[FrameTask], workers: int, read: Reader | None) -> Iterator[FrameOutcome]:
+    tasks = with_neighbours(plan.tasks, {task.place for task in wanted})
+    if read:
+        from dfl.merging.planning.clip_faces import ClipFrame
+
+        pictures = read([ClipFrame(task.path) for task in tasks])
+        given = (replace(task, picture=picture) for task, picture in zip(tasks, pictures, strict=True))
+        return merge_frames(given, plan.work, plan.networks, workers)
+    return merge_frames(tasks, plan.work, plan.networks, workers)
+
+
+def _row(task: FrameTask, merged: MergedFrame) -> list[Picture]:
+    picture, mask = merged.as_bytes()
+    bgr = np.asarray(cv2.cvtColor(mask, cv2.COLOR_GRAY2BGR), np.uint8)
+    named = merged.frame.copy()
+    cv2.putText(named, str(task.number), (8, 32), cv2.FONT_HERSHEY_SIMPLEX, 1, (255, 255, 255), 2, cv2.LINE_AA)
+    return [named, picture, bgr]

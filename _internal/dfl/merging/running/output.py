@@ -1,0 +1,172 @@
+"""What a merge writes of each frame: picture and mask in the wanted format, and face crops for compositors."""
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dfl.base.exr import encode_exr
+from dfl.base.files import write_bytes
+from dfl.base.orientation import orientation
+from dfl.base.pictures import FloatPicture, encode_picture
+from dfl.faces.align import alignment_matrix
+from dfl.merging.blending.finished_frame import MergedFrame
+from dfl.merging.options import OutputFormat
+from dfl.merging.running.frame_processor import PredictedFrame
+from dfl.video.marking import COMMENT, SOURCE_TYPE, mark_png
+from dfl.workspace import Workspace
+
+_PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
+_EXR_START = b"\x76\x2f\x31\x01"
+
+
+@dataclass(frozen=True)
+class FrameFiles:
+    """Where merged frames are written, and how.
+
+    form: png (8 bits), png16 or exr (half floats, linear light). alpha: the mask goes into the picture's fourth
+    channel, not multiplied in. masks, crops: folders, None where none are written. mark: say in the pictures how they
+    were made.
+    """
+
+    folder: Path
+    masks: Path | None
+    crops: Path | None
+    form: OutputFormat
+    alpha: bool
+    mark: bool
+
+    @property
+    def folders(self) -> list[Path]:
+        return [folder for folder in (self.folder, self.masks, self.crops) if folder]
+
+    def picture_path(self, stem: str) -> Path:
+        """The merged picture of a frame."""
+        return self.folder / f"{stem}{'.exr' if self.form == 'exr' else '.png'}"
+
+    def size(self, stem: str) -> int:
+        """Bytes of a frame's picture and mask, as far as they are there, whether a mask is written now or not."""
+        paths = (self.picture_path(stem), self.folder.with_name(f"{self.folder.name}_mask") / f"{stem}.png")
+        return sum(path.stat().st_size for path in paths if path.is_file())
+
+    def is_written(self, stem: str) -> bool:
+        """Whether all files of a frame are there, and its pictures begin and end as whole ones do."""
+        masks = [self.masks / f"{stem}.png"] if self.masks else []
+        crops = [self.crops / f"{stem}.json"] if self.crops else []
+        return all(_is_whole(path) for path in [self.picture_path(stem), *masks]) and all(
+            path.is_file() for path in crops
+        )
+
+    def write(self, frame: PredictedFrame, merged: MergedFrame) -> None:
+        """Write what there is of one frame; the picture comes last. UserError when a file cannot be written."""
+        stem = frame.cut.task.stem
+        if self.crops:
+            self._write_crops(self.crops, frame)
+        picture, mask_png = self._coded(frame, merged)
+        if self.masks:
+            write_bytes(self.masks / f"{stem}.png", mask_png, durable=False)
+        write_bytes(self.picture_path(stem), picture, durable=False)
+
+    def _coded(self, frame: PredictedFrame, merged: MergedFrame) -> tuple[bytes, bytes]:
+        """The files of picture and mask."""
+        if self.form == "exr":
+            return self._coded_exr(merged)
+        if self.form == "png16":
+            picture, mask = (_words(values) for values in merged.as_floats())
+        else:
+            if not merged.is_changed and merged.frame is frame.cut.picture and not self.alpha:
+                height, width = merged.frame.shape[:2]
+                content = frame.cut.content
+                png = content if _is_plain_png(content) else encode_picture(merged.frame, ".png")
+                return self._marked(png), _empty_mask(height, width)
+            picture, mask = merged.as_bytes()  # type: ignore[assignment]
+        coded: Any = np.dstack([picture, mask]) if self.alpha else picture
+        return self._marked(encode_picture(coded, ".png")), encode_picture(mask, ".png") if self.masks else b""
+
+    def _coded_exr(self, merged: MergedFrame) -> tuple[bytes, bytes]:
+        picture, mask = merged.as_floats()
+        linear = to_linear(picture)
+        channels = {name: linear[:, :, index] for index, name in enumerate("BGR")}
+        if self.alpha:
+            channels["A"] = mask
+        comments = f"{COMMENT}. DigitalSourceType: {SOURCE_TYPE}" if self.mark else ""
+        return encode_exr(channels, comments), encode_picture(_words(mask), ".png") if self.masks else b""
+
+    def _marked(self, png: bytes) -> bytes:
+        return mark_png(png) if self.mark else png
+
+    def _write_crops(self, folder: Path, frame: PredictedFrame) -> None:
+        """Each predicted face as a PNG of 16 bits with its mask as alpha, and where it belongs as JSON."""
+        stem, faces = frame.cut.task.stem, []
+        parts = zip(frame.cut.faces, frame.predictions, frame.seen.measures, strict=True)
+        for number, (shown, prediction, (task, measures)) in enumerate(parts):
+            name = f"{stem}_{number}.png"
+            side = prediction.face.shape[0]
+            mask = cv2.resize(measures.mask, (side, side), interpolation=cv2.INTER_LINEAR)
+            coded = np.dstack([_words(prediction.face), _words(np.asarray(mask))])
+            write_bytes(folder / name, self._marked(encode_picture(coded, ".png")), durable=False)
+            to_crop = alignment_matrix(task.landmarks, side, shown.crop.face_type)
+            faces.append(
+                {
+                    "picture": name,
+                    "aligned": task.name,
+                    "face_type": shown.crop.face_type.file_name,
+                    "side": side,
+                    "frame_to_crop": to_crop.tolist(),
+                    "crop_to_frame": cv2.invertAffineTransform(to_crop).tolist(),
+                    "landmarks": np.asarray(task.landmarks, float).round(3).tolist(),
+                    "model": task.model,
+                }
+            )
+        height, width = frame.cut.picture.shape[:2]
+        facts = {"frame": frame.cut.task.path.name, "width": width, "height": height, "faces": faces}
+        write_bytes(folder / f"{stem}.json", json.dumps(facts, indent=1).encode(), durable=False)
+
+
+def files_of(workspace: Workspace, form: OutputFormat, alpha: bool, crops: bool, mark: bool) -> FrameFiles:
+    """The folders of a format: PNG of 8 bits in merged and merged_mask, what make-video reads; others beside them."""
+    frames = workspace.frames("dst")
+    folder = workspace.merged if form == "png" else frames / f"merged_{form}"
+    beside = workspace.merged_mask if form == "png" else frames / f"merged_{form}_mask"
+    masks = None if alpha and form != "png" else beside
+    return FrameFiles(folder, masks, frames / "merged_crops" if crops else None, form, alpha, mark)
+
+
+def to_linear(values: FloatPicture) -> FloatPicture:
+    """Light of sRGB values 0..1 (IEC 61966-2-1): what OpenEXR pictures hold."""
+    curved = np.power((values + np.float32(0.055)) * np.float32(1 / 1.055), np.float32(2.4))
+    linear: FloatPicture = np.where(values <= 0.04045, values * np.float32(1 / 12.92), curved)
+    return linear
+
+
+def _words(values: NDArray[np.float32]) -> NDArray[np.uint16]:
+    words: NDArray[np.uint16] = np.rint(np.clip(values, 0, 1) * np.float32(65535)).astype(np.uint16)
+    return words
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a picture file begins and ends as one: a crash of the machine may leave an empty or cut one."""
+    try:
+        with path.open("rb") as file:
+            if path.suffix == ".exr":
+                return file.read(len(_EXR_START)) == _EXR_START
+            start = file.read(len(_PNG_START))
+            file.seek(-len(_PNG_END), 2)
+            return start == _PNG_START and file.read() == _PNG_END
+    except OSError:
+        return False
+
+
+def _is_plain_png(content: bytes) -> bool:
+    """Whether a picture file is a PNG of 8-bit colours, without alpha and not to be turned: it can be written again."""
+    return content.startswith(_PNG_START) and content[24:26] == b"\x08\x02" and orientation(content) == 1
+
+
+@lru_cache(maxsize=4)
+def _empty_mask(height: int, width: int) -> bytes:
+    return encode_picture(np.zeros((height, width), np.uint8), ".png")

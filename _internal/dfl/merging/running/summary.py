@@ -1,0 +1,137 @@
+"""What a merge says: how it merges, what failed, what was done."""
+
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dfl.base.errors import UserError
+from dfl.base.files import write_json, write_text
+from dfl.base.report import Report
+from dfl.faces.face_type import FaceType
+from dfl.merging.planning.merge_plan import EVERYONE, MergePlan
+from dfl.merging.planning.session import spelled
+from dfl.merging.planning.tasks import FrameTask
+from dfl.merging.running.merge_journal import MergeJournal
+from dfl.merging.running.pipeline import FrameOutcome
+from dfl.workspace import Workspace
+
+_FAILURES_SHOWN = 5
+
+
+def report_settings(plan: MergePlan, report: Report) -> None:
+    """A line for each model with the settings of its first face."""
+    said: dict[tuple[str, str], FrameTask] = {}
+    for task in plan.tasks:
+        for face in task.faces:
+            said.setdefault((face.model, face.person), task)
+    for (name, person), task in said.items():
+        model = plan.networks.models[name]
+        settings = next(face.settings for face in task.faces if (face.model, face.person) == (name, person))
+        whose = "" if person == EVERYONE else f" for {person}"
+        report.line(
+            f"Model {name}{whose}, iteration {model.iteration}, {model.resolution} px "
+            f"{FaceType(model.face_type).file_name}: mode {settings.mode}, mask {settings.mask_mode}, "
+            f"colour transfer {settings.colour_transfer}"
+            + "".join(f", {key.replace('_', ' ')} {value}" for key, value in model.settings.items())
+            + "."
+        )
+
+
+def report_failures(workspace: Workspace, failed: Sequence[FrameOutcome], report: Report) -> None:
+    """Name the first frames that failed; keep the details of those that should not have."""
+    for outcome in failed[:_FAILURES_SHOWN]:
+        report.warn(f"{outcome.frame.path.name} was not merged: {reason(outcome.error)}")
+    bugs = [outcome for outcome in failed if not isinstance(outcome.error, UserError)]
+    if bugs:
+        log = workspace.logs / "merge_failures.log"
+        texts = [f"{bug.frame.path}\n{''.join(traceback.format_exception(bug.error))}" for bug in bugs if bug.error]
+        write_text(log, "\n".join(texts))
+        report.warn(f"Details of {len(bugs)} failures that should not happen: {log}")
+
+
+def report_refused(outcomes: Sequence[FrameOutcome], report: Report) -> None:
+    """Name the first frames with faces that are not theirs."""
+    if not outcomes:
+        return
+    shown = [f"{outcome.frame.path.name} ({name}: {why})" for outcome in outcomes for name, why in outcome.refused]
+    more = f" and {len(shown) - _FAILURES_SHOWN} more" if len(shown) > _FAILURES_SHOWN else ""
+    report.warn(
+        f"{len(outcomes)} frames have a face that is not theirs, which stays as it is: "
+        f"{', '.join(shown[:_FAILURES_SHOWN])}{more}. Find the faces of changed frames again "
+        "(`dfl extract-faces dst`), or delete the wrong ones from the aligned folder."
+    )
+
+
+def reason(error: Exception | None) -> str:
+    """Why a frame failed, in words."""
+    return f"{error.what} {error.todo}" if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+
+
+def made_by(tasks: Sequence[FrameTask], journal: MergeJournal) -> list[dict[str, Any]]:
+    """Which frames which model and iteration made, as the journal knows; for people to read."""
+    frames: dict[tuple[str, int], list[int]] = {}
+    for task in tasks:
+        look = journal.look_of(task.stem)
+        for model, iteration in {(face["model"], face["iteration"]) for face in (look or {}).get("faces", ())}:
+            frames.setdefault((model, iteration), []).append(task.number)
+    return [
+        {"frames": spelled(numbers), "model": model, "iteration": iteration}
+        for (model, iteration), numbers in sorted(frames.items())
+    ]
+
+
+def report_done(
+    plan: MergePlan,
+    path: Path,
+    whole: set[int],
+    failed: Sequence[FrameOutcome],
+    strangers: Sequence[FrameOutcome],
+    mark: bool,
+    report: Report,
+) -> None:
+    """Say what was done; when every frame was dealt with, write merge.json, which make-video reads.
+
+    whole: places of the frames that are merged, now or before. strangers: frames with faces that are not theirs.
+    """
+    wanted = plan.asked_for
+    not_merged = {outcome.frame.stem: reason(outcome.error) for outcome in failed}
+    asked = [plan.tasks[place] for place in sorted(wanted)]
+    without_face = [task.stem for task in asked if not task.faces]
+    not_theirs = {outcome.frame.stem: [name for name, _ in outcome.refused] for outcome in strangers}
+    unswapped = {outcome.frame.stem for outcome in strangers if len(outcome.refused) == len(outcome.frame.faces)}
+    swapped = sum(1 for task in asked if task.faces and task.stem not in not_merged.keys() | unswapped)
+    text = f"{swapped} of {len(asked)} frames swapped"
+    if without_face:
+        text += f", {len(without_face)} without a face"
+    if not_theirs:
+        text += f", {len(not_theirs)} with a face that is not theirs"
+    if not_merged:
+        text += f", {len(not_merged)} failed"
+    missing = len(plan.tasks) - len(whole | {outcome.frame.place for outcome in failed})
+    if missing:
+        text += f"; {missing} other frames of the clip are not merged yet"
+    else:
+        write_json(path, _facts(plan, not_merged, not_theirs, without_face, swapped, mark))
+        text += f": list in {path}" if without_face or not_theirs or not_merged else ""
+    report.done(text, frames=len(asked), swapped=swapped, without_face=len(without_face), failed=len(not_merged))
+
+
+def _facts(
+    plan: MergePlan,
+    not_merged: dict[str, str],
+    not_theirs: dict[str, list[str]],
+    without_face: list[str],
+    swapped: int,
+    mark: bool,
+) -> dict[str, Any]:
+    return {
+        "frames": len(plan.tasks),
+        "swapped": swapped,
+        "without_face": without_face,
+        "not_theirs": not_theirs,
+        "failed": not_merged,
+        "model": plan.base.name,
+        "iteration": plan.base.iteration,
+        "options": {**plan.session.first_settings.model_dump(mode="json"), **plan.base.settings, "mark": mark},
+    }

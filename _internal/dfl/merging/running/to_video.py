@@ -1,0 +1,268 @@
+"""`merge --to-video`: from data_dst's clip to the result, without pictures on disk.
+
+An encoded file that was cut off cannot be continued. So the result is written in parts of 250 frames, each a whole
+file in data_dst/merged_video; the same command goes on behind the last whole one, and at the end the parts are joined
+without coding them again. Starting over instead would throw away hours where the network is slow. The old result
+stays until the new one is whole.
+"""
+
+import hashlib
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dfl.base.errors import UserError
+from dfl.base.files import read_json, remove_parts, replacing, write_json
+from dfl.base.pictures import Picture
+from dfl.base.report import Report
+from dfl.merging.options import MergeOptions
+from dfl.merging.planning.merge_plan import MergePlan
+from dfl.merging.planning.tasks import FrameTask, with_neighbours
+from dfl.merging.running.frame_processor import FrameProcessor
+from dfl.merging.running.merge_journal import name_of
+from dfl.merging.running.pipeline import FrameOutcome, Work
+from dfl.merging.running.render_signature import render_signature, source_of
+from dfl.merging.running.video_source import Part, VideoSource, VideoWork
+from dfl.video.encoders import coding_of
+from dfl.video.facts import fingerprint
+from dfl.video.join import VideoPart, join_parts
+from dfl.video.marking import mark_result
+from dfl.video.read import PictureMaker
+from dfl.video.result import (
+    NewResults,
+    form_of,
+    labelled,
+    need_result_space,
+    own_signer,
+    tell_aspect,
+    tell_padding,
+    tell_result,
+    with_alpha,
+)
+from dfl.video.write import Shown, VideoForm, VideoWriter, mask_form
+from dfl.workspace import Workspace
+
+FOLDER = "merged_video"
+_ENCODED_BEHIND = 4  # pictures that wait for an encoder
+_PNG_SHARE = 0.65  # of an uncompressed frame: what a PNG of footage takes
+
+_PART_FILE = re.compile(r"\d{5,}(_mask)?\.(mp4|mov|mkv|avi|webm|json)")
+
+Merge = Callable[[Iterable[FrameTask], Work], Iterable[FrameOutcome]]
+
+
+@dataclass(frozen=True)
+class _Files:
+    """The files of a part: result, mask, and what tells that both are whole."""
+
+    video: Path
+    mask: Path
+    facts: Path
+
+
+class VideoMerge:
+    """One result under way. First `merge_missing`, then `finish`."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        options: MergeOptions,
+        source: VideoSource,
+        plan: MergePlan,
+        report: Report,
+    ) -> None:
+        """plan: of all frames of the source. UserError when options do not go together."""
+        self._workspace, self._options, self._source, self._report = workspace, options, source, report
+        self._merge = plan
+        self._has_mask = options.mask and not options.alpha  # as a video of its own
+        self._suffix = f".{options.format}"
+        coding = coding_of(options)
+        self._signer = own_signer(options)
+        self._form = form_of(source.plan, coding, options.mark)
+        self._mask_form = mask_form(self._form, (source.clip.height, source.clip.width))
+        tell_aspect(source.plan, coding, self._suffix, report)
+        if plan.spans is not None:
+            report.line("--frames: the settings count for these frames; the result has all frames of the clip.")
+        if options.crops or options.output_format != "png":
+            report.warn("--crops and --output-format are for pictures: nothing comes of them with --to-video.")
+        self._folder = workspace.frames("dst") / FOLDER
+        self._parts = source.parts(plan.tasks)
+        self._prints = self._print_parts()
+
+    def merge_missing(self, work: FrameProcessor, merge: Merge) -> list[FrameOutcome]:
+        """Write the parts that are missing; returns the frames of this run that could not be merged.
+
+        merge: frames through the model, as merge_frames does it with model and workers.
+        """
+        clip = self._source.clip
+        copies = 3 if self._options.mark else 2  # the parts, the result, and signing writes a copy
+        frame_bytes = round(clip.width * clip.height * 3 * _PNG_SHARE)
+        need_result_space(self._workspace.root, self._source.plan, self._form, frame_bytes, copies)
+        done = [part for part in self._parts if self._is_done(part)]
+        numbers = {part.number for part in done}
+        todo = [part for part in self._parts if part.number not in numbers]
+        self._delete_all_but(done)
+        if done:
+            count = sum(len(part.frames) for part in done)
+            self._report.line(f"{count} of {len(self._source.frames)} frames are merged already.")
+        failed: list[FrameOutcome] = []
+        video_work = VideoWork(work, PictureMaker(clip))
+        with self._report.progress("Merging", sum(len(part.frames) for part in todo)) as progress:
+
+            def outcomes() -> Iterator[FrameOutcome]:
+                tasks = with_neighbours(self._merge.tasks, {task.place for part in todo for task in part.frames})
+                for outcome in merge(video_work.feed(self._source, tasks), video_work):
+                    progress.advance()
+                    if outcome.error:
+                        failed.append(outcome)
+                    yield outcome
+
+            pictures = _without_gaps(outcomes())
+            for part in todo:
+                self._write(part, pictures, failed)
+        return failed
+
+    def finish(self) -> None:
+        """Join the parts to result and result_mask, mark the result, and delete the parts."""
+        told = [read_json(self._files(part).facts) for part in self._parts]
+        failed = [stem for facts in told for stem in facts["failed"]]
+        faces = [frame.stem for part in self._parts for frame in part.frames if frame.faces]
+        if not set(faces) - set(failed):
+            raise UserError("No face was swapped in any frame, so there is no result.", "See the messages above.")
+        if failed:
+            self._report.warn(f"{len(failed)} frames failed, such as {failed[0]}: the one before each is shown again.")
+        plan, root = self._source.plan, self._workspace.root
+        with NewResults.writing(self._workspace, self._suffix, self._report) as new:
+            part = new.begin_result()
+            videos = [VideoPart(self._files(one).video, one.times) for one in self._parts]
+            for loss in join_parts(part, videos, self._form, plan.sound_cut):
+                self._report.warn(loss)
+            marks = mark_result(part, plan.sound, self._signer) if self._options.mark else None
+            if self._has_mask:
+                masks = [VideoPart(self._files(one).mask, one.times) for one in self._parts]
+                join_parts(new.begin_mask(), masks, self._mask_form, None)
+        left = self._delete_all_but([])
+        with suppress(OSError):  # it may hold .DS_Store, Thumbs.db, files of the user
+            self._folder.rmdir()
+        if left:
+            self._report.warn(f"{left[0]} cannot be deleted: the result is whole, delete {self._folder} yourself.")
+        tell_result(root, new.made, plan, marks, self._report)
+
+    def _print_parts(self) -> list[str]:
+        """For every part a text that changes when anything changes that it is made of."""
+        options, form = self._options, replace(self._form, comment="")
+        clip, libraries = fingerprint(self._source.clip.path), sorted(av.library_versions.items())
+        shared = repr((form, options.label, self._has_mask, self._suffix, clip, libraries))
+        prints = []
+        for part in self._parts:
+            digest = hashlib.sha256(shared.encode())
+            for frame in part.frames:
+                made = name_of(render_signature(frame, self._merge.networks)), source_of(self._merge.tasks, frame.place)
+                digest.update(repr((frame.stem, made, part.shown[frame.stem])).encode())
+            prints.append(digest.hexdigest())
+        return prints
+
+    def _files(self, part: Part) -> _Files:
+        name = f"{part.number:05d}"
+        folder, suffix = self._folder, self._suffix
+        return _Files(folder / f"{name}{suffix}", folder / f"{name}_mask{suffix}", folder / f"{name}.json")
+
+    def _is_done(self, part: Part) -> bool:
+        """Whether it was written, whole and as it would be written now."""
+        files = self._files(part)
+        if not files.facts.is_file() or not files.video.is_file() or (self._has_mask and not files.mask.is_file()):
+            return False
+        try:
+            told = read_json(files.facts)
+        except UserError:
+            return False
+        return isinstance(told, dict) and told.get("print") == self._prints[part.number]
+
+    def _delete_all_but(self, done: Iterable[Part]) -> list[Path]:
+        """Delete parts that are not these: made otherwise, or half-written when a run was killed.
+
+        Returns those that cannot be deleted: they are open in a player, and no part's facts fit them.
+        """
+        kept = {path for part in done for path in vars(self._files(part)).values()}
+        left = []
+        remove_parts(self._folder)
+        for path in list(self._folder.glob("[0-9]*")):
+            if path not in kept and _PART_FILE.fullmatch(path.name):
+                try:
+                    path.unlink()
+                except OSError:
+                    left.append(path)
+        return left
+
+    def _write(
+        self, part: Part, pictures: Iterator[tuple[Picture, NDArray[np.uint8]]], failed: list[FrameOutcome]
+    ) -> None:
+        """Encode one part; its facts are written last, so they tell that the rest is whole."""
+        files, options, time_base = self._files(part), self._options, self._source.plan.time_base
+        with ExitStack() as stack:
+            add = stack.enter_context(_encoding(files.video, self._form))
+            add_mask = stack.enter_context(_encoding(files.mask, self._mask_form)) if self._has_mask else None
+            start = part.times[0][0]
+            for number, frame in enumerate(part.frames):
+                picture, mask = next(pictures)
+                if part.number == number == 0:
+                    tell_padding(picture, self._form.coding, self._report)
+                if options.alpha:
+                    picture = with_alpha(picture, mask)
+                for timed in part.shown[frame.stem]:
+                    shown = labelled(Shown(picture, timed.ticks, timed.duration), options.label, time_base)
+                    add(replace(shown, ticks=timed.ticks - start))
+                    if add_mask:
+                        bgr: Any = cv2.cvtColor(mask, cv2.COLOR_GRAY2BGR)
+                        add_mask(Shown(bgr, timed.ticks - start, timed.duration))
+        stems = {frame.stem for frame in part.frames}
+        lost = [outcome.frame.stem for outcome in failed if outcome.frame.stem in stems]
+        write_json(files.facts, {"print": self._prints[part.number], "failed": sorted(lost)})
+
+
+@contextmanager
+def _encoding(path: Path, form: VideoForm) -> Iterator[Callable[[Shown], None]]:
+    """Write a part whole or not at all; what is given encodes in a thread of its own, a few pictures behind."""
+    with replacing(path) as part, VideoWriter.opened(part, form) as writer, ThreadPoolExecutor(1) as thread:
+        waiting: deque[Future[None]] = deque()
+
+        def add(shown: Shown) -> None:
+            waiting.append(thread.submit(writer.add, shown))
+            while len(waiting) > _ENCODED_BEHIND:
+                waiting.popleft().result()
+
+        yield add
+        while waiting:
+            waiting.popleft().result()
+
+
+def _without_gaps(outcomes: Iterable[FrameOutcome]) -> Iterator[tuple[Picture, NDArray[np.uint8]]]:
+    """Picture and mask for every outcome: for one that failed those before it, at the start the first after it.
+
+    Never the frame as it was: that would show for a moment whom nobody should see.
+    """
+    before: tuple[Picture, NDArray[np.uint8]] | None = None
+    waiting = 0
+    first_error: Exception | None = None
+    for outcome in outcomes:
+        if outcome.error is None:
+            before = outcome.made
+        elif before is None:
+            first_error, waiting = first_error or outcome.error, waiting + 1
+            continue
+        assert before is not None
+        for _ in range(waiting + 1):
+            yield before
+        waiting = 0
+    if waiting and first_error:
+        raise first_error

@@ -1,0 +1,126 @@
+"""Masks that an XSeg model draws of a face in its frame, and of the face that the swap model made of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dfl.base.pictures import FloatPicture, Matrix, Picture
+from dfl.faces.align import alignment_matrix
+from dfl.faces.face_type import FaceType
+from dfl.merging.blending.box import as_float
+from dfl.merging.blending.face_in_frame import XSEG_SIDE, FaceCrop, xseg_input
+from dfl.merging.blending.face_masks import FacePrediction
+from dfl.merging.planning.settings import MaskMode
+
+Mask = NDArray[np.float32]
+
+
+class XsegMaskModel(Protocol):
+    """A trained XSeg model as merging sees it. predict: (N, 256, 256, 3) float32 BGR to (N, 256, 256, 1), 0..1."""
+
+    @property
+    def iteration(self) -> int: ...
+    @property
+    def digest(self) -> str: ...
+    @property
+    def face_type(self) -> FaceType: ...
+    def predict(self, faces: NDArray[np.float32], /) -> NDArray[np.float32]: ...
+
+
+@dataclass(frozen=True)
+class XsegMasks:
+    """Which masks a run needs, and the model that draws them.
+
+    like_original: take the square of 256 pixels for the swap model's without the part of a pixel that resizing moves:
+    the frame's own mask then lies up to half a predicted pixel beside the face.
+    """
+
+    model: XsegMaskModel
+    of_face: bool
+    of_dst: bool
+    like_original: bool = False
+
+    @classmethod
+    def for_mode(cls, model: XsegMaskModel, mode: MaskMode, *, like_original: bool = False) -> "XsegMasks":
+        """What a mask mode needs."""
+        return cls(model, "xseg-prd" in mode, "xseg-dst" in mode, like_original)
+
+    def see(self, frame: Picture, crop: FaceCrop) -> FaceCrop:
+        """The crop with what XSeg will be shown of the frame; in any thread."""
+        is_needed = self.of_dst or (self.of_face and self.model.face_type is not crop.face_type)
+        if not is_needed:
+            return crop
+        shift = self._shift(crop) if self.model.face_type is crop.face_type else 0.0
+        return replace(crop, xseg_seen=xseg_input(frame, crop, self.model.face_type, shift))
+
+    def draw(self, crops: Sequence[FaceCrop], predictions: Sequence[FacePrediction]) -> list[FacePrediction]:
+        """The predictions with their masks; in the one thread that computes.
+
+        As in the original the masks are of the swap model's square. A model of another face type is shown its own: the
+        frame's, with the predicted face laid over it; and its masks are brought into the square.
+        """
+        maps = [_to_xseg(crop, self.model.face_type, self._shift(crop)) for crop in crops]
+        of_face: list[Mask | None] = [None] * len(crops)
+        of_dst: list[Mask | None] = [None] * len(crops)
+        if self.of_face:
+            shown = [
+                _shown(crop, one.face, matrix, self._shift(crop))
+                for crop, one, matrix in zip(crops, predictions, maps, strict=True)
+            ]
+            of_face = [_brought_back(mask, m) for mask, m in zip(self._masks(shown), maps, strict=True)]
+        if self.of_dst:
+            seen = [_seen(crop) for crop in crops]
+            of_dst = [_brought_back(mask, m) for mask, m in zip(self._masks(seen), maps, strict=True)]
+        return [
+            replace(one, xseg_face=face, xseg_dst=dst)
+            for one, face, dst in zip(predictions, of_face, of_dst, strict=True)
+        ]
+
+    def _shift(self, crop: FaceCrop) -> float:
+        """Where the middle of the predicted square's first pixel lies in the square of 256 pixels."""
+        return 0.0 if self.like_original else (XSEG_SIDE / crop.side - 1) / 2
+
+    def _masks(self, shown: Sequence[FloatPicture]) -> list[Mask]:
+        return [mask[:, :, 0] for mask in self.model.predict(np.stack(shown))]
+
+
+def _to_xseg(crop: FaceCrop, face_type: FaceType, shift: float) -> Matrix | None:
+    """(3, 3) map from the swap model's square, at 256 pixels, to the XSeg model's; None where they are the same."""
+    if face_type is crop.face_type:
+        return None
+    to_swap, to_xseg = (_square(crop, kind) for kind in (crop.face_type, face_type))
+    to_swap[:2, 2] += shift
+    return np.asarray(to_xseg @ np.linalg.inv(to_swap), np.float64)
+
+
+def _square(crop: FaceCrop, face_type: FaceType) -> NDArray[np.float64]:
+    return np.vstack([alignment_matrix(crop.landmarks, XSEG_SIDE, face_type), (0, 0, 1)])
+
+
+def _seen(crop: FaceCrop) -> FloatPicture:
+    assert crop.xseg_seen is not None
+    return crop.xseg_seen
+
+
+def _shown(crop: FaceCrop, face: FloatPicture, to_xseg: Matrix | None, shift: float) -> FloatPicture:
+    """What XSeg is shown of a predicted face (R, R, 3)."""
+    if to_xseg is None:
+        return as_float(cv2.resize(face, (XSEG_SIDE, XSEG_SIDE), interpolation=cv2.INTER_CUBIC))
+    scale = XSEG_SIDE / crop.side
+    matrix = (to_xseg @ np.array([[scale, 0, shift], [0, scale, shift], [0, 0, 1]]))[:2]
+    laid, cover = (_warped(part, matrix, cv2.INTER_CUBIC) for part in (face, np.ones(face.shape[:2], np.float32)))
+    cover = np.clip(cover, 0, 1)[:, :, None]
+    return _seen(crop) * (1 - cover) + laid * cover
+
+
+def _brought_back(mask: Mask, to_xseg: Matrix | None) -> Mask:
+    """A mask of the XSeg model's square in the swap model's; 0 where that one is larger."""
+    return mask if to_xseg is None else _warped(mask, np.linalg.inv(to_xseg)[:2], cv2.INTER_LINEAR)
+
+
+def _warped(picture: NDArray[np.float32], matrix: Any, interpolation: int) -> NDArray[np.float32]:
+    return as_float(cv2.warpAffine(picture, matrix, (XSEG_SIDE, XSEG_SIDE), flags=interpolation))

@@ -1,0 +1,159 @@
+"""Batches for a model that swaps faces: both sides side by side, in the order that the iteration alone decides."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfl.data.augmentation.degradation import Degradations
+from dfl.data.batches import BatchMaker
+from dfl.data.sample import SampleSettings, SideBatch
+from dfl.data.sampler import HardExampleSampler
+from dfl.faceset.faceset import FaceFile
+from dfl.training.objectives.objective import Arrays
+from dfl.training.training_config import TrainingConfig
+from dfl.workspace import Side
+
+SIDES: tuple[Side, ...] = ("src", "dst")
+# A window for previews taller than this is of no use (the original's limit).
+PREVIEW_HEIGHT = 800
+PREVIEW_ROWS = 4
+
+
+class BatchSource(Protocol):
+    """Gives a trainer its batches."""
+
+    @property
+    def problems(self) -> list[str]:
+        """Faces that could not be read, one text each."""
+
+    @property
+    def waited_seconds(self) -> float:
+        """How long steps waited for samples so far."""
+
+    def next_batch(self, iteration: int) -> Arrays:
+        """The batch of an iteration; iterations are asked for one after another."""
+
+    def shown_batch(self, draw: int = 0) -> Arrays:
+        """Unwarped faces for previews. draw: which ones; those of 0 are the same in all runs of a model."""
+
+    def learned(self, losses: NDArray[np.float32]) -> None:
+        """Told after each step: (losses, N), what the model made of the batch."""
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """What must be saved to go on with the same batches, beside seed and iteration."""
+
+    def close(self) -> None:
+        """Stop making batches."""
+
+
+class SwapBatchSource:
+    """See BatchSource. more: what else a batch needs, by the iteration (AMP's choice of channels). state: as saved."""
+
+    def __init__(
+        self,
+        faces: dict[Side, list[FaceFile]],
+        recipe: TrainingConfig,
+        batch_size: int,
+        seed: int,
+        iteration: int,
+        more: Callable[[int], Arrays] | None = None,
+        state: Mapping[str, NDArray[Any]] | None = None,
+    ) -> None:
+        self._recipe, self._faces, self._seed, self._more = recipe, faces, seed, more
+        self._settings: dict[Side, SampleSettings] = {"src": recipe.src_samples, "dst": recipe.dst_samples}
+        # Going on at an iteration that takes the batch before again needs that batch.
+        again = bool(recipe.reuses_every and iteration and iteration % recipe.reuses_every == 0)
+        self._number = iteration - again - 1  # of the batch that was given last
+        self._orders = self._high_loss_orders(batch_size, iteration, state or {}) if recipe.retrains_high_loss else {}
+        self._makers = {
+            side: BatchMaker(
+                faces[side],
+                self._settings[side],
+                batch_size,
+                seed=side_seed(seed, side),
+                first_batch=iteration - again,
+                partners=faces["dst"],
+                uniform_yaw=recipe.has_uniform_yaw,
+                order=self._orders.get(side),
+            )
+            for side in SIDES
+        }
+        self._last = {side: next(maker) for side, maker in self._makers.items()} if again else {}
+
+    @property
+    def problems(self) -> list[str]:
+        return [text for maker in self._makers.values() for text in maker.problems]
+
+    @property
+    def waited_seconds(self) -> float:
+        return sum(maker.waited_seconds for maker in self._makers.values())
+
+    def next_batch(self, iteration: int) -> Arrays:
+        self._number += 1
+        every = self._recipe.reuses_every
+        if every and iteration % every == 0 and self._last:
+            batches = {side: replace(batch, warped=batch.target) for side, batch in self._last.items()}
+            self._last = {}
+            for maker in self._makers.values():
+                next(maker)  # keeps the number of the batch equal to the iteration
+        else:
+            batches = self._last = {side: next(maker) for side, maker in self._makers.items()}
+        return arrays_of(batches) | (self._more(iteration) if self._more else {})
+
+    def shown_batch(self, draw: int = 0) -> Arrays:
+        rows = max(1, min(PREVIEW_ROWS, PREVIEW_HEIGHT // self._recipe.src_samples.resolution))
+        return arrays_of({side: self._unwarped(side, rows, draw) for side in SIDES})
+
+    def learned(self, losses: NDArray[np.float32]) -> None:
+        for index, side in enumerate(self._orders):
+            self._orders[side].tell(self._number, self._last[side].faces, losses[index])
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        return {
+            f"order/{side}/{name}": array
+            for side, order in self._orders.items()
+            for name, array in order.state().items()
+        }
+
+    def close(self) -> None:
+        for maker in self._makers.values():
+            maker.close()
+
+    def _high_loss_orders(
+        self, batch_size: int, iteration: int, state: Mapping[str, NDArray[Any]]
+    ) -> dict[Side, HardExampleSampler]:
+        """For src and dst, in the order of their losses."""
+        orders = {}
+        for side in SIDES:
+            start = f"order/{side}/"
+            saved = {name.removeprefix(start): array for name, array in state.items() if name.startswith(start)}
+            seed = side_seed(self._seed, f"order {side}")
+            orders[side] = HardExampleSampler(len(self._faces[side]), batch_size, (seed,), iteration, saved or None)
+        return orders
+
+    def _unwarped(self, side: Side, count: int, draw: int) -> SideBatch:
+        settings = replace(self._settings[side], warp=False, degrade=Degradations(), hsv_power=0.0)
+        seed = side_seed(self._seed, f"preview {side}")
+        maker = BatchMaker(self._faces[side], settings, count, seed, draw, self._faces["dst"], workers=1)
+        try:
+            return next(maker)
+        finally:
+            maker.close()
+
+
+def side_seed(seed: int, side: str) -> int:
+    """Different random streams from one seed."""
+    return int(np.random.SeedSequence([seed, *side.encode()]).generate_state(1)[0])
+
+
+def arrays_of(batches: dict[Side, SideBatch]) -> Arrays:
+    """A batch of both sides as a goal takes it."""
+    arrays: Arrays = {}
+    for side, batch in batches.items():
+        arrays |= {f"{side}_warped": batch.warped, f"{side}_target": batch.target, f"{side}_mask": batch.mask}
+        if batch.eyes_mouth is not None:
+            arrays[f"{side}_eyes_mouth"] = batch.eyes_mouth
+    return arrays

@@ -1,0 +1,116 @@
+"""Models that begin with what another one, or they themselves while pretraining, have learned."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dfl.base.files import move
+from dfl.base.report import Report
+from dfl.models.backups import make_backup
+from dfl.models.checkpoint import Checkpoint, finished_checkpoints, peek, write_checkpoint
+from dfl.training.preview.history import history_folder
+
+if TYPE_CHECKING:
+    from dfl.models.open_model import KerasNetwork
+
+# In a set's state: the beginnings of weights' names that get start values. Only between reading a set and `begin`.
+_ANEW = "starts_anew"
+# Networks that judge a model's faces, and are no part of what it has learned.
+_OPPONENTS = ("GAN/", "D_src/", "dis/")
+
+
+def inter_parts(class_name: str, options: dict[str, Any]) -> tuple[str, ...]:
+    """The networks between encoder and decoder: they hold what a model knows of two people."""
+    if class_name == "AMP":
+        return "inter_src/", "inter_dst/"
+    is_liae = str(options.get("archi", "df")).lower().startswith("liae")
+    return ("inter_AB/", "inter_B/") if is_liae else ("inter/",)
+
+
+def after_pretraining(saved: Checkpoint, options: dict[str, Any], report: Report) -> Checkpoint:
+    """A pretrained model with `options` that switch pretraining off, as the original goes on with it.
+
+    Iterations and losses are counted anew and the networks between encoder and decoder get start values; all other
+    weights and the optimizers' state stay.
+    """
+    parts = inter_parts(saved.class_name, options)
+    report.line(
+        f"Pretraining is over after {saved.iteration} iterations: they and the losses are counted anew, "
+        f"{_names(parts)} {'begin' if len(parts) > 1 else 'begins'} with start values, everything else is kept. The "
+        "pretrained model becomes a backup."
+    )
+    state = saved.state | {_ANEW: list(parts)}
+    return Checkpoint(saved.class_name, options, 0, saved.weights, saved.optimizer, saved.history[:0], state)
+
+
+def started_from(
+    source: Checkpoint, options: dict[str, Any], has_new_inter: bool, name: str, report: Report
+) -> Checkpoint:
+    """A new model with the weights of a trained one. name: of the trained one.
+
+    Iteration, losses, optimizers, the networks that judge faces and the faces of previews begin anew; with
+    `has_new_inter` also what stands between encoder and decoder.
+    """
+    parts = inter_parts(source.class_name, options) if has_new_inter else ()
+    weights = {key: array for key, array in source.weights.items() if not key.startswith(_OPPONENTS)}
+    anew = ["iteration, history, optimizer, judging networks, preview faces", *([_names(parts)] if parts else [])]
+    report.line(
+        f"Starts from {name} at iteration {source.iteration}. Kept: weights and fixed options. Anew: {', '.join(anew)}."
+    )
+    return Checkpoint(source.class_name, options, 0, weights, {}, source.history[:0], {_ANEW: list(parts)})
+
+
+def begin(
+    folder: Path, saved: Checkpoint, network: "KerasNetwork", seed: int, warn: Callable[[str], None] = lambda _: None
+) -> Checkpoint:
+    """Give the parts that begin anew the start values of `network`, and save that as the model's first set.
+
+    That is so after pretraining and with --start-from, and for whatever counts from 0 over a model that has learned
+    something: --restart, whose set has no weights, and XSeg after pretraining. What the folder held before becomes a
+    backup; its history is set aside, and `warn` is told where it cannot be. Other sets are handed back as they are.
+    """
+    is_over_another = saved.iteration == 0 and bool(finished_checkpoints(folder)) and peek(folder)["iteration"] > 0
+    if _ANEW not in saved.state and not is_over_another:
+        return saved
+    from keras import ops
+
+    parts = tuple(saved.state.get(_ANEW, ())) if saved.weights else ("",)
+    fresh = {
+        name: np.array(ops.convert_to_numpy(weight))
+        for name, weight in network.weights().items()
+        if parts and name.startswith(parts)
+    }
+    state = {key: value for key, value in saved.state.items() if key != _ANEW} | {"seed": seed}
+    begun = replace(saved, weights={**saved.weights, **fresh}, state=state)
+    if finished_checkpoints(folder):
+        make_backup(folder)
+        what = "pretraining" if saved.weights else "restart"
+        _set_aside(folder / "history.csv", what, warn)
+        _set_aside(history_folder(folder), what, warn)
+    write_checkpoint(folder, begun)
+    return begun
+
+
+def _set_aside(path: Path, what: str, warn: Callable[[str], None]) -> None:
+    """Rename a file or folder: `history.csv` to `history-pretraining.csv`, or with a number behind."""
+    if not path.exists():
+        return
+    target, number = path.with_name(f"{path.stem}-{what}{path.suffix}"), 2
+    while target.exists():
+        target, number = path.with_name(f"{path.stem}-{what}-{number}{path.suffix}"), number + 1
+    try:
+        move(path, target)
+    except OSError as error:
+        # On Windows a spreadsheet or viewer that has it open forbids this; it may allow reading.
+        try:
+            shutil.copytree(path, target) if path.is_dir() else shutil.copyfile(path, target)
+        except OSError:
+            warn(f"{path} could not be set aside as {target.name}: {error.strerror or error}.")
+
+
+def _names(parts: Sequence[str]) -> str:
+    return " and ".join(part.rstrip("/") for part in parts)
