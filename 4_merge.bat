@@ -1,4 +1,4 @@
 @echo off
-rem Step 4: merge. (made by scripts/make_scripts.py)
+rem Step 4: merge. (made by tools/make_scripts.py)
 setlocal EnableExtensions DisableDelayedExpansion
 "%~dp0_internal\run.bat" step 4_merge --ask %*

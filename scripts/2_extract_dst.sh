@@ -1,3 +1,3 @@
 #!/bin/sh
-# Step 2: extract-frames dst, then extract-faces dst. (made by scripts/make_scripts.py)
+# Step 2: extract-frames dst, then extract-faces dst. (made by tools/make_scripts.py)
 exec "$(dirname "$0")/../_internal/run.sh" step 2_extract_dst --ask "$@"

@@ -1,3 +1,3 @@
 #!/bin/sh
-# Step 4: merge. (made by scripts/make_scripts.py)
+# Step 4: merge. (made by tools/make_scripts.py)
 exec "$(dirname "$0")/../_internal/run.sh" step 4_merge --ask "$@"

@@ -1,3 +1,3 @@
 #!/bin/sh
-# Measure the speed of the stages on this machine. (made by scripts/make_scripts.py)
+# Measure the speed of the stages on this machine. (made by tools/make_scripts.py)
 exec "$(dirname "$0")/../_internal/run.sh" bench --ask "$@"

@@ -1,4 +1,4 @@
 @echo off
-rem Draw the landmarks on the faces of a faceset, in pictures beside it. For data_dst. (made by scripts/make_scripts.py)
+rem Draw the landmarks on the faces of a faceset, in pictures beside it. For data_dst. (made by tools/make_scripts.py)
 setlocal EnableExtensions DisableDelayedExpansion
 "%~dp0..\_internal\run.bat" debug-landmarks dst --ask %*

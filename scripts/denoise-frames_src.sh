@@ -1,3 +1,3 @@
 #!/bin/sh
-# Take the noise out of a side's frames. For data_src. (made by scripts/make_scripts.py)
+# Take the noise out of a side's frames. For data_src. (made by tools/make_scripts.py)
 exec "$(dirname "$0")/../_internal/run.sh" denoise-frames src --ask "$@"

@@ -1,4 +1,4 @@
 @echo off
-rem Give a faceset's pictures more detail, with the original's network. For data_dst. (made by scripts/make_scripts.py)
+rem Give a faceset's pictures more detail, with the original's network. For data_dst. (made by tools/make_scripts.py)
 setlocal EnableExtensions DisableDelayedExpansion
 "%~dp0..\_internal\run.bat" enhance dst --ask %*

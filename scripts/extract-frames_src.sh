@@ -1,3 +1,3 @@
 #!/bin/sh
-# Take the frames of a clip out as pictures. For data_src. (made by scripts/make_scripts.py)
+# Take the frames of a clip out as pictures. For data_src. (made by tools/make_scripts.py)
 exec "$(dirname "$0")/../_internal/run.sh" extract-frames src --ask "$@"

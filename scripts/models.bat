@@ -1,4 +1,4 @@
 @echo off
-rem List saved models and their backups; rename or delete a model, or put a backup back. (made by scripts/make_scripts.py)
+rem List saved models and their backups; rename or delete a model, or put a backup back. (made by tools/make_scripts.py)
 setlocal EnableExtensions DisableDelayedExpansion
 "%~dp0..\_internal\run.bat" models --ask %*

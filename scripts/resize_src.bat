@@ -1,4 +1,4 @@
 @echo off
-rem Make a faceset's pictures larger or smaller, or of another face type. For data_src. (made by scripts/make_scripts.py)
+rem Make a faceset's pictures larger or smaller, or of another face type. For data_src. (made by tools/make_scripts.py)
 setlocal EnableExtensions DisableDelayedExpansion
 "%~dp0..\_internal\run.bat" resize src --ask %*

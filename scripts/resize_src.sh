@@ -1,3 +1,3 @@
 #!/bin/sh
-# Make a faceset's pictures larger or smaller, or of another face type. For data_src. (made by scripts/make_scripts.py)
+# Make a faceset's pictures larger or smaller, or of another face type. For data_src. (made by tools/make_scripts.py)
 exec "$(dirname "$0")/../_internal/run.sh" resize src --ask "$@"

@@ -1,4 +1,4 @@
 @echo off
-rem Give edited pictures their face data back. For data_src. (made by scripts/make_scripts.py)
+rem Give edited pictures their face data back. For data_src. (made by tools/make_scripts.py)
 setlocal EnableExtensions DisableDelayedExpansion
 "%~dp0..\_internal\run.bat" restore-metadata src --ask %*

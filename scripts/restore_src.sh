@@ -1,3 +1,3 @@
 #!/bin/sh
-# Put faces back that were moved to a faceset's trash. For data_src. (made by scripts/make_scripts.py)
+# Put faces back that were moved to a faceset's trash. For data_src. (made by tools/make_scripts.py)
 exec "$(dirname "$0")/../_internal/run.sh" restore src --ask "$@"

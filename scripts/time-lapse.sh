@@ -1,3 +1,3 @@
 #!/bin/sh
-# Make a video of a model's preview history. (made by scripts/make_scripts.py)
+# Make a video of a model's preview history. (made by tools/make_scripts.py)
 exec "$(dirname "$0")/../_internal/run.sh" time-lapse --ask "$@"

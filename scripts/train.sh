@@ -1,3 +1,3 @@
 #!/bin/sh
-# Train a model on both facesets until you stop it. (made by scripts/make_scripts.py)
+# Train a model on both facesets until you stop it. (made by tools/make_scripts.py)
 exec "$(dirname "$0")/../_internal/run.sh" train --ask "$@"

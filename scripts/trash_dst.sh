@@ -1,3 +1,3 @@
 #!/bin/sh
-# Take faces out of a faceset; restore puts them back. For data_dst. (made by scripts/make_scripts.py)
+# Take faces out of a faceset; restore puts them back. For data_dst. (made by tools/make_scripts.py)
 exec "$(dirname "$0")/../_internal/run.sh" trash dst --ask "$@"

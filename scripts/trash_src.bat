@@ -1,4 +1,4 @@
 @echo off
-rem Take faces out of a faceset; restore puts them back. For data_src. (made by scripts/make_scripts.py)
+rem Take faces out of a faceset; restore puts them back. For data_src. (made by tools/make_scripts.py)
 setlocal EnableExtensions DisableDelayedExpansion
 "%~dp0..\_internal\run.bat" trash src --ask %*

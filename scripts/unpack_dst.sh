@@ -1,3 +1,3 @@
 #!/bin/sh
-# Take the pictures out of a faceset.pak again. For data_dst. (made by scripts/make_scripts.py)
+# Take the pictures out of a faceset.pak again. For data_dst. (made by tools/make_scripts.py)
 exec "$(dirname "$0")/../_internal/run.sh" unpack dst --ask "$@"

@@ -1,4 +1,4 @@
 @echo off
-rem Draw the masks of a faceset's faces with the trained XSeg. For data_src. (made by scripts/make_scripts.py)
+rem Draw the masks of a faceset's faces with the trained XSeg. For data_src. (made by tools/make_scripts.py)
 setlocal EnableExtensions DisableDelayedExpansion
 "%~dp0..\_internal\run.bat" xseg-apply src --ask %*

@@ -1,3 +1,3 @@
 #!/bin/sh
-# Copy the faces that have outlines to a folder beside the faceset. For data_dst. (made by scripts/make_scripts.py)
+# Copy the faces that have outlines to a folder beside the faceset. For data_dst. (made by tools/make_scripts.py)
 exec "$(dirname "$0")/../_internal/run.sh" xseg-fetch dst --ask "$@"

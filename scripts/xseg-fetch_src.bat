@@ -1,4 +1,4 @@
 @echo off
-rem Copy the faces that have outlines to a folder beside the faceset. For data_src. (made by scripts/make_scripts.py)
+rem Copy the faces that have outlines to a folder beside the faceset. For data_src. (made by tools/make_scripts.py)
 setlocal EnableExtensions DisableDelayedExpansion
 "%~dp0..\_internal\run.bat" xseg-fetch src --ask %*

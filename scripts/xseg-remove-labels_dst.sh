@@ -1,3 +1,3 @@
 #!/bin/sh
-# Take the outlines out of a faceset's faces that you have drawn. For data_dst. (made by scripts/make_scripts.py)
+# Take the outlines out of a faceset's faces that you have drawn. For data_dst. (made by tools/make_scripts.py)
 exec "$(dirname "$0")/../_internal/run.sh" xseg-remove-labels dst --ask "$@"

@@ -1,4 +1,4 @@
 @echo off
-rem Take the outlines out of a faceset's faces that you have drawn. For data_src. (made by scripts/make_scripts.py)
+rem Take the outlines out of a faceset's faces that you have drawn. For data_src. (made by tools/make_scripts.py)
 setlocal EnableExtensions DisableDelayedExpansion
 "%~dp0..\_internal\run.bat" xseg-remove-labels src --ask %*

@@ -1,3 +1,3 @@
 #!/bin/sh
-# Train XSeg, which draws the masks of faces, on outlines that you drew. (made by scripts/make_scripts.py)
+# Train XSeg, which draws the masks of faces, on outlines that you drew. (made by tools/make_scripts.py)
 exec "$(dirname "$0")/../_internal/run.sh" xseg-train --ask "$@"

@@ -15,7 +15,7 @@ from hypothesis import settings
 from dfl.workspace import Workspace
 from tests.recorded import SHARED
 
-pytest_plugins = ("tests.faceset_fixtures",)
+pytest_plugins = ("tests.faceset_fixtures", "tests.sample_fixtures")
 
 # How long an example takes says nothing: machines are busy.
 settings.register_profile("no deadline", deadline=None)

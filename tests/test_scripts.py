@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -24,8 +24,8 @@ def load(name: str) -> ModuleType:
 def test_batch_and_shell_files_are_as_the_stage_table_says() -> None:
     maker = load("make_scripts")
     differing = [path.name for path, content in maker.made_files().items() if read_if_there(path) != content]
-    assert not differing, "run python scripts/make_scripts.py"
-    assert not maker.left_over(), "run python scripts/make_scripts.py"
+    assert not differing, "run python tools/make_scripts.py"
+    assert not maker.left_over(), "run python tools/make_scripts.py"
 
 
 def test_every_stage_has_a_batch_and_a_shell_file() -> None:
@@ -51,7 +51,7 @@ def test_a_shell_file_starts_its_stage_from_another_folder_and_hands_on_words_an
 def test_the_manual_is_as_the_options_say() -> None:
     maker = load("make_manual")
     manual = maker.MANUAL.read_text(encoding="utf-8")
-    assert maker.made(manual) == manual, "run python scripts/make_manual.py"
+    assert maker.made(manual) == manual, "run python tools/make_manual.py"
     for row in maker.STAGES:
         assert f"### {row.name}\n" in manual
 

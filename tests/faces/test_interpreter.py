@@ -8,7 +8,7 @@ from dfl.faces.weights import package_file
 
 _LOAD = """
 import sys
-from dfl.faces.interpreter import Network
+from dfl.faces.interpreter import TfliteNetwork
 from dfl.faces.weights import package_file
 
 TfliteNetwork(package_file("face_detection_short_range.tflite"), ("regressors",))

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from numpy.random import RandomState
 
 from dfl.base.pictures import FloatPicture
-from dfl.bench.plain_transfers import plain_idt, plain_sot
 from dfl.imaging.colour_transfer import MODES, hist_match, lct, mix, mkl, rct, transfer
 from dfl.imaging.colour_transport import idt, random_rotations, sot
+from tests.reference.plain_transfers import plain_idt, plain_sot
 
 _steps = np.arange(64, dtype=np.float32) / 63
 _x, _y = np.meshgrid(_steps, _steps)

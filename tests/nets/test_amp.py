@@ -62,7 +62,7 @@ def test_both_inters_stay_as_they_started_unless_they_shall_be_trained(tiny):
 
 @pytest.mark.parametrize(("morph", "ones"), [(0.0, 0), (0.45, 4), (1.0, 10)])
 def test_swap_equals_a_second_implementation(tiny, faces, morph, ones):
-    torch_networks = pytest.importorskip("tests.nets.torch_networks", reason="torch is not installed")
+    torch_networks = pytest.importorskip("tests.reference.torch_networks", reason="torch is not installed")
     face, mask, *_ = tiny.swap(faces[:1], np.array([morph], np.float32))
     wanted = torch_networks.amp_swap(numpy_weights(tiny), faces[:1], ones)
     assert np.abs(np.array(face) - wanted[0]).max() < 1e-5

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dfl.models.engine import start_engine
-from tests.nets import plain_numpy as plain
+from tests.reference import plain_networks as plain
 
 start_engine("tensorflow")
 

@@ -52,7 +52,7 @@ def test_weights_are_those_of_the_originals_file():
 
 
 def test_logits_equal_a_second_implementation(tiny, faces):
-    torch_networks = pytest.importorskip("tests.nets.torch_networks", reason="torch is not installed")
+    torch_networks = pytest.importorskip("tests.reference.torch_networks", reason="torch is not installed")
     arrays = {name: np.array(ops.convert_to_numpy(weight)) for name, weight in named_weights(tiny).items()}
     wanted = torch_networks.xseg_logits(arrays, faces)
     logits, mask = (np.array(output) for output in tiny(faces))

@@ -116,7 +116,7 @@ def test_a_file_that_changed_meanwhile(make_clip: ClipMaker) -> None:
 
 
 def test_the_script(make_clip: ClipMaker) -> None:
-    script = Path(__file__).parents[2] / "scripts" / "check_segments.py"
+    script = Path(__file__).parents[2] / "tools" / "check_segments.py"
     path = make_clip("parts_closed.mp4", *CUTTABLE["parts_closed.mp4"], seconds=3)
     done = subprocess.run([sys.executable, script, path], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("parts, 75 frames, 0 differ\n")

@@ -1,19 +1,17 @@
 """What a training sample costs: one thread, with every kind of sample, from faces of one size."""
 
 import tempfile
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import cv2
 
 from dfl.base.report import Report
-from dfl.bench.measure import cpu_of, least_in_turn
-from dfl.bench.plain_samples import PLAIN_MODES, plain_cpu
+from dfl.bench.cpu_time import cpu_of, least_in_turn
 from dfl.data.batches import load_training_faces
 from dfl.data.sample import Base, Dice, Partner, SampleSettings, empty_batch, fill_sample, make_base, make_partner
 from dfl.faces.face_type import FaceType
@@ -35,41 +33,47 @@ def bench_samples(workspace: Workspace, resolution: int, rounds: int, report: Re
 
     Kept: the face is in memory at the model's size. Read: it is decoded for this sample, as is the partner's picture
     of idt and sot; the other transfers need no more than a partner's mean and spread, which are kept for all faces.
-    Plain: plain_sample, which reads everything, in a process of its own as the original's workers are (its large blocks
-    of memory are asked from the system again and again: base.memory), and how many times as long as "read" it takes.
     """
-    plain = SampleSettings(resolution, FaceType.FULL, flip=True)
-    kinds = {"plain": plain, "eyes and mouth": replace(plain, eyes_mouth="joint")}
-    kinds |= {f"{mode}, eyes and mouth": replace(plain, eyes_mouth="joint", transfer=mode) for mode in MODES[1:]}
+    report.line(f"| ms CPU a sample of {resolution} pixels | faces kept | faces read |")
+    report.line("|---|---|---|")
+    figures = {}
+    with sample_faces(workspace) as faces:
+        for name, settings in sample_kinds(resolution).items():
+            used = faces_for(faces, settings)
+            kept, read = least_in_turn(measurements(used, settings), rounds)
+            report.line(f"| {name} | {1000 * kept / len(used):.2f} | {1000 * read / len(used):.2f} |")
+            figures[name] = round(1000 * kept / len(used), 3)
+    report.done(f"The least of {rounds} measurements of {FACES} samples or more, one thread.", **figures)
+
+
+@contextmanager
+def sample_faces(workspace: Workspace) -> Iterator[list[FaceFile]]:
+    """Copies of some of data_dst's faces, all of one size and with a mask; OpenCV has one thread meanwhile."""
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
         with tempfile.TemporaryDirectory() as folder:
-            faces = _faces_of_one_size(load_training_faces(workspace.aligned("dst")), Path(folder))
-            report.line(f"| ms CPU a sample of {resolution} pixels | faces kept | faces read | in float32, plainly |")
-            report.line("|---|---|---|---|")
-            figures = {}
-            for name, settings in kinds.items():
-                kept, read, *peer = _milliseconds(faces, settings, rounds)
-                compared = f"{peer[0]:.2f} = {peer[0] / read:.2f} times" if peer else ""
-                report.line(f"| {name} | {kept:.2f} | {read:.2f} | {compared} |")
-                figures[name] = round(kept, 3)
+            yield _faces_of_one_size(load_training_faces(workspace.aligned("dst")), Path(folder))
     finally:
         cv2.setNumThreads(threads)
-    report.done(f"The least of {rounds} measurements of {FACES} samples or more, one thread.", **figures)
 
 
-def _milliseconds(faces: list[FaceFile], settings: SampleSettings, rounds: int) -> list[float]:
-    """CPU time of a sample with faces kept and faces read, and the plain way where it knows the transfer."""
-    mode = settings.transfer
-    used = faces if mode == "none" or is_formula(mode) else faces[:_FACES_OF_SLOW_KINDS]
-    measurements: list[Callable[[], float]] = [
-        partial(cpu_of, _work(used, settings, is_kept)) for is_kept in (True, False)
-    ]
-    with ProcessPoolExecutor(1, get_context("spawn"), cv2.setNumThreads, (1,)) as process:
-        if mode in PLAIN_MODES:
-            measurements.append(lambda: process.submit(plain_cpu, used, settings).result())
-        return [1000 * seconds / len(used) for seconds in least_in_turn(measurements, rounds)]
+def sample_kinds(resolution: int) -> dict[str, SampleSettings]:
+    """The kinds of samples that are measured, by name."""
+    plain = SampleSettings(resolution, FaceType.FULL, flip=True)
+    kinds = {"plain": plain, "eyes and mouth": replace(plain, eyes_mouth="joint")}
+    return kinds | {f"{mode}, eyes and mouth": replace(plain, eyes_mouth="joint", transfer=mode) for mode in MODES[1:]}
+
+
+def faces_for(faces: list[FaceFile], settings: SampleSettings) -> list[FaceFile]:
+    """The faces that a kind is measured on: few where it is slow."""
+    is_fast = settings.transfer == "none" or is_formula(settings.transfer)
+    return faces if is_fast else faces[:_FACES_OF_SLOW_KINDS]
+
+
+def measurements(faces: list[FaceFile], settings: SampleSettings) -> list[Callable[[], float]]:
+    """CPU seconds of one sample of every face: with faces kept, and with faces read."""
+    return [partial(cpu_of, _work(faces, settings, is_kept)) for is_kept in (True, False)]
 
 
 def _faces_of_one_size(faces: list[FaceFile], folder: Path) -> list[FaceFile]:

@@ -15,19 +15,19 @@ from numpy.typing import NDArray
 from dfl.base.errors import UserError
 from dfl.base.files import list_pictures
 from dfl.base.report import NullReport, Report
-from dfl.bench.measure import cpu_seconds
-from dfl.bench.plain_merge import can_be_plain, plain_cpu
+from dfl.bench.cpu_time import cpu_seconds
 from dfl.extraction.extract_faces import run as extract_faces
 from dfl.extraction.options import ExtractFacesOptions
 from dfl.faces.face_type import FaceType
-from dfl.faceset.faceset import list_faceset
 from dfl.merging.merge import run_merge
 from dfl.merging.options import MergeOptions
-from dfl.merging.planning.clip_faces import match_faces
-from dfl.merging.planning.settings import ORIGINAL, MergeSettings
+from dfl.merging.planning.settings import ColourTransfer
 from dfl.merging.running.open_models import GivenModels
 from dfl.models.prediction import Prediction
 from dfl.workspace import Workspace
+
+# From the fastest to the slowest, and the default.
+_TRANSFERS: tuple[ColourTransfer, ...] = ("auto", "none", "rct", "idt-m", "mix-m", "sot-m")
 
 
 class MirrorModel:
@@ -58,64 +58,19 @@ def bench_extract(workspace: Workspace, report: Report) -> None:
     _tell(report, "extract-faces", frames, spent)
 
 
-# Modes and colour transfers that are measured, each with what the original was seen to take for it: CPU milliseconds of
-# a frame of 1280x720, reading and writing included, on a Zen 4.
-MERGES: tuple[tuple[dict[str, Any], int | None], ...] = (
-    ({"colour_transfer": "auto", "erode": "auto", "blur": "auto"}, None),
-    ({"mode": "original"}, None),
-    ({"colour_transfer": "none"}, None),
-    ({"colour_transfer": "rct"}, 81),
-    ({"colour_transfer": "lct"}, None),
-    ({"colour_transfer": "mkl"}, None),
-    ({"colour_transfer": "mkl-m"}, None),
-    ({"colour_transfer": "idt"}, 301),
-    ({"colour_transfer": "idt-m"}, None),
-    ({"colour_transfer": "sot-m"}, 6244),
-    ({"colour_transfer": "mix-m"}, 1462),
-    ({"mode": "hist-match", "colour_transfer": "none"}, 109),
-    ({"mode": "seamless", "colour_transfer": "none"}, 215),
-    ({"mode": "seamless", "colour_transfer": "rct"}, None),
-    ({"mode": "seamless-hist-match", "colour_transfer": "none"}, None),
-    ({"mode": "raw-rgb"}, None),
-    ({"colour_transfer": "rct", "erode": 60, "blur": 60}, None),
-    ({"colour_transfer": "rct", "sharpen_mode": "box", "sharpen_amount": 5, "motion_blur": 50}, None),
-    ({"colour_transfer": "rct", "denoise": 50, "bicubic": 20, "colour_degrade": 30}, None),
-    ({"colour_transfer": "rct", "steady_mask": 0, "steady_landmarks": False}, 81),
-)
-
-
-_PLAIN_FRAMES = 8  # that the plain way is measured on, before and after ours; it takes seconds for some
-
-
 def bench_merge(workspace: Workspace, resolution: int, report: Report) -> None:
-    """merge with many settings, the network left out: reading PNG, blending, writing PNG and mask.
-
-    Frames a second with a worker for each core; CPU time with one, since busy cores may slow one another down. Beside
-    it what the original was seen to take, and what the plain way of the same settings takes on this machine: measured
-    before and after, as other work on the machine makes all of it slower.
-    """
-    head = "| settings | frames a second | CPU ms a frame | the original's, seen elsewhere | the plain way, here |"
+    """merge with several colour transfers, the network left out: reading PNG, blending, writing PNG and mask."""
     model = MirrorModel(resolution)
-    _merging(workspace, model, MergeOptions(contact_sheet=True))  # what the first run alone takes, imports and the like
-    clip = match_faces(list_pictures(workspace.frames("dst")), list_faceset(workspace.aligned("dst")))
-    plain_frames = [frame for frame in clip if frame.faces][:_PLAIN_FRAMES]
-    report.line(f"{head}\n|---|---|---|---|---|")
-    for given, original in MERGES:
-        settings = MergeSettings(**(ORIGINAL | given))
-        measured = plain_frames if can_be_plain(settings) else []
-        wall, _, frames = _merging(workspace, model, MergeOptions(**(ORIGINAL | given)))
-        plain = [plain_cpu(measured, model, settings)] if measured else []
-        _, cpu, _ = _merging(workspace, model, MergeOptions(workers=1, **(ORIGINAL | given)))
-        plain += [plain_cpu(measured, model, settings)] if measured else []
-        each = 1000 * cpu / frames
-        others = [original, 1000 * float(np.mean(plain)) if plain else None]
-        cells = ["" if one is None else f"{one:.0f}, {one / each:.1f} times" for one in others]
-        told = ", ".join(f"{name} {value}" for name, value in given.items())
-        report.line(f"| {told} | {frames / wall:.1f} | {each:.1f} | {' | '.join(cells)} |")
+    merge_spent(workspace, model, MergeOptions(contact_sheet=True))  # what the first run alone takes, imports and such
+    report.line("| colour transfer | frames a second | CPU ms a frame |\n|---|---|---|")
+    frames = 0
+    for transfer in _TRANSFERS:
+        wall, cpu, frames = merge_spent(workspace, model, MergeOptions(colour_transfer=transfer))
+        report.line(f"| {transfer} | {frames / wall:.1f} | {1000 * cpu / frames:.1f} |")
     report.done(f"Measured on {frames} frames, {resolution} pixel model, without network.", frames=frames)
 
 
-def _merging(workspace: Workspace, model: MirrorModel, options: MergeOptions) -> tuple[float, float, int]:
+def merge_spent(workspace: Workspace, model: MirrorModel, options: MergeOptions) -> tuple[float, float, int]:
     """Wall and CPU seconds of merging the frames of a workspace, and their number."""
     with _copy(workspace, with_faces=True) as (copied, frames):
         return *_spent(partial(run_merge, copied, options, GivenModels(model), NullReport())), frames

@@ -49,8 +49,8 @@ def run_restore(workspace: Workspace, options: RestoreOptions, report: Report) -
     if unlisted:
         report.warn(
             f"{_count(unlisted)} in {folder} {'is' if unlisted == 1 else 'are'} not in its list {JOURNAL_NAME}, which "
-            f"was damaged or deleted: `dfl restore {options.side} --all` puts all pictures back, under the names that they "
-            "have there."
+            f"was damaged or deleted: `dfl restore {options.side} --all` puts all pictures back, under the names that "
+            "they have there."
         )
     if not count:
         asked = f' that was moved there as "{options.reason}"' if options.reason else ""

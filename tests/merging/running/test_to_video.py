@@ -41,8 +41,9 @@ import json, os, signal, sys
 from contextlib import contextmanager
 from pathlib import Path
 sys.path.insert(0, sys.argv[3])
-import conftest
-from dfl.merging import merge, video_source
+from tests.merging import conftest
+from dfl.merging import merge
+from dfl.merging.running import video_source
 from dfl.merging.running.open_models import GivenModels
 from dfl.merging.options import MergeOptions
 from dfl.workspace import Workspace
@@ -217,7 +218,7 @@ def test_killed_it_goes_on_and_the_old_result_stays(
     folder = workspace.frames("dst") / "merged_video"
     killed = [sys.executable, "-c", KILLED, str(workspace.root)]
     for frames, finished in ((12, 2), (6, 3)):
-        rest = [str(frames), str(Path(__file__).parent), json.dumps(options)]
+        rest = [str(frames), str(Path(__file__).parents[3]), json.dumps(options)]
         died = subprocess.run([*killed, *rest], capture_output=True, check=False)
         assert died.returncode != 0, died.stderr
         assert workspace.result(".mp4").read_bytes() == old
@@ -285,19 +286,19 @@ def test_a_frame_that_fails_shows_the_one_before_and_never_the_face_that_was_the
     video(8)
     to_video(**LOSSLESS)
     whole = pictures(workspace.result(".mp4"))
-    blend = merge.FrameWork.blend
+    blend = merge.FrameProcessor.blend
 
     def failing(self: Any, frame: Any, around: Any) -> Any:
         if frame.cut.task.stem in ("00001", "00005", "00006"):
             raise ValueError("no")
         return blend(self, frame, around)
 
-    monkeypatch.setattr(merge.FrameWork, "blend", failing)
+    monkeypatch.setattr(merge.FrameProcessor, "blend", failing)
     report = to_video(**LOSSLESS)
     assert np.array_equal(pictures(workspace.result(".mp4")), whole[[1, 1, 2, 3, 3, 3, 6, 7]])
     assert "00005.png was not merged" in report.text
     assert "3 frames failed, such as 00001" in report.text
-    monkeypatch.setattr(merge.FrameWork, "blend", lambda *_: 1 / 0)
+    monkeypatch.setattr(merge.FrameProcessor, "blend", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         to_video(**LOSSLESS)
 

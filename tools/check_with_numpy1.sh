@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Show that what the original's NumPy 1 loads is what we write: an aligned JPEG's face data, a pack's list, a meta.dat.
 #
-#   usage:  scripts/check_with_numpy1.sh [PYTHON]
+#   usage:  tools/check_with_numpy1.sh [PYTHON]
 #
 #   PYTHON   a Python that has a NumPy 1 (below 2), made into a venv of its own; default: python3
 #

@@ -1,6 +1,6 @@
 """The whole road on real footage, unattended, and what came out of it in figures.
 
-    python scripts/measure_pair.py FOLDER_WITH_TWO_CLIPS NEW_WORKSPACE [--minutes 20]
+    python -m tools.benchmarks.pair FOLDER_WITH_TWO_CLIPS NEW_WORKSPACE [--minutes 20]
 
 The folder holds data_src.* and data_dst.*. Every stage runs as a user would start it, with --yes. At the end: frame
 count, rate, length and sound of the result beside data_dst's, dlib face distances of merged faces to both people, and

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.random import RandomState
 
 from dfl.base.pictures import FloatPicture
-from dfl.bench.measure import cpu_of
-from dfl.bench.plain_transfers import plain_idt, plain_rct, plain_sot
+from dfl.bench.cpu_time import cpu_of
 from dfl.data.sample import Sample, SampleSettings
 from dfl.faces.align import alignment_matrix
 from dfl.faceset.faceset import FaceFile
 from dfl.imaging.colour_transfer import Mode
+from tests.reference.plain_transfers import plain_idt, plain_rct, plain_sot
 
 PLAIN_MODES: tuple[Mode, ...] = ("none", "rct", "idt", "sot")
 _EYES, _MOUTH = (range(36, 42), range(42, 48)), (range(60, 68),)

@@ -1,6 +1,6 @@
 """Largest memory of extraction and merging on a ten-minute clip, all processes together.
 
-    python scripts/measure_memory.py CLIP NEW_WORKSPACE [--minutes 10] [--fps 12.5]
+    python -m tools.benchmarks.memory CLIP NEW_WORKSPACE [--minutes 10] [--fps 12.5]
 
 The clip is repeated until it is long enough. Memory is the proportional set size of a stage and its children, read
 twice a second, so shared pages count once. Merging runs with a stand-in model, since a network's memory does not

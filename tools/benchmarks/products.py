@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from dfl.bench.measure import cpu_of, least_in_turn
+from dfl.bench.cpu_time import cpu_of, least_in_turn
 from dfl.models.options import SaehdOptions
 from dfl.nets.layers import Precision
 from dfl.training.losses.reconstruction import Tensor

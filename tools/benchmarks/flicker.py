@@ -1,6 +1,6 @@
 """How much a merged face flickers, with and without smoothing over time.
 
-    python scripts/measure_flicker.py WORKSPACE [--frames 1-150] [--still 40] [--settings '{"blur": 40}']
+    python -m tools.benchmarks.flicker WORKSPACE [--frames 1-150] [--still 40] [--settings '{"blur": 40}']
 
 The workspace has frames and faces of data_dst and a trained model; nothing is written. Each frame is moved onto the
 next by the optical flow of the untouched frames (DIS), and what is left inside the mask is flicker: the mean absolute

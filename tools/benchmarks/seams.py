@@ -1,6 +1,6 @@
 """How strong the edge around a merged face is: as the original starts, by default, and with mode seamless.
 
-    python scripts/measure_seams.py WORKSPACE [--model NAME] [--sheet FILE.png]
+    python -m tools.benchmarks.seams WORKSPACE [--model NAME] [--sheet FILE.png]
 
 The workspace has frames and faces of data_dst and a trained model; nothing is written but the sheet. The seam is that
 of dfl.merging.planning.auto_colour_transfer.seam_of: Lab distance along the mask's rim, mean of ten frames spread over

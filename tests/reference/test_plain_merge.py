@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dfl.bench.plain_merge import PLAIN_TRANSFERS, can_be_plain, plain_merge
 from dfl.merging.blending.face_in_frame import crop_face, merge_face
 from dfl.merging.blending.face_masks import FacePrediction
 from dfl.merging.blending.finished_frame import compose
 from dfl.merging.planning.settings import ORIGINAL, MergeSettings
 from tests.merging.blending.test_face_in_frame import Recorded, levels_apart, settings_of
 from tests.merging.conftest import FakeModel, face_at, waves
+from tests.reference.plain_merge import PLAIN_TRANSFERS, can_be_plain, plain_merge
 
 
 def test_makes_the_recorded_frames(shared: Path, agrees: Any) -> None:

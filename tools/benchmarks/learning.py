@@ -1,7 +1,7 @@
 """How well a model learns two people, in float32 and bfloat16, at equal wall-clock time: a table, curves and previews.
 
-    python scripts/measure_learning.py WORKSPACE OUTPUT [--minutes 10 30] [--resolution 96] [--precision float32 ...]
-    python scripts/measure_learning.py WORKSPACE OUTPUT --iterations 10000 --dims 16 --resolution 64
+    python -m tools.benchmarks.learning WORKSPACE OUTPUT [--minutes 10 30] [--resolution 96] [--precision float32 ...]
+    python -m tools.benchmarks.learning WORKSPACE OUTPUT --iterations 10000 --dims 16 --resolution 64
 
 WORKSPACE has both facesets. Every tenth stretch of 20 faces is held back. The precisions train side by side, each on a
 core of its own (with fewer cores one after another). At each mark the held-back faces, unwarped, are reconstructed:

@@ -1,4 +1,4 @@
-"""Make every batch and shell file from the stage table: `python scripts/make_scripts.py`.
+"""Make every batch and shell file from the stage table: `python tools/make_scripts.py`.
 
 The five numbered batch files beside the README, and here one .bat and one .sh for every stage (and side) and step.
 All they do is to start `_internal/run.bat` or `_internal/run.sh`, which have the logic. A test fails when one differs.
@@ -15,13 +15,13 @@ from dfl.stages import STAGES, STEPS  # noqa: E402 - a source checkout need not 
 # Without `call`, run.bat takes over: arguments are read once only (% and ^ stay whole) and its exit code is ours.
 BATCH = """\
 @echo off
-rem {help} (made by scripts/make_scripts.py)
+rem {help} (made by tools/make_scripts.py)
 setlocal EnableExtensions DisableDelayedExpansion
 "%~dp0{up}_internal\\run.bat" {words} --ask %*
 """
 SHELL = """\
 #!/bin/sh
-# {help} (made by scripts/make_scripts.py)
+# {help} (made by tools/make_scripts.py)
 exec "$(dirname "$0")/../_internal/run.sh" {words} --ask "$@"
 """
 
@@ -62,7 +62,7 @@ def made_files() -> dict[Path, bytes]:
 
 def left_over() -> list[Path]:
     """Files made from a row that the stage table does not have any more."""
-    mark = b"(made by scripts/make_scripts.py)"
+    mark = b"(made by tools/make_scripts.py)"
     found = [*ROOT.glob("*.bat"), *(ROOT / "scripts").glob("*.bat"), *(ROOT / "scripts").glob("*.sh")]
     return sorted(path for path in set(found) - set(made_files()) if mark in path.read_bytes())
 

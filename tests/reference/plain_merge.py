@@ -14,8 +14,7 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from dfl.base.pictures import FloatPicture
-from dfl.bench.measure import cpu_of
-from dfl.bench.plain_transfers import plain_idt, plain_rct, plain_sot
+from dfl.bench.cpu_time import cpu_of
 from dfl.faces.align import alignment_matrix
 from dfl.faces.face_type import FaceType
 from dfl.faces.masks import hull_mask
@@ -24,6 +23,7 @@ from dfl.merging.blending.face_masks import FacePrediction
 from dfl.merging.planning.clip_faces import ClipFrame
 from dfl.merging.planning.settings import ORIGINAL, ColourTransfer, MergeSettings
 from dfl.merging.running.networks import SwapModel
+from tests.reference.plain_transfers import plain_idt, plain_rct, plain_sot
 
 PLAIN_MODES = ("overlay", "hist-match", "seamless")
 PLAIN_TRANSFERS: tuple[ColourTransfer, ...] = ("none", "rct", "idt", "idt-m", "sot-m")

@@ -3,7 +3,7 @@
 # 5 in a folder whose name has spaces, parentheses, & and letters beyond ASCII. Training and merging are left out:
 # TensorFlow and torch do not start under wine 8.
 #
-#   usage:  scripts/test_wine.sh STANDIN FOOTAGE WORK [REVISION]
+#   usage:  tools/test_wine.sh STANDIN FOOTAGE WORK [REVISION]
 #
 #   STANDIN   a script that makes a Windows Python 3.11 in the layout of the embeddable zip: STANDIN FOLDER; with
 #             WINEPREFIX set it also makes that prefix fit for numpy 2

@@ -2,7 +2,7 @@
 # Show that the README's two commands work on a machine that has Python and nothing else: a fresh minimal Debian
 # (debootstrap), python3-venv and certificates in it, no compiler, no OpenCV libraries, no ffmpeg.
 #
-#   usage:  scripts/test_bare_machine.sh SUITE ROOT [COMMAND]
+#   usage:  tools/test_bare_machine.sh SUITE ROOT [COMMAND]
 #
 #   SUITE    bookworm (Python 3.11) or trixie (Python 3.13)
 #   ROOT     folder for the Debian system; one that is there already is used again

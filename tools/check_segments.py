@@ -1,4 +1,4 @@
-"""Check that clips decoded in parts give the frames that one go gives: `python scripts/check_segments.py FILE...`
+"""Check that clips decoded in parts give the frames that one go gives: `python tools/check_segments.py FILE...`
 
 Says for each file how many parts it has, and how many frames differ (in time or in any pixel).
 """

@@ -22,6 +22,6 @@ def test_the_table_of_samples_has_a_row_for_every_kind(workspace, capsys):
     write_face(workspace.aligned("dst") / "1.jpg", picture, metadata)
     bench_samples(workspace, 32, 1, Report())
     rows = [line.split("|")[1:-1] for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
-    figures = {name.strip(): (float(kept), float(read)) for name, kept, read, _ in rows[2:]}
+    figures = {name.strip(): (float(kept), float(read)) for name, kept, read in rows[2:]}
     assert {name.split(",")[0] for name in figures} == {*MODES[1:], "plain", "eyes and mouth"}
     assert all(kept > 0 for kept, _ in figures.values())

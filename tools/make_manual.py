@@ -1,4 +1,4 @@
-"""Make the option tables of docs/manual.md from the stage table: `python scripts/make_manual.py`.
+"""Make the option tables of docs/manual.md from the stage table: `python tools/make_manual.py`.
 
 The manual's other text is written by hand. Each stage has a pair of marks there; what stands between them is made here
 and put in anew. A stage without marks gets them at the end of the manual. A test fails when the manual differs.
@@ -22,7 +22,7 @@ from dfl.training.options import MODEL_FIELDS  # noqa: E402
 MANUAL = ROOT / "docs" / "manual.md"
 # What a stage's model may be told.
 MODELS: dict[str, dict[str, Any]] = {"train": dict(MODEL_FIELDS), "xseg-train": dict(XsegOptions.model_fields)}
-BEGIN, END = "<!-- made by scripts/make_manual.py: {name} -->", "<!-- end of what is made -->"
+BEGIN, END = "<!-- made by tools/make_manual.py: {name} -->", "<!-- end of what is made -->"
 
 
 def stage_text(row: Stage) -> str:

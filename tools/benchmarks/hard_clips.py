@@ -1,6 +1,6 @@
 """Every clip of a folder through extract-frames and extract-faces, as a user would start them: a table.
 
-    python scripts/measure_hard.py FOLDER_WITH_CLIPS OUTPUT_FOLDER
+    python -m tools.benchmarks.hard_clips FOLDER_WITH_CLIPS OUTPUT_FOLDER
 
 A row a clip: exit codes, frames, frames by faces found; then the faces that a careful look at every frame alone finds,
 how many of them the followed ones lack, and CPU time of both, taken in turn in this process. A traceback anywhere ends

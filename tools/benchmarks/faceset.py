@@ -1,6 +1,6 @@
 """Time and memory of the faceset tools on many faces, beside the plain way of doing the same.
 
-    python scripts/measure_faceset.py FOLDER_OF_FACES [--count 20000] [--side 512] [--work FOLDER]
+    python -m tools.benchmarks.faceset FOLDER_OF_FACES [--count 20000] [--side 512] [--work FOLDER]
 
 The faces are made from those of the folder by small turns, shifts and brightness. Every tool runs as the user starts
 it; the plain way (one pair of pictures, one pixel after the other) runs on few faces and is extrapolated. Processor

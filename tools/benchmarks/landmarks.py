@@ -1,6 +1,6 @@
 """How steady and how true landmarks are, in tables.
 
-    python scripts/measure_landmarks.py DATA [jitter] [motion] [warp] [speech] [align] [--settings fast thorough best]
+    python -m tools.benchmarks.landmarks DATA [jitter] [motion] [warp] [speech] [align] [--settings fast thorough best]
         [--pictures FOLDER]
 
 DATA holds the folders pair, hard and identities with clips of faces. Lengths are per cent of the distance between the

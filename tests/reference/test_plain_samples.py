@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dfl.bench.plain_samples import PLAIN_MODES, plain_sample
 from dfl.data.sample import SampleSettings, make_sample
 from dfl.faces.face_type import FaceType
 from dfl.faceset.aligned_face import write_face
 from dfl.faceset.faceset import list_faceset
 from dfl.faceset.segmentation import encode_mask
+from tests.reference.plain_samples import PLAIN_MODES, plain_sample
 
 
 @pytest.mark.parametrize("mode", PLAIN_MODES)
