@@ -93,3 +93,8 @@ def test_tests_named_in_the_field_reports_exist() -> None:
     named = set(re.findall(r"\btest_\w+", text))
     assert len(named) > 40
     assert named <= there, sorted(named - there)
+
+
+def test_the_decisions_have_a_table_of_contents() -> None:
+    text = (ROOT / "docs" / "decisions.md").read_text(encoding="utf-8")
+    assert re.findall(r"^- \[(.+)\]\(#", text, re.MULTILINE) == re.findall(r"^## (.+)$", text, re.MULTILINE)

@@ -18,10 +18,41 @@ from dfl.cli import COMMON  # noqa: E402
 from dfl.models.options import XsegOptions  # noqa: E402
 from dfl.stages import STAGES, Stage  # noqa: E402
 from dfl.training.options import MODEL_FIELDS  # noqa: E402
+from dfl.training.options_table import GROUPS as MODEL_GROUPS  # noqa: E402
 
 MANUAL = ROOT / "docs" / "manual.md"
 # What a stage's model may be told.
 MODELS: dict[str, dict[str, Any]] = {"train": dict(MODEL_FIELDS), "xseg-train": dict(XsegOptions.model_fields)}
+# Long tables come in groups, the common ones first. Every option of such a stage stands in a group, or this program fails.
+GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
+    "train": {
+        "Which model, and for how long": (
+            *("model", "name", "preset", "target_iter", "minutes", "batch_size", "stop_at_plateau", "silent_start"),
+            *("start_from", "reset_inter", "restart", "session_name"),
+        ),
+        **{group: names for group, names in MODEL_GROUPS.items() if group not in ("Saving", "Preview")},
+        "Saving": ("save_minutes", "autobackup_hour"),
+        "Preview and logs": ("preview", "write_preview_history", "tensorboard"),
+        "Data beside the faceset": ("pretraining_faces", "held_out", "symmetric_warp"),
+        "Machine": ("engine", "devices", "seed"),
+    },
+    "merge": {
+        "Mode": ("mode", "masked_hist_match", "hist_match_threshold", "like_original"),
+        "Mask": ("mask_mode", "erode", "blur"),
+        "Colour": ("colour_transfer", "colour_degrade"),
+        "Face": (
+            *("face_scale", "sharpen_mode", "sharpen_amount", "super_resolution", "two_pass", "morph_factor"),
+            *("motion_blur", "denoise", "bicubic"),
+        ),
+        "Over time": ("steady_mask", "steady_colours", "steady_landmarks"),
+        "Which frames, people, model": ("frames", "contact_sheet", "only", "everyone", "model"),
+        "Output": (
+            *("output_format", "crops", "to_video", "format", "encoder", "lossless", "bitrate", "crf", "speed"),
+            *("chroma", "bits", "mask", "alpha", "label", "mark", "certificate", "key"),
+        ),
+        "Machine": ("engine", "workers"),
+    },
+}
 BEGIN, END = "<!-- made by tools/make_manual.py: {name} -->", "<!-- end of what is made -->"
 
 
@@ -37,10 +68,25 @@ def stage_text(row: Stage) -> str:
     lines = [f"{row.help}", ""]
     lines += [f"`dfl {words} [options]` · " + " · ".join(f"`scripts/{file}.bat`, `.sh`" for file in files), ""]
     flags = {name: field for name, field in fields.items() if name not in COMMON and not _is_positional(field)}
-    if flags:
+    for group, names in _groups(row.name, flags).items():
+        lines += [f"**{group}**", ""] if group else []
         lines += ["| option | values | default | |", "| --- | --- | --- | --- |"]
-        lines += [_row(name, field) for name, field in flags.items()]
+        lines += [*(_row(name, flags[name]) for name in names), ""]
     return "\n".join(lines).rstrip()
+
+
+def _groups(stage: str, flags: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+    """The names of a stage's options by group; one group without a name where it has none."""
+    if stage not in GROUPS:
+        return {"": tuple(flags)} if flags else {}
+    groups, seen = {}, set[str]()
+    for group, names in GROUPS[stage].items():
+        groups[group] = tuple(name for name in names if name in flags and name not in seen)
+        seen.update(names)
+    forgotten = [name for name in flags if name not in seen]
+    if forgotten:
+        raise SystemExit(f"{stage}: {', '.join(forgotten)} in no group of tools/make_manual.py")
+    return {group: names for group, names in groups.items() if names}
 
 
 def _is_positional(field: Any) -> bool:

@@ -1,3 +1,61 @@
-"""Two clips in, one clip out with the other face. The road: cli, stages, then the folders in DESIGN order."""
+"""Two clips in, one clip out with the other face. The road: cli, stages, then the folders in DESIGN order.
+
+`import dfl` is the Python API (dfl.api, docs/python.md). It is loaded when one of its names is asked for: the command
+line and worker processes import this module too, and need no more of it than the version.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dfl.api import (
+        AlignedFace,
+        FaceMetadata,
+        Faceset,
+        FaceType,
+        LoggingReport,
+        Prediction,
+        Report,
+        Stopped,
+        SwapModel,
+        UserError,
+        Workspace,
+        extract_faces,
+        extract_frames,
+        load_model,
+        make_video,
+        merge,
+        train,
+    )
 
 __version__ = "0.1.0"
+__all__ = [
+    "AlignedFace",
+    "FaceMetadata",
+    "FaceType",
+    "Faceset",
+    "LoggingReport",
+    "Prediction",
+    "Report",
+    "Stopped",
+    "SwapModel",
+    "UserError",
+    "Workspace",
+    "__version__",
+    "extract_faces",
+    "extract_frames",
+    "load_model",
+    "make_video",
+    "merge",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'dfl' has no attribute {name!r}")
+    return getattr(importlib.import_module("dfl.api"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

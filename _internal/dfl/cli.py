@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import importlib
 import os
 import sys
 import time
@@ -19,7 +18,7 @@ from dfl import __version__
 from dfl.base.errors import Stopped, UserError
 from dfl.base.output import guard_streams, lost, say
 from dfl.base.stopping import stop_on_every_signal
-from dfl.stages import STAGES, STEPS, Stage, stage
+from dfl.stages import STAGES, STEPS, Stage, hold_parts, load, stage
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -66,7 +65,7 @@ def dfl() -> None:
 
 def _stage_command(row: Stage) -> click.Command:
     """The click command of one stage, its flags from the stage's options."""
-    options_class = _load(row.options)
+    options_class = load(row.options)
     parameters: list[click.Parameter] = [
         _parameter(name, field) for name, field in options_class.model_fields.items() if name not in COMMON
     ]
@@ -159,7 +158,6 @@ def _parameter(name: str, field: FieldInfo) -> click.Parameter:
 
 def _run_stages(jobs: list[tuple[Stage, dict[str, Any]]], common: dict[str, Any]) -> None:
     """Run stages in order in one workspace, each with the options given, asked, remembered or declared."""
-    from dfl.base.locks import hold_folders
     from dfl.base.report import open_report
     from dfl.workspace import Workspace, default_root
 
@@ -168,15 +166,9 @@ def _run_stages(jobs: list[tuple[Stage, dict[str, Any]]], common: dict[str, Any]
     _say_once(report)
     try:
         for row, given in jobs:
-            side = str(given.get("side", ""))
-            reads, writes = row.parts(side)
-            if (reads or writes) and (obstacle := workspace.obstacle(reads + writes)):
-                raise obstacle
-            if not workspace.root.is_dir():  # nothing to hold, and no reason to make it
-                reads = writes = []
-            with hold_folders(workspace.running, f"{row.name} {side}".strip(), reads, writes, report.warn):
+            with hold_parts(row, workspace, str(given.get("side", "")), report):  # nobody changes what is asked about
                 options = _complete(row, given, workspace, common, report)
-                _load(row.run)(workspace, options, report)
+                load(row.run)(workspace, options, report)
     except (UserError, Stopped, KeyboardInterrupt, click.ClickException):
         raise
     except Exception as error:
@@ -224,7 +216,7 @@ def _complete(
     from dfl.base.asking import ask_options
     from dfl.base.files import read_or_set_aside
 
-    options_class = _load(row.options)
+    options_class = load(row.options)
     for name in COMMON:
         if name in options_class.model_fields and common[name] is not None:
             given[name] = common[name]
@@ -293,11 +285,6 @@ def _write_log(workspace: Workspace) -> Path | None:
     except OSError:
         return None
     return log
-
-
-def _load(reference: str) -> Any:
-    module, name = reference.split(":")
-    return getattr(importlib.import_module(module), name)
 
 
 def main() -> None:

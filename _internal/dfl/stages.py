@@ -1,6 +1,15 @@
 """THE stage table: one row, one command, one batch file. Command line, batch files and manual are made from it."""
 
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dfl.base.options import Options
+    from dfl.base.report import Report
+    from dfl.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -318,3 +327,29 @@ STEPS: dict[str, tuple[tuple[str, ...], ...]] = {
 def stage(name: str) -> Stage:
     """The stage of that name."""
     return next(row for row in STAGES if row.name == name)
+
+
+def load(reference: str) -> Any:
+    """What "module:name" of the table stands for, imported now."""
+    module, name = reference.split(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def run_stage(row: Stage, workspace: "Workspace", options: "Options", report: "Report") -> None:
+    """Run a stage, holding the parts of the workspace that it reads and writes. UserError when another one has them."""
+    with hold_parts(row, workspace, str(getattr(options, "side", "")), report):
+        load(row.run)(workspace, options, report)
+
+
+@contextmanager
+def hold_parts(row: Stage, workspace: "Workspace", side: str, report: "Report") -> Iterator[None]:
+    """Keep other stages away from what this one reads and writes."""
+    from dfl.base.locks import hold_folders
+
+    reads, writes = row.parts(side)
+    if (reads or writes) and (obstacle := workspace.obstacle(reads + writes)):
+        raise obstacle
+    if not workspace.root.is_dir():  # nothing to hold, and no reason to make it
+        reads = writes = []
+    with hold_folders(workspace.running, f"{row.name} {side}".strip(), reads, writes, report.warn):
+        yield

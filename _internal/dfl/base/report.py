@@ -17,6 +17,8 @@ from rich.progress import Progress as Bars
 
 Form = Literal["auto", "plain", "json"]
 Item = TypeVar("Item")
+# What a stage did, in numbers: for programs.
+Counts = dict[str, int | float | str]
 PLAIN_LINE_SECONDS = 5.0
 
 
@@ -27,7 +29,9 @@ class Progress(Protocol):
 
 
 class Report:
-    """Says things to the user. Made by `open_report`; a stage only calls the methods."""
+    """Says things to the user. Made by `open_report`; a stage only calls the methods. counts: of the last `done`."""
+
+    counts: Counts = {}  # noqa: RUF012 - replaced, never changed
 
     def line(self, text: str) -> None:
         """A plain line that stays."""
@@ -48,6 +52,7 @@ class Report:
 
     def done(self, text: str, **counts: int | float | str) -> None:
         """The last line of a stage: what was done, in counts."""
+        self.counts = counts
         self.line(text)
 
     @contextmanager
@@ -152,6 +157,7 @@ class _JsonReport(Report):
         self._put(kind="status", text=text)
 
     def done(self, text: str, **counts: int | float | str) -> None:
+        self.counts = counts
         self._put(kind="done", text=text, counts=counts)
 
     def _put(self, **fields: Any) -> None:

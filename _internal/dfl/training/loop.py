@@ -1,6 +1,7 @@
 """The loop of training: step, line, save now and then; a save at the end, whatever ended it."""
 
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -287,6 +288,9 @@ def _stop_request() -> Iterator[list[int]]:
             with suppress(RuntimeError, OSError):  # a terminal that was closed
                 print("\nFinishing this iteration, then saving.", flush=True)
 
+    if threading.current_thread() is not threading.main_thread():  # a program that calls us has its own way of stopping
+        yield requests
+        return
     before = {number: signal.signal(number, remember) for number in {*stop_signals(), signal.SIGINT}}
     try:
         yield requests
