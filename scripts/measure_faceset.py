@@ -21,7 +21,7 @@ import click
 import cv2
 import numpy as np
 
-from dfl.base.files import need_space
+from dfl.base.disk_space import need_space
 from dfl.base.pictures import Picture
 from dfl.base.processes import in_processes, lower_priority, worker_count
 from dfl.base.report import Report

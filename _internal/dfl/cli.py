@@ -204,14 +204,14 @@ def _mendable(error: Exception, workspace: Workspace) -> UserError | None:
     Here, and only here, everything ends that the operating system refuses: a folder that cannot be made, a lock, a name
     that is too long, a file in a folder's place.
     """
-    from dfl.base.files import is_refusal, place_of, to_user_error
+    from dfl.base.system_errors import error_path, is_refusal, to_user_error
 
     if isinstance(error, ImportError) and (error.name or "").partition(".")[0] != "dfl":
         return UserError(f"A package is missing or broken: {error}.", "`dfl doctor` tells what to do.")
     if isinstance(error, OSError) and is_refusal(error):
         if error.errno == errno.ENOENT:  # also what a mistake of ours looks like
             _write_log(workspace)
-        return to_user_error(error, place_of(error, workspace.root))
+        return to_user_error(error, error_path(error, workspace.root))
     return None
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from dfl.base.errors import UserError
-from dfl.base.files import is_hidden
+from dfl.base.listing import is_hidden
 
 Side = Literal["src", "dst"]
 PERSON = {"src": "the face that is put in", "dst": "the video it goes into"}

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from dfl.base.errors import UserError
-from dfl.base.files import PICTURE_SUFFIXES, list_pictures
 from dfl.base.frames import OTHER_PICTURES, list_frames, no_frames
+from dfl.base.listing import PICTURE_SUFFIXES, list_pictures
 from dfl.base.pictures import decode_frame, encode_picture, read_picture
 from dfl.base.rare_pictures import size_by_pillow
 from dfl.base.report import Report

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from dfl.base.errors import Stopped, UserError
-from dfl.base.files import list_pictures
+from dfl.base.listing import list_pictures
 from dfl.base.pickle_writer import dumps
 from dfl.base.pictures import write_picture
 from dfl.base.report import Report

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures
+from dfl.base.listing import list_pictures
 from dfl.base.pictures import Picture, write_picture
 from dfl.base.report import Report
 from dfl.extraction.extract_faces import run

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dfl.base.files import list_pictures
+from dfl.base.listing import list_pictures
 from dfl.face_analysis.measure_cache import FILE_NAME, MeasureCache
 
 

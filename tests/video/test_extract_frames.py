@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures
+from dfl.base.listing import list_pictures
 from dfl.base.pictures import read_picture, write_picture
 from dfl.video.extract_frames import run
 from dfl.video.facts import ClipFacts, read_facts

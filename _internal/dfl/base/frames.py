@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from dfl.base.errors import UserError
-from dfl.base.files import in_natural_order, is_hidden, list_pictures
+from dfl.base.listing import in_natural_order, is_hidden, list_pictures
 from dfl.base.report import Report
 
 # Pictures of cameras, phones and editors that neither OpenCV nor Pillow reads on every system.

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from dfl.base.files import to_user_error
+from dfl.base.system_errors import to_user_error
 
 _TRIES = 3
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures
+from dfl.base.listing import list_pictures
 from dfl.base.report import NullReport, Report
 from dfl.bench.measure import cpu_seconds
 from dfl.bench.plain_merge import can_be_plain, plain_cpu

@@ -7,7 +7,7 @@ import numpy as np
 
 from dfl.base import jpeg
 from dfl.base.errors import UserError
-from dfl.base.files import list_folders, list_pictures
+from dfl.base.listing import list_folders, list_pictures
 from dfl.base.pictures import Picture, decode_picture
 from dfl.base.report import Report
 from dfl.faceset.aligned_face import read_metadata

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures, read_json, write_json
+from dfl.base.files import read_json, write_json
+from dfl.base.listing import list_pictures
 from dfl.base.pictures import contact_sheet, read_picture, write_picture
 from dfl.base.report import Report
 from dfl.demo.clips import make_clip

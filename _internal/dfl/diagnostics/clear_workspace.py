@@ -4,9 +4,11 @@ import os
 from pathlib import Path
 
 from dfl.base.asking import ask_yes
+from dfl.base.disk_space import size_in_words
 from dfl.base.errors import Stopped, UserError
-from dfl.base.files import in_natural_order, place_of, size_in_words, to_user_error
+from dfl.base.listing import in_natural_order
 from dfl.base.report import Report
+from dfl.base.system_errors import error_path, to_user_error
 from dfl.diagnostics.made_files import Found, find_made
 from dfl.diagnostics.options import ClearWorkspaceOptions
 from dfl.models.lock import hold_model
@@ -94,4 +96,4 @@ def _delete(files: list[Path], folders: list[Path]) -> None:
                 folder.rmdir()
                 emptied.add(folder.parent)
     except OSError as error:
-        raise to_user_error(error, place_of(error, folders[0])) from error
+        raise to_user_error(error, error_path(error, folders[0])) from error

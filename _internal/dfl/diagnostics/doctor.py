@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from dfl import __version__
 from dfl.base.errors import UserError
-from dfl.base.files import list_folders, list_pictures
+from dfl.base.listing import list_folders, list_pictures
 from dfl.diagnostics import clip_accounts, machine, packages
 from dfl.diagnostics.findings import Finding, look
 from dfl.diagnostics.kept_files import kept

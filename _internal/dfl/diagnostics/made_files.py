@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Literal
 
 from dfl.base.errors import UserError
-from dfl.base.files import is_part, list_pictures, read_json
+from dfl.base.files import read_json
+from dfl.base.listing import list_pictures
+from dfl.base.part_files import is_part
 from dfl.faceset.faceset import list_pictures_with_data
 from dfl.faceset.pak_format import PAK_NAME, read_members
 from dfl.merging.running.merge_journal import MergeJournal

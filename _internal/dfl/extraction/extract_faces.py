@@ -12,10 +12,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from dfl.base.disk_space import need_space
 from dfl.base.errors import UserError
-from dfl.base.files import free_path, is_hidden, list_pictures, move, need_space, remove_parts, to_user_error
+from dfl.base.files import move
+from dfl.base.listing import is_hidden, list_pictures
+from dfl.base.part_files import remove_parts
 from dfl.base.processes import worker_count
 from dfl.base.report import Report
+from dfl.base.system_errors import to_user_error
+from dfl.base.unused_path import earlier_path
 from dfl.extraction.crop_plan import FramePlan, plan_frames
 from dfl.extraction.cut_faces import CutJob, CutSettings, CutTask, FrameCuts, cut_faces, cut_frame
 from dfl.extraction.face_tracks import link
@@ -259,7 +264,7 @@ def _cut_journal(aligned: Path, debug: Path, signature: dict[str, Any], report: 
 
 def _move_aside(aligned: Path, debug: Path) -> Path:
     """Rename the aligned folder, and its debug folder, to names that are free."""
-    aside = free_path(aligned)
+    aside = earlier_path(aligned)
     for folder, target in ((aligned, aside), (debug, aside.with_name(f"{aside.name}_debug"))):
         if folder.is_dir():
             try:

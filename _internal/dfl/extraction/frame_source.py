@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dfl.base.errors import UserError
-from dfl.base.files import MAX_NAME_BYTES, name_size
 from dfl.base.frames import list_frames, no_frames
 from dfl.base.pictures import Picture, decode_frame
 from dfl.base.report import Report
+from dfl.base.unused_path import MAX_NAME_BYTES, name_size
 from dfl.extraction.options import ExtractFacesOptions
 from dfl.video.account import tell
 from dfl.video.clip import Clip, read_clip

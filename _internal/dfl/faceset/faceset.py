@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures
 from dfl.base.jpeg import is_jpeg
+from dfl.base.listing import list_pictures
 from dfl.base.pictures import Picture, decode_picture
 from dfl.base.report import Report
 from dfl.faceset.aligned_face import jpeg_shape, read_metadata

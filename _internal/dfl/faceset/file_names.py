@@ -2,7 +2,7 @@
 
 import re
 
-from dfl.base.files import is_part
+from dfl.base.part_files import is_part
 
 _MAX_BYTES = 240  # file systems take 255; what is written beside a file needs a few more
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*\ud800-\udfff]')

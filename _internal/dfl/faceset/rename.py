@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from dfl.base.errors import UserError
-from dfl.base.files import is_hidden, move, place_of, read_json, sync_folder, to_user_error, write_json
+from dfl.base.files import move, read_json, sync_folder, write_json
+from dfl.base.listing import is_hidden
 from dfl.base.locks import Held, hold_file
 from dfl.base.report import Report
+from dfl.base.system_errors import error_path, to_user_error
 from dfl.faceset.file_names import same_place, why_unsafe
 from dfl.faceset.meta_dat import META_DAT, rename_in_meta_dat
 from dfl.faceset.sidecar import INDEX_NAME, gather_notes, rename_in_index
@@ -106,7 +108,7 @@ def _carry_out(folder: Path, plan: _Plan, report: Report | None) -> None:
             aside.rmdir()
         (folder / JOURNAL).unlink()
     except OSError as error:
-        raise to_user_error(error, place_of(error, folder)) from error
+        raise to_user_error(error, error_path(error, folder)) from error
 
 
 def _move(source: Path, target: Path) -> None:

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from dfl.base import pickle_writer, safe_pickle
 from dfl.base.errors import UserError
-from dfl.base.files import read_json, replacing, to_user_error
+from dfl.base.files import read_json, replacing
 from dfl.base.notes import gathering, note, notes_of, read_notes
+from dfl.base.system_errors import to_user_error
 from dfl.faceset.face_metadata import MAX_METADATA_BYTES, FaceMetadata, metadata_from_dict
 from dfl.faceset.perceptual_hash import BYTES
 

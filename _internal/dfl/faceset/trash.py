@@ -14,7 +14,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures, move, place_of, sync_file, sync_folder, to_user_error, write_text
+from dfl.base.files import move, sync_file, sync_folder, write_text
+from dfl.base.listing import list_pictures
+from dfl.base.system_errors import error_path, to_user_error
 from dfl.faceset.sidecar import add_to_index, read_index
 
 JOURNAL_NAME = "trash.jsonl"
@@ -57,7 +59,7 @@ def move_to_trash(aligned: Path, names: Iterable[str], reason: str) -> Path:
         for row in rows:
             _move(aligned / row.name, folder / row.trash_name)
     except OSError as error:
-        raise to_user_error(error, place_of(error, folder)) from error
+        raise to_user_error(error, error_path(error, folder)) from error
     return folder
 
 
@@ -85,7 +87,7 @@ def restore(aligned: Path, *, reason: str | None = None, all_runs: bool = False)
         for trash_name, name in names.items():
             _move(folder / trash_name, aligned / name)
     except OSError as error:
-        raise to_user_error(error, place_of(error, aligned)) from error
+        raise to_user_error(error, error_path(error, aligned)) from error
     left = "".join(f"{_line(row)}\n" for row in list_trash(aligned))
     write_text(folder / JOURNAL_NAME, left)
     return len(chosen)
@@ -100,7 +102,7 @@ def list_trash(aligned: Path) -> list[Trashed]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise to_user_error(error, place_of(error, folder)) from error
+        raise to_user_error(error, error_path(error, folder)) from error
     rows: dict[str, Trashed] = {}
     for row in _rows(lines):
         # A name was free in the trash when its line was written: an older line with that name is void.

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from dfl.base.files import list_pictures, move_into
+from dfl.base.files import move_into
+from dfl.base.listing import list_pictures
 from dfl.base.pictures import Picture, encode_picture
 from dfl.base.report import Report
 from dfl.faces.draw import draw_landmarks

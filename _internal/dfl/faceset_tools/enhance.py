@@ -7,8 +7,8 @@ pictures carry a mark, so that a second run does not enhance them again.
 from dataclasses import replace
 from pathlib import Path
 
+from dfl.base.disk_space import need_space
 from dfl.base.errors import UserError
-from dfl.base.files import need_space
 from dfl.base.pictures import Picture
 from dfl.base.report import Report
 from dfl.faceset.aligned_face import AlignedFace

@@ -12,9 +12,11 @@ from pathlib import Path
 import cv2
 
 from dfl.base.errors import UserError
-from dfl.base.files import free_path, move_into, remove_parts, write_bytes
+from dfl.base.files import move_into, write_bytes
+from dfl.base.part_files import remove_parts
 from dfl.base.processes import in_processes, lower_priority, worker_count
 from dfl.base.report import Report
+from dfl.base.unused_path import earlier_path
 from dfl.faceset.faceset import FaceFile
 
 _MAX_WARNINGS = 20
@@ -54,7 +56,7 @@ def export_faces(
     except FileExistsError as error:
         raise UserError(f"{folder} is a file, not a folder.", "Move it away and start again.") from error
     remove_parts(folder)
-    earlier = free_path(folder)
+    earlier = earlier_path(folder)
     names = output_names(faces, ending)
     tasks = [_Task(face, folder / name, earlier) for face, name in zip(faces, names, strict=True)]
     made = Made([], [], [], earlier)

@@ -10,19 +10,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dfl.base import jpeg
+from dfl.base.disk_space import need_space
 from dfl.base.errors import UserError
-from dfl.base.files import (
-    free_path,
-    list_folders,
-    list_pictures,
-    move,
-    need_space,
-    place_of,
-    remove_parts,
-    replacing,
-    to_user_error,
-)
+from dfl.base.files import move, replacing
+from dfl.base.listing import list_folders, list_pictures
+from dfl.base.part_files import remove_parts
 from dfl.base.report import Report
+from dfl.base.system_errors import error_path, to_user_error
+from dfl.base.unused_path import earlier_path
 from dfl.faceset.faceset import list_pictures_with_data, no_faces
 from dfl.faceset.file_names import same_place, why_unsafe
 from dfl.faceset.pak_format import PAK_NAME, Member, PackedFace, read_at, read_members, write_pak
@@ -145,7 +140,7 @@ def _pack(pak: Path, faces: Sequence[PackedFace], report: Report) -> None:
             pass
         _compare(part, faces, report)
         if pak.is_file():  # of the same names, but other pictures or face data
-            earlier = free_path(pak)
+            earlier = earlier_path(pak)
             move(pak, earlier)
             report.line(f"The pack that was there holds other versions of these faces: it is {earlier.name} now.")
 
@@ -180,5 +175,5 @@ def _delete(pak: Path, faces: Sequence[PackedFace], report: Report) -> int:
             if not any(person.iterdir()):
                 person.rmdir()
     except OSError as error:
-        raise to_user_error(error, place_of(error, pak)) from error
+        raise to_user_error(error, error_path(error, pak)) from error
     return deleted

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dfl.base.asking import ask_text
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures
+from dfl.base.listing import list_pictures
 from dfl.base.pictures import Picture, contact_sheet, write_picture
 from dfl.base.report import Report
 from dfl.face_analysis.clustering import MIN_FACES, NOBODY, distances_to_mean, group_people

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures
+from dfl.base.listing import list_pictures
 from dfl.base.report import Report
 from dfl.faceset.faceset import FaceFile, list_pictures_with_data
 from dfl.faceset.file_names import same_place, why_unsafe

@@ -11,19 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from dfl.base.errors import UserError
-from dfl.base.files import (
-    free_path,
-    is_hidden,
-    list_pictures,
-    move,
-    move_into,
-    place_of,
-    read_json,
-    remove_parts,
-    to_user_error,
-    write_json,
-)
+from dfl.base.files import move, move_into, read_json, write_json
+from dfl.base.listing import is_hidden, list_pictures
+from dfl.base.part_files import remove_parts
 from dfl.base.report import Report
+from dfl.base.system_errors import error_path, to_user_error
+from dfl.base.unused_path import earlier_path
 from dfl.faceset.aligned_face import AlignedFace, write_face
 from dfl.faceset.faceset import FaceFile, read_face_file
 from dfl.faceset.trash import move_to_trash
@@ -56,11 +49,11 @@ class Regenerated:
             if self._read_journal().get("settings") == settings:
                 remove_parts(folder)
                 return
-            aside = free_path(folder)
+            aside = earlier_path(folder)
             try:
                 move(folder, aside)
             except OSError as error:
-                raise to_user_error(error, place_of(error, folder)) from error
+                raise to_user_error(error, error_path(error, folder)) from error
             report.line(f"{folder} held other pictures: they are in {aside} now.")
         folder.mkdir(parents=True, exist_ok=True)
         write_json(self._journal, {"settings": settings})
@@ -92,7 +85,7 @@ class Regenerated:
     def part_from_others(self, names: set[str], report: Report) -> None:
         """Move pictures away that are none of the new ones: of originals that are gone, or put there by somebody."""
         others = [path for path in list_pictures(self.folder) if path.name not in names]
-        aside = free_path(self.folder)
+        aside = earlier_path(self.folder)
         for path in others:
             move_into(aside, path)
         if others:
@@ -129,7 +122,7 @@ class Regenerated:
             if not any(folder.iterdir()):
                 folder.rmdir()
         except OSError as error:
-            raise to_user_error(error, place_of(error, folder)) from error
+            raise to_user_error(error, error_path(error, folder)) from error
 
     def finish_taking_over(self, report: Report) -> None:
         """Do the rest of what a killed run was at. UserError when its journal names what it may not touch."""

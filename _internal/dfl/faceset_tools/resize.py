@@ -7,8 +7,8 @@ from pathlib import Path
 
 import cv2
 
+from dfl.base.disk_space import need_space
 from dfl.base.errors import UserError
-from dfl.base.files import need_space
 from dfl.base.processes import in_processes, lower_priority, worker_count
 from dfl.base.report import Report
 from dfl.faces.face_type import FaceType

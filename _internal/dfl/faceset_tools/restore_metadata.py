@@ -14,8 +14,10 @@ import numpy as np
 
 from dfl.base import jpeg, pickle_writer
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures, to_user_error, write_bytes
+from dfl.base.files import write_bytes
+from dfl.base.listing import list_pictures
 from dfl.base.report import Report
+from dfl.base.system_errors import to_user_error
 from dfl.faceset.aligned_face import with_metadata
 from dfl.faceset.face_metadata import FaceMetadata, metadata_to_dict
 from dfl.faceset.faceset import FaceFile, list_pictures_with_data, read_face_file

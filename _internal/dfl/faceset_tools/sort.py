@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures, natural_key
+from dfl.base.listing import list_pictures, natural_key
 from dfl.base.memory import free_memory
 from dfl.base.report import Report
 from dfl.face_analysis.best_faces import best_faces, covering_faces

@@ -4,7 +4,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures
+from dfl.base.listing import list_pictures
 from dfl.base.report import Report
 from dfl.faceset.pak_format import PAK_NAME
 from dfl.faceset.trash import JOURNAL_NAME, list_trash, move_to_trash, restore, trash_folder
@@ -49,8 +49,8 @@ def run_restore(workspace: Workspace, options: RestoreOptions, report: Report) -
     if unlisted:
         report.warn(
             f"{_count(unlisted)} in {folder} {'is' if unlisted == 1 else 'are'} not in its list {JOURNAL_NAME}, which "
-            f"was damaged or deleted: `dfl restore {options.side} --all` puts all pictures back, under the names that they "
-            "have there."
+            f"was damaged or deleted: `dfl restore {options.side} --all` puts all pictures back, under the names that "
+            "they have there."
         )
     if not count:
         asked = f' that was moved there as "{options.reason}"' if options.reason else ""

@@ -5,8 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from dfl.base.asking import ask_yes
+from dfl.base.disk_space import need_space
 from dfl.base.errors import Stopped, UserError
-from dfl.base.files import need_space, write_bytes
+from dfl.base.files import write_bytes
 from dfl.base.report import Report
 from dfl.faceset.change_metadata import MetadataChanges
 from dfl.faceset.face_metadata import FaceMetadata

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from dfl.base.disk_space import need_space
 from dfl.base.errors import UserError
-from dfl.base.files import need_space, remove_parts, write_json
+from dfl.base.files import write_json
+from dfl.base.part_files import remove_parts
 from dfl.base.pictures import Picture, decode_frame, read_picture
 from dfl.base.processes import worker_count
 from dfl.base.report import Report

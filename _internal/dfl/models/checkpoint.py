@@ -25,8 +25,10 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
+from dfl.base.disk_space import need_space
 from dfl.base.errors import UserError
-from dfl.base.files import move, need_space, read_json, replacing, sync_folder, to_user_error, write_json
+from dfl.base.files import move, read_json, replacing, sync_folder, write_json
+from dfl.base.system_errors import to_user_error
 
 # By name. A trainer's are brought over from the engine one at a time, each time that they are asked for.
 Arrays = Mapping[str, NDArray[Any]]

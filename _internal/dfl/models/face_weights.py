@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from dfl.base.disk_space import need_space
 from dfl.base.errors import UserError
-from dfl.base.files import need_space, write_bytes
+from dfl.base.files import write_bytes
 from dfl.faces.weights import kept_file, weights_folder
 
 if TYPE_CHECKING:

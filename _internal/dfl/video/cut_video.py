@@ -8,9 +8,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from dfl.base.disk_space import need_space
 from dfl.base.errors import UserError
-from dfl.base.files import free_name, need_space, replacing
+from dfl.base.files import replacing
 from dfl.base.report import Report
+from dfl.base.unused_path import unused_path
 from dfl.video.account import tell
 from dfl.video.clip import Clip, Reading, read_clip
 from dfl.video.colours import ColourTags
@@ -41,7 +43,7 @@ def run(workspace: Workspace, options: CutVideoOptions, report: Report) -> None:
         raise UserError(f"{path} is {float(clip.length):.3f} s long, it cannot be cut at {float(start):.3f} s.", _TIMES)
     track = _track(clip, options, report)
     suffix = path.suffix if options.copy_only or path.suffix.lower() in _WRITTEN else ".mp4"
-    target = free_name(path.with_name(f"{path.stem}_cut{suffix}"))
+    target = unused_path(path.with_name(f"{path.stem}_cut{suffix}"))
     _need_space(clip, target.parent, start, end, options)
     marks = read_marks(path)
     is_made = COMMENT in marks.tag or marks.source_type == SOURCE_TYPE

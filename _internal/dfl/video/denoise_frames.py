@@ -14,26 +14,17 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from dfl.base.disk_space import need_space
 from dfl.base.errors import UserError
-from dfl.base.files import (
-    free_name,
-    free_path,
-    is_hidden,
-    list_pictures,
-    move,
-    move_over,
-    need_space,
-    place_of,
-    read_json,
-    remove_parts,
-    to_user_error,
-    write_bytes,
-    write_json,
-)
+from dfl.base.files import move, move_over, read_json, write_bytes, write_json
 from dfl.base.frames import list_frames, no_frames
+from dfl.base.listing import is_hidden, list_pictures
+from dfl.base.part_files import remove_parts
 from dfl.base.pictures import Picture, encode_picture, read_picture
 from dfl.base.processes import worker_count
 from dfl.base.report import Report
+from dfl.base.system_errors import error_path, to_user_error
+from dfl.base.unused_path import earlier_path, unused_path
 from dfl.video.denoise import denoised
 from dfl.video.extract_frames import JPEG_QUALITY
 from dfl.video.options import DenoiseFramesOptions
@@ -74,7 +65,7 @@ def run(workspace: Workspace, options: DenoiseFramesOptions, report: Report) -> 
     made = [frame for frame in frames if frame.path.name not in failed]
     if not made:
         raise UserError(f"None of the frames in {folder} could be read.", "Take the frames out again.")
-    before = free_name(folder / BEFORE) if options.keep else None
+    before = unused_path(folder / BEFORE) if options.keep else None
     write_json(
         work / _JOURNAL,
         {
@@ -161,7 +152,7 @@ def _prepare(folder: Path, frames: list[_Frame], options: DenoiseFramesOptions, 
         work.mkdir(exist_ok=True)
         remove_parts(work)
     except OSError as error:
-        raise to_user_error(error, place_of(error, work)) from error
+        raise to_user_error(error, error_path(error, work)) from error
     write_json(journal, settings)
     return work
 
@@ -177,7 +168,7 @@ def _clear(work: Path, report: Report) -> None:
             (work / name).unlink(missing_ok=True)
     journal.unlink(missing_ok=True)
     if any(not is_hidden(path) for path in work.iterdir()):
-        aside = free_path(work)
+        aside = earlier_path(work)
         move(work, aside)
         report.warn(f"{work} held files that were not made for these frames: they are in {aside} now.")
 
@@ -265,7 +256,7 @@ def _exchange(folder: Path) -> None:
         with suppress(OSError):  # it stays where it holds anything else
             work.rmdir()
     except OSError as error:
-        raise to_user_error(error, place_of(error, folder)) from error
+        raise to_user_error(error, error_path(error, folder)) from error
 
 
 def _finish_exchange(folder: Path, report: Report) -> None:

@@ -14,24 +14,17 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from dfl.base.disk_space import need_space
 from dfl.base.errors import UserError
-from dfl.base.files import (
-    free_path,
-    list_pictures,
-    move,
-    move_into,
-    need_space,
-    place_of,
-    read_json,
-    remove_parts,
-    to_user_error,
-    write_bytes,
-    write_json,
-)
+from dfl.base.files import move, move_into, read_json, write_bytes, write_json
 from dfl.base.frames import holds_other_pictures, list_frames, no_frames
+from dfl.base.listing import list_pictures
+from dfl.base.part_files import remove_parts
 from dfl.base.pictures import announced_size, encode_picture
 from dfl.base.processes import worker_count
 from dfl.base.report import Progress, Report
+from dfl.base.system_errors import error_path, to_user_error
+from dfl.base.unused_path import earlier_path
 from dfl.video.account import tell
 from dfl.video.clip import Clip, Reading, read_clip
 from dfl.video.colours import ColourTags
@@ -247,7 +240,7 @@ def _changed_since(clip_facts: Path, frames: list[Path]) -> list[Path]:
 def _set_aside(frames: list[Path], report: Report) -> None:
     """Move frames that are perhaps somebody's work into a folder of their own."""
     if frames:
-        aside = free_path(frames[0].with_name("frames"))
+        aside = earlier_path(frames[0].with_name("frames"))
         for path in frames:
             move_into(aside, path)
         report.warn(f"{len(frames)} frames that were changed or added by somebody are in {aside} now.")
@@ -258,13 +251,13 @@ def _set_merged_aside(workspace: Workspace, report: Report) -> None:
     folders = [folder for folder in (workspace.merged, workspace.merged_mask) if list_pictures(folder)]
     if not folders:
         return
-    aside = free_path(workspace.merged)
+    aside = earlier_path(workspace.merged)
     try:
         aside.mkdir()
         for folder in folders:
             move(folder, aside / folder.name)
     except OSError as error:
-        raise to_user_error(error, place_of(error, aside)) from error
+        raise to_user_error(error, error_path(error, aside)) from error
     report.warn(f"What was merged of the old frames is in {aside} now.")
 
 

@@ -9,7 +9,9 @@ from itertools import islice
 from pathlib import Path
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures, read_or_set_aside, remove_parts
+from dfl.base.files import read_or_set_aside
+from dfl.base.listing import list_pictures
+from dfl.base.part_files import remove_parts
 from dfl.base.pictures import Picture, announced_size, read_picture
 from dfl.base.processes import worker_count
 from dfl.base.report import Report

@@ -7,8 +7,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from dfl.base.errors import UserError
-from dfl.base.files import in_natural_order, list_pictures
 from dfl.base.frames import list_frames
+from dfl.base.listing import in_natural_order, list_pictures
 from dfl.base.report import Report
 from dfl.video.account import tell
 from dfl.video.clip import Clip, Reading, read_clip

@@ -11,10 +11,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dfl.base.disk_space import need_space
 from dfl.base.errors import UserError
-from dfl.base.files import free_name, move, need_space, part_of, sync_file, sync_folder, to_user_error
+from dfl.base.files import move, sync_file, sync_folder
+from dfl.base.part_files import part_of
 from dfl.base.pictures import Picture
 from dfl.base.report import Report
+from dfl.base.system_errors import to_user_error
+from dfl.base.unused_path import unused_path
 from dfl.video.credentials import Signer, signer_problem
 from dfl.video.encoders import Coding
 from dfl.video.marking import COMMENT, Marks
@@ -155,7 +159,7 @@ class NewResults:
 
     def _put_in_place(self, part: Path, path: Path) -> str:
         """Give a file its name; a free one where the earlier file could not be renamed."""
-        free = free_name(path)
+        free = unused_path(path)
         if free != path:
             self._report.warn(f"{path.name} is open in another program: the new one is {free.name}.")
         move(part, free)

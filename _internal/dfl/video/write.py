@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 
 from dfl.base.errors import UserError
-from dfl.base.files import to_user_error
 from dfl.base.pictures import Picture
+from dfl.base.system_errors import to_user_error
 from dfl.video.clip import HDR_TRANSFERS
 from dfl.video.colours import MATRICES, ColourTags
 from dfl.video.encoders import X265_QUIET, Coding, quiet, takes_size

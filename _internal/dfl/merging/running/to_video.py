@@ -22,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
-from dfl.base.files import read_json, remove_parts, replacing, write_json
+from dfl.base.files import read_json, replacing, write_json
+from dfl.base.part_files import remove_parts
 from dfl.base.pictures import Picture
 from dfl.base.report import Report
 from dfl.merging.options import MergeOptions

@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures
+from dfl.base.listing import list_pictures
 from dfl.base.pictures import Picture
 from dfl.base.report import Report
 from dfl.merging.blending.face_masks import FacePrediction
