@@ -19,6 +19,7 @@ _CANNOT_SYNC = (errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.EOPNOTSUPP, errn
 # Windows: a virus scanner, an indexer or a cloud client holds a new file for a moment (access denied, shared, locked).
 _HELD_FOR_A_MOMENT = (5, 32, 33)
 _PATIENCE_SECONDS = 2.0
+_MAY_BE_READ = "Check that it is there and may be read."
 
 
 @contextmanager
@@ -72,10 +73,17 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
-def read_bytes(path: Path, todo: str = "Check that it is there and may be read.") -> bytes:
+def read_bytes(path: Path, todo: str = _MAY_BE_READ) -> bytes:
     """A file's content; UserError with this way out where it cannot be read."""
-    try:
+    with reading(path, todo):
         return path.read_bytes()
+
+
+@contextmanager
+def reading(path: Path, todo: str = _MAY_BE_READ) -> Iterator[None]:
+    """Turn an error of the operating system while `path` is read into a UserError that names it."""
+    try:
+        yield
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}.", todo) from error
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dfl.base import jpeg
 from dfl.base.errors import UserError
-from dfl.base.files import write_bytes
+from dfl.base.files import read_bytes, write_bytes
 from dfl.base.orientation import is_on_its_side, orientation, turned
 from dfl.base.png import decode_png, encode_png
 from dfl.base.rare_pictures import check_is_still, decode_rare, rare_kind, too_large, unread_kind
@@ -103,13 +103,7 @@ def shown_size(content: bytes | memoryview) -> tuple[int, int]:
 def read_picture(path: Path) -> Picture:
     """Read a picture as viewers show it, see decode_frame, at any path, Unicode too (OpenCV's reader fails there on
     Windows)."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UserError(
-            f"{path} cannot be read: {error.strerror}.", "Check that it is there and may be read."
-        ) from error
-    return decode_frame(content, str(path))
+    return decode_frame(read_bytes(path), str(path))
 
 
 def encode_picture(picture: NDArray[Any], suffix: str, quality: int = 90) -> bytes:

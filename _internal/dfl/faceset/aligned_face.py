@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dfl.base import jpeg, pickle_writer, safe_pickle
 from dfl.base.errors import UserError
-from dfl.base.files import write_bytes
+from dfl.base.files import read_bytes, write_bytes
 from dfl.base.pictures import Picture, decode_picture, encode_picture
 from dfl.faceset.face_metadata import MAX_METADATA_BYTES, FaceMetadata, metadata_from_dict, metadata_to_dict
 from dfl.faceset.perceptual_hash import perceptual_hash_of
@@ -61,12 +61,7 @@ def with_metadata(content: bytes, metadata: FaceMetadata, name: str = "The align
 
 def read_face(path: Path) -> AlignedFace:
     """Read an aligned picture. UserError when it is damaged or carries no metadata."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UserError(
-            f"{path} cannot be read: {error.strerror}.", "Check that it is there and may be read."
-        ) from error
+    content = read_bytes(path)
     metadata = read_metadata(content, str(path))
     if metadata is None:
         raise UserError(f"{path} is no aligned face: it carries no face data.", "Move it out of the faceset.")

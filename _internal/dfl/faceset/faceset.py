@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dfl.base.errors import UserError
+from dfl.base.files import read_bytes, reading
 from dfl.base.jpeg import is_jpeg
 from dfl.base.listing import list_pictures
 from dfl.base.pictures import Picture, decode_picture
@@ -59,10 +60,7 @@ class FaceFile:
         """The picture's file, byte for byte. UserError when it cannot be read."""
         if self.member:
             return read_member(self.path, self.member)
-        try:
-            return self.path.read_bytes()
-        except OSError as error:
-            raise UserError(f"{self.path} cannot be read: {error.strerror}.", "Check that it may be read.") from error
+        return read_bytes(self.path)
 
     def read_picture(self) -> Picture:
         """The picture: (N, N, 3) uint8 BGR. UserError when it is damaged."""
@@ -189,11 +187,8 @@ def read_face_file(path: Path, index: Callable[[], Sidecar] | None = None) -> Fa
 
     index: gives what stands beside the folder's pictures; it is asked for PNG and WebP only.
     """
-    try:
-        with path.open("rb") as file:
-            found = _read_head(_Reader(file, None, path), index or (lambda: read_index(path.parent)))
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}.", "Check that it may be read.") from error
+    with reading(path), path.open("rb") as file:
+        found = _read_head(_Reader(file, None, path), index or (lambda: read_index(path.parent)))
     return FaceFile(path, *found) if found else None
 
 

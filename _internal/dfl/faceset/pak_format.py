@@ -14,6 +14,7 @@ import numpy as np
 
 from dfl.base import pickle_writer, safe_pickle
 from dfl.base.errors import UserError
+from dfl.base.files import reading
 from dfl.base.pickle_writer import EnumValue
 from dfl.faceset.face_metadata import FaceMetadata
 from dfl.faceset.file_names import same_place, why_unsafe
@@ -46,11 +47,8 @@ class Member:
 
 def read_members(path: Path) -> list[Member]:
     """What a pack holds, in its order. UserError when it is damaged, or when a name in it leads out of its folder."""
-    try:
-        with path.open("rb") as file:
-            return _members(file, path)
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}.", "Check that it may be read.") from error
+    with reading(path), path.open("rb") as file:
+        return _members(file, path)
 
 
 def _members(file: BinaryIO, path: Path) -> list[Member]:
@@ -155,11 +153,8 @@ def _row(face: PackedFace) -> dict[str, Any]:
 
 def read_member(path: Path, member: Member) -> bytes:
     """A picture of a pack, byte for byte. UserError when the pack is cut or gone."""
-    try:
-        with path.open("rb") as file:
-            return read_at(file, member, path)
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}.", "Check that it is there.") from error
+    with reading(path), path.open("rb") as file:
+        return read_at(file, member, path)
 
 
 def read_at(file: BinaryIO, member: Member, path: Path) -> bytes:

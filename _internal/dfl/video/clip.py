@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 
 from dfl.base.errors import UserError
+from dfl.base.files import reading
 from dfl.base.pictures import MAX_SIDE, Picture
 from dfl.video.boxes import top_level_boxes
 from dfl.video.demux import read_packets
@@ -243,11 +244,8 @@ def need_file(path: Path, todo: str) -> None:
         raise UserError(f"{path} is a folder, not a file.", "Name a file in it.")
     if not path.is_file():
         raise UserError(f"{path} is not there.", todo)
-    try:
-        with path.open("rb") as handle:
-            is_empty = not handle.read(1)
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}.", "Check that it may be read.") from error
+    with reading(path), path.open("rb") as handle:
+        is_empty = not handle.read(1)
     if is_empty:
         raise UserError(f"{path} is empty (0 bytes).", "Copy or download it again, or make it anew.")
 

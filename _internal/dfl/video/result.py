@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dfl.base.disk_space import need_space
 from dfl.base.errors import UserError
-from dfl.base.files import move, sync_file, sync_folder
+from dfl.base.files import move, read_bytes, sync_file, sync_folder
 from dfl.base.part_files import part_of
 from dfl.base.pictures import Picture
 from dfl.base.report import Report
@@ -42,10 +42,7 @@ def own_signer(options: EncodingOptions) -> Signer | None:
         return None
     if options.certificate is None or options.key is None:
         raise UserError("--certificate and --key go together, only one was given.", "Give both, or neither.")
-    try:
-        signer = Signer(options.certificate.read_bytes(), options.key.read_bytes())
-    except OSError as error:
-        raise UserError(f"{error.filename} cannot be read: {error.strerror}.", "Check its name.") from error
+    signer = Signer(*(read_bytes(path, "Check its name.") for path in (options.certificate, options.key)))
     with suppress(ImportError):  # without the extra nothing is signed, which is said at the end
         problem = signer_problem(signer)
         if problem:
