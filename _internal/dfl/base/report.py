@@ -18,6 +18,7 @@ from rich.progress import Progress as Bars
 Form = Literal["auto", "plain", "json"]
 Item = TypeVar("Item")
 PLAIN_LINE_SECONDS = 5.0
+_MAX_WARNINGS = 20
 
 
 class Progress(Protocol):
@@ -61,6 +62,25 @@ class Report:
             for item in items:
                 yield item
                 progress.advance()
+
+
+class Failures:
+    """What failed in a run: each is named in a warning, from the 21st on only counted.
+
+    names: of all that failed, in their order.
+    """
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self.names: list[str] = []
+
+    def add(self, name: str, warning: str) -> None:
+        """Note one failure; `warning` says what happened to it."""
+        self.names.append(name)
+        if len(self.names) <= _MAX_WARNINGS:
+            self._report.warn(warning)
+        elif len(self.names) == _MAX_WARNINGS + 1:
+            self._report.warn("There are more of these: from here on they are only counted.")
 
 
 class NullReport(Report):

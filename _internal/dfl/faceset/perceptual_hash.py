@@ -1,8 +1,6 @@
 """A print of a picture, 256 bytes: by it a picture is known again after an editor coded, scaled or lightened it."""
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from typing import Any
 
 import cv2
@@ -12,6 +10,7 @@ from numpy.typing import NDArray
 from dfl.base.errors import UserError
 from dfl.base.pictures import MAX_PIXELS, announced_size
 from dfl.base.processes import worker_count
+from dfl.base.threads import in_order
 
 _SIDE = 16
 BYTES = _SIDE * _SIDE
@@ -57,10 +56,7 @@ def perceptual_hashes(pictures: Iterable[tuple[str, Callable[[], bytes]]]) -> It
         except OSError as error:
             return UserError(f"{name} cannot be read: {error.strerror}.", "Check that it may be read.")
 
-    waiting = iter(pictures)
-    with ThreadPoolExecutor(worker_count(most=4)) as pool:
-        while group := list(islice(waiting, _AT_ONCE)):
-            yield from pool.map(make, group)
+    return in_order(make, pictures, workers=worker_count(most=4), ahead=_AT_ONCE)
 
 
 def perceptual_hash_of(picture: NDArray[np.uint8]) -> bytes:

@@ -8,7 +8,7 @@ that drop what they do not know. While faces are written, each process appends t
 import base64
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from dfl.base import pickle_writer, safe_pickle
 from dfl.base.errors import UserError
 from dfl.base.files import read_json, replacing
+from dfl.base.json_lines import objects_in, to_lines
 from dfl.base.notes import gathering, note, notes_of, read_notes
 from dfl.base.system_errors import to_user_error
 from dfl.faceset.face_metadata import MAX_METADATA_BYTES, FaceMetadata, metadata_from_dict
@@ -99,7 +100,7 @@ def add_to_index(folder: Path, entries: Mapping[str, SidecarEntry]) -> None:
 
 def note_face(folder: Path, name: str, entry: SidecarEntry) -> None:
     """Note one face, cheaply, from any process: a killed run loses none. Call gather_notes at the end of the run."""
-    note(folder / INDEX_NAME, json.dumps({"name": name} | _row(entry)) + "\n")
+    note(folder / INDEX_NAME, to_lines([{"name": name} | _row(entry)]))
 
 
 def gather_notes(folder: Path) -> None:
@@ -161,11 +162,9 @@ def _alone(path: Path) -> Iterator[None]:
 def _noted(content: bytes) -> dict[str, Row]:
     """The entries in a process's notes; a torn line does not count."""
     rows: dict[str, Row] = {}
-    for line in content.splitlines():
-        with suppress(ValueError, RecursionError):
-            row = json.loads(line)
-            if isinstance(row, dict) and isinstance(row.get("name"), str):
-                rows[row.pop("name")] = row
+    for row in objects_in(content):
+        if isinstance(row.get("name"), str):
+            rows[row.pop("name")] = row
     return rows
 
 

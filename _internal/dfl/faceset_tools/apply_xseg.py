@@ -4,9 +4,7 @@ Pictures are read and masks written in threads while the network works on batche
 that drew its mask, so that a stopped run goes on, and a model that learned on draws anew.
 """
 
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Protocol
@@ -18,7 +16,8 @@ from numpy.typing import NDArray
 from dfl.base.errors import UserError
 from dfl.base.pictures import FloatPicture, Matrix, Picture
 from dfl.base.processes import worker_count
-from dfl.base.report import Report
+from dfl.base.report import Failures, Report
+from dfl.base.threads import in_order
 from dfl.data.fitting_faces import report_narrow
 from dfl.faces.align import alignment_matrix
 from dfl.faces.face_type import FaceType
@@ -39,7 +38,6 @@ Mask = NDArray[np.float32]  # (R, R), 0..1
 MASK_SIDE = 256
 _FACES_PER_BATCH = 8
 _BATCHES_AHEAD = 3
-_MAX_WARNINGS = 20
 
 
 class MaskModel(Protocol):
@@ -74,14 +72,12 @@ def run(workspace: Workspace, options: XsegApplyOptions, report: Report) -> None
         report.line(f"{len(faces) - len(due)} of {len(faces)} faces have this model's mask already.")
     report.line(f"XSeg, iteration {model.iteration}, {model.face_type.file_name}: {len(due)} faces of {options.side}.")
     report_narrow(due, model.face_type, "XSeg sees black beyond their edge: look at their masks.", report)
-    failed = 0
-    with report.progress("drawing masks", len(due)) as progress:
-        for outcome in apply(due, model, MetadataChanges(workspace.aligned(options.side)), drawn_by):
-            progress.advance()
-            if outcome.error:
-                failed += 1
-                if failed <= _MAX_WARNINGS:
-                    report.warn(f"{outcome.face.name} is left as it is: {_reason(outcome.error)}")
+    failures = Failures(report)
+    outcomes = apply(due, model, MetadataChanges(workspace.aligned(options.side)), drawn_by)
+    for outcome in report.track(outcomes, "drawing masks", len(due)):
+        if outcome.error:
+            failures.add(outcome.face.name, f"{outcome.face.name} is left as it is: {_reason(outcome.error)}")
+    failed = len(failures.names)
     text = f"{len(due) - failed} masks are in {workspace.aligned(options.side)}"
     report.done(text + (f"; {failed} failed." if failed else "."), drawn=len(due) - failed, failed=failed)
 
@@ -101,56 +97,40 @@ def apply(
 
     A face that cannot be read or written is an outcome with its error. A failing model ends the run.
     """
-    batches = iter(faces[start : start + _FACES_PER_BATCH] for start in range(0, len(faces), _FACES_PER_BATCH))
-    reading: deque[list[tuple[FaceFile, Future[FloatPicture]]]] = deque()
-    writing: deque[tuple[FaceFile, Future[None]]] = deque()
-    pool = ThreadPoolExecutor(worker_count(workers, most=4), thread_name_prefix="xseg")
 
-    def read_ahead() -> None:
-        for batch in islice(batches, _BATCHES_AHEAD - len(reading)):
-            reading.append([(face, pool.submit(shown_face, face, model.face_type, model.resolution)) for face in batch])
-
-    try:
-        read_ahead()
-        while reading:
-            whole, broken = _read(reading.popleft())
-            read_ahead()
-            yield from broken
-            masks = model.predict(np.stack([picture for _, picture in whole]))[:, :, :, 0] if whole else ()
-            for (face, _), mask in zip(whole, masks, strict=True):
-                writing.append((face, pool.submit(_write, face, mask, model.face_type, changes, drawn_by)))
-            while len(writing) > _FACES_PER_BATCH:
-                yield _written(*writing.popleft())
-        while writing:
-            yield _written(*writing.popleft())
-    finally:
-        pool.shutdown(cancel_futures=True)
-        changes.finish()
-
-
-def _read(
-    batch: list[tuple[FaceFile, Future[FloatPicture]]],
-) -> tuple[list[tuple[FaceFile, FloatPicture]], list[MaskOutcome]]:
-    """The pictures of a batch, and the faces that could not be read."""
-    whole, broken = [], []
-    for face, future in batch:
+    def read(face: FaceFile) -> tuple[FaceFile, FloatPicture | Exception]:
         try:
-            whole.append((face, future.result()))
+            return face, shown_face(face, model.face_type, model.resolution)
         except (UserError, OSError, ValueError, cv2.error) as error:
-            broken.append(MaskOutcome(face, error))
-    return whole, broken
+            return face, error
 
+    def predicted() -> Iterator[tuple[FaceFile, Mask | Exception]]:
+        shown = in_order(read, faces, workers=threads, ahead=_BATCHES_AHEAD * _FACES_PER_BATCH)
+        while batch := list(islice(shown, _FACES_PER_BATCH)):
+            pictures = [picture for _, picture in batch if not isinstance(picture, Exception)]
+            masks = iter(model.predict(np.stack(pictures))[:, :, :, 0] if pictures else ())
+            for face, picture in batch:
+                yield face, picture if isinstance(picture, Exception) else next(masks)
 
-def _written(face: FaceFile, future: "Future[None]") -> MaskOutcome:
+    def write(task: tuple[FaceFile, Mask | Exception]) -> MaskOutcome:
+        face, mask = task
+        if isinstance(mask, Exception):
+            return MaskOutcome(face, mask)
+        try:
+            _write(face, mask, model.face_type, changes, drawn_by)
+        except (OSError, ValueError, cv2.error) as error:
+            return MaskOutcome(face, error)
+        except UserError as error:
+            if "disk is full" in error.what:
+                raise
+            return MaskOutcome(face, error)
+        return MaskOutcome(face)
+
+    threads = worker_count(workers, most=4)
     try:
-        future.result()
-    except (OSError, ValueError, cv2.error) as error:
-        return MaskOutcome(face, error)
-    except UserError as error:
-        if "disk is full" in error.what:
-            raise
-        return MaskOutcome(face, error)
-    return MaskOutcome(face)
+        yield from in_order(write, predicted(), workers=threads, ahead=2 * _FACES_PER_BATCH)
+    finally:
+        changes.finish()
 
 
 def shown_face(face: FaceFile, face_type: FaceType, side: int) -> FloatPicture:

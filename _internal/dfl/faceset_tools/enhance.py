@@ -10,7 +10,7 @@ from pathlib import Path
 from dfl.base.disk_space import need_space
 from dfl.base.errors import UserError
 from dfl.base.pictures import Picture
-from dfl.base.report import Report
+from dfl.base.report import Failures, Report
 from dfl.faceset.aligned_face import AlignedFace
 from dfl.faceset.faceset import FaceFile, list_faceset, no_faces
 from dfl.faceset.pak_format import PAK_NAME
@@ -24,7 +24,6 @@ from dfl.workspace import Workspace
 # The key of enhanced pictures in their metadata.
 MARK = "enhanced"
 _BYTES_A_PIXEL = 1.0  # of a JPEG of quality 100
-_MAX_WARNINGS = 20
 
 
 def run(workspace: Workspace, options: EnhanceOptions, report: Report) -> None:
@@ -67,9 +66,9 @@ def run(workspace: Workspace, options: EnhanceOptions, report: Report) -> None:
 
 def _make(faces: list[FaceFile], targets: dict[str, Path], engine: str | None, report: Report) -> set[str]:
     """Make the new pictures; returns the names of faces that failed."""
-    failed: set[str] = set()
+    failures = Failures(report)
     if not faces:
-        return failed
+        return set(failures.names)
     pixels = sum(face.shape[0] * face.shape[1] for face in faces)
     need_space(next(iter(targets.values())).parent, int(pixels * _BYTES_A_PIXEL), f"{len(faces)} enhanced faces")
     report.line(str(start_engine(engine)))
@@ -81,10 +80,9 @@ def _make(faces: list[FaceFile], targets: dict[str, Path], engine: str | None, r
             changed = face.path.stat()
             picture: Picture = face.read_picture()
         except (UserError, OSError) as error:
-            failed.add(face.name)
-            if len(failed) <= _MAX_WARNINGS:
-                report.warn(f"{face.name} is left as it is: {error.what if isinstance(error, UserError) else error}")
+            reason = error.what if isinstance(error, UserError) else error
+            failures.add(face.name, f"{face.name} is left as it is: {reason}")
             continue
         metadata = replace(face.metadata, other=face.metadata.other | {MARK: True})
         regenerate(targets[face.name], AlignedFace(enhancer.enhance(picture), metadata), changed)
-    return failed
+    return set(failures.names)

@@ -15,11 +15,9 @@ from dfl.base.errors import UserError
 from dfl.base.files import move_into, write_bytes
 from dfl.base.part_files import remove_parts
 from dfl.base.processes import in_processes, lower_priority, worker_count
-from dfl.base.report import Report
+from dfl.base.report import Failures, Report
 from dfl.base.unused_path import earlier_path
 from dfl.faceset.faceset import FaceFile
-
-_MAX_WARNINGS = 20
 
 
 @dataclass(frozen=True)
@@ -59,16 +57,15 @@ def export_faces(
     earlier = earlier_path(folder)
     names = output_names(faces, ending)
     tasks = [_Task(face, folder / name, earlier) for face, name in zip(faces, names, strict=True)]
-    made = Made([], [], [], earlier)
+    failures = Failures(report)
+    made = Made([], [], failures.names, earlier)
     workers = max(1, min(worker_count(workers), len(tasks)))
     outcomes = in_processes(partial(_work, make=make), tasks, workers=workers, start=_start)
     for outcome in report.track(outcomes, folder.name, len(tasks)):
         task = outcome.item
         if outcome.error:
-            made.failed.append(task.face.name)
-            if len(made.failed) <= _MAX_WARNINGS:
-                reason = outcome.error.what if isinstance(outcome.error, UserError) else repr(outcome.error)
-                report.warn(f"{task.face.name} is left out: {reason}")
+            reason = outcome.error.what if isinstance(outcome.error, UserError) else repr(outcome.error)
+            failures.add(task.face.name, f"{task.face.name} is left out: {reason}")
         elif outcome.result:
             made.paths.append(task.target)
         else:

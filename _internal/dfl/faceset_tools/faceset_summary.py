@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
+from dfl.base.evenly_spaced import evenly_spaced
 from dfl.base.pictures import shown_size
 from dfl.base.rare_pictures import size_by_pillow
 from dfl.base.report import Report
@@ -143,8 +144,7 @@ def _people(
     faces: list[FaceFile], look_at_all: bool, report: Report
 ) -> tuple[list[PersonGroup], int, NDArray[np.float32]]:
     """Who is in the faces, or in an even choice of them; how many were looked at; the mean of the first person."""
-    count = len(faces) if look_at_all else min(len(faces), SAMPLED_FACES)
-    chosen = [faces[index] for index in np.linspace(0, len(faces) - 1, count).round().astype(int)]
+    chosen = faces if look_at_all else evenly_spaced(faces, SAMPLED_FACES)
     measured = measure(chosen, ["descriptor"], report)
     readable, descriptors = measured["readable"], measured["descriptor"]
     chosen = [face for face, is_readable in zip(chosen, readable, strict=True) if is_readable]

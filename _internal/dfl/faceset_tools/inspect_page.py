@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dfl import __version__
 from dfl.base.errors import UserError
+from dfl.base.evenly_spaced import evenly_spaced
 from dfl.base.pictures import encode_picture
 from dfl.face_analysis.clustering import NOBODY
 from dfl.face_analysis.pose_coverage import CoverageGap, is_lacking
@@ -105,7 +106,7 @@ def _facts(found: Sequence[FacesetSummary]) -> str:
     ]
     samples = [
         f"<h3>{_key(facts.side)} {len(facts.faces)} faces, from first to last</h3>"
-        + _faces([(face, "") for face in _evenly(facts.faces, _SAMPLES)])
+        + _faces([(face, "") for face in evenly_spaced(facts.faces, _SAMPLES)])
         for facts in found
     ]
     return (
@@ -161,7 +162,7 @@ def _people(facts: FacesetSummary) -> str:
     parts = []
     for person in facts.people[:_SHOWN_PEOPLE]:
         name = f"person {person.number}" if person.number != NOBODY else "like too few others"
-        shown = [(face, face.name) for face in _evenly(person.faces, _SAMPLES)]
+        shown = [(face, face.name) for face in evenly_spaced(person.faces, _SAMPLES)]
         parts.append(
             f"<h3>{name}: {len(person.faces)} {'face' if len(person.faces) == 1 else 'faces'}</h3>{_faces(shown)}"
         )
@@ -189,7 +190,7 @@ def _doubts(facts: FacesetSummary) -> str:
 def _duplicates(facts: FacesetSummary) -> str:
     groups = [
         f"<h3>{len(group)} faces like {escape(group[0].name)}</h3>"
-        + _faces([(face, face.name) for face in _evenly(group, _SAMPLES)])
+        + _faces([(face, face.name) for face in evenly_spaced(group, _SAMPLES)])
         for group in facts.duplicates[:_SHOWN_GROUPS]
     ]
     advice = (
@@ -227,12 +228,6 @@ def _data_address(face: FaceFile) -> str:
         cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA), ".jpg", _THUMBNAIL_QUALITY
     )
     return f"data:image/jpeg;base64,{base64.b64encode(content).decode('ascii')}"
-
-
-def _evenly(faces: Sequence[FaceFile], most: int) -> list[FaceFile]:
-    """At most so many faces, spread evenly, the first and the last among them."""
-    places = np.linspace(0, len(faces) - 1, min(len(faces), most)).round().astype(int)
-    return [faces[place] for place in places]
 
 
 def _key(side: Side) -> str:

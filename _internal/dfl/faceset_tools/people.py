@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dfl.base.asking import ask_text
 from dfl.base.errors import UserError
+from dfl.base.evenly_spaced import evenly_spaced
 from dfl.base.listing import list_pictures
 from dfl.base.pictures import Picture, contact_sheet, write_picture
 from dfl.base.report import Report
@@ -116,11 +117,10 @@ def write_sheets(folder: Path, people: Sequence[PersonGroup], report: Report) ->
 
 def _cells(person: PersonGroup) -> list[Picture]:
     """Small pictures of faces taken evenly from the most to the least typical one; damaged ones are left out."""
-    count = min(len(person.faces), _SHEET_FACES)
     cells: list[Picture] = []
-    for index in np.linspace(0, len(person.faces) - 1, count).round().astype(int):
+    for face in evenly_spaced(person.faces, _SHEET_FACES):
         try:
-            picture = person.faces[index].read_picture()
+            picture = face.read_picture()
         except UserError:
             continue  # told when it was measured
         small = cv2.resize(picture, (_CELL_PIXELS, _CELL_PIXELS), interpolation=cv2.INTER_AREA)

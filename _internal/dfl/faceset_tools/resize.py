@@ -10,7 +10,7 @@ import cv2
 from dfl.base.disk_space import need_space
 from dfl.base.errors import UserError
 from dfl.base.processes import in_processes, lower_priority, worker_count
-from dfl.base.report import Report
+from dfl.base.report import Failures, Report
 from dfl.faces.face_type import FaceType
 from dfl.faceset.aligned_face import AlignedFace
 from dfl.faceset.faceset import FaceFile, list_faceset, no_faces
@@ -22,7 +22,6 @@ from dfl.faceset_tools.resized_face import resized_face
 from dfl.workspace import Workspace
 
 _BYTES_A_PIXEL = 0.8  # of a JPEG of quality 100
-_MAX_WARNINGS = 20
 
 
 @dataclass(frozen=True)
@@ -101,9 +100,9 @@ def _tell_narrow(faces: list[FaceFile], face_type: FaceType, report: Report) -> 
 
 def _make(due: list[_Task], options: ResizeOptions, face_type: FaceType | None, report: Report) -> set[str]:
     """Make the new pictures in processes; returns the names of those that failed."""
-    failed: set[str] = set()
+    failures = Failures(report)
     if not due:
-        return failed
+        return set(failures.names)
     work = partial(_make_one, size=options.size, face_type=face_type)
     workers = min(worker_count(options.workers), len(due))
     outcomes = in_processes(work, due, workers=workers, start=_start)
@@ -111,11 +110,10 @@ def _make(due: list[_Task], options: ResizeOptions, face_type: FaceType | None, 
         if outcome.error:
             if isinstance(outcome.error, UserError) and "disk is full" in outcome.error.what:
                 raise outcome.error
-            failed.add(outcome.item.face.name)
-            if len(failed) <= _MAX_WARNINGS:
-                reason = outcome.error.what if isinstance(outcome.error, UserError) else repr(outcome.error)
-                report.warn(f"{outcome.item.face.name} is left as it is: {reason}")
-    return failed
+            name = outcome.item.face.name
+            reason = outcome.error.what if isinstance(outcome.error, UserError) else repr(outcome.error)
+            failures.add(name, f"{name} is left as it is: {reason}")
+    return set(failures.names)
 
 
 def _start() -> None:

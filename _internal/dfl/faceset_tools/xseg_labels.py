@@ -8,7 +8,7 @@ from dfl.base.asking import ask_yes
 from dfl.base.disk_space import need_space
 from dfl.base.errors import Stopped, UserError
 from dfl.base.files import write_bytes
-from dfl.base.report import Report
+from dfl.base.report import Failures, Report
 from dfl.faceset.change_metadata import MetadataChanges
 from dfl.faceset.face_metadata import FaceMetadata
 from dfl.faceset.faceset import FaceFile, list_faceset, no_faces
@@ -19,7 +19,6 @@ from dfl.workspace import Side, Workspace
 
 # The key in a face's data: which model drew its mask. See extraction.apply_xseg.
 DRAWN_BY = "xseg_drawn_by"
-_MAX_WARNINGS = 20
 
 
 def run_fetch(workspace: Workspace, options: XsegFetchOptions, report: Report) -> None:
@@ -122,16 +121,15 @@ def _change(
         report.line("Nothing was removed.")
         raise Stopped
     changes = MetadataChanges(aligned)
-    failed = 0
+    failures = Failures(report)
     for face in report.track(faces, "removing", len(faces)):
         try:
             changes.write(face, changed(face.metadata))
         except UserError as error:
-            failed += 1
-            if failed <= _MAX_WARNINGS:
-                report.warn(f"{error.what} {error.todo}")
-            if failed == len(faces):  # a disk that can only be read
+            failures.add(face.name, f"{error.what} {error.todo}")
+            if len(failures.names) == len(faces):  # a disk that can only be read
                 raise
     changes.finish()
+    failed = len(failures.names)
     text = f"The {what} of {len(faces) - failed} faces are removed"
     report.done(text + (f"; {failed} failed." if failed else "."), removed=len(faces) - failed, failed=failed)

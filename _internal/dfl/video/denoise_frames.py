@@ -7,10 +7,8 @@ one beside the frames says what is done. So a run that was stopped at any moment
 
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +20,9 @@ from dfl.base.listing import is_hidden, list_pictures
 from dfl.base.part_files import remove_parts
 from dfl.base.pictures import Picture, encode_picture, read_picture
 from dfl.base.processes import worker_count
-from dfl.base.report import Report
+from dfl.base.report import Failures, Report
 from dfl.base.system_errors import error_path, to_user_error
+from dfl.base.threads import in_order
 from dfl.base.unused_path import earlier_path, unused_path
 from dfl.video.denoise import denoised
 from dfl.video.extract_frames import JPEG_QUALITY
@@ -33,7 +32,6 @@ from dfl.workspace import Workspace
 BEFORE = "frames_before_denoise"
 _WORK = "frames_denoising"
 _JOURNAL = "denoise.json"
-_MAX_WARNINGS = 20
 _WRITTEN = (
     *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff", ".bmp", ".dib", ".jp2", ".ppm", ".pnm"),
 )
@@ -181,52 +179,42 @@ def _denoise(frames: list[_Frame], work: Path, options: DenoiseFramesOptions, re
     there = {path.name for path in list_pictures(work)}
     if 0 < len(there) < len(frames):
         report.line(f"{len(there)} of {len(frames)} frames are finished; going on with the rest.")
-    failed: set[str] = set()
-    good: deque[_Frame] = deque()
-    writing: deque[Future[None]] = deque()
-    with ThreadPoolExecutor(worker_count(most=4)) as threads, report.progress("denoising", len(frames)) as progress:
+    failures = Failures(report)
+    readable: deque[_Frame] = deque()
+    workers = worker_count(most=4)
+
+    def missing() -> Iterator[tuple[Path, Picture]]:
+        for picture in denoised(_pictures(frames, readable, failures, workers), options.factor):
+            name = readable.popleft().path.name
+            if name not in there:
+                yield work / name, picture
+            progress.advance()
+
+    def write(task: tuple[Path, Picture]) -> None:
+        path, picture = task
+        write_bytes(path, encode_picture(picture, path.suffix, JPEG_QUALITY), durable=not options.keep)
+
+    with report.progress("denoising", len(frames)) as progress:
+        for _ in in_order(write, missing(), workers=workers, ahead=2 * workers):
+            pass
+    return set(failures.names)
+
+
+def _pictures(frames: list[_Frame], readable: deque[_Frame], failures: Failures, workers: int) -> Iterator[Picture]:
+    """The frames' pictures, read a few ahead. Their frames go to `readable`; damaged ones are named and left out."""
+
+    def read(frame: _Frame) -> tuple[_Frame, Picture | UserError]:
         try:
-            for picture in denoised(_readable(frames, good, failed, threads, report), options.factor):
-                frame = good.popleft()
-                if frame.path.name not in there:
-                    target = work / frame.path.name
-                    writing.append(threads.submit(_write, target, picture, not options.keep))
-                while len(writing) > 8:
-                    writing.popleft().result()
-                progress.advance()
-            for future in writing:
-                future.result()
-        except BaseException:
-            threads.shutdown(cancel_futures=True)
-            raise
-    return failed
-
-
-def _write(path: Path, picture: Picture, durable: bool) -> None:
-    write_bytes(path, encode_picture(picture, path.suffix, JPEG_QUALITY), durable=durable)
-
-
-def _readable(
-    frames: list[_Frame], good: deque[_Frame], failed: set[str], threads: ThreadPoolExecutor, report: Report
-) -> Iterator[Picture]:
-    """The frames' pictures, read a few ahead. Which they are goes to `good`; damaged ones are named and left out."""
-    waiting = iter(frames)
-    window: deque[tuple[_Frame, Future[Picture]]] = deque()
-    while True:
-        for frame in islice(waiting, 4 - len(window)):
-            window.append((frame, threads.submit(read_picture, frame.source)))
-        if not window:
-            return
-        frame, future = window.popleft()
-        try:
-            picture = future.result()
+            return frame, read_picture(frame.source)
         except UserError as error:
-            failed.add(frame.path.name)
-            if len(failed) <= _MAX_WARNINGS:
-                report.warn(f"{error.what} It stays as it is.")
-            continue
-        good.append(frame)
-        yield picture
+            return frame, error
+
+    for frame, picture in in_order(read, frames, workers=workers, ahead=workers):
+        if isinstance(picture, UserError):
+            failures.add(frame.path.name, f"{picture.what} It stays as it is.")
+        else:
+            readable.append(frame)
+            yield picture
 
 
 def _exchange(folder: Path) -> None:

@@ -4,9 +4,7 @@ Stopped at any moment and started again it goes on: every picture is written who
 kept, and `clip.unfinished.json` says what they were taken from until clip.json does.
 """
 
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
@@ -24,6 +22,7 @@ from dfl.base.pictures import announced_size, encode_picture
 from dfl.base.processes import worker_count
 from dfl.base.report import Progress, Report
 from dfl.base.system_errors import error_path, to_user_error
+from dfl.base.threads import in_order
 from dfl.base.unused_path import earlier_path
 from dfl.video.account import tell
 from dfl.video.clip import Clip, Reading, read_clip
@@ -267,22 +266,13 @@ def _extract(
     """Write the frames that are missing; returns the facts of all, and how many were written."""
     if source.fps:
         expected = min(expected, max(1, round(expected * source.fps / clip.rate)))
-    taken, first, end = [], 0, 0
     with report.progress(f"Frames of {clip.path.name}", expected) as progress:
-        writer = _Writer(clip, source, folder, expected - len(kept), progress)
-        with writer.threads:
-            for frame, is_taken in _chosen(clip, source.fps, report):
-                first = frame.ticks if frame.number == 1 else first
-                end = frame.ticks + (frame.duration or step_ticks(clip))
-                if not is_taken:
-                    continue
-                taken.append(frame.ticks)
-                name = source.frame_name(len(taken))
-                if name in kept:
-                    progress.advance()
-                else:
-                    writer.write(frame, folder / name)
-            writer.finish()
+        writing = _Writing(clip, source, folder, kept, expected, progress)
+        workers = worker_count()
+        missing = writing.missing(_chosen(clip, source.fps, report))
+        for _ in in_order(writing.write, missing, workers=workers, ahead=2 * workers):
+            progress.advance()
+    taken = writing.taken
     if not taken:
         raise UserError(f"No frame of {clip.path} can be decoded.", "The file is damaged: copy or download it again.")
     colours = ColourTags.of(clip)
@@ -294,14 +284,14 @@ def _extract(
         rate=clip.rate,
         time_base=clip.time_base,
         times=taken,
-        end=clip_end(clip, first, taken[-1], end),
+        end=clip_end(clip, writing.first, taken[-1], writing.end),
         primaries=colours.primaries,
         transfer=colours.transfer,
         matrix=colours.matrix,
         is_full_range=colours.is_full_range,
         has_mended_times=True,
     )
-    return facts, writer.count
+    return facts, writing.count
 
 
 def _chosen(clip: Clip, fps: Fraction, report: Report) -> Iterator[tuple[CodedFrame, bool]]:
@@ -318,40 +308,44 @@ def _chosen(clip: Clip, fps: Fraction, report: Report) -> Iterator[tuple[CodedFr
             yield frame, True
 
 
-class _Writer:
-    """Turns coded frames into files in threads (libswscale and OpenCV let go of the GIL), a few frames ahead."""
+class _Writing:
+    """Which frames of a clip are taken, and the files of those that are missing.
 
-    def __init__(self, clip: Clip, source: Source, folder: Path, missing: int, progress: Progress) -> None:
+    taken: time stamps of the frames that are taken so far; first: of the clip's first frame; end: where the last frame
+    ends. All in the clip's time base. count: files that were written.
+    """
+
+    def __init__(
+        self, clip: Clip, source: Source, folder: Path, kept: set[str], expected: int, progress: Progress
+    ) -> None:
         self._pictures = PictureMaker(clip)
-        self._suffix = f".{source.picture_format}"
-        self._folder, self._missing, self._progress = folder, missing, progress
-        workers = worker_count()
-        self.threads = ThreadPoolExecutor(workers)
-        self._window = 2 * workers
-        self._waiting: deque[Future[None]] = deque()
-        self.count = 0
+        self._clip, self._source, self._folder, self._kept, self._progress = clip, source, folder, kept, progress
+        self._expected = max(1, expected - len(kept))
+        self.taken: list[int] = []
+        self.first = self.end = self.count = 0
 
-    def write(self, frame: CodedFrame, path: Path) -> None:
-        """Hand a frame over; waits while too many are under way. A full disk is a UserError."""
-        if self.count == 0:
-            size = len(self._encode(frame))
-            need_space(self._folder, round(size * max(1, self._missing) * 1.1), f"{self._missing} frames")
-        self.count += 1
-        self._waiting.append(self.threads.submit(self._write_one, frame, path))
-        while len(self._waiting) > self._window:
-            self._take_one()
+    def missing(self, frames: Iterable[tuple[CodedFrame, bool]]) -> Iterator[tuple[CodedFrame, str]]:
+        """The frames that are to be written, with their file names. UserError when the disk has no room for them."""
+        for frame, is_taken in frames:
+            self.first = frame.ticks if frame.number == 1 else self.first
+            self.end = frame.ticks + (frame.duration or step_ticks(self._clip))
+            if not is_taken:
+                continue
+            self.taken.append(frame.ticks)
+            name = self._source.frame_name(len(self.taken))
+            if name in self._kept:
+                self._progress.advance()
+                continue
+            if self.count == 0:
+                size = round(len(self._encoded(frame)) * self._expected * 1.1)
+                need_space(self._folder, size, f"{self._expected} frames")
+            self.count += 1
+            yield frame, name
 
-    def finish(self) -> None:
-        """Wait for all frames."""
-        while self._waiting:
-            self._take_one()
+    def write(self, task: tuple[CodedFrame, str]) -> None:
+        """Write one frame, in any thread. A full disk is a UserError."""
+        frame, name = task
+        write_bytes(self._folder / name, self._encoded(frame), durable=False)
 
-    def _take_one(self) -> None:
-        self._waiting.popleft().result()
-        self._progress.advance()
-
-    def _write_one(self, frame: CodedFrame, path: Path) -> None:
-        write_bytes(path, self._encode(frame), durable=False)
-
-    def _encode(self, frame: CodedFrame) -> bytes:
-        return encode_picture(self._pictures.make(frame), self._suffix, JPEG_QUALITY)
+    def _encoded(self, frame: CodedFrame) -> bytes:
+        return encode_picture(self._pictures.make(frame), f".{self._source.picture_format}", JPEG_QUALITY)

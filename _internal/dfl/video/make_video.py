@@ -1,8 +1,6 @@
 """The stage make-video: merged frames become result and result_mask, with data_dst's times and sound."""
 
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from fractions import Fraction
 from itertools import islice
@@ -15,6 +13,7 @@ from dfl.base.part_files import remove_parts
 from dfl.base.pictures import Picture, announced_size, read_picture
 from dfl.base.processes import worker_count
 from dfl.base.report import Report
+from dfl.base.threads import in_order
 from dfl.video.encoders import coding_of, list_encoders, need_encoder
 from dfl.video.marking import mark_result
 from dfl.video.options import Label, MakeVideoOptions
@@ -186,12 +185,5 @@ def _try_read(paths: list[Path]) -> tuple[Picture | None, str]:
 
 def _read_ahead(paths: Iterable[list[Path]]) -> Iterator[tuple[Picture | None, str]]:
     """Pictures in order, read in threads a few ahead."""
-    workers, waiting = worker_count(most=4), iter(paths)
-    with ThreadPoolExecutor(workers) as threads:
-        window: deque[Future[tuple[Picture | None, str]]] = deque()
-        while True:
-            for one in islice(waiting, 2 * workers - len(window)):
-                window.append(threads.submit(_try_read, one))
-            if not window:
-                return
-            yield window.popleft().result()
+    workers = worker_count(most=4)
+    return in_order(_try_read, paths, workers=workers, ahead=2 * workers)

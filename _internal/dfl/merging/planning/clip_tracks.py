@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 
@@ -13,6 +12,7 @@ from dfl.base.errors import UserError
 from dfl.base.files import read_json, write_json
 from dfl.base.pictures import Picture, Points
 from dfl.base.report import Report
+from dfl.base.threads import in_order
 from dfl.faces.align import alignment_matrix, transform_points
 from dfl.faces.face_type import FaceType
 from dfl.faces.smoothing import smooth_track
@@ -146,8 +146,6 @@ def read_in_threads(read: Callable[[ClipFrame], Picture], workers: int) -> Reade
             return None  # named when it is merged
 
     def pictures(frames: Sequence[ClipFrame]) -> Iterator[Picture | None]:
-        with ThreadPoolExecutor(workers) as pool:
-            for start in range(0, len(frames), 4 * workers):
-                yield from pool.map(picture, frames[start : start + 4 * workers])
+        return in_order(picture, frames, workers=workers, ahead=4 * workers)
 
     return pictures

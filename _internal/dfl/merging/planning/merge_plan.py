@@ -9,10 +9,11 @@ import numpy as np
 
 from dfl.base.asking import ask_options
 from dfl.base.errors import UserError
+from dfl.base.evenly_spaced import evenly_spaced
 from dfl.base.pictures import Picture
 from dfl.base.report import Report
 from dfl.merging.options import MergeOptions
-from dfl.merging.planning.auto_colour_transfer import choose_colour_transfer, spread
+from dfl.merging.planning.auto_colour_transfer import SAMPLE_FRAMES, choose_colour_transfer
 from dfl.merging.planning.check_clip import check_clip
 from dfl.merging.planning.clip_faces import ClipFace, ClipFrame
 from dfl.merging.planning.clip_tracks import Place, Reader, cuts_of, link_faces, with_tracks
@@ -259,7 +260,7 @@ def _choose(
         for key in sorted({face.person for task in tasks for face in task.faces if _waits(face, face.person)})
     }
     for key, own in waiting.items():
-        looks = spread([task for task in own if task.faces])
+        looks = evenly_spaced([task for task in own if task.faces], SAMPLE_FRAMES)
         choice = choose_colour_transfer(looks, pictures_of(looks), work, report)
         if choice is None:
             continue

@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 
 from dfl.base.errors import UserError
+from dfl.base.evenly_spaced import evenly_spaced
 from dfl.base.pictures import Picture, contact_sheet, write_picture
 from dfl.base.report import Report
 from dfl.merging.blending.finished_frame import MergedFrame
-from dfl.merging.planning.auto_colour_transfer import spread
 from dfl.merging.planning.clip_tracks import Reader
 from dfl.merging.planning.merge_plan import MergePlan
 from dfl.merging.planning.tasks import FrameTask, with_neighbours
@@ -32,10 +32,10 @@ def write_sheet(
     """
     wanted = [plan.tasks[place] for place in sorted(plan.asked_for)]
     if plan.spans is None:
-        wanted = spread([task for task in wanted if task.faces] or wanted, _EVEN_FRAMES)
+        wanted = evenly_spaced([task for task in wanted if task.faces] or wanted, _EVEN_FRAMES)
     if len(wanted) > _MAX_FRAMES:
         report.line(f"{len(wanted)} frames are too many for one sheet: {_MAX_FRAMES} of them are shown.")
-        wanted = spread(wanted, _MAX_FRAMES)
+        wanted = evenly_spaced(wanted, _MAX_FRAMES)
     cells: list[list[Picture]] = []
     with report.progress("Merging", len(wanted)) as progress:
         for outcome in _merged(plan, wanted, workers, read):
