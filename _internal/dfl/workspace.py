@@ -9,6 +9,38 @@ from dfl.base.errors import UserError
 from dfl.base.listing import is_hidden
 
 Side = Literal["src", "dst"]
+# Names of files and folders that stand in several folders, or in whichever a function is given.
+# Beside the frames of a side:
+CLIP_FACTS = "clip.json"
+CLIP_UNFINISHED = "clip.unfinished.json"
+FOUND_FACES = "found_faces.jsonl"
+FRAMES_WITHOUT_FACE = "frames_without_face.txt"
+DOUBTFUL_FACES = "doubtful_faces.txt"
+DENOISE_JOURNAL = "denoise.json"
+FRAMES_DENOISING = "frames_denoising"
+FRAMES_BEFORE_DENOISE = "frames_before_denoise"
+MERGE_CUTS = "merge_cuts.json"
+MERGE_SESSION = "merge_session.json"
+MERGE_MADE = "merge_made.json"
+MERGED_CROPS = "merged_crops"
+MERGED_SET_ASIDE = "merged_set_aside"
+MERGED_VIDEO = "merged_video"
+# In a faceset, or in a folder beside it:
+FACESET_INDEX = "faceset.json"
+FACESET_LOCK = ".faceset.lock"
+FACESET_PAK = "faceset.pak"
+META_DAT = "meta.dat"
+EXTRACTION_JOURNAL = "extraction.jsonl"
+MEASURES = "measures.sqlite3"
+RENAMING = "renaming"
+RENAMING_JOURNAL = "renaming.json"
+RENAMING_LOCK = "renaming.lock"
+TRASH_JOURNAL = "trash.jsonl"
+RESIZE_JOURNAL = "resize.json"
+ENHANCE_JOURNAL = "enhance.json"
+# Beside merged pictures:
+MERGE_FACTS = "merge.json"
+MERGE_JOURNAL = "merge.journal"
 PERSON = {"src": "the face that is put in", "dst": "the video it goes into"}
 # fmt: off
 VIDEO_SUFFIXES = (
@@ -46,11 +78,31 @@ class Workspace:
 
     def clip_facts(self, side: Side) -> Path:
         """What the frames came from: source file, frame rate, the time of every frame."""
-        return self.frames(side) / "clip.json"
+        return self.frames(side) / CLIP_FACTS
+
+    def clip_unfinished(self, side: Side) -> Path:
+        """What extract-frames takes frames from, until clip_facts is there."""
+        return self.frames(side) / CLIP_UNFINISHED
+
+    def denoise_journal(self, side: Side) -> Path:
+        """Which frames were denoised, and how."""
+        return self.frames(side) / DENOISE_JOURNAL
+
+    def found_faces(self, side: Side) -> Path:
+        """The faces that were found in each frame."""
+        return self.frames(side) / FOUND_FACES
 
     def aligned(self, side: Side) -> Path:
         """The faceset of a side."""
         return self.frames(side) / "aligned"
+
+    def extraction_journal(self, side: Side) -> Path:
+        """The faces that were cut out of each frame, and with which options."""
+        return self.aligned(side) / EXTRACTION_JOURNAL
+
+    def doubtful_faces_sheet(self, side: Side) -> Path:
+        """The faces that extraction is least sure of; not among the frames, where it would be taken for one."""
+        return self.root / f"doubtful_faces_{side}.jpg"
 
     def aligned_debug(self, side: Side) -> Path:
         """Frames with the found landmarks drawn in."""
@@ -85,6 +137,26 @@ class Workspace:
     @property
     def merged_mask(self) -> Path:
         return self.frames("dst") / "merged_mask"
+
+    @property
+    def merge_facts(self) -> Path:
+        """What the merged pictures were made with."""
+        return self.merged / MERGE_FACTS
+
+    @property
+    def merge_session(self) -> Path:
+        """The settings of merge, for ranges of frames and for people."""
+        return self.frames("dst") / MERGE_SESSION
+
+    @property
+    def merged_video(self) -> Path:
+        """The parts of a result that merge --to-video writes."""
+        return self.frames("dst") / MERGED_VIDEO
+
+    @property
+    def merged_sheet(self) -> Path:
+        """Merged frames as one picture."""
+        return self.root / "merged_sheet.png"
 
     @property
     def logs(self) -> Path:

@@ -13,7 +13,7 @@ from dfl.base.report import Report
 from dfl.faceset.aligned_face import read_metadata
 from dfl.faceset.face_metadata import SHOWN_TYPE, FaceMetadata
 from dfl.faceset.faceset import FaceFile, Listing, list_packed, list_pictures_with_data
-from dfl.faceset.pak_format import PAK_NAME
+from dfl.workspace import FACESET_PAK
 
 _NOWHERE = np.zeros(4, np.int64)
 _NO_POINTS = np.zeros((0, 2), np.float32)
@@ -53,7 +53,7 @@ def load_pretraining_faces(place: Path, report: Report) -> list[FaceFile]:
 
 def _listed(place: Path, report: Report) -> Listing:
     """The faces of one folder, or of one pack."""
-    pak = place if place.is_file() else place / PAK_NAME
+    pak = place if place.is_file() else place / FACESET_PAK
     is_packed = pak.is_file()
     total = None if is_packed else len(list_pictures(place))
     if total == 0:

@@ -21,7 +21,7 @@ from dfl.base.listing import list_folders, list_pictures
 from dfl.diagnostics import clip_accounts, machine, packages
 from dfl.diagnostics.findings import Finding, look
 from dfl.diagnostics.kept_files import kept
-from dfl.workspace import Side, Workspace, default_root
+from dfl.workspace import FACESET_PAK, Side, Workspace, default_root
 
 if TYPE_CHECKING:
     from dfl.base.report import Report
@@ -206,7 +206,7 @@ def _workspace(workspace: Workspace) -> Iterator[Finding]:
     sides: tuple[Side, Side] = ("src", "dst")
     for side in sides:
         frames, faces = len(list_pictures(workspace.frames(side))), len(list_pictures(workspace.aligned(side)))
-        packed = ", packed faceset" if (workspace.aligned(side) / "faceset.pak").is_file() else ""
+        packed = ", packed faceset" if (workspace.aligned(side) / FACESET_PAK).is_file() else ""
         try:
             clip, todo = f"{workspace.clip(side).name}:", ""
         except UserError as error:

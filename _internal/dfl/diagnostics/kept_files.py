@@ -6,7 +6,7 @@ from pathlib import Path
 from dfl.base.errors import UserError
 from dfl.base.files import read_json
 from dfl.diagnostics.findings import Finding
-from dfl.workspace import Side, Workspace
+from dfl.workspace import FACESET_INDEX, Side, Workspace
 
 _FOLDERS = ("data_src/aligned", "data_dst/aligned", "data_dst/merged", "model")
 
@@ -29,8 +29,8 @@ def _notes(workspace: Workspace) -> Iterator[Finding]:
     """Files of the program that a power cut, or an editor, has damaged. What is forgotten is answers only."""
     sides: tuple[Side, Side] = ("src", "dst")
     files = [workspace.clip_facts(side) for side in sides]
-    files += [workspace.aligned(side) / "faceset.json" for side in sides]
-    files += [workspace.frames("dst") / "merge_session.json", workspace.merged / "merge.json"]
+    files += [workspace.aligned(side) / FACESET_INDEX for side in sides]
+    files += [workspace.merge_session, workspace.merge_facts]
     for path in files:
         if _is_damaged(path):
             yield Finding("Workspace", f"{path} is damaged", "Put an older copy of it back, or move it away.")

@@ -14,27 +14,56 @@ from dfl.base.files import read_json
 from dfl.base.listing import list_pictures
 from dfl.base.part_files import is_part
 from dfl.faceset.faceset import list_pictures_with_data
-from dfl.faceset.pak_format import PAK_NAME, read_members
+from dfl.faceset.pak_format import read_members
 from dfl.merging.running.merge_journal import MergeJournal
-from dfl.merging.running.set_aside import FOLDER as SET_ASIDE
 from dfl.models.checkpoint import MANIFEST
+from dfl.models.lock import LOCK_NAME
 from dfl.models.original_files import find_models
 from dfl.video.facts import Source, read_facts
-from dfl.workspace import Side, Workspace
+from dfl.workspace import (
+    CLIP_FACTS,
+    CLIP_UNFINISHED,
+    DENOISE_JOURNAL,
+    DOUBTFUL_FACES,
+    ENHANCE_JOURNAL,
+    EXTRACTION_JOURNAL,
+    FACESET_INDEX,
+    FACESET_LOCK,
+    FACESET_PAK,
+    FOUND_FACES,
+    FRAMES_BEFORE_DENOISE,
+    FRAMES_DENOISING,
+    FRAMES_WITHOUT_FACE,
+    MEASURES,
+    MERGE_CUTS,
+    MERGE_FACTS,
+    MERGE_JOURNAL,
+    MERGE_MADE,
+    MERGE_SESSION,
+    MERGED_CROPS,
+    MERGED_SET_ASIDE,
+    MERGED_VIDEO,
+    META_DAT,
+    RENAMING_JOURNAL,
+    RENAMING_LOCK,
+    RESIZE_JOURNAL,
+    TRASH_JOURNAL,
+    Side,
+    Workspace,
+)
 
 Kind = Literal["frames", "faces", "merged pictures", "model files", "other files"]
-_PLAIN = frozenset({"clip.json", "clip.unfinished.json", "found_faces.jsonl", "frames_without_face.txt"})
-_PLAIN |= {"doubtful_faces.txt", "denoise.json", "merge_cuts.json", "merge_session.json", "merge_made.json"}
-_PLAIN |= {"extraction.jsonl", "faceset.json", ".faceset.lock", "meta.dat", "renaming.json", "renaming.lock"}
-_PLAIN |= {"trash.jsonl", "resize.json", "enhance.json", "merge.json", "merge.journal", "training.lock"}
-_PLAIN |= {"measures.sqlite3", "measures.sqlite3-journal"}
+_PLAIN = frozenset({CLIP_FACTS, CLIP_UNFINISHED, DENOISE_JOURNAL, FOUND_FACES, FRAMES_WITHOUT_FACE, DOUBTFUL_FACES})
+_PLAIN |= {EXTRACTION_JOURNAL, FACESET_INDEX, FACESET_LOCK, META_DAT, RENAMING_JOURNAL, RENAMING_LOCK, TRASH_JOURNAL}
+_PLAIN |= {RESIZE_JOURNAL, ENHANCE_JOURNAL, MEASURES, f"{MEASURES}-journal"}
+_PLAIN |= {MERGE_CUTS, MERGE_SESSION, MERGE_MADE, MERGE_FACTS, MERGE_JOURNAL, LOCK_NAME}
 _NOTES = re.compile(r"(found_faces|extraction|faceset)-\d+(-[0-9a-f]{8})?\.jsonl")
 # Folders of pictures made of faces or frames: what their names look like.
 _SHEETS = {
     "aligned_people": re.compile(r"person_\d+\.jpg|nobody\.jpg"),
     "aligned_mask": re.compile(r".+_mask\.jpg"),
     "aligned_debug_landmarks": re.compile(r".+_debug\.jpg"),
-    "merged_video": re.compile(r"\d{5,}(_mask)?\.(mp4|mov|mkv|avi|json)"),
+    MERGED_VIDEO: re.compile(r"\d{5,}(_mask)?\.(mp4|mov|mkv|avi|json)"),
 }
 _FORMATS = ("merged", "merged_png16", "merged_exr")  # each with its journal, its masks in NAME_mask
 _CROP = re.compile(r"(.+)_\d+\.png")
@@ -90,9 +119,9 @@ def _look_at_side(workspace: Workspace, side: Side, found: Found) -> None:
             _take(child, found, lambda path: "other files" if path.suffix == ".jpg" and path.stem in stems else None)
         elif name == "aligned" or name.startswith("aligned_"):
             _look_at_faces(child, found)
-        elif re.fullmatch(r"frames_before_denoise(_\d+)?|frames_denoising", name):
+        elif re.fullmatch(rf"{FRAMES_BEFORE_DENOISE}(_\d+)?|{FRAMES_DENOISING}", name):
             _take(child, found, lambda path: "frames" if is_frame(path.name) else None)
-        elif name == SET_ASIDE:
+        elif name == MERGED_SET_ASIDE:
             for made in _folders(child):
                 _look_at_merged(made, folder, found)
             _take(child, found, lambda path: None, deep=False)
@@ -106,7 +135,7 @@ def _frames_of(workspace: Workspace, side: Side) -> Callable[[str], bool]:
     """Whether a name is that of a frame which was taken out of a clip here."""
     try:
         facts = read_facts(workspace.clip_facts(side))
-        unfinished = workspace.clip_facts(side).with_suffix(".unfinished.json")
+        unfinished = workspace.clip_unfinished(side)
         source = Source.model_validate(read_json(unfinished)) if unfinished.is_file() else None
     except (UserError, ValueError):
         return lambda name: False
@@ -123,7 +152,7 @@ def _frames_of(workspace: Workspace, side: Side) -> Callable[[str], bool]:
 def _named_frames(workspace: Workspace, side: Side) -> set[str]:
     """Stems of the frames that faces were looked for in, whether they are still there or not."""
     stems = set()
-    for file in (workspace.frames(side) / "found_faces.jsonl", workspace.aligned(side) / "extraction.jsonl"):
+    for file in (workspace.found_faces(side), workspace.extraction_journal(side)):
         try:
             content = file.read_text(encoding="utf-8", errors="replace")
         except OSError:
@@ -138,7 +167,7 @@ def _look_at_faces(folder: Path, found: Found) -> None:
     faces = {face.name for face in listing.faces} | set(listing.lost_data)
     found.outlined += sum(bool(face.metadata.polygons) for face in listing.faces)
     for path in _files(folder):
-        is_face = path.name in faces or (path.name == PAK_NAME and _is_pack(path))
+        is_face = path.name in faces or (path.name == FACESET_PAK and _is_pack(path))
         found.sort_in(path, "faces" if is_face else None)
     for child in _folders(folder):
         _look_at_faces(child, found)
@@ -155,17 +184,17 @@ def _is_pack(path: Path) -> bool:
 def _look_at_merged(folder: Path, frames: Path, found: Found) -> None:
     """A folder of merged pictures, masks or crops, or where those were set aside."""
     home = next((name for name in _FORMATS if folder.name in (name, f"{name}_mask")), "")
-    if folder.name == "merged_crops":
-        made = set().union(*(MergeJournal(frames / name / "merge.journal").stems for name in _FORMATS))
+    if folder.name == MERGED_CROPS:
+        made = set().union(*(MergeJournal(frames / name / MERGE_JOURNAL).stems for name in _FORMATS))
     elif home:
-        made = MergeJournal(frames / home / "merge.journal").stems
+        made = MergeJournal(frames / home / MERGE_JOURNAL).stems
     else:
         found.others += _all_files(folder)
         return
 
     def kind(path: Path) -> Kind | None:
-        crop = _CROP.fullmatch(path.name) if folder.name == "merged_crops" else None
-        suffixes = (".json",) if folder.name == "merged_crops" else (".png", ".exr")
+        crop = _CROP.fullmatch(path.name) if folder.name == MERGED_CROPS else None
+        suffixes = (".json",) if folder.name == MERGED_CROPS else (".png", ".exr")
         is_made = (path.suffix in suffixes and path.stem in made) or (crop is not None and crop[1] in made)
         return "merged pictures" if is_made else None
 

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-FILE_NAME = "measures.sqlite3"
+from dfl.workspace import MEASURES
+
 _VERSION = 1
 _TABLE = "CREATE TABLE IF NOT EXISTS measure (key TEXT, name TEXT, value BLOB, PRIMARY KEY (key, name)) WITHOUT ROWID"
 _WAIT_SECONDS = 10.0
@@ -32,7 +33,7 @@ class MeasureCache:
     """The kept values of one folder, bytes by key and name. Open it with `with`."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / FILE_NAME
+        self._path = folder / MEASURES
         self._database: sqlite3.Connection | None = None
         self._begin()
 

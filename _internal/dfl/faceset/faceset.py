@@ -13,11 +13,11 @@ from dfl.base.pictures import Picture, decode_picture
 from dfl.base.report import Report
 from dfl.faceset.aligned_face import jpeg_shape, read_metadata
 from dfl.faceset.face_metadata import FaceMetadata
-from dfl.faceset.meta_dat import META_DAT
-from dfl.faceset.pak_format import MAX_PICTURE_BYTES, PAK_NAME, Member, read_member, read_members
+from dfl.faceset.pak_format import MAX_PICTURE_BYTES, Member, read_member, read_members
 from dfl.faceset.png_faces import picture_size, read_old_png
 from dfl.faceset.rename import finish_renaming
-from dfl.faceset.sidecar import INDEX_NAME, Sidecar, read_index
+from dfl.faceset.sidecar import Sidecar, read_index
+from dfl.workspace import FACESET_INDEX, FACESET_PAK, META_DAT
 
 # Metadata and the picture's size stand in the first few kilobytes of an aligned picture, if it carries no mask.
 _HEAD_BYTES = 16384
@@ -69,7 +69,7 @@ class FaceFile:
 
 def no_faces(folder: Path, todo: str) -> UserError:
     """Why a folder has no faces, and the way out; `todo` is it where there are no pictures either."""
-    pak = folder / PAK_NAME
+    pak = folder / FACESET_PAK
     return (list_packed(pak) if pak.is_file() else list_pictures_with_data(folder)).none_there(todo)
 
 
@@ -117,16 +117,16 @@ class Listing:
             if not is_beside:
                 todo = _RESTORE if (self.folder / META_DAT).is_file() else ""
                 yield len(names), _some(names), "carry no face data", todo
-            elif (self.folder / INDEX_NAME).is_file():
+            elif (self.folder / FACESET_INDEX).is_file():
                 yield (
                     len(names),
                     _some(names),
-                    f"are not named in {INDEX_NAME}, where PNG and WebP have theirs",
+                    f"are not named in {FACESET_INDEX}, where PNG and WebP have theirs",
                     _RENAMED,
                 )
             else:
-                why = f"lack {INDEX_NAME} beside them, where PNG and WebP have their face data"
-                yield len(names), _some(names), why, f"Put {INDEX_NAME} back from where the pictures came."
+                why = f"lack {FACESET_INDEX} beside them, where PNG and WebP have their face data"
+                yield len(names), _some(names), why, f"Put {FACESET_INDEX} back from where the pictures came."
 
 
 def list_faceset(folder: Path, report: Report | None = None) -> list[FaceFile]:
@@ -136,14 +136,14 @@ def list_faceset(folder: Path, report: Report | None = None) -> list[FaceFile]:
     pack cannot be read at all.
     """
     finish_renaming(folder, report)
-    pak = folder / PAK_NAME
+    pak = folder / FACESET_PAK
     if not pak.is_file():
         listing = list_pictures_with_data(folder)
     else:
         listing = list_packed(pak)
         loose = len(list_pictures(folder))
         if report and loose:
-            report.warn(f"{folder}: {PAK_NAME} is used; the {loose} pictures beside it are not.")
+            report.warn(f"{folder}: {FACESET_PAK} is used; the {loose} pictures beside it are not.")
     if report:
         listing.tell(report)
     return listing.faces

@@ -9,7 +9,6 @@ from dfl.base.files import reading, replacing
 from dfl.faceset.face_metadata import metadata_from_dict, metadata_to_dict
 from dfl.faceset.sidecar import SidecarEntry, checked_shape
 
-META_DAT = "meta.dat"
 _MAX_BYTES = 2**31
 
 

@@ -20,7 +20,6 @@ from dfl.faceset.face_metadata import FaceMetadata
 from dfl.faceset.file_names import same_place, why_unsafe
 from dfl.faceset.segmentation import polygons_to_dict
 
-PAK_NAME = "faceset.pak"
 _VERSION = 1
 _START = struct.Struct("<QQ")  # version, length of the list of faces
 _MAX_LIST_BYTES = 2**30

@@ -18,12 +18,10 @@ from dfl.base.locks import Held, hold_file
 from dfl.base.report import Report
 from dfl.base.system_errors import error_path, to_user_error
 from dfl.faceset.file_names import same_place, why_unsafe
-from dfl.faceset.meta_dat import META_DAT, rename_in_meta_dat
-from dfl.faceset.sidecar import INDEX_NAME, gather_notes, rename_in_index
+from dfl.faceset.meta_dat import rename_in_meta_dat
+from dfl.faceset.sidecar import gather_notes, rename_in_index
+from dfl.workspace import FACESET_INDEX, META_DAT, RENAMING, RENAMING_JOURNAL, RENAMING_LOCK
 
-JOURNAL = "renaming.json"
-FOLDER = "renaming"
-_LOCK = "renaming.lock"
 _FORMAT = 1
 
 
@@ -58,10 +56,10 @@ def finish_renaming(folder: Path, report: Report | None = None) -> bool:
 
     UserError when another program is at it, or when the journal is damaged.
     """
-    if not (folder / JOURNAL).exists():
+    if not (folder / RENAMING_JOURNAL).exists():
         return False
     with _alone(folder):
-        if (folder / JOURNAL).exists():  # not finished by another program meanwhile
+        if (folder / RENAMING_JOURNAL).exists():  # not finished by another program meanwhile
             _carry_out(folder, _read(folder), report)
     return True
 
@@ -72,7 +70,7 @@ def _check(folder: Path, names: Mapping[str, str]) -> None:
     missing = sorted(names.keys() - present)
     if missing:
         raise UserError(f"{folder / missing[0]} is not there to be renamed.", "Start again: the folder has changed.")
-    aside = folder / FOLDER
+    aside = folder / RENAMING
     if aside.exists() and any(not is_hidden(path) for path in aside.iterdir()):
         raise UserError(f"{aside} holds files that nobody knows of.", f"Move them out of it, then delete {aside}.")
     taken = {same_place(name): name for name in present - names.keys()}
@@ -90,7 +88,7 @@ def _check(folder: Path, names: Mapping[str, str]) -> None:
 
 def _carry_out(folder: Path, plan: _Plan, report: Report | None) -> None:
     """From the round that is on to the end. Each step looks at what is there, so it may be done twice."""
-    aside, count = folder / FOLDER, len(plan.names)
+    aside, count = folder / RENAMING, len(plan.names)
     try:
         if plan.round == 1:
             aside.mkdir(exist_ok=True)
@@ -106,7 +104,7 @@ def _carry_out(folder: Path, plan: _Plan, report: Report | None) -> None:
         _rename_in_tables(folder, plan, report)
         if aside.is_dir() and not any(aside.iterdir()):
             aside.rmdir()
-        (folder / JOURNAL).unlink()
+        (folder / RENAMING_JOURNAL).unlink()
     except OSError as error:
         raise to_user_error(error, error_path(error, folder)) from error
 
@@ -154,18 +152,18 @@ def _checksum(path: Path) -> int:
 
 # What lists a faceset's files by name, and how names change in it.
 _RENAMED_IN: dict[str, Callable[[Path, Mapping[str, str]], None]] = {
-    INDEX_NAME: rename_in_index,
+    FACESET_INDEX: rename_in_index,
     META_DAT: lambda folder, names: rename_in_meta_dat(folder / META_DAT, names),
 }
 
 
 def _write(folder: Path, plan: _Plan) -> None:
-    write_json(folder / JOURNAL, {"format": _FORMAT} | asdict(plan))
+    write_json(folder / RENAMING_JOURNAL, {"format": _FORMAT} | asdict(plan))
 
 
 def _read(folder: Path) -> _Plan:
     """The journal. It may come with a faceset of unknown origin: nothing in it may lead out of the folder."""
-    found: Any = read_json(folder / JOURNAL)
+    found: Any = read_json(folder / RENAMING_JOURNAL)
     try:
         names = {str(old): str(new) for old, new in found["names"].items()}
         plan = _Plan(names, int(found["round"]), tuple((str(name), int(value)) for name, value in found["tables"]))
@@ -180,7 +178,8 @@ def _read(folder: Path) -> _Plan:
         or len({same_place(new) for new in plan.names.values()}) < len(plan.names)
     ):
         raise UserError(
-            f"{folder / JOURNAL} is damaged.", f"Move the files of {folder / FOLDER} back by hand, then delete it."
+            f"{folder / RENAMING_JOURNAL} is damaged.",
+            f"Move the files of {folder / RENAMING} back by hand, then delete it.",
         )
     return plan
 
@@ -189,13 +188,13 @@ def _read(folder: Path) -> _Plan:
 def _alone(folder: Path) -> Iterator[None]:
     """Keep a second program away while files of the folder change their names."""
     try:
-        with hold_file(folder / _LOCK):
+        with hold_file(folder / RENAMING_LOCK):
             yield
     except Held:
         raise UserError(
             f"Another program is renaming the files of {folder}.", "Wait until it has finished, then start again."
         ) from None
-    _drop_lock(folder / _LOCK)
+    _drop_lock(folder / RENAMING_LOCK)
 
 
 def _drop_lock(path: Path) -> None:

@@ -25,9 +25,8 @@ from dfl.base.notes import gathering, note, notes_of, read_notes
 from dfl.base.system_errors import to_user_error
 from dfl.faceset.face_metadata import MAX_METADATA_BYTES, FaceMetadata, metadata_from_dict
 from dfl.faceset.perceptual_hash import BYTES
+from dfl.workspace import FACESET_INDEX, FACESET_LOCK
 
-INDEX_NAME = "faceset.json"
-LOCK_NAME = ".faceset.lock"
 _READINGS = 5
 _WAIT_SECONDS = 60.0
 _FORMAT = 1
@@ -53,7 +52,7 @@ class Sidecar:
     @classmethod
     def empty(cls) -> "Sidecar":
         """An index of no face."""
-        return cls({}, Path(INDEX_NAME))
+        return cls({}, Path(FACESET_INDEX))
 
     def __contains__(self, name: str) -> bool:
         return name in self.rows
@@ -66,7 +65,7 @@ class Sidecar:
 
 def read_index(folder: Path) -> Sidecar:
     """All that stands beside the pictures of a folder, perhaps nothing. UserError when faceset.json is damaged."""
-    path = folder / INDEX_NAME
+    path = folder / FACESET_INDEX
     for _ in range(_READINGS):
         before = _state(path)
         rows = _rows_of(path)
@@ -100,12 +99,12 @@ def add_to_index(folder: Path, entries: Mapping[str, SidecarEntry]) -> None:
 
 def note_face(folder: Path, name: str, entry: SidecarEntry) -> None:
     """Note one face, cheaply, from any process: a killed run loses none. Call gather_notes at the end of the run."""
-    note(folder / INDEX_NAME, to_lines([{"name": name} | _row(entry)]))
+    note(folder / FACESET_INDEX, to_lines([{"name": name} | _row(entry)]))
 
 
 def gather_notes(folder: Path) -> None:
     """Put the notes of all processes into faceset.json; what is noted while it is written waits for the next time."""
-    if notes_of(folder / INDEX_NAME):
+    if notes_of(folder / FACESET_INDEX):
         _update(folder, lambda rows: rows)
 
 
@@ -127,7 +126,7 @@ def rename_in_index(folder: Path, names: Mapping[str, str]) -> None:
 
 def _update(folder: Path, change: Callable[[dict[str, Row]], dict[str, Row]]) -> None:
     """Write faceset.json anew, with all notes, while no other program does; one face a line."""
-    path = folder / INDEX_NAME
+    path = folder / FACESET_INDEX
     with _alone(path), gathering(path) as notes:
         rows = _rows_of(path)
         for content in notes:
@@ -143,7 +142,7 @@ def _update(folder: Path, change: Callable[[dict[str, Row]], dict[str, Row]]) ->
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
     """Keep other programs from writing faceset.json meanwhile. The lock's file stays: deleting it would break it."""
-    lock = FileLock(path.with_name(LOCK_NAME))
+    lock = FileLock(path.with_name(FACESET_LOCK))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=_WAIT_SECONDS)

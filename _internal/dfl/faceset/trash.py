@@ -18,8 +18,7 @@ from dfl.base.listing import list_pictures
 from dfl.base.system_errors import error_path, to_user_error
 from dfl.base.unused_path import unused_path
 from dfl.faceset.sidecar import add_to_index, read_index
-
-JOURNAL_NAME = "trash.jsonl"
+from dfl.workspace import TRASH_JOURNAL
 
 
 @dataclass(frozen=True)
@@ -51,10 +50,10 @@ def move_to_trash(aligned: Path, names: Iterable[str], reason: str) -> Path:
         return folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        taken = _names(folder) | {JOURNAL_NAME}
+        taken = _names(folder) | {TRASH_JOURNAL}
         run = uuid.uuid4().hex
         rows = [Trashed(name, _take_name(name, taken), reason, run) for name in wanted]
-        append_lines(folder / JOURNAL_NAME, map(asdict, rows))
+        append_lines(folder / TRASH_JOURNAL, map(asdict, rows))
         _copy_face_data(aligned, folder, {row.name: row.trash_name for row in rows})
         for row in rows:
             _move(aligned / row.name, folder / row.trash_name)
@@ -88,7 +87,7 @@ def restore(aligned: Path, *, reason: str | None = None, all_runs: bool = False)
             _move(folder / trash_name, aligned / name)
     except OSError as error:
         raise to_user_error(error, error_path(error, aligned)) from error
-    write_text(folder / JOURNAL_NAME, to_lines(map(asdict, list_trash(aligned))))
+    write_text(folder / TRASH_JOURNAL, to_lines(map(asdict, list_trash(aligned))))
     return len(chosen)
 
 
@@ -96,7 +95,7 @@ def list_trash(aligned: Path) -> list[Trashed]:
     """What lies in the trash and is told in its journal, in the order in which it was moved."""
     folder = trash_folder(aligned)
     try:
-        content = (folder / JOURNAL_NAME).read_bytes()
+        content = (folder / TRASH_JOURNAL).read_bytes()
         there = {path.name for path in folder.iterdir()}
     except FileNotFoundError:
         return []
@@ -146,7 +145,7 @@ def _rows(content: bytes) -> Iterator[Trashed]:
         except TypeError:
             continue
         is_text = all(isinstance(value, str) for value in values.values())
-        if is_text and _is_plain(row.name) and _is_plain(row.trash_name) and row.trash_name != JOURNAL_NAME:
+        if is_text and _is_plain(row.name) and _is_plain(row.trash_name) and row.trash_name != TRASH_JOURNAL:
             yield row
 
 

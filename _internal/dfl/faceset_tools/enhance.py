@@ -13,13 +13,12 @@ from dfl.base.pictures import Picture
 from dfl.base.report import Failures, Report
 from dfl.faceset.aligned_face import AlignedFace
 from dfl.faceset.faceset import FaceFile, list_faceset, no_faces
-from dfl.faceset.pak_format import PAK_NAME
 from dfl.faceset.trash import trash_folder
 from dfl.faceset_tools.options import EnhanceOptions
 from dfl.faceset_tools.regenerate import Regenerated, regenerate, was_regenerated
 from dfl.models.engine import start_engine
 from dfl.models.face_weights import face_network_file
-from dfl.workspace import Workspace
+from dfl.workspace import FACESET_PAK, Workspace
 
 # The key of enhanced pictures in their metadata.
 MARK = "enhanced"
@@ -32,7 +31,7 @@ def run(workspace: Workspace, options: EnhanceOptions, report: Report) -> None:
     remade = Regenerated(aligned, "enhance", "enhanced")
     remade.finish_taking_over(report)
     face_network_file("FaceEnhancer")  # before anything is read or asked of the engine
-    if (aligned / PAK_NAME).is_file():
+    if (aligned / FACESET_PAK).is_file():
         raise UserError(f"{aligned} is packed.", f"Run `dfl unpack {options.side}` first.")
     faces = list_faceset(aligned, report)
     if not faces:

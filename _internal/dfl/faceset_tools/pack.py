@@ -20,10 +20,10 @@ from dfl.base.system_errors import error_path, to_user_error
 from dfl.base.unused_path import earlier_path
 from dfl.faceset.faceset import list_pictures_with_data, no_faces
 from dfl.faceset.file_names import same_place, why_unsafe
-from dfl.faceset.pak_format import PAK_NAME, Member, PackedFace, read_at, read_members, write_pak
-from dfl.faceset.rename import FOLDER, finish_renaming
+from dfl.faceset.pak_format import Member, PackedFace, read_at, read_members, write_pak
+from dfl.faceset.rename import finish_renaming
 from dfl.faceset_tools.options import PackOptions
-from dfl.workspace import Workspace
+from dfl.workspace import FACESET_PAK, RENAMING, Workspace
 
 _ROW_BYTES = 2500  # of a face without a mask in the pack's list
 Place = tuple[str, str]  # person ("" for none) and name, as same_place gives them
@@ -34,7 +34,7 @@ def run(workspace: Workspace, options: PackOptions, report: Report) -> None:
     folder = workspace.aligned(options.side)
     finish_renaming(folder, report)
     faces, kept = _find(folder, options.persons, report)
-    pak = folder / PAK_NAME
+    pak = folder / FACESET_PAK
     if not faces:
         if pak.is_file():
             report.done(f"{pak} is there already, and there are no faces beside it.", packed=0, deleted=0)
@@ -81,7 +81,7 @@ def _find(folder: Path, by_folder: bool, report: Report) -> tuple[list[PackedFac
 
 def _folders(folder: Path) -> list[Path]:
     """Sub-folders that may be persons, by name."""
-    return [path for path in list_folders(folder) if path.name != FOLDER]
+    return [path for path in list_folders(folder) if path.name != RENAMING]
 
 
 def _check_names(faces: Sequence[PackedFace]) -> None:

@@ -19,10 +19,9 @@ from dfl.face_analysis.clustering import MIN_FACES, NOBODY, distances_to_mean, g
 from dfl.face_analysis.measures import measure
 from dfl.faces.reference import LIKE_REFERENCE, nearest_person, references_of
 from dfl.faceset.faceset import FaceFile, list_faceset, no_faces
-from dfl.faceset.pak_format import PAK_NAME
 from dfl.faceset.trash import move_to_trash
 from dfl.faceset_tools.options import PeopleOptions
-from dfl.workspace import Workspace
+from dfl.workspace import FACESET_PAK, Workspace
 
 _SHEET = re.compile(r"person_\d+\.jpg|nobody\.jpg")
 _SHEET_FACES = 60
@@ -53,7 +52,7 @@ def run(workspace: Workspace, options: PeopleOptions, report: Report) -> None:
     if options.keep and options.only:
         raise UserError("--keep and --only were given together.", "Give one of them.")
     aligned = workspace.aligned(options.side)
-    is_packed = (aligned / PAK_NAME).is_file()
+    is_packed = (aligned / FACESET_PAK).is_file()
     if (options.keep or options.only) and is_packed:
         raise UserError(f"The faceset in {aligned} is packed.", f"Run `dfl unpack {options.side}` first.")
     references = references_of([Path(path) for path in options.only]) if options.only else None

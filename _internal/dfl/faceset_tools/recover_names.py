@@ -9,10 +9,9 @@ from dfl.base.listing import list_pictures
 from dfl.base.report import Report
 from dfl.faceset.faceset import FaceFile, list_pictures_with_data
 from dfl.faceset.file_names import same_place, why_unsafe
-from dfl.faceset.pak_format import PAK_NAME
 from dfl.faceset.rename import finish_renaming, rename_all
 from dfl.faceset_tools.options import RecoverNamesOptions
-from dfl.workspace import Workspace
+from dfl.workspace import FACESET_PAK, Workspace
 
 
 def run(workspace: Workspace, options: RecoverNamesOptions, report: Report) -> None:
@@ -22,7 +21,7 @@ def run(workspace: Workspace, options: RecoverNamesOptions, report: Report) -> N
     listing = list_pictures_with_data(folder)
     listing.tell(report)
     if not listing.faces:
-        if (folder / PAK_NAME).is_file():
+        if (folder / FACESET_PAK).is_file():
             raise UserError(f"The faces in {folder} are packed.", f"Run unpack {options.side} first.")
         raise listing.none_there(f"Run extract-faces {options.side} first.")
     names = source_names(listing.faces, {path.name for path in list_pictures(folder)})

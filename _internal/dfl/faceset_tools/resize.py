@@ -14,12 +14,11 @@ from dfl.base.report import Failures, Report
 from dfl.faces.face_type import FaceType
 from dfl.faceset.aligned_face import AlignedFace
 from dfl.faceset.faceset import FaceFile, list_faceset, no_faces
-from dfl.faceset.pak_format import PAK_NAME
 from dfl.faceset.trash import trash_folder
 from dfl.faceset_tools.options import ResizeOptions
 from dfl.faceset_tools.regenerate import Regenerated, regenerate, was_regenerated
 from dfl.faceset_tools.resized_face import resized_face
-from dfl.workspace import Workspace
+from dfl.workspace import FACESET_PAK, Workspace
 
 _BYTES_A_PIXEL = 0.8  # of a JPEG of quality 100
 
@@ -36,7 +35,7 @@ def run(workspace: Workspace, options: ResizeOptions, report: Report) -> None:
     remade = Regenerated(aligned, "resize", "resized")
     folder = remade.folder
     remade.finish_taking_over(report)
-    if (aligned / PAK_NAME).is_file():
+    if (aligned / FACESET_PAK).is_file():
         raise UserError(f"{aligned} is packed.", f"Run `dfl unpack {options.side}` first.")
     face_type = None if options.face_type == "same" else FaceType.from_name(options.face_type)
     faces = list_faceset(aligned, report)

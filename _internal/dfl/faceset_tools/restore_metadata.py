@@ -21,14 +21,14 @@ from dfl.base.system_errors import to_user_error
 from dfl.faceset.aligned_face import with_metadata
 from dfl.faceset.face_metadata import FaceMetadata, metadata_to_dict
 from dfl.faceset.faceset import FaceFile, list_pictures_with_data, read_face_file
-from dfl.faceset.meta_dat import META_DAT, read_meta_dat
+from dfl.faceset.meta_dat import read_meta_dat
 from dfl.faceset.perceptual_hash import find_alike, perceptual_hashes
 from dfl.faceset.png_faces import picture_size
 from dfl.faceset.rename import finish_renaming
-from dfl.faceset.sidecar import INDEX_NAME, Sidecar, SidecarEntry, add_to_index, read_index
+from dfl.faceset.sidecar import Sidecar, SidecarEntry, add_to_index, read_index
 from dfl.faceset_tools.options import RestoreMetadataOptions
 from dfl.faceset_tools.resized_face import scaled_metadata
-from dfl.workspace import Workspace
+from dfl.workspace import FACESET_INDEX, META_DAT, Workspace
 
 _NAMED_FILES = 5
 
@@ -51,7 +51,7 @@ def run(workspace: Workspace, options: RestoreMetadataOptions, report: Report) -
     index = read_index(folder)
     if not saved and not index.rows:
         raise UserError(
-            f"There is neither {META_DAT} nor {INDEX_NAME} in {folder}, which hold the faces' data.",
+            f"There is neither {META_DAT} nor {FACESET_INDEX} in {folder}, which hold the faces' data.",
             f"Put the one back that lay beside the pictures, or extract the faces again. The next time run "
             f"save-metadata {options.side} before pictures are edited.",
         )

@@ -10,13 +10,12 @@ from dfl.base import jpeg
 from dfl.base.errors import UserError
 from dfl.base.report import Report
 from dfl.faceset.faceset import Listing, list_pictures_with_data
-from dfl.faceset.meta_dat import META_DAT, read_meta_dat, write_meta_dat
-from dfl.faceset.pak_format import PAK_NAME
+from dfl.faceset.meta_dat import read_meta_dat, write_meta_dat
 from dfl.faceset.perceptual_hash import perceptual_hashes
 from dfl.faceset.rename import finish_renaming
-from dfl.faceset.sidecar import INDEX_NAME, SidecarEntry, add_to_index
+from dfl.faceset.sidecar import SidecarEntry, add_to_index
 from dfl.faceset_tools.options import SaveMetadataOptions
-from dfl.workspace import Workspace
+from dfl.workspace import FACESET_INDEX, FACESET_PAK, META_DAT, Workspace
 
 
 def run(workspace: Workspace, options: SaveMetadataOptions, report: Report) -> None:
@@ -26,7 +25,7 @@ def run(workspace: Workspace, options: SaveMetadataOptions, report: Report) -> N
     listing = list_pictures_with_data(folder)
     listing.tell(report)
     if not listing.faces:
-        if (folder / PAK_NAME).is_file():
+        if (folder / FACESET_PAK).is_file():
             raise UserError(f"The faces in {folder} are packed.", f"Run unpack {options.side} first.")
         raise listing.none_there(f"Run extract-faces {options.side} first.")
     entries = {}
@@ -39,7 +38,7 @@ def run(workspace: Workspace, options: SaveMetadataOptions, report: Report) -> N
     jpegs = {name: entry for name, entry in entries.items() if name.lower().endswith(jpeg.SUFFIXES)}
     if jpegs:
         write_meta_dat(folder / META_DAT, _still_wanted(folder, listing) | jpegs)
-    saved = f"{META_DAT} and {INDEX_NAME}" if jpegs else INDEX_NAME
+    saved = f"{META_DAT} and {FACESET_INDEX}" if jpegs else FACESET_INDEX
     report.done(f"{folder}: the face data of {len(entries)} pictures are in {saved}.", saved=len(entries))
 
 

@@ -6,10 +6,9 @@ from pathlib import Path
 from dfl.base.errors import UserError
 from dfl.base.listing import list_pictures
 from dfl.base.report import Report
-from dfl.faceset.pak_format import PAK_NAME
-from dfl.faceset.trash import JOURNAL_NAME, list_trash, move_to_trash, restore, trash_folder
+from dfl.faceset.trash import list_trash, move_to_trash, restore, trash_folder
 from dfl.faceset_tools.options import RestoreOptions, TrashOptions
-from dfl.workspace import Workspace
+from dfl.workspace import FACESET_PAK, TRASH_JOURNAL, Workspace
 
 
 def run(workspace: Workspace, options: TrashOptions, report: Report) -> None:
@@ -48,7 +47,7 @@ def run_restore(workspace: Workspace, options: RestoreOptions, report: Report) -
     unlisted = sum(path.name not in listed for path in pictures)
     if unlisted:
         report.warn(
-            f"{_count(unlisted)} in {folder} {'is' if unlisted == 1 else 'are'} not in its list {JOURNAL_NAME}, which "
+            f"{_count(unlisted)} in {folder} {'is' if unlisted == 1 else 'are'} not in its list {TRASH_JOURNAL}, which "
             f"was damaged or deleted: `dfl restore {options.side} --all` puts all pictures back, under the names that "
             "they have there."
         )
@@ -64,9 +63,9 @@ def run_restore(workspace: Workspace, options: RestoreOptions, report: Report) -
 
 def _check_is_unpacked(aligned: Path, side: str) -> None:
     """UserError for a packed faceset: its faces are no files, and files beside the pack are not used."""
-    if (aligned / PAK_NAME).is_file():
+    if (aligned / FACESET_PAK).is_file():
         raise UserError(
-            f"The faceset in {aligned} is packed: its faces are in {PAK_NAME}.", f"Run `dfl unpack {side}` first."
+            f"The faceset in {aligned} is packed: its faces are in {FACESET_PAK}.", f"Run `dfl unpack {side}` first."
         )
 
 

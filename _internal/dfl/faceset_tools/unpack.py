@@ -12,9 +12,9 @@ from dfl.base.files import sync_file, sync_folder, write_bytes
 from dfl.base.part_files import remove_parts
 from dfl.base.report import Report
 from dfl.base.system_errors import error_path, to_user_error
-from dfl.faceset.pak_format import PAK_NAME, Member, read_at, read_members
+from dfl.faceset.pak_format import Member, read_at, read_members
 from dfl.faceset_tools.options import UnpackOptions
-from dfl.workspace import Workspace
+from dfl.workspace import FACESET_PAK, Workspace
 
 _BLOCK_BYTES = 4096
 
@@ -22,7 +22,7 @@ _BLOCK_BYTES = 4096
 def run(workspace: Workspace, options: UnpackOptions, report: Report) -> None:
     """Unpack a side's faces. UserError, before anything is written, when another file stands where one would go."""
     folder = workspace.aligned(options.side)
-    pak = folder / PAK_NAME
+    pak = folder / FACESET_PAK
     if not pak.is_file():
         raise UserError(f"There is no {pak}.", "Pack the faces first, or put the pack there.")
     members = read_members(pak)

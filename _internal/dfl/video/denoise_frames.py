@@ -27,11 +27,8 @@ from dfl.base.unused_path import earlier_path, unused_path
 from dfl.video.denoise import denoised
 from dfl.video.extract_frames import JPEG_QUALITY
 from dfl.video.options import DenoiseFramesOptions
-from dfl.workspace import Workspace
+from dfl.workspace import DENOISE_JOURNAL, FRAMES_BEFORE_DENOISE, FRAMES_DENOISING, Workspace
 
-BEFORE = "frames_before_denoise"
-_WORK = "frames_denoising"
-_JOURNAL = "denoise.json"
 _WRITTEN = (
     *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff", ".bmp", ".dib", ".jp2", ".ppm", ".pnm"),
 )
@@ -63,9 +60,9 @@ def run(workspace: Workspace, options: DenoiseFramesOptions, report: Report) -> 
     made = [frame for frame in frames if frame.path.name not in failed]
     if not made:
         raise UserError(f"None of the frames in {folder} could be read.", "Take the frames out again.")
-    before = unused_path(folder / BEFORE) if options.keep else None
+    before = unused_path(folder / FRAMES_BEFORE_DENOISE) if options.keep else None
     write_json(
-        work / _JOURNAL,
+        work / DENOISE_JOURNAL,
         {
             "factor": options.factor,
             "before": before.name if before else None,
@@ -92,7 +89,7 @@ def _writable(paths: list[Path], report: Report) -> list[Path]:
 
 def _finished(folder: Path) -> dict[str, Any]:
     """What is denoised, by frame: its stamp then, factor, and the folder of the frame before (None: not kept)."""
-    path = folder / _JOURNAL
+    path = folder / DENOISE_JOURNAL
     found = read_json(path) if path.is_file() else {}
     return _entries(found.get("frames") if isinstance(found, dict) else None)
 
@@ -121,7 +118,9 @@ def _plan(folder: Path, paths: list[Path], options: DenoiseFramesOptions, report
     if done == len(paths):
         return frames, True
     if again:
-        report.line(f"{again} frames were denoised before: they are made anew from the frames in {BEFORE}.")
+        report.line(
+            f"{again} frames were denoised before: they are made anew from the frames in {FRAMES_BEFORE_DENOISE}."
+        )
     if twice:
         report.warn(f"{twice} frames were denoised before, and the frames before that were not kept: once more.")
     return frames, False
@@ -133,17 +132,17 @@ def _stamp(path: Path) -> Stamp:
 
 
 def _folders_before(folder: Path) -> set[str]:
-    return {path.name for path in folder.glob(f"{BEFORE}*") if path.is_dir()}
+    return {path.name for path in folder.glob(f"{FRAMES_BEFORE_DENOISE}*") if path.is_dir()}
 
 
 def _prepare(folder: Path, frames: list[_Frame], options: DenoiseFramesOptions, report: Report) -> Path:
     """The work folder; what a stopped run made stays when it was made of the same frames in the same way."""
-    work = folder / _WORK
+    work = folder / FRAMES_DENOISING
     settings = {
         "factor": options.factor,
         "sources": {frame.path.name: [frame.source.parent.name, *_stamp(frame.source)] for frame in frames},
     }
-    journal = work / _JOURNAL
+    journal = work / DENOISE_JOURNAL
     try:
         if work.is_dir() and (not journal.is_file() or read_json(journal) != settings):
             _clear(work, report)
@@ -157,7 +156,7 @@ def _prepare(folder: Path, frames: list[_Frame], options: DenoiseFramesOptions, 
 
 def _clear(work: Path, report: Report) -> None:
     """Delete what a run with other settings made, as its journal tells; anything else makes the folder go aside."""
-    journal = work / _JOURNAL
+    journal = work / DENOISE_JOURNAL
     told = read_json(journal) if journal.is_file() else None
     sources = told.get("sources") if isinstance(told, dict) else None
     remove_parts(work)
@@ -219,14 +218,14 @@ def _pictures(frames: list[_Frame], readable: deque[_Frame], failures: Failures,
 
 def _exchange(folder: Path) -> None:
     """Put the denoised pictures in the frames' places. What is done already is left, so it can be called again."""
-    work = folder / _WORK
-    found = read_json(work / _JOURNAL)
+    work = folder / FRAMES_DENOISING
+    found = read_json(work / DENOISE_JOURNAL)
     names, before, factor = (found.get(key) for key in ("exchange", "before", "factor"))
     earlier = _entries(found.get("earlier"))
     if not isinstance(names, dict) or not all(
         Path(str(name)).name == name and "\\" not in name for name in (*names, str(before))
     ):
-        raise UserError(f"{work / _JOURNAL} is damaged.", f"Look into {work} and {folder}, then delete {work}.")
+        raise UserError(f"{work / DENOISE_JOURNAL} is damaged.", f"Look into {work} and {folder}, then delete {work}.")
     frames = {name: entry for name, entry in earlier.items() if name not in names}
     try:
         for name, is_first in names.items():
@@ -239,8 +238,8 @@ def _exchange(folder: Path) -> None:
                 move_over(made, folder / name)
             frame = {"stamp": _stamp(folder / name), "factor": factor}
             frames[name] = frame | {"before": before if is_first else earlier.get(name, {}).get("before")}
-        write_json(folder / _JOURNAL, {"frames": frames})
-        (work / _JOURNAL).unlink()
+        write_json(folder / DENOISE_JOURNAL, {"frames": frames})
+        (work / DENOISE_JOURNAL).unlink()
         with suppress(OSError):  # it stays where it holds anything else
             work.rmdir()
     except OSError as error:
@@ -249,7 +248,7 @@ def _exchange(folder: Path) -> None:
 
 def _finish_exchange(folder: Path, report: Report) -> None:
     """Do the rest of what a killed run was at when it exchanged the frames."""
-    journal = folder / _WORK / _JOURNAL
+    journal = folder / FRAMES_DENOISING / DENOISE_JOURNAL
     found = read_json(journal) if journal.is_file() else {}
     if isinstance(found, dict) and "exchange" in found:
         _exchange(folder)

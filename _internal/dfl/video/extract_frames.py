@@ -31,7 +31,7 @@ from dfl.video.encoders import coding_of, encoders_for, takes_size
 from dfl.video.facts import NAME_DIGITS, ClipFacts, Source, fingerprint, read_facts, write_facts
 from dfl.video.options import EncodingOptions, ExtractFramesOptions
 from dfl.video.read import CodedFrame, PictureMaker, clip_end, decode, step_ticks
-from dfl.workspace import Side, Workspace
+from dfl.workspace import DENOISE_JOURNAL, Side, Workspace
 
 JPEG_QUALITY = 95  # near ffmpeg's -q:v 2, which the original uses
 _TIME_STEP_NS = 2_000_000_000  # the coarsest clock of a file system (FAT)
@@ -65,12 +65,12 @@ def run(workspace: Workspace, options: ExtractFramesOptions, report: Report) -> 
     if facts and kept.issuperset(facts.frame_names()) and _has_times_of(facts, clip):
         report.done(f"All {len(facts.times)} frames of {clip.path.name} are there already.", frames=len(facts.times))
         return
-    write_json(_unfinished(workspace, side), source.model_dump(mode="json"))
+    write_json(workspace.clip_unfinished(side), source.model_dump(mode="json"))
     facts, written = _extract(clip, source, folder, kept, expected, report)
     _set_aside([path for path in _frames(folder, source) if int(path.stem) > len(facts.times)], report)
     write_facts(workspace.clip_facts(side), facts)
     with suppress(OSError):  # beside clip.json it counts no more
-        _unfinished(workspace, side).unlink()
+        workspace.clip_unfinished(side).unlink()
     count = len(facts.times)
     there = f", {count - written} were there already" if written < count else ""
     report.done(
@@ -142,11 +142,6 @@ def _tell_size(height: int, width: int, report: Report) -> None:
         report.warn(f"Frames of {width} x {height} are larger than libx264 takes: make the result with {able}.")
 
 
-def _unfinished(workspace: Workspace, side: Side) -> Path:
-    """What the pictures of a run that is under way, or was stopped, are taken from."""
-    return workspace.clip_facts(side).with_suffix(".unfinished.json")
-
-
 def _prepare_folder(workspace: Workspace, side: Side, source: Source, clip: Clip, report: Report) -> set[str]:
     """Remove frames that were taken otherwise; returns the names of the whole frames that can be kept."""
     folder = workspace.frames(side)
@@ -183,7 +178,7 @@ def _prepare_folder(workspace: Workspace, side: Side, source: Source, clip: Clip
     workspace.clip_facts(side).unlink(missing_ok=True)
     for path in frames:
         path.unlink(missing_ok=True)
-    _unfinished(workspace, side).unlink(missing_ok=True)
+    workspace.clip_unfinished(side).unlink(missing_ok=True)
     return set()
 
 
@@ -193,7 +188,7 @@ def _earlier_source(workspace: Workspace, side: Side, clip: Clip) -> tuple[Sourc
     And whether the same source gives the same pictures: not where frames were chosen by times that are mended now.
     """
     facts = read_facts(workspace.clip_facts(side))
-    path = _unfinished(workspace, side)
+    path = workspace.clip_unfinished(side)
     if facts:
         return facts.source, not facts.source.fps or _has_times_of(facts, clip)
     if not path.is_file():
@@ -223,7 +218,7 @@ def _changed_since(clip_facts: Path, frames: list[Path]) -> list[Path]:
     """The frames that somebody changed after they were taken out; what denoise-frames did is told in its journal."""
     if not clip_facts.is_file():
         return []
-    journal = clip_facts.with_name("denoise.json")
+    journal = clip_facts.with_name(DENOISE_JOURNAL)
     told = read_json(journal) if journal.is_file() else None
     denoised = told.get("frames") if isinstance(told, dict) else None
     stamps = {name: one.get("stamp") for name, one in denoised.items()} if isinstance(denoised, dict) else {}

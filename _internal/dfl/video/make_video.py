@@ -78,7 +78,7 @@ def _failed_in_merge(workspace: Workspace, report: Report) -> list[str]:
 
     UserError when no face was swapped at all: the result would be data_dst again.
     """
-    told = read_or_set_aside(workspace.merged / "merge.json", report.warn)
+    told = read_or_set_aside(workspace.merge_facts, report.warn)
     if told.get("swapped", 1) == 0:
         raise UserError(
             f"No face was swapped in any frame of {workspace.merged}, so there is no result to make.",

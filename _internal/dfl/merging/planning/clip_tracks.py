@@ -21,10 +21,9 @@ from dfl.merging.blending.face_in_frame import STILL, Motion
 from dfl.merging.planning.clip_faces import ClipFace, ClipFrame
 from dfl.merging.planning.extraction_notes import NotedFrame
 from dfl.video.cuts import begins_scene, thumbnail
-from dfl.workspace import Workspace
+from dfl.workspace import MERGE_CUTS, Workspace
 
 # What is found here where extraction tells nothing.
-_CUTS_NAME = "merge_cuts.json"
 _SAME_FACE_OVERLAP = 0.3
 _MOTION_SIDE = 256
 Place = tuple[int, int]  # of a frame in the clip, and of a face in it
@@ -40,7 +39,7 @@ def cuts_of(
     found = _noted_cuts(notes, stems)
     if found is not None:
         return found
-    path = workspace.frames("dst") / _CUTS_NAME
+    path = workspace.frames("dst") / MERGE_CUTS
     with suppress(UserError):
         kept = read_json(path) if path.is_file() else None
         if isinstance(kept, dict) and kept.get("frames") == stems and isinstance(kept.get("cuts"), list):

@@ -17,7 +17,6 @@ from dfl.merging.planning.tasks import FrameTask, with_neighbours
 from dfl.merging.running.pipeline import FrameOutcome, merge_frames
 from dfl.workspace import Workspace
 
-NAME = "merged_sheet.png"
 _MAX_FRAMES = 48
 _EVEN_FRAMES = 12
 _PIXELS = 240  # height of a frame
@@ -45,7 +44,7 @@ def write_sheet(
             cells.append(_row(outcome.frame, outcome.made))
     if not cells:
         raise UserError("There is no frame to be shown.", "Name frames that the clip has: --frames 100-110.")
-    path = workspace.root / NAME
+    path = workspace.merged_sheet
     columns = 2 if len(cells) > 6 else 1
     lines = [
         [picture for row in cells[start : start + columns] for picture in row]

@@ -16,8 +16,8 @@ from dfl.base.unused_path import earlier_path
 from dfl.merging.running.merge_journal import MergeJournal
 from dfl.merging.running.output import FrameFiles
 from dfl.video.marking import SOURCE_TYPE
+from dfl.workspace import MERGED_SET_ASIDE
 
-FOLDER = "merged_set_aside"
 _MARK_BYTES = 8192
 
 
@@ -76,7 +76,7 @@ def where(files: FrameFiles) -> Path:
 
 
 def _aside(folder: Path) -> Path:
-    return folder.parent / FOLDER / folder.name
+    return folder.parent / MERGED_SET_ASIDE / folder.name
 
 
 def _files_of(files: FrameFiles, stem: str, folders: list[Path]) -> Iterator[Path]:

@@ -53,7 +53,6 @@ from dfl.video.result import (
 from dfl.video.write import Shown, VideoForm, VideoWriter, mask_form
 from dfl.workspace import Workspace
 
-FOLDER = "merged_video"
 _ENCODED_BEHIND = 4  # pictures that wait for an encoder
 _PNG_SHARE = 0.65  # of an uncompressed frame: what a PNG of footage takes
 
@@ -96,7 +95,7 @@ class VideoMerge:
             report.line("--frames: the settings count for these frames; the result has all frames of the clip.")
         if options.crops or options.output_format != "png":
             report.warn("--crops and --output-format are for pictures: nothing comes of them with --to-video.")
-        self._folder = workspace.frames("dst") / FOLDER
+        self._folder = workspace.merged_video
         self._parts = source.parts(plan.tasks)
         self._prints = self._print_parts()
 
