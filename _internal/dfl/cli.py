@@ -121,9 +121,11 @@ def _step_command() -> click.Command:
 
 
 def _common_parameters() -> list[click.Parameter]:
-    place = click.Path(readable=False, path_type=Path)  # one that cannot be read is told by the stage, also the doctor
+    folder_type = click.Path(
+        readable=False, path_type=Path
+    )  # one that cannot be read is told by the stage, also the doctor
     return [
-        click.Option(["--workspace"], type=place, help="The folder of clips, faces and model."),
+        click.Option(["--workspace"], type=folder_type, help="The folder of clips, faces and model."),
         click.Option(["--yes"], is_flag=True, help="No questions: remembered answers and defaults."),
         click.Option(["--ask"], is_flag=True, help="Put the questions, as a double-click does."),
         click.Option(["--progress"], type=click.Choice(["auto", "plain", "json"]), default="auto", show_default=True),

@@ -1,4 +1,4 @@
-"""Every folder and file name of a workspace, in one place."""
+"""Every folder and file name of a workspace."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -186,7 +186,7 @@ class Workspace:
     def obstacle(self, parts: Iterable[str]) -> UserError | None:
         """What to say of a file, or a link to nowhere, where a folder should be: the workspace or parts of it."""
         folders = [self.root] + [self.root / part for part in parts if part.startswith(("data_", "model"))]
-        for folder in dict.fromkeys(place for path in folders for place in (*reversed(path.parents), path)):
+        for folder in dict.fromkeys(folder for path in folders for folder in (*reversed(path.parents), path)):
             if folder.is_file():
                 is_clip = folder in (self.frames("src"), self.frames("dst"))
                 clip = f" If it is the clip, give it its type: {folder.name}.mp4." if is_clip else ""

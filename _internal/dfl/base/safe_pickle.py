@@ -232,7 +232,7 @@ def loads(content: bytes, name: str, most_bytes: int | None = None) -> Any:
 
 def _check_proportions(content: bytes) -> None:
     """Refuse what a few bytes could use to reserve gigabytes, and opcodes that these files never have."""
-    place, end, is_long = 0, len(content), len(content) > _MAX_OPCODES
+    offset, end, is_long = 0, len(content), len(content) > _MAX_OPCODES
     count = 0
     if 64 * end > _TIMES_FREE:
         seen = sum(size * content.count(letter) for letter, size in _GLANCE.items())
@@ -240,10 +240,10 @@ def _check_proportions(content: bytes) -> None:
             _check_each(content)
             return
     while True:
-        run = _RUN.match(content, place)
-        stop = run.end() if run else place
+        run = _RUN.match(content, offset)
+        stop = run.end() if run else offset
         if is_long:  # else there are fewer opcodes than bytes
-            count += 1 + sum(1 for _ in _ONE_HARMLESS.finditer(content, place, stop))
+            count += 1 + sum(1 for _ in _ONE_HARMLESS.finditer(content, offset, stop))
             if count > _MAX_OPCODES:
                 raise pickle.UnpicklingError("it has too many parts")
         if stop >= end:
@@ -251,12 +251,12 @@ def _check_proportions(content: bytes) -> None:
         size = _COUNTED.get(content[stop])
         if size is not None:
             length = int.from_bytes(content[stop + 1 : stop + 1 + size], "little")
-            place = stop + 1 + size + length
+            offset = stop + 1 + size + length
         elif content[stop] == _FRAME:
-            place = stop + 9
+            offset = stop + 9
         else:
             break  # an opcode of old protocols, one that may do harm, or no opcode
-        if place > end:
+        if offset > end:
             raise pickle.UnpicklingError("it is cut")
     _check_each(content)
 

@@ -90,5 +90,5 @@ def picture_and_metadata(face: FaceFile) -> tuple[Picture, FaceMetadata]:
     content = face.read_content()
     metadata = face.metadata
     if isinstance(face, LeanFace) and face.has_mask:
-        metadata = read_metadata(content, face.place) or metadata
-    return decode_picture(content, face.place), metadata
+        metadata = read_metadata(content, face.location) or metadata
+    return decode_picture(content, face.location), metadata

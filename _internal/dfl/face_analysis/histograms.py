@@ -94,7 +94,7 @@ class _Chain:
         self._near, self._apart = _neighbours(self._roots)
         self._is_left = np.ones(count, np.bool_)
         # The original's list, and where each face stands in it.
-        self._list, self._place = np.arange(count), np.arange(count)
+        self._list, self._position = np.arange(count), np.arange(count)
 
     def order(self, advance: Callable[[], None]) -> list[int]:
         """The faces in the order of the chain."""
@@ -111,9 +111,9 @@ class _Chain:
 
     def _put(self, step: int, face: int) -> None:
         """Let the face change places with the one that stands at `step`."""
-        other, place = self._list[step], self._place[face]
-        self._list[step], self._list[place] = face, other
-        self._place[face], self._place[other] = step, place
+        other, own = self._list[step], self._position[face]
+        self._list[step], self._list[own] = face, other
+        self._position[face], self._position[other] = step, own
 
     def _next(self, face: int) -> int:
         """The nearest face that is left."""
@@ -137,7 +137,7 @@ class _Chain:
         products = (_roots(self._histograms[others], np.float64) * own).sum(axis=2)
         _to_distances(products)
         distances = products.sum(axis=1)
-        best = np.lexsort((self._place[others], distances))[0]
+        best = np.lexsort((self._position[others], distances))[0]
         return int(others[best]), float(distances[best])
 
 

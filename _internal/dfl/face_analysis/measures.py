@@ -229,8 +229,8 @@ def _key(picture_key: str, name: str, face: FaceFile) -> str:
 def _picture_key(content: bytes, name: str) -> str:
     """CRC-32 and length of the coded picture, without a JPEG's application segments. UserError when it is damaged."""
     checksum, length, start = 0, 0, 0
-    places = jpeg.segments(content, name) if jpeg.is_jpeg(content) else []
-    for segment in [part for part in places if part.marker in _APPLICATION]:
+    segments = jpeg.segments(content, name) if jpeg.is_jpeg(content) else []
+    for segment in [part for part in segments if part.marker in _APPLICATION]:
         checksum = zlib.crc32(content[start : segment.start], checksum)
         length += segment.start - start
         start = segment.end

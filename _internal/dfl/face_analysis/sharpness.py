@@ -118,10 +118,10 @@ def _steps(
     steps = np.zeros(len(rows), np.intp)
     going = np.arange(len(rows))
     for step in range(_LONGEST_WALK):
-        place = columns[going] + direction * (2 + step)
-        inside = (place >= 0) & (place < brightness.shape[1])
-        going, place = going[inside], place[inside]
-        change = brightness[rows[going], place] - brightness[rows[going], place - direction]
+        column = columns[going] + direction * (2 + step)
+        inside = (column >= 0) & (column < brightness.shape[1])
+        going, column = going[inside], column[inside]
+        change = brightness[rows[going], column] - brightness[rows[going], column - direction]
         going = going[change * direction * grows > 0]
         if not len(going):
             break

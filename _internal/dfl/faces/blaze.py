@@ -83,16 +83,16 @@ class Detector:
         """The best face in the middle of `window`; others nearby do not count. None when there is none."""
         for found in self.find(frame, window, least_score):
             off = max(abs(found.square.x - window.x), abs(found.square.y - window.y))
-            if off <= _OFF_CENTRE * window.side:
+            if off <= _OFF_CENTRE * window.size:
                 return found
         return None
 
 
 def _detection(
-    window: Square, centre: NDArray[np.float32], side: float, points: NDArray[np.float32], score: float
+    window: Square, centre: NDArray[np.float32], size: float, points: NDArray[np.float32], score: float
 ) -> Detection:
     """From the window's unit square to the frame."""
     keypoints = window.to_frame(points)
     x, y = window.to_frame(centre[None])[0]
-    square = Square(float(x), float(y), side * window.side, roll_between(keypoints[0], keypoints[1]))
+    square = Square(float(x), float(y), size * window.size, roll_between(keypoints[0], keypoints[1]))
     return Detection(square, keypoints, float(score))

@@ -120,7 +120,7 @@ class FaceFinder:
         if mesh.presence < _MIN_PRESENCE or iou(mesh.box, face.box) < _FOLLOWED_OVERLAP:
             return None
         if mesh.presence < _WITNESS_PRESENCE:
-            window = Square(mesh.square.x, mesh.square.y, mesh.square.side * _WITNESS_WINDOW, mesh.square.roll)
+            window = Square(mesh.square.x, mesh.square.y, mesh.square.size * _WITNESS_WINDOW, mesh.square.roll)
             if self._detector.find_central(frame, window, _MIN_SCORE) is None:
                 return None
         return self._face(self._refined(frame, mesh))
@@ -157,17 +157,17 @@ class FaceFinder:
 
     def _is_seen_by_guard(self, frame: Picture, square: Square) -> bool:
         """Whether the small detector sees the face of a detection too."""
-        window = Square(square.x, square.y, square.side * roll.WINDOW, square.roll)
+        window = Square(square.x, square.y, square.size * roll.WINDOW, square.roll)
         return self._guard.find_central(frame, window, _WITNESS_SCORE) is not None
 
     def _is_seen_by_older_mesh(self, frame: Picture, square: Square) -> bool:
         """Whether mesh v1 does not deny the face of a detection; hair and bottles deceive it less than mesh v2."""
-        start = Square(square.x, square.y, square.side * MARGIN, square.roll)
+        start = Square(square.x, square.y, square.size * MARGIN, square.roll)
         return self._mesh_v1.refine(frame, start, _V1_PASSES).presence > _WITNESS_PRESENCE_V1
 
     def _mesh(self, frame: Picture, square: Square) -> Mesh:
         """The mesh of the face in a detector's square: v1 first, as v2 alone loses weak faces, then v2."""
-        start = Square(square.x, square.y, square.side * MARGIN, square.roll)
+        start = Square(square.x, square.y, square.size * MARGIN, square.roll)
         first = self._mesh_v1.refine(frame, start, _V1_PASSES)
         first = replace(first, older_presence=first.presence)
         if self._mesh_v2 is None:
@@ -208,7 +208,7 @@ def _covers(face: FoundFace, square: Square) -> bool:
 
 def _has_size_of(mesh: Mesh, square: Square) -> bool:
     """Whether a mesh stayed about as large as the detector's square it was started in."""
-    growth = mesh.square.side / MARGIN / square.side
+    growth = mesh.square.size / MARGIN / square.size
     return 1 / _LARGEST_GROWTH < growth < _LARGEST_GROWTH
 
 

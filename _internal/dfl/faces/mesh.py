@@ -101,7 +101,7 @@ class MeshNetwork:
         if is_mirrored:
             unit = unit[mirror_points()]
             unit[:, 0] = 1 - unit[:, 0]
-        return Mesh(square.to_frame(unit[:, :2]), unit[:, 2] * np.float32(square.side), float(presence[0]))
+        return Mesh(square.to_frame(unit[:, :2]), unit[:, 2] * np.float32(square.size), float(presence[0]))
 
     def refine(self, frame: Picture, square: Square, passes: int) -> Mesh:
         """Find the mesh, then again in the square of that mesh, `passes` times in all."""

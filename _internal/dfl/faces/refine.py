@@ -33,17 +33,17 @@ def refine_landmarks(network: MeshNetwork, frame: Picture, mesh: Mesh, crops: in
     presence = float(np.mean([look.presence for look in looks]))
     refined = replace(mesh, points=mean, depth=depth, presence=presence)
     apart = math.sqrt(float(((points - mean) ** 2).sum(axis=2).mean()))
-    return replace(refined, spread=apart / (refined.square.side / MARGIN))
+    return replace(refined, spread=apart / (refined.square.size / MARGIN))
 
 
 def _moved(square: Square, number: int) -> Square:
     """The square of one look."""
     sign = -1 if number // len(_SIGNS) % 2 else 1
     right, down, scale, roll = (sign * value for value in _SIGNS[number % len(_SIGNS)])
-    cos, sin = math.cos(square.roll) * square.side * _SHIFT, math.sin(square.roll) * square.side * _SHIFT
+    cos, sin = math.cos(square.roll) * square.size * _SHIFT, math.sin(square.roll) * square.size * _SHIFT
     return Square(
         square.x + right * cos - down * sin,
         square.y + right * sin + down * cos,
-        square.side * (1 + scale * _SCALE),
+        square.size * (1 + scale * _SCALE),
         square.roll + roll * _TURN,
     )

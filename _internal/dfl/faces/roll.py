@@ -33,12 +33,12 @@ def other_direction(detector: Detector, frame: Picture, mesh: Mesh) -> Detection
     frame: (H, W, 3) uint8 BGR.
     """
     square = mesh.square
-    side = square.side / MARGIN * WINDOW
-    if detector.find_central(frame, Square(square.x, square.y, side, square.roll), _SURE_SCORE):
+    size = square.size / MARGIN * WINDOW
+    if detector.find_central(frame, Square(square.x, square.y, size, square.roll), _SURE_SCORE):
         return None
     best: Detection | None = None
     for turn in TURNS:
-        window = Square(square.x, square.y, side, turn)
+        window = Square(square.x, square.y, size, turn)
         found = detector.find_central(frame, window, _MIN_SCORE)
         if found and (best is None or found.score > best.score):
             best = found

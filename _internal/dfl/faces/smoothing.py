@@ -134,8 +134,8 @@ def _smooth(
 def _telling(off: NDArray[np.float64]) -> NDArray[np.float64]:
     """Of each row the second largest (third of a large part): whatever moves, moves several points, and noise one."""
     points = off.shape[1]
-    place = -1 if points == 1 else -2 if points < 9 else -3
-    largest: NDArray[np.float64] = np.partition(off, place, axis=1)[:, place]
+    rank = -1 if points == 1 else -2 if points < 9 else -3
+    largest: NDArray[np.float64] = np.partition(off, rank, axis=1)[:, rank]
     return largest
 
 

@@ -17,12 +17,12 @@ class Square:
 
     x: float  # of the centre
     y: float
-    side: float
+    size: float
     roll: float = 0.0
 
     def matrix(self) -> Matrix:
         """The map from the unit square (edges at 0 and 1) to frame pixels: (2, 3) float64."""
-        cos, sin = math.cos(self.roll) * self.side, math.sin(self.roll) * self.side
+        cos, sin = math.cos(self.roll) * self.size, math.sin(self.roll) * self.size
         return np.array([[cos, -sin, self.x - (cos - sin) / 2], [sin, cos, self.y - (sin + cos) / 2]])
 
     def to_frame(self, unit_points: NDArray[np.float32]) -> Points:
@@ -38,7 +38,7 @@ class Square:
         landmarks would tremble with the noise.
         """
         to_frame = self.matrix()
-        factor = int(self.side / size)
+        factor = int(self.size / size)
         if factor >= 2:
             frame, left, top = self._reduced(frame, factor)
             if not frame.size:
@@ -54,7 +54,7 @@ class Square:
 
     def _reduced(self, frame: Picture, factor: int) -> tuple[Picture, int, int]:
         """The frame's part around the square at 1/factor of its size, and where that part begins in the frame."""
-        half = self.side / 2 * (abs(math.cos(self.roll)) + abs(math.sin(self.roll))) + factor
+        half = self.size / 2 * (abs(math.cos(self.roll)) + abs(math.sin(self.roll))) + factor
         left, top = max(0, int(self.x - half)), max(0, int(self.y - half))
         part = frame[top : max(0, int(self.y + half) + 1), left : max(0, int(self.x + half) + 1)]
         height, width = part.shape[0] // factor, part.shape[1] // factor
@@ -71,20 +71,20 @@ def whole_frame(frame: Picture, roll: float = 0.0) -> Square:
     return Square((width - 1) / 2, (height - 1) / 2, max(height, width), roll)
 
 
-def tiles(frame: Picture, side: float) -> Iterator[Square]:
+def tiles(frame: Picture, size: float) -> Iterator[Square]:
     """Upright squares of `side` pixels that cover the frame, each over half of the one before."""
     height, width = frame.shape[:2]
-    for y in _middles(height, side):
-        for x in _middles(width, side):
-            yield Square(float(x), float(y), side)
+    for y in _middles(height, size):
+        for x in _middles(width, size):
+            yield Square(float(x), float(y), size)
 
 
-def _middles(length: int, side: float) -> NDArray[np.float64]:
+def _middles(length: int, size: float) -> NDArray[np.float64]:
     """Middles of the tiles along one side of the frame."""
-    if length <= side:
+    if length <= size:
         return np.array([(length - 1) / 2])
-    steps = math.ceil((length - side) / (side / 2))
-    return np.linspace((side - 1) / 2, length - 1 - (side - 1) / 2, steps + 1)
+    steps = math.ceil((length - size) / (size / 2))
+    return np.linspace((size - 1) / 2, length - 1 - (size - 1) / 2, steps + 1)
 
 
 def turn(points: Points, roll: float) -> Points:

@@ -52,7 +52,7 @@ class FaceFile:
         return self.member.person if self.member else None
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """Where it is, for messages; differs for all faces."""
         return f"{self.path}: {self.member.label}" if self.member else str(self.path)
 
@@ -64,7 +64,7 @@ class FaceFile:
 
     def read_picture(self) -> Picture:
         """The picture: (N, N, 3) uint8 BGR. UserError when it is damaged."""
-        return decode_picture(self.read_content(), self.place)
+        return decode_picture(self.read_content(), self.location)
 
 
 def no_faces(folder: Path, todo: str) -> UserError:
@@ -219,7 +219,7 @@ class _Reader:
     path: Path
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         return f"{self.path}: {self.member.label}" if self.member else str(self.path)
 
     @property
@@ -238,16 +238,16 @@ def _read_head(reader: _Reader, index: Callable[[], Sidecar]) -> tuple[FaceMetad
         return _read_other(reader, head, index)
     try:
         # The reader wants to see the end of the picture; only the part before the coded picture matters here.
-        return _read_jpeg(head + _END_OF_PICTURE, reader.place)
+        return _read_jpeg(head + _END_OF_PICTURE, reader.location)
     except UserError:
         return _read_jpeg(
-            reader.read(_MAX_HEAD_BYTES) + _END_OF_PICTURE, reader.place
+            reader.read(_MAX_HEAD_BYTES) + _END_OF_PICTURE, reader.location
         )  # a long header, or a damaged one
 
 
-def _read_jpeg(content: bytes, place: str) -> tuple[FaceMetadata, tuple[int, int, int]] | None:
-    metadata = read_metadata(content, place)
-    return (metadata, jpeg_shape(content, place)) if metadata else None
+def _read_jpeg(content: bytes, location: str) -> tuple[FaceMetadata, tuple[int, int, int]] | None:
+    metadata = read_metadata(content, location)
+    return (metadata, jpeg_shape(content, location)) if metadata else None
 
 
 def _read_other(
@@ -255,13 +255,13 @@ def _read_other(
 ) -> tuple[FaceMetadata, tuple[int, int, int]] | None:
     """PNG and WebP: their face data stand beside them; those of old PNGs in them."""
     entry = index().get(reader.name)
-    metadata = entry.metadata if entry else read_old_png(reader.read(MAX_PICTURE_BYTES), reader.place)
+    metadata = entry.metadata if entry else read_old_png(reader.read(MAX_PICTURE_BYTES), reader.location)
     if metadata is None:
         return None
-    shape = (*picture_size(head, reader.place), 3)
+    shape = (*picture_size(head, reader.location), 3)
     if entry and entry.shape[:2] != shape[:2]:
         raise UserError(
-            f"{reader.place} is {shape[1]} x {shape[0]} pixels, its face data are for {entry.shape[1]} x "
+            f"{reader.location} is {shape[1]} x {shape[0]} pixels, its face data are for {entry.shape[1]} x "
             f"{entry.shape[0]}.",
             "Run restore-metadata.",
         )

@@ -29,6 +29,6 @@ def why_unsafe(name: str) -> str:
     return ""
 
 
-def same_place(name: str) -> str:
+def name_key(name: str) -> str:
     """Names that are one file on some system (Windows and macOS ignore case) have equal results."""
     return name.casefold()

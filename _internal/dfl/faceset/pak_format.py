@@ -17,7 +17,7 @@ from dfl.base.errors import UserError
 from dfl.base.files import reading
 from dfl.base.pickle_writer import EnumValue
 from dfl.faceset.face_metadata import FaceMetadata
-from dfl.faceset.file_names import same_place, why_unsafe
+from dfl.faceset.file_names import name_key, why_unsafe
 from dfl.faceset.segmentation import polygons_to_dict
 
 _VERSION = 1
@@ -92,10 +92,10 @@ def _labels(rows: Any, path: Path) -> list[tuple[str, str | None]]:
         reason = why_unsafe(name) or (why_unsafe(person) if person else "")
         if reason:
             raise _damaged(path, f"it holds a file called {f'{person}/' if person else ''}{name!a}: {reason}")
-        place = same_place(person or ""), same_place(name)
-        if place in seen:
+        key = name_key(person or ""), name_key(name)
+        if key in seen:
             raise _damaged(path, f"it holds {name} twice")
-        seen.add(place)
+        seen.add(key)
         labels.append((name, person or None))
     return labels
 

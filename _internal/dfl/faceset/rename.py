@@ -17,7 +17,7 @@ from dfl.base.listing import is_hidden
 from dfl.base.locks import Held, hold_file
 from dfl.base.report import Report
 from dfl.base.system_errors import error_path, to_user_error
-from dfl.faceset.file_names import same_place, why_unsafe
+from dfl.faceset.file_names import name_key, why_unsafe
 from dfl.faceset.meta_dat import rename_in_meta_dat
 from dfl.faceset.sidecar import gather_notes, rename_in_index
 from dfl.workspace import FACESET_INDEX, META_DAT, RENAMING, RENAMING_JOURNAL, RENAMING_LOCK
@@ -73,12 +73,12 @@ def _check(folder: Path, names: Mapping[str, str]) -> None:
     aside = folder / RENAMING
     if aside.exists() and any(not is_hidden(path) for path in aside.iterdir()):
         raise UserError(f"{aside} holds files that nobody knows of.", f"Move them out of it, then delete {aside}.")
-    taken = {same_place(name): name for name in present - names.keys()}
+    taken = {name_key(name): name for name in present - names.keys()}
     for old, new in names.items():
         reason = why_unsafe(new)
         if reason:
             raise UserError(f"{folder / old} cannot be renamed to {new!r}: {reason}.", "Rename it by hand.")
-        other = taken.setdefault(same_place(new), old)
+        other = taken.setdefault(name_key(new), old)
         if other != old:
             raise UserError(
                 f"{folder / old} cannot be renamed to {new}: {other} has that name or gets it too.",
@@ -175,7 +175,7 @@ def _read(folder: Path) -> _Plan:
         not is_whole
         or any(why_unsafe(new) for new in plan.names.values())
         or any(Path(old).name != old or "\\" in old or old in ("", ".", "..") for old in plan.names)
-        or len({same_place(new) for new in plan.names.values()}) < len(plan.names)
+        or len({name_key(new) for new in plan.names.values()}) < len(plan.names)
     ):
         raise UserError(
             f"{folder / RENAMING_JOURNAL} is damaged.",

@@ -223,7 +223,7 @@ def _entry(row: Row, name: str) -> SidecarEntry:
 
 def checked_shape(shape: Any) -> tuple[int, int, int]:
     """Height, width and channels out of a file. ValueError when no aligned picture has such: none is that large."""
-    if not isinstance(shape, list | tuple) or len(shape) != 3 or not all(type(side) is int for side in shape):
+    if not isinstance(shape, list | tuple) or len(shape) != 3 or not all(type(size) is int for size in shape):
         raise ValueError("a shape is three whole numbers")
     height, width, channels = shape
     if not (0 < height <= _MAX_SIDE and 0 < width <= _MAX_SIDE and 0 < channels <= 4):

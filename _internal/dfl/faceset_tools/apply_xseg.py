@@ -141,7 +141,7 @@ def shown_face(face: FaceFile, face_type: FaceType, side: int) -> FloatPicture:
     """
     picture: Picture = face.read_picture()
     if picture.shape[0] != picture.shape[1]:
-        raise UserError(f"{face.place} is not square: it is no aligned face.", "Move it out of the faceset.")
+        raise UserError(f"{face.location} is not square: it is no aligned face.", "Move it out of the faceset.")
     square = (side, side)
     shown: Any = picture
     if face.metadata.face_type is not face_type:

@@ -87,8 +87,8 @@ def histogram(values: Mapping[Side, NDArray[np.float64]], low: float, high: floa
             f'stroke="{COLOURS[side]}" stroke-width="1.5"/>'
         )
     parts.append(f'<path d="M0,{height}H{width}" class="axis"/>')
-    for place, anchor, value in ((0, "start", low), (width / 2, "middle", (low + high) / 2), (width, "end", high)):
-        parts.append(f'<text x="{_short(place)}" y="{height + 15}" text-anchor="{anchor}">{value:g}</text>')
+    for x, anchor, value in ((0, "start", low), (width / 2, "middle", (low + high) / 2), (width, "end", high)):
+        parts.append(f'<text x="{_short(x)}" y="{height + 15}" text-anchor="{anchor}">{value:g}</text>')
     return f'<svg viewBox="-2 0 {width + 4} {height + 20}" class="spread" role="img">{"".join(parts)}</svg>'
 
 

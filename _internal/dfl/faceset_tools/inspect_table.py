@@ -17,7 +17,7 @@ def table(found: Sequence[FacesetSummary]) -> list[str]:
     columns += [[row[name] for row in rows] for name in rows[0]]
     names = ["", *rows[0]]
     width = max(len(name) for name in names)
-    widths = [max(len(column[place]) for column in columns) for place in range(len(found))]
+    widths = [max(len(column[number]) for column in columns) for number in range(len(found))]
     return [
         "  ".join([name.ljust(width), *(cell.ljust(size) for cell, size in zip(cells, widths, strict=True))]).rstrip()
         for name, cells in zip(names, columns, strict=True)

@@ -19,14 +19,14 @@ from dfl.base.report import Report
 from dfl.base.system_errors import error_path, to_user_error
 from dfl.base.unused_path import earlier_path
 from dfl.faceset.faceset import list_pictures_with_data, no_faces
-from dfl.faceset.file_names import same_place, why_unsafe
+from dfl.faceset.file_names import name_key, why_unsafe
 from dfl.faceset.pak_format import Member, PackedFace, read_at, read_members, write_pak
 from dfl.faceset.rename import finish_renaming
 from dfl.faceset_tools.options import PackOptions
 from dfl.workspace import FACESET_PAK, RENAMING, Workspace
 
 _ROW_BYTES = 2500  # of a face without a mask in the pack's list
-Place = tuple[str, str]  # person ("" for none) and name, as same_place gives them
+NameKey = tuple[str, str]  # person ("" for none) and name, as name_key gives them
 
 
 def run(workspace: Workspace, options: PackOptions, report: Report) -> None:
@@ -86,12 +86,12 @@ def _folders(folder: Path) -> list[Path]:
 
 def _check_names(faces: Sequence[PackedFace]) -> None:
     """A pack that could not be unpacked on another system is not made."""
-    seen: dict[Place, Path] = {}
+    seen: dict[NameKey, Path] = {}
     for face in faces:
         reason = why_unsafe(face.path.name) or (why_unsafe(face.person) if face.person else "")
         if reason:
             raise UserError(f"{face.path} cannot be packed under its name: {reason}.", "Rename it.")
-        other = seen.setdefault(_place(face), face.path)
+        other = seen.setdefault(_name_key(face), face.path)
         if other != face.path:
             raise UserError(f"{other} and {face.path} would be one file on Windows.", "Rename one of them.")
 
@@ -101,8 +101,8 @@ def _holds_all(pak: Path, faces: Sequence[PackedFace], report: Report) -> bool:
 
     UserError when it holds others that are not in the folder, which a new pack would lose.
     """
-    members, here = _by_place(pak), {_place(face) for face in faces}
-    lost = [member.label for place, member in members.items() if place not in here]
+    members, here = _by_name_key(pak), {_name_key(face) for face in faces}
+    lost = [member.label for key, member in members.items() if key not in here]
     with pak.open("rb") as file:
         if all(_is_packed(file, pak, members, face) for face in faces):
             if lost:
@@ -116,17 +116,17 @@ def _holds_all(pak: Path, faces: Sequence[PackedFace], report: Report) -> bool:
     return False
 
 
-def _place(face: PackedFace) -> Place:
-    return same_place(face.person or ""), same_place(face.path.name)
+def _name_key(face: PackedFace) -> NameKey:
+    return name_key(face.person or ""), name_key(face.path.name)
 
 
-def _by_place(pak: Path) -> dict[Place, Member]:
-    return {(same_place(member.person or ""), same_place(member.name)): member for member in read_members(pak)}
+def _by_name_key(pak: Path) -> dict[NameKey, Member]:
+    return {(name_key(member.person or ""), name_key(member.name)): member for member in read_members(pak)}
 
 
-def _is_packed(file: BinaryIO, pak: Path, members: Mapping[Place, Member], face: PackedFace) -> bool:
+def _is_packed(file: BinaryIO, pak: Path, members: Mapping[NameKey, Member], face: PackedFace) -> bool:
     """Whether the open pack holds the file byte for byte."""
-    member = members.get(_place(face))
+    member = members.get(_name_key(face))
     return member is not None and read_at(file, member, pak) == face.path.read_bytes()
 
 
@@ -164,7 +164,7 @@ def _delete(pak: Path, faces: Sequence[PackedFace], report: Report) -> int:
     deleted = 0
     try:
         with pak.open("rb") as file:
-            members = _by_place(pak)
+            members = _by_name_key(pak)
             for face in report.track(faces, "Deleting the files", len(faces)):
                 if _is_packed(file, pak, members, face):
                     face.path.unlink()

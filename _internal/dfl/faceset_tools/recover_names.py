@@ -8,7 +8,7 @@ from dfl.base.errors import UserError
 from dfl.base.listing import list_pictures
 from dfl.base.report import Report
 from dfl.faceset.faceset import FaceFile, list_pictures_with_data
-from dfl.faceset.file_names import same_place, why_unsafe
+from dfl.faceset.file_names import name_key, why_unsafe
 from dfl.faceset.rename import finish_renaming, rename_all
 from dfl.faceset_tools.options import RecoverNamesOptions
 from dfl.workspace import FACESET_PAK, Workspace
@@ -41,17 +41,17 @@ def source_names(faces: Sequence[FaceFile], present: Collection[str]) -> dict[st
     """
     stems = {face.name: Path(face.metadata.source_filename).stem for face in faces}
     stems = {name: stem for name, stem in stems.items() if stem and not why_unsafe(f"{stem}_0000000.jpg")}
-    staying = {same_place(name) for name in present if name not in stems}
+    staying = {name_key(name) for name in present if name not in stems}
     counts: Counter[str] = Counter()
     names: dict[str, str] = {}
     for old, stem in stems.items():
         # Names of one stem may differ in suffix too: the number alone tells them apart.
-        while _taken(new := f"{stem}_{counts[same_place(stem)]}{Path(old).suffix}", staying):
-            counts[same_place(stem)] += 1
-        counts[same_place(stem)] += 1
+        while _taken(new := f"{stem}_{counts[name_key(stem)]}{Path(old).suffix}", staying):
+            counts[name_key(stem)] += 1
+        counts[name_key(stem)] += 1
         names[old] = new
     return names
 
 
 def _taken(name: str, staying: Collection[str]) -> bool:
-    return same_place(name) in staying
+    return name_key(name) in staying

@@ -113,14 +113,14 @@ def _polygons(metadata: FaceMetadata) -> list[tuple[bool, list[list[float]]]]:
     return [(one.includes, one.points.tolist()) for one in metadata.polygons]
 
 
-def _fitted(entry: SidecarEntry, size: tuple[int, int], place: str) -> SidecarEntry:
+def _fitted(entry: SidecarEntry, size: tuple[int, int], name: str) -> SidecarEntry:
     """Face data for a picture of (height, width) pixels. UserError when it is not the same picture, only larger."""
     (height, width), (old_height, old_width, channels) = size, entry.shape
     if (height, width) == (old_height, old_width):
         return entry
     if abs(width * old_height - height * old_width) > max(old_height, old_width):  # a pixel more or less
         raise UserError(
-            f"{place} is {width} x {height} pixels, its face data are for {old_width} x {old_height}: it was cut or "
+            f"{name} is {width} x {height} pixels, its face data are for {old_width} x {old_height}: it was cut or "
             "stretched.",
             "Undo that in the editor, or extract the face again.",
         )
@@ -129,8 +129,8 @@ def _fitted(entry: SidecarEntry, size: tuple[int, int], place: str) -> SidecarEn
 
 def _is_same_face(one: FaceMetadata, other: FaceMetadata) -> bool:
     """Whether both are of one face of one frame: cut, masked or marked anew it stays the same."""
-    same_place = np.allclose(one.source_landmarks, other.source_landmarks, atol=0.01)
-    return one.source_filename == other.source_filename and same_place
+    same_landmarks = np.allclose(one.source_landmarks, other.source_landmarks, atol=0.01)
+    return one.source_filename == other.source_filename and same_landmarks
 
 
 def _pickled(metadata: FaceMetadata) -> bytes:
@@ -155,15 +155,15 @@ def _recognise(
             prints[path] = mark
     known = _known_prints(index)
     names = list(known)
-    places = {name: place for place, name in enumerate(names)}
+    numbers = {name: number for number, name in enumerate(names)}
     alike = find_alike(
-        list(prints.values()), list(known.values()), [places.get(_saved_name(path, known), -1) for path in prints]
+        list(prints.values()), list(known.values()), [numbers.get(_saved_name(path, known), -1) for path in prints]
     )
     jobs: list[_Job] = []
     unknown: list[str] = []
-    for path, place in zip(prints, alike, strict=True):
-        name = names[place] if place >= 0 else _saved_name(path, {**index.rows, **saved})
-        if place < 0 and name in known:
+    for path, number in zip(prints, alike, strict=True):
+        name = names[number] if number >= 0 else _saved_name(path, {**index.rows, **saved})
+        if number < 0 and name in known:
             name = ""  # another picture has got this name
         entry = saved.get(name) or index.get(name)
         if not entry:

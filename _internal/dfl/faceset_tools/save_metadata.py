@@ -29,7 +29,7 @@ def run(workspace: Workspace, options: SaveMetadataOptions, report: Report) -> N
             raise UserError(f"The faces in {folder} are packed.", f"Run unpack {options.side} first.")
         raise listing.none_there(f"Run extract-faces {options.side} first.")
     entries = {}
-    prints = perceptual_hashes((face.place, face.read_content) for face in listing.faces)
+    prints = perceptual_hashes((face.location, face.read_content) for face in listing.faces)
     for face, mark in report.track(zip(listing.faces, prints, strict=True), "Reading", len(listing.faces)):
         if isinstance(mark, UserError):
             report.warn(f"{mark.what} Its face data are saved without a print.")

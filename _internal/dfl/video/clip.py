@@ -308,8 +308,8 @@ def _other_video(stream: Any) -> OtherVideo:
 
 def _timecode(container: Any, stream: Any) -> str:
     """What the file says of the first frame's time of day."""
-    places = (stream, *(part for part in container.streams if part.type == "data"), container)
-    tags = ({name.lower(): text for name, text in part.metadata.items()} for part in places)  # mkv: in capitals
+    tagged = (stream, *(part for part in container.streams if part.type == "data"), container)
+    tags = ({name.lower(): text for name, text in part.metadata.items()} for part in tagged)  # mkv: in capitals
     return next((found["timecode"] for found in tags if "timecode" in found), "")
 
 

@@ -117,9 +117,9 @@ def own_signer() -> Signer:
     path = config_folder() / "signing.pem"
     if path.is_file():
         content = path.read_bytes()
-        place = content.find(_ENDS[1])
-        kept = Signer(content[place:], content[:place])
-        if content.startswith(_ENDS[0]) and place > 0 and not signer_problem(kept):
+        split = content.find(_ENDS[1])
+        kept = Signer(content[split:], content[:split])
+        if content.startswith(_ENDS[0]) and split > 0 and not signer_problem(kept):
             return kept
     made = make_signer()
     # One file, so that key and chain always belong together; readable by the user alone from the first byte on.

@@ -251,8 +251,8 @@ def list_encoders(report: Report) -> None:
         encoder = ENCODERS[name]
         kinds = ", ".join(f"{chroma} {bits}-bit" for chroma, bits in encoder.formats)
         takes = "; ".join(part for part in (kinds, "lossless" if encoder.lossless else "") if part)
-        places = ", ".join(suffix[1:] for suffix in encoder.suffixes)
-        report.line(f"{name}: {f'not here: {why}' if why else f'{takes}; into {places}'}")
+        containers = ", ".join(suffix[1:] for suffix in encoder.suffixes)
+        report.line(f"{name}: {f'not here: {why}' if why else f'{takes}; into {containers}'}")
 
 
 def tried_encoders() -> Iterator[tuple[str, str]]:

@@ -89,8 +89,8 @@ def fingerprint(path: Path) -> str:
     """A SHA-256 that tells clips apart without reading gigabytes: first, middle and last mebibyte."""
     size, digest = path.stat().st_size, hashlib.sha256()
     with path.open("rb") as handle:
-        for place in (0, size // 2, max(0, size - _SAMPLE)):
-            handle.seek(place)
+        for offset in (0, size // 2, max(0, size - _SAMPLE)):
+            handle.seek(offset)
             digest.update(handle.read(_SAMPLE))
     return digest.hexdigest()
 

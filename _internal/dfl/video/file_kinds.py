@@ -108,17 +108,17 @@ def ends_early(path: Path) -> bool:
 
 def _segment_end(start: bytes) -> int:
     """Where the segment of a Matroska file ends (RFC 9559); 0 where it does not say."""
-    place, header = _number(start, 4)
-    place += header
-    if start[place : place + 4] != b"\x18\x53\x80\x67":
+    offset, header = _number(start, 4)
+    offset += header
+    if start[offset : offset + 4] != b"\x18\x53\x80\x67":
         return 0
-    place, length = _number(start, place + 4)
-    return place + length
+    offset, length = _number(start, offset + 4)
+    return offset + length
 
 
-def _number(content: bytes, place: int) -> tuple[int, int]:
+def _number(content: bytes, offset: int) -> tuple[int, int]:
     """A number of EBML (RFC 8794, 4): where it ends, and its value, 0 where all its bits are set (not known)."""
-    width = 9 - content[place : place + 1].ljust(1, b"\1")[0].bit_length()
+    width = 9 - content[offset : offset + 1].ljust(1, b"\1")[0].bit_length()
     most = (1 << 7 * width) - 1
-    value = int.from_bytes(content[place : place + width], "big") & most
-    return place + width, 0 if value == most else value
+    value = int.from_bytes(content[offset : offset + width], "big") & most
+    return offset + width, 0 if value == most else value

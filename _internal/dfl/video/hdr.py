@@ -36,7 +36,7 @@ def _mastering_display(content: bytes) -> list[str]:
         return []
     values = [top / bottom for top, bottom in zip(numbers[:20:2], numbers[1:20:2], strict=True)]
     red, green, blue, white = (
-        tuple(round(value * 50000) for value in values[place : place + 2]) for place in (0, 2, 4, 6)
+        tuple(round(value * 50000) for value in values[index : index + 2]) for index in (0, 2, 4, 6)
     )
     least, most = (round(value * 10000) for value in values[8:10])
     return [f"master-display=G{green}B{blue}R{red}WP{white}L({most},{least})".replace(" ", "")]

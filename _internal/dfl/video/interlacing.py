@@ -123,7 +123,7 @@ class _Seen:
         told = sum(sum(upper.values()) + sum(lower.values()) for upper, lower in self._repeats)
         steady = 0
         for upper, lower in self._repeats:
-            pairs = [(upper[place], lower[(place + step) % 5]) for place in range(5) for step in (2, 3)]
+            pairs = [(upper[index], lower[(index + step) % 5]) for index in range(5) for step in (2, 3)]
             steady += max(sum(pair) if min(pair) else 0 for pair in pairs)
         return steady >= 4 and steady * 20 >= self._count and steady * 5 >= 3 * told
 
@@ -173,9 +173,9 @@ def _samples(container: Any, stream: Any, is_seekable: bool) -> Iterator[Iterato
     if not is_seekable or length * (stream.average_rate or 25) < 3 * _PLACES * _SAMPLE * 1_000_000:
         yield islice(_frames(container, stream), _PLACES * _SAMPLE)
         return
-    for place in range(_PLACES):
+    for index in range(_PLACES):
         try:
-            container.seek(start + length * place // _PLACES)
+            container.seek(start + length * index // _PLACES)
         except av.FFmpegError:
             return
         yield islice(_frames(container, stream), _SAMPLE)

@@ -162,11 +162,11 @@ def _read_xmp(path: Path) -> bytes:
 def _read_png_xmp(path: Path) -> bytes:
     """The text of a PNG's XMP chunk; compressed chunks are not looked into."""
     content = path.read_bytes()
-    place = len(_PNG_START)
-    while place + 12 <= len(content):
-        length, kind = struct.unpack(">I4s", content[place : place + 8])
-        data = content[place + 8 : place + 8 + length]
+    offset = len(_PNG_START)
+    while offset + 12 <= len(content):
+        length, kind = struct.unpack(">I4s", content[offset : offset + 8])
+        data = content[offset + 8 : offset + 8 + length]
         if kind == b"iTXt" and data.startswith(_PNG_KEYWORD + b"\0\0"):
             return data[len(_PNG_KEYWORD) + 3 :][:_XMP_LIMIT]
-        place += 12 + length
+        offset += 12 + length
     return b""

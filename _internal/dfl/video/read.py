@@ -84,8 +84,8 @@ def _damage_in_words(clip: Clip, damage: "Damage", number: int, end: float) -> s
     text = (
         f"{clip.path.name} is damaged or cut: {number}{expected} frames could be decoded{patched}, up to {end:.2f} s."
     )
-    places = [*clip.timeline.damaged, *([] if damage.first is None else [float(damage.first * clip.time_base)])]
-    return f"{text} The first damage is at {min(places):.2f} s." if places else text
+    damaged = [*clip.timeline.damaged, *([] if damage.first is None else [float(damage.first * clip.time_base)])]
+    return f"{text} The first damage is at {min(damaged):.2f} s." if damaged else text
 
 
 def _lost(clip: Clip, number: int) -> bool:

@@ -176,15 +176,15 @@ class _Finder:
         steps = np.diff(np.frombuffer(table.dts, np.int64))
         edges = {run.first for run in self._runs[1:]} | set((np.flatnonzero(steps <= 0) + 1).tolist())
         times = table.times()
-        for place in np.flatnonzero(np.frombuffer(table.flags, np.uint8) & BAD).tolist():
-            is_edge = not edges.isdisjoint(range(place - 1, place + 4))
-            if times[place] != NO_TIME and not is_edge:
-                found.append(table.seconds(int(times[place] + moves[place])) - self._start)
+        for index in np.flatnonzero(np.frombuffer(table.flags, np.uint8) & BAD).tolist():
+            is_edge = not edges.isdisjoint(range(index - 1, index + 4))
+            if times[index] != NO_TIME and not is_edge:
+                found.append(table.seconds(int(times[index] + moves[index])) - self._start)
         for order in self._unread:
-            place = bisect_right(table.order, order - 1)  # the first picture behind the bytes that hold no packet
-            is_moved = 0 < place < len(times) and moves[place] != moves[place - 1]  # another file begins there
-            if 0 < place < len(times) and not is_moved and times[place] - times[place - 1] > 1.5 * self._step:
-                found.append(table.seconds(int(times[place - 1] + moves[place - 1])) - self._start)
+            index = bisect_right(table.order, order - 1)  # the first picture behind the bytes that hold no packet
+            is_moved = 0 < index < len(times) and moves[index] != moves[index - 1]  # another file begins there
+            if 0 < index < len(times) and not is_moved and times[index] - times[index - 1] > 1.5 * self._step:
+                found.append(table.seconds(int(times[index - 1] + moves[index - 1])) - self._start)
         return tuple(found)
 
     def _holes(self, shown: NDArray[np.int64], sounds: list[SoundTimes]) -> tuple[tuple[float, float], ...]:
@@ -193,8 +193,8 @@ class _Finder:
         steps = np.diff(shown)
         wide = np.flatnonzero(seconds(1) * (steps - self._step) > _HOLE_SECONDS).tolist() if sounds else []
         found = []
-        for place in wide:
-            at, length = seconds(int(shown[place]) + self._step) - self._start, seconds(int(steps[place]) - self._step)
+        for index in wide:
+            at, length = seconds(int(shown[index]) + self._step) - self._start, seconds(int(steps[index]) - self._step)
             if all(
                 any(min(at + length, begin + lasts) - max(at, begin) > length / 2 for begin, lasts in sound.gaps)
                 for sound in sounds
@@ -222,7 +222,7 @@ def _sounding(table: PacketTable) -> tuple[NDArray[np.float64], NDArray[np.float
 def _steps(moves: NDArray[np.int64]) -> tuple[tuple[int, int], ...]:
     """From which packet on which move counts, of the moves of all packets."""
     changes = [0, *(np.flatnonzero(np.diff(moves)) + 1).tolist()] if len(moves) else []
-    return tuple((place, int(moves[place])) for place in changes)
+    return tuple((index, int(moves[index])) for index in changes)
 
 
 def _steps_back(table: PacketTable) -> bool:

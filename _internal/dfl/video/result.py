@@ -81,8 +81,8 @@ def labelled(shown: Shown, label: Label, time_base: Fraction) -> Shown:
     size, margin = max(0.35, height / 1080), max(4, height // 40)
     thick = max(1, round(2 * size))
     for colour, width in (((0, 0, 0, 255), 3 * thick), ((255, 255, 255, 255), thick)):
-        place = (margin, height - margin)
-        cv2.putText(picture, COMMENT, place, cv2.FONT_HERSHEY_SIMPLEX, size, colour, width, cv2.LINE_AA)
+        origin = (margin, height - margin)
+        cv2.putText(picture, COMMENT, origin, cv2.FONT_HERSHEY_SIMPLEX, size, colour, width, cv2.LINE_AA)
     return replace(shown, picture=picture)
 
 

@@ -78,10 +78,10 @@ def segments(clip: Clip) -> list[ClipSegment]:
         since += packet.is_shown
         latest = max(latest, packet.pts)
     shown = sorted(packet.pts for packet in packets if packet.is_shown)
-    places = [0, *(bisect_left(shown, cut.pts) for cut in cuts), len(shown)]
+    bounds = [0, *(bisect_left(shown, cut.pts) for cut in cuts), len(shown)]
     made = [ClipSegment(None, 0, None, len(shown), is_whole_clip=not cuts)]
-    for cut, (first, last) in zip(cuts, pairwise(places[1:]), strict=True):
-        made[-1] = replace(made[-1], end=cut.pts, frames=first - places[len(made) - 1])
+    for cut, (first, last) in zip(cuts, pairwise(bounds[1:]), strict=True):
+        made[-1] = replace(made[-1], end=cut.pts, frames=first - bounds[len(made) - 1])
         before = made[-1].start, made[-1].seek
         made.append(ClipSegment(cut.pts, min(cut.pts, cut.dts), None, last - first, before=before))
     return made
@@ -216,8 +216,8 @@ def _length_bytes(kind: str, header: bytes) -> int:
 
     By the decoder's configuration record (ISO 14496-15, 5.3.3 and 8.3.3), which starts with 1 where there is one.
     """
-    place = 4 if kind == "h264" else 21
-    return header[place] % 4 + 1 if len(header) > place and header[0] == 1 else 0
+    offset = 4 if kind == "h264" else 21
+    return header[offset] % 4 + 1 if len(header) > offset and header[0] == 1 else 0
 
 
 def _forgets(kind: str, content: memoryview, prefix: int) -> bool:
@@ -239,28 +239,28 @@ def _units(content: bytes, prefix: int) -> Iterator[bytes]:
     if prefix == 0:
         yield from (unit for unit in content.split(b"\0\0\1")[1:] if unit)
         return
-    place = 0
-    while place + prefix < len(content):
-        length = int.from_bytes(content[place : place + prefix], "big")
-        place += prefix
+    offset = 0
+    while offset + prefix < len(content):
+        length = int.from_bytes(content[offset : offset + prefix], "big")
+        offset += prefix
         if length:
-            yield content[place : place + length]
-        place += length
+            yield content[offset : offset + length]
+        offset += length
 
 
 def _recovers_at_once(unit: bytes) -> bool:
     """Whether an H.264 SEI unit says: from this frame on all is exact (recovery point, ITU-T H.264, D.1.8)."""
     content = unit[1:].replace(b"\0\0\3", b"\0\0")
-    place = 0
-    while place + 2 < len(content):
+    offset = 0
+    while offset + 2 < len(content):
         numbers = []
         for _ in range(2):  # payload type and size: bytes of 255 and one that is less
             number = 0
-            while place < len(content) and content[place] == 255:
-                number, place = number + 255, place + 1
-            numbers.append(number + (content[place] if place < len(content) else 0))
-            place += 1
-        if numbers[0] == _RECOVERY_POINT and place < len(content):
-            return content[place] >= 0b11000000  # recovery_frame_cnt 0 (one bit), exact_match_flag 1
-        place += numbers[1]
+            while offset < len(content) and content[offset] == 255:
+                number, offset = number + 255, offset + 1
+            numbers.append(number + (content[offset] if offset < len(content) else 0))
+            offset += 1
+        if numbers[0] == _RECOVERY_POINT and offset < len(content):
+            return content[offset] >= 0b11000000  # recovery_frame_cnt 0 (one bit), exact_match_flag 1
+        offset += numbers[1]
     return False

@@ -281,10 +281,12 @@ class SoundTrack:
             length = Fraction(
                 samples, rate
             )  # a tick of an avi's stream: of two that are rounded to one, none is written
-            place = packet.pts * packet.time_base / length
-            packet.pts = packet.dts = max(round(place), self._ends.get(index, -(2**62)))
+            position = packet.pts * packet.time_base / length
+            packet.pts = packet.dts = max(round(position), self._ends.get(index, -(2**62)))
             packet.duration, packet.time_base = 1, length
-            if place < -Fraction(1, 2) or packet.pts - place > Fraction(3, 4):  # a coder's lead-in, or heard before
+            if position < -Fraction(1, 2) or packet.pts - position > Fraction(
+                3, 4
+            ):  # a coder's lead-in, or heard before
                 return False
         else:
             end = self._ends.get(index, packet.pts)

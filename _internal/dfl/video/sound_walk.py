@@ -44,9 +44,9 @@ class SoundWalk:
         self._dropped: set[int] = set()
         self._trimmed = self._rejoined = 0
         if not self._is_even():
-            for place, ticks in enumerate(self._times.tolist()):
+            for index, ticks in enumerate(self._times.tolist()):
                 if ticks != NO_TIME:
-                    self._take(place, ticks)
+                    self._take(index, ticks)
 
     def _is_even(self) -> bool:
         """Whether nothing is to be done: the pictures are not moved, and the stream's own times rise evenly."""
@@ -58,34 +58,34 @@ class SoundWalk:
             return is_known and bool((steps > 0).all() and (steps < 10 * self._second).all())
         return True
 
-    def _take(self, place: int, ticks: int) -> None:
+    def _take(self, index: int, ticks: int) -> None:
         """Look at the next packet."""
-        duration = int(self._lengths[place])
-        has_moved = self._choose_run(place, ticks)
+        duration = int(self._lengths[index])
+        has_moved = self._choose_run(index, ticks)
         self._raw = ticks
         if self._is_in_closed_gap(ticks, duration):
-            self._dropped.add(place)
+            self._dropped.add(index)
             return
         if self._is_sound:
             self._adjust(ticks, has_moved)
         move = self._moves[self._run] + self._own
         if not self._found or self._found[-1][1] != move:
-            self._found.append((place, move))
+            self._found.append((index, move))
         if self._is_sound:
             if self._begins_before_its_pictures(ticks, duration):
-                self._dropped.add(place)
+                self._dropped.add(index)
                 self._trimmed += duration
                 return
             if self._kept and (has_moved or ticks + move <= self._kept[-1][1]):
                 self._drop_overlap(ticks + move)
-            self._kept.append((place, ticks + move, ticks + move + duration))
+            self._kept.append((index, ticks + move, ticks + move + duration))
 
-    def _choose_run(self, place: int, ticks: int) -> bool:
+    def _choose_run(self, index: int, ticks: int) -> bool:
         """Find the run that a packet belongs to; whether it is another one than that of the packet before."""
         ahead = min(self._run + 1, len(self._lows) - 1)
         if ahead == self._run:
             return False
-        begun = bisect_right(self._orders, self._table.order[place])  # runs that have begun: so the next one's number
+        begun = bisect_right(self._orders, self._table.order[index])  # runs that have begun: so the next one's number
         if self._raw == NO_TIME and not self._only_forward:
             self._run = max(0, begun - 1)  # the stream begins with that recording
             return self._run > 0
@@ -144,8 +144,8 @@ class SoundWalk:
     def _drop_overlap(self, start: int) -> None:
         """Leave out packets that would still sound when this one begins; half a packet's length is let be."""
         while self._kept and start - self._kept[-1][1] < self._spacing / 2:
-            place, begin, end = self._kept.pop()
-            self._dropped.add(place)
+            index, begin, end = self._kept.pop()
+            self._dropped.add(index)
             self._trimmed += end - begin
 
     @property
@@ -171,7 +171,7 @@ class SoundWalk:
         return SoundTimes(
             index=self._table.index,
             late=seconds(int(begins[0])) - start,
-            gaps=tuple((seconds(int(ends[place])) - start, seconds(int(holes[place]))) for place in found),
+            gaps=tuple((seconds(int(ends[index])) - start, seconds(int(holes[index]))) for index in found),
             trimmed=seconds(self._trimmed),
             rejoined=self._rejoined,
             end=seconds(int(ends[-1])) - start,

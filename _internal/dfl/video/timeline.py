@@ -68,14 +68,14 @@ class Mend:
     longest: int = 0  # ticks that a packet can last; what says that it lasts longer stood before a gap
     usual: int = 0  # ticks that most packets last
 
-    def move_of(self, place: int) -> tuple[int, int]:
+    def move_of(self, index: int) -> tuple[int, int]:
         """By how many ticks the display time and the decoding time of a packet are moved."""
-        move = _at(self.moves, place)
-        return move, _at(self.decoding, place) if self.decoding else move
+        move = _at(self.moves, index)
+        return move, _at(self.decoding, index) if self.decoding else move
 
 
-def _at(moves: tuple[tuple[int, int], ...], place: int) -> int:
-    return moves[bisect_right(moves, (place, 2**62)) - 1][1] if moves else 0
+def _at(moves: tuple[tuple[int, int], ...], index: int) -> int:
+    return moves[bisect_right(moves, (index, 2**62)) - 1][1] if moves else 0
 
 
 @dataclass(frozen=True)
@@ -108,17 +108,17 @@ class Timeline:
         counts: dict[int, int] = {}
         latest: dict[int, int] = {}
         for packet in packets:
-            index = packet.stream_index
-            place = counts[index] = counts.get(index, -1) + 1
-            mend = mends.get(index, Mend())
-            if place in mend.dropped:
+            stream = packet.stream_index
+            index = counts[stream] = counts.get(stream, -1) + 1
+            mend = mends.get(stream, Mend())
+            if index in mend.dropped:
                 continue
-            move, decoding_move = mend.move_of(place)
+            move, decoding_move = mend.move_of(index)
             if packet.pts is not None:
                 packet.pts += move
             if packet.dts is not None:
-                packet.dts = max(packet.dts + decoding_move, latest.get(index, NO_TIME) + 1)
-                latest[index] = packet.dts
+                packet.dts = max(packet.dts + decoding_move, latest.get(stream, NO_TIME) + 1)
+                latest[stream] = packet.dts
                 if packet.pts is not None and packet.pts < packet.dts and packet.stream.type == "audio":
                     packet.pts = packet.dts
             if mend.longest and (packet.duration or 0) > mend.longest:

@@ -145,7 +145,7 @@ def even_size(picture: Picture, coding: Coding) -> Picture:
     """Repeat the last column or row of an odd size where the coding needs even ones."""
     height, width = picture.shape[:2]
     right, below = (
-        side % 2 if is_even else 0 for side, is_even in zip((width, height), coding.even_sides, strict=True)
+        length % 2 if is_even else 0 for length, is_even in zip((width, height), coding.even_sides, strict=True)
     )
     if not right and not below:
         return picture
