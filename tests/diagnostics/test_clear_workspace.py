@@ -19,7 +19,7 @@ from dfl.base.pickle_writer import dumps
 from dfl.base.pictures import write_picture
 from dfl.base.report import Report
 from dfl.diagnostics.clear_workspace import run
-from dfl.diagnostics.made_files import find_made
+from dfl.diagnostics.made_files import find_own_files
 from dfl.diagnostics.options import ClearWorkspaceOptions
 from dfl.faceset import trash
 from dfl.faceset.aligned_face import with_metadata
@@ -229,7 +229,7 @@ def test_everything_that_stages_leave_is_known(workspace: Workspace, write_faces
     xseg_labels.run_fetch(workspace, XsegFetchOptions(side=side), report)
     resize.run(workspace, ResizeOptions(side=side, size=128, merge=False), report)
     pack.run(workspace, PackOptions(side=side), report)
-    found = find_made(workspace, [workspace.frames("src")])
+    found = find_own_files(workspace, [workspace.frames("src")])
     assert found.others == []
     run(workspace, DELETE, report)
     assert names(workspace) == set()
@@ -243,7 +243,7 @@ def test_all_formats_of_merged_frames_are_known(workspace: Workspace) -> None:
     (workspace.frames("dst") / "00002.png").unlink()
     run_merge(workspace, MergeOptions(), GivenModels(FakeModel()), Report())  # sets pictures aside
     assert (workspace.frames("dst") / "merged_set_aside").is_dir()
-    assert find_made(workspace, [workspace.frames("dst")]).others == []
+    assert find_own_files(workspace, [workspace.frames("dst")]).others == []
     run(workspace, DELETE, Report())
     assert names(workspace) == set()
 

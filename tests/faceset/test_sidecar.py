@@ -53,8 +53,8 @@ def test_face_data_come_back_exactly(tmp_path: Path, metadata: FaceMetadata, ful
     assert second
     assert _same(first.metadata, full)
     assert _same(second.metadata, plain)
-    assert (first.shape, first.likeness) == ((64, 64, 3), PRINT)
-    assert (second.shape, second.likeness) == ((8, 9, 3), None)
+    assert (first.shape, first.perceptual_hash) == ((64, 64, 3), PRINT)
+    assert (second.shape, second.perceptual_hash) == ((8, 9, 3), None)
     assert index.get("b.png") is None
     assert json.loads((tmp_path / FACESET_INDEX).read_text(encoding="utf-8"))["format"] == 1
 

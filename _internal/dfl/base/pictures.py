@@ -25,7 +25,7 @@ Matrix = NDArray[np.float64]  # (2, 3) affine map of (x, y)
 Points = NDArray[np.float32]  # (N, 2) of (x, y)
 
 # Larger pictures are refused before memory is taken for them: a few bytes can announce gigabytes of pixels.
-MAX_SIDE = 32768
+MAX_EDGE = 32768
 MAX_PIXELS = 2**28
 
 
@@ -51,7 +51,7 @@ def _decoded(content: bytes | NDArray[np.uint8], name: str) -> Any:
     """The picture as it is stored, of any type and number of channels. UserError when it is too large or damaged."""
     buffer = np.frombuffer(content, np.uint8) if isinstance(content, bytes) else content
     height, width = announced_size(buffer.data)
-    if max(height, width) > MAX_SIDE or height * width > MAX_PIXELS:
+    if max(height, width) > MAX_EDGE or height * width > MAX_PIXELS:
         raise too_large(name, height, width)
     picture: Any = decode_png(content) if isinstance(content, bytes) else None
     if picture is None and (kind := rare_kind(buffer.data[:16], name)):

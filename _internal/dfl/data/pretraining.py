@@ -41,7 +41,7 @@ def load_pretraining_faces(place: Path, report: Report) -> list[FaceFile]:
     faces: list[FaceFile] = []
     for folder in folders:
         listing = _listed(folder, report)
-        listing.tell(report)
+        listing.report_problems(report)
         faces += listing.faces
     if not faces:
         raise UserError(

@@ -9,7 +9,7 @@ from dfl.base.errors import Stopped, UserError
 from dfl.base.listing import in_natural_order
 from dfl.base.report import Report
 from dfl.base.system_errors import error_path, to_user_error
-from dfl.diagnostics.made_files import Found, find_made
+from dfl.diagnostics.made_files import Found, find_own_files
 from dfl.diagnostics.options import ClearWorkspaceOptions
 from dfl.models.lock import hold_model
 from dfl.workspace import Workspace
@@ -30,7 +30,7 @@ def run(workspace: Workspace, options: ClearWorkspaceOptions, report: Report) ->
             report.warn(f"{folder} is a link to {folder.resolve()}: left as it is. Clear that folder by hand.")
         elif folder.is_dir():
             folders.append(folder)
-    found = find_made(workspace, folders)
+    found = find_own_files(workspace, folders)
     files = [path for paths in found.ours.values() for path in paths]
     if found.others:
         names = in_natural_order(path.relative_to(workspace.root).as_posix() for path in found.others)

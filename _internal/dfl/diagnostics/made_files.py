@@ -93,7 +93,7 @@ class Found:
             self.ours.setdefault(kind, []).append(path)
 
 
-def find_made(workspace: Workspace, folders: list[Path]) -> Found:
+def find_own_files(workspace: Workspace, folders: list[Path]) -> Found:
     """Look through data_src, data_dst and model, those that `folders` names. Links are others', never entered."""
     found = Found()
     sides: tuple[Side, Side] = ("src", "dst")

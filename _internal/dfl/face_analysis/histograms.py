@@ -1,4 +1,4 @@
-"""Orders by how like the histograms of faces are, for many faces: the original's chain and its sum of distances.
+"""Orders by histogram similarity, for many faces: the original's chain and its sum of distances.
 
 The distance of two histograms is Bhattacharyya's, sqrt(1 - sum of sqrt(a b)), each divided by its sum. The sum is a
 product of vectors of roots, so whole blocks of distances are products of matrices.
@@ -93,7 +93,7 @@ class _Chain:
         self._rows = np.arange(count)
         self._near, self._apart = _neighbours(self._roots)
         self._is_left = np.ones(count, np.bool_)
-        # The original's list, and where each face stands in it.
+        # The original's list of faces, and each face's index in it.
         self._list, self._position = np.arange(count), np.arange(count)
 
     def order(self, advance: Callable[[], None]) -> list[int]:
@@ -110,7 +110,7 @@ class _Chain:
         return [int(face) for face in self._list]
 
     def _put(self, step: int, face: int) -> None:
-        """Let the face change places with the one that stands at `step`."""
+        """Swap the face with the one at `step` of the list."""
         other, own = self._list[step], self._position[face]
         self._list[step], self._list[own] = face, other
         self._position[face], self._position[other] = step, own

@@ -1,4 +1,4 @@
-"""Faces that show next to nothing new: the neighbours in time of a still scene."""
+"""Near duplicates, such as neighbouring frames of a still scene."""
 
 import numpy as np
 from numpy.typing import NDArray

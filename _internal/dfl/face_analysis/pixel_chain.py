@@ -24,7 +24,7 @@ def chain_of_pixels(rows: NDArray[np.uint8], similar: bool, advance: Callable[[]
     for count in range(len(rows) - 1, -1, -1):
         order.append(int(left[index]))
         own = rows[index].copy()
-        # The last of those that are left takes its place.
+        # The last of those that are left moves into its row.
         rows[index], left[index] = rows[count], left[count]
         advance()
         if count:

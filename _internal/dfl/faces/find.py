@@ -40,7 +40,7 @@ _MIN_PRESENCE = 0.0
 _SAME_FACE_OVERLAP = 0.4
 # The smallest face worth a tile: this share of the frame's longer side, and so many pixels.
 _MIN_FACE_SHARE = 0.02
-_MIN_FACE_SIDE = 18
+_MIN_FACE_SIZE = 18
 
 
 # A face that is followed from frame to frame: how far its box may move or grow.
@@ -130,7 +130,7 @@ class FaceFinder:
         yield whole_frame(frame)
         if self._is_thorough:
             longer = max(frame.shape[:2])
-            least_side = self._least_side or max(_MIN_FACE_SHARE * longer, _MIN_FACE_SIDE)
+            least_side = self._least_side or max(_MIN_FACE_SHARE * longer, _MIN_FACE_SIZE)
             tile = least_side / _MIN_SHARE
             if tile < _LARGEST_TILE * longer:
                 yield from tiles(frame, tile)

@@ -14,7 +14,7 @@ from dfl.faces.square import iou
 from dfl.video.cuts import CutFinder
 
 # Frames from one careful look to the next, and how many bytes of pictures may be held in between.
-LOOK_EVERY = 8
+DETECTION_INTERVAL = 8
 _HELD_BYTES = 64 * 2**20
 # Two faces of neighbouring frames that overlap so much are one.
 _SAME_FACE_OVERLAP = 0.3
@@ -29,7 +29,7 @@ class FrameFaces:
 
 
 def find_in_frames(
-    finder: FaceFinder, frames: Iterable[Picture | None], look_every: int = LOOK_EVERY
+    finder: FaceFinder, frames: Iterable[Picture | None], look_every: int = DETECTION_INTERVAL
 ) -> Iterator[FrameFaces]:
     """The faces of every frame of a run of consecutive frames, (H, W, 3) uint8 BGR each, None where one is missing.
 

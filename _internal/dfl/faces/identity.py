@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
 from dfl.base.pictures import Picture
-from dfl.faces.identity_network import CHIP_SIDE, IdentityNetwork
+from dfl.faces.identity_network import CHIP_SIZE, IdentityNetwork
 
 Descriptor = NDArray[np.float32]  # (128,), length about 1.4
 # Pictures of one person are mostly nearer than this, of two people mostly further apart (dlib's own threshold).
@@ -57,7 +57,7 @@ def descriptor(picture: Picture, landmarks: NDArray[Any]) -> Descriptor:
         dlib.rectangle(left, top, right, bottom), [dlib.point(int(x), int(y)) for x, y in points]
     )
     rgb = np.ascontiguousarray(cut[:, :, ::-1])
-    return _network().describe(dlib.get_face_chip(rgb, shape, CHIP_SIDE, _CHIP_PADDING))
+    return _network().describe(dlib.get_face_chip(rgb, shape, CHIP_SIZE, _CHIP_PADDING))
 
 
 def _around(picture: Picture, landmarks: NDArray[Any]) -> tuple[Picture, NDArray[np.int64]]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
 
-CHIP_SIDE = 150
+CHIP_SIZE = 150
 _MEAN_RGB = np.array((122.782, 117.001, 104.298), np.float32)
 _FIRST_FILTERS = 32
 # Filters and stride of each block of two 3 x 3 convolutions.

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfl.base.pictures import Points
-from dfl.faces.align import STEADY_LANDMARKS, mean_face, mirror_landmarks, similarity
+from dfl.faces.align import ALIGNMENT_LANDMARKS, mean_face, mirror_landmarks, similarity
 from dfl.faces.mesh import Mesh
 
 # The mesh point nearest to each landmark, in the landmarks' order.
@@ -47,7 +47,7 @@ def offsets() -> NDArray[np.float32]:
 def landmarks_of_mesh(mesh: Mesh) -> Points:
     """The 68 landmarks of a mesh in the iBUG order: (68, 2) float32 frame pixels."""
     points = mesh.points[list(MESH_POINT_OF_LANDMARK)].astype(np.float64)
-    to_unit = similarity(points[list(STEADY_LANDMARKS)], mean_face())
+    to_unit = similarity(points[list(ALIGNMENT_LANDMARKS)], mean_face())
     share = (_NO_OFFSETS_YAW - abs(mesh.yaw)) / (_NO_OFFSETS_YAW - _FULL_OFFSETS_YAW)
     in_unit = offsets() * min(max(share, 0.0), 1.0)
     points += in_unit @ np.linalg.inv(to_unit[:, :2]).T

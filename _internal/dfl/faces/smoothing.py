@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfl.base.pictures import Points
-from dfl.faces.align import STEADY_LANDMARKS, mean_face
+from dfl.faces.align import ALIGNMENT_LANDMARKS, mean_face
 
 # Half widths of the windows in frames, narrow to wide; 0 is the frame itself.
 _HALF_WIDTHS = (0, 2, 3, 5, 8, 12, 16)
@@ -89,7 +89,7 @@ def _split(landmarks: NDArray[Any]) -> tuple[NDArray[np.complex128], NDArray[np.
     Also the pixels of the unit square's side, (T,). The similarity is Umeyama's, as in align.similarity.
     """
     points = landmarks.astype(np.float64) @ np.array([1, 1j])
-    steady = points[:, list(STEADY_LANDMARKS)]
+    steady = points[:, list(ALIGNMENT_LANDMARKS)]
     middle = steady.mean(axis=1, keepdims=True)
     steady -= middle
     wanted, _ = _mean_steady()

@@ -1,8 +1,8 @@
-"""The aligned picture: a square picture of one face that carries where the face came from.
+"""The aligned picture: a square picture of one face, with metadata that say where the face came from.
 
 As a JPEG it is the original's: segment APP15 holds one pickled dict. Pictures written here load there and the other
-way round. Foreign pickles are read by the closed reader only. PNG and WebP have their face data beside them, see
-side_index.
+way round. Foreign pickles are read by the closed reader only. PNG and WebP have theirs in
+faceset.json, see sidecar.
 """
 
 from dataclasses import dataclass
@@ -71,8 +71,8 @@ def read_face(path: Path) -> AlignedFace:
 def write_face(path: Path, picture: Picture, metadata: FaceMetadata, quality: int = 90) -> None:
     """Write an aligned picture, (N, N, 3) uint8 BGR, whole or not at all, as JPEG, PNG or WebP by the path's suffix.
 
-    quality: 1..100, not for PNG. The face data of PNG and WebP are noted beside the picture, first, so that a killed
-    run leaves none without; call side_index.gather_notes for the folder at the end of the run.
+    quality: 1..100, not for PNG. The face data of PNG and WebP are noted before the picture is written, so that a
+    killed run leaves none without; call sidecar.gather_notes for the folder at the end of the run.
     """
     content = encode_picture(picture, path.suffix, quality)
     if path.suffix.lower() in jpeg.SUFFIXES:

@@ -42,7 +42,7 @@ def write_meta_dat(path: Path, entries: Mapping[str, SidecarEntry]) -> None:
 
 
 def rename_in_meta_dat(path: Path, names: Mapping[str, str]) -> None:
-    """Give entries new names; one that has a new name already was of a file that is gone, and makes room."""
+    """Give entries new names; an entry that has a new name already was of a file that is gone, and is dropped."""
     entries = read_meta_dat(path)
     taken = set(names.values())
     kept = {name: entry for name, entry in entries.items() if name not in names and name not in taken}

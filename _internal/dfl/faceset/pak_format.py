@@ -1,6 +1,6 @@
 """The file `faceset.pak`: a whole faceset in one file, as the original packs and reads it. See docs/formats.md.
 
-Nothing here holds more than one picture in memory. A pack may come from anywhere: every length, place and name in it is
+Nothing here holds more than one picture in memory. A pack may come from anywhere: every length, offset and name is
 checked before it is used.
 """
 
@@ -31,7 +31,7 @@ _FACE = EnumValue("samplelib.Sample", "SampleType", 1)
 
 @dataclass(frozen=True)
 class Member:
-    """One picture in a pack: the file's name, its person (None: no person faceset), its place in bytes."""
+    """One picture in a pack: the file's name, its person (None: no person faceset), its bytes in the file."""
 
     name: str
     person: str | None
@@ -69,12 +69,12 @@ def _members(file: BinaryIO, path: Path) -> list[Member]:
     if first > size:
         raise _damaged(path, "it ends before its table")
     offsets = np.frombuffer(file.read(table), "<u8")
-    # The original writes the last one as a place in the file, the others from the end of the table.
+    # The original writes the last offset from the start of the file, the others from the end of the table.
     ends = [*offsets[1:-1].tolist(), size - first] if labels else []
     members = []
     for (name, person), offset, end in zip(labels, offsets[:-1].tolist(), ends, strict=True):
         if not 0 <= offset <= end <= size - first or end - offset > MAX_PICTURE_BYTES:
-            raise _damaged(path, f"the place of {name} in it is wrong")
+            raise _damaged(path, f"the offset of {name} in it is wrong")
         members.append(Member(name, person, first + offset, end - offset))
     return members
 
@@ -102,7 +102,7 @@ def _labels(rows: Any, path: Path) -> list[tuple[str, str | None]]:
 
 @dataclass(frozen=True, eq=False)
 class PackedFace:
-    """A picture that goes into a pack: its file, what it carries, (height, width, channels), size in bytes."""
+    """A picture that goes into a pack: its file, its metadata, (height, width, channels), size in bytes."""
 
     path: Path
     metadata: FaceMetadata
@@ -118,7 +118,7 @@ def write_pak(target: Path, faces: Sequence[PackedFace]) -> Iterator[None]:
         file.write(bytes(_START.size))
         pickle_writer.dump_list((_row(face) for face in faces), file)
         end = file.tell()
-        offsets[-1] += end + offsets.nbytes  # a place in the file, as the original has it
+        offsets[-1] += end + offsets.nbytes  # from the start of the file, as in the original
         file.write(offsets.astype("<u8").tobytes())
         file.seek(0)
         file.write(_START.pack(_VERSION, end - _START.size))
@@ -132,7 +132,7 @@ def write_pak(target: Path, faces: Sequence[PackedFace]) -> Iterator[None]:
 
 
 def _row(face: PackedFace) -> dict[str, Any]:
-    """What the original's training knows of a face, in its order of keys."""
+    """The dict of a face as the original's training reads it, in its order of keys."""
     metadata = face.metadata
     mask = None if metadata.xseg_mask is None else np.frombuffer(metadata.xseg_mask, np.uint8)
     return {

@@ -35,7 +35,7 @@ class _Plan:
 
 
 def rename_all(folder: Path, names: Mapping[str, str], report: Report | None = None) -> None:
-    """Rename files of `folder`, from old name to new; names may change places. faceset.json and meta.dat follow.
+    """Rename files of `folder`, from old name to new; names may be swapped. faceset.json and meta.dat follow.
 
     UserError before anything is touched when a file is missing, or when two files would have one name (case ignored).
     UserError when the system refuses in the middle: the next call, or finish_renaming, does the rest.
@@ -52,7 +52,7 @@ def rename_all(folder: Path, names: Mapping[str, str], report: Report | None = N
 
 
 def finish_renaming(folder: Path, report: Report | None = None) -> bool:
-    """Finish what a killed run of rename_all left; returns whether there was anything. Costs one look at the folder.
+    """Finish what a killed run of rename_all left; returns whether there was anything. Costs one stat call.
 
     UserError when another program is at it, or when the journal is damaged.
     """
@@ -70,9 +70,9 @@ def _check(folder: Path, names: Mapping[str, str]) -> None:
     missing = sorted(names.keys() - present)
     if missing:
         raise UserError(f"{folder / missing[0]} is not there to be renamed.", "Start again: the folder has changed.")
-    aside = folder / RENAMING
-    if aside.exists() and any(not is_hidden(path) for path in aside.iterdir()):
-        raise UserError(f"{aside} holds files that nobody knows of.", f"Move them out of it, then delete {aside}.")
+    staging = folder / RENAMING
+    if staging.exists() and any(not is_hidden(path) for path in staging.iterdir()):
+        raise UserError(f"{staging} holds files of unknown origin.", f"Move them out of it, then delete {staging}.")
     taken = {name_key(name): name for name in present - names.keys()}
     for old, new in names.items():
         reason = why_unsafe(new)
@@ -87,23 +87,23 @@ def _check(folder: Path, names: Mapping[str, str]) -> None:
 
 
 def _carry_out(folder: Path, plan: _Plan, report: Report | None) -> None:
-    """From the round that is on to the end. Each step looks at what is there, so it may be done twice."""
-    aside, count = folder / RENAMING, len(plan.names)
+    """From the round that is on to the end. Each step checks what is there, so it may be repeated."""
+    staging, count = folder / RENAMING, len(plan.names)
     try:
         if plan.round == 1:
-            aside.mkdir(exist_ok=True)
+            staging.mkdir(exist_ok=True)
             pairs = plan.names.items()
             for old, new in report.track(pairs, "Renaming, round 1 of 2", count) if report else pairs:
-                _move(folder / old, aside / new)
+                _move(folder / old, staging / new)
             plan = _next_round(folder, plan)
         if plan.round == 2:
             names = plan.names.values()
             for new in report.track(names, "Renaming, round 2 of 2", count) if report else names:
-                _move(aside / new, folder / new)
+                _move(staging / new, folder / new)
             plan = _next_round(folder, plan)
         _rename_in_tables(folder, plan, report)
-        if aside.is_dir() and not any(aside.iterdir()):
-            aside.rmdir()
+        if staging.is_dir() and not any(staging.iterdir()):
+            staging.rmdir()
         (folder / RENAMING_JOURNAL).unlink()
     except OSError as error:
         raise to_user_error(error, error_path(error, folder)) from error
@@ -129,7 +129,7 @@ def _next_round(folder: Path, plan: _Plan) -> _Plan:
 
 def _tables(folder: Path) -> tuple[tuple[str, int], ...]:
     """The files in the faceset that list its files by name, with their checksums."""
-    with suppress(UserError):  # a damaged index is told by those who need it
+    with suppress(UserError):  # a damaged index is reported by the stages that need it
         gather_notes(folder)
     return tuple((name, _checksum(folder / name)) for name in _RENAMED_IN if (folder / name).is_file())
 
@@ -198,7 +198,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _drop_lock(path: Path) -> None:
-    """An empty file that nobody needs any more; another program may hold it (Windows)."""
+    """Remove the empty lock file; another program may hold it (Windows)."""
     try:
         path.unlink(missing_ok=True)
     except OSError:

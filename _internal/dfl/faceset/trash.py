@@ -92,7 +92,7 @@ def restore(aligned: Path, *, reason: str | None = None, all_runs: bool = False)
 
 
 def list_trash(aligned: Path) -> list[Trashed]:
-    """What lies in the trash and is told in its journal, in the order in which it was moved."""
+    """The files in the trash that its journal names, in the order in which they were moved."""
     folder = trash_folder(aligned)
     try:
         content = (folder / TRASH_JOURNAL).read_bytes()
@@ -117,8 +117,8 @@ def _take_name(name: str, taken: set[str]) -> str:
 
 
 def _copy_face_data(source: Path, target: Path, names: Mapping[str, str]) -> None:
-    """Face data that stand beside pictures (PNG, WebP) go where the pictures go. `names`: from here to there."""
-    with suppress(UserError):  # a damaged index is told by those who need it; the pictures move
+    """Copy the faceset.json entries of pictures (PNG, WebP) to where the pictures go. `names`: from here to there."""
+    with suppress(UserError):  # a damaged index is reported by the stages that need it; the pictures move
         index = read_index(source)
         entries = {new: index.get(old) for old, new in names.items()}
         found = {new: entry for new, entry in entries.items() if entry}

@@ -1,7 +1,7 @@
-"""The stage xseg-apply: the masks that a trained XSeg model draws, into the face data of a faceset.
+"""The stage xseg-apply: write the masks that a trained XSeg model predicts into the face data of a faceset.
 
-Pictures are read and masks written in threads while the network works on batches. Every face is noted with the model
-that drew its mask, so that a stopped run goes on, and a model that learned on draws anew.
+Pictures are read and masks written in threads while the network works on batches. Every face notes which model
+made its mask, so that a stopped run goes on, and a model that was trained further makes the masks again.
 """
 
 from collections.abc import Iterator, Sequence
@@ -34,8 +34,8 @@ from dfl.models.open_model import XSEG, open_xseg
 from dfl.workspace import Workspace
 
 Mask = NDArray[np.float32]  # (R, R), 0..1
-# A mask's side in face data, as the original has it.
-MASK_SIDE = 256
+# Size of a mask in face data, as in the original.
+MASK_SIZE = 256
 _FACES_PER_BATCH = 8
 _BATCHES_AHEAD = 3
 
@@ -93,14 +93,14 @@ def _reason(error: Exception) -> str:
 def apply(
     faces: Sequence[FaceFile], model: MaskModel, changes: MetadataChanges, drawn_by: str, workers: int = 0
 ) -> Iterator[MaskOutcome]:
-    """Draw masks and write them; outcomes come as they are known, in order.
+    """Predict masks and write them; outcomes come in the faces' order.
 
     A face that cannot be read or written is an outcome with its error. A failing model ends the run.
     """
 
     def read(face: FaceFile) -> tuple[FaceFile, FloatPicture | Exception]:
         try:
-            return face, shown_face(face, model.face_type, model.resolution)
+            return face, model_input(face, model.face_type, model.resolution)
         except (UserError, OSError, ValueError, cv2.error) as error:
             return face, error
 
@@ -133,8 +133,8 @@ def apply(
         changes.finish()
 
 
-def shown_face(face: FaceFile, face_type: FaceType, side: int) -> FloatPicture:
-    """What a model of `face_type` is shown: (side, side, 3) float32 BGR 0..1, as in training.
+def model_input(face: FaceFile, face_type: FaceType, size: int) -> FloatPicture:
+    """The input of a model of `face_type`: (size, size, 3) float32 BGR 0..1, as in training.
 
     What the picture does not show of a larger face type is black. UserError for a picture that is damaged or not
     square, and for one without a face square (mark_only).
@@ -142,30 +142,30 @@ def shown_face(face: FaceFile, face_type: FaceType, side: int) -> FloatPicture:
     picture: Picture = face.read_picture()
     if picture.shape[0] != picture.shape[1]:
         raise UserError(f"{face.location} is not square: it is no aligned face.", "Move it out of the faceset.")
-    square = (side, side)
+    square = (size, size)
     shown: Any = picture
     if face.metadata.face_type is not face_type:
-        matrix = alignment_matrix(face.metadata.landmarks, side, face_type)
+        matrix = alignment_matrix(face.metadata.landmarks, size, face_type)
         shown = cv2.warpAffine(picture, matrix, square, flags=cv2.INTER_LANCZOS4)
-    elif picture.shape[0] != side:
+    elif picture.shape[0] != size:
         shown = cv2.resize(picture, square, interpolation=cv2.INTER_LANCZOS4)
     return np.asarray(shown, np.float32) / np.float32(255)
 
 
-def mask_in_square(metadata: FaceMetadata, picture_side: int, mask: Mask, face_type: FaceType) -> NDArray[np.float32]:
-    """A mask of a model of `face_type`, as its face's data have it: (256, 256) float32, 0 or 1, of the whole picture.
+def mask_of_picture(metadata: FaceMetadata, picture_size: int, mask: Mask, face_type: FaceType) -> NDArray[np.float32]:
+    """A model's mask in the form of face metadata: (256, 256) float32, 0 or 1, of the whole picture.
 
-    Where the model was not shown the picture the mask is 0.
+    Outside the model's input the mask is 0.
     """
-    side = len(mask)
+    size = len(mask)
     found: Any = mask
     if metadata.face_type is not face_type:
-        # Picture pixels to the model's; then both sides in masks of 256 pixels.
-        to_model = alignment_matrix(metadata.landmarks, side, face_type)
-        to_model = (np.vstack([to_model, (0, 0, 1)]) @ _half_pixel_scaling(picture_side / MASK_SIDE))[:2]
-        found = _taken_back(mask, to_model)
-    elif side != MASK_SIDE:
-        found = cv2.resize(mask, (MASK_SIDE, MASK_SIDE), interpolation=cv2.INTER_CUBIC)
+        # Picture pixels to the model's; then from mask pixels, of which there are 256 x 256.
+        to_model = alignment_matrix(metadata.landmarks, size, face_type)
+        to_model = (np.vstack([to_model, (0, 0, 1)]) @ _half_pixel_scaling(picture_size / MASK_SIZE))[:2]
+        found = _warped_back(mask, to_model)
+    elif size != MASK_SIZE:
+        found = cv2.resize(mask, (MASK_SIZE, MASK_SIZE), interpolation=cv2.INTER_CUBIC)
     return np.where(found >= 0.5, np.float32(1), np.float32(0))
 
 
@@ -175,12 +175,12 @@ def _half_pixel_scaling(scale: float) -> NDArray[np.float64]:
     return np.array([(scale, 0, shift), (0, scale, shift), (0, 0, 1)])
 
 
-def _taken_back(mask: Mask, matrix: Matrix) -> NDArray[np.float32]:
+def _warped_back(mask: Mask, matrix: Matrix) -> NDArray[np.float32]:
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpAffine(mask, matrix, (MASK_SIDE, MASK_SIDE), flags=flags), np.float32)
+    return np.asarray(cv2.warpAffine(mask, matrix, (MASK_SIZE, MASK_SIZE), flags=flags), np.float32)
 
 
 def _write(face: FaceFile, mask: Mask, face_type: FaceType, changes: MetadataChanges, drawn_by: str) -> None:
     metadata = face.metadata
-    encoded = encode_mask(mask_in_square(metadata, face.shape[0], mask, face_type))
+    encoded = encode_mask(mask_of_picture(metadata, face.shape[0], mask, face_type))
     changes.write(face, replace(metadata, xseg_mask=encoded, other=metadata.other | {DRAWN_BY: drawn_by}))

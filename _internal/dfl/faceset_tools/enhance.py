@@ -1,7 +1,7 @@
-"""The stage enhance: a faceset with more detail, by the original's FaceEnhancer, made beside it, then taken over.
+"""The stage enhance: a faceset with more detail, by the original's FaceEnhancer; see regenerate.
 
 The network invents the detail: pores and lashes that the frames do not show. It runs in this process alone. Enhanced
-pictures carry a mark, so that a second run does not enhance them again.
+pictures are marked in their metadata, so that a second run does not enhance them again.
 """
 
 from dataclasses import replace
@@ -20,7 +20,7 @@ from dfl.models.engine import start_engine
 from dfl.models.face_weights import face_network_file
 from dfl.workspace import FACESET_PAK, Workspace
 
-# The key of enhanced pictures in their metadata.
+# Key in the metadata of enhanced pictures.
 MARK = "enhanced"
 _BYTES_A_PIXEL = 1.0  # of a JPEG of quality 100
 
@@ -28,9 +28,9 @@ _BYTES_A_PIXEL = 1.0  # of a JPEG of quality 100
 def run(workspace: Workspace, options: EnhanceOptions, report: Report) -> None:
     """Enhance a side's faceset; see `dfl enhance --help`. UserError when the network's weights are not there."""
     aligned = workspace.aligned(options.side)
-    remade = Regenerated(aligned, "enhance", "enhanced")
-    remade.finish_taking_over(report)
-    face_network_file("FaceEnhancer")  # before anything is read or asked of the engine
+    regenerated = Regenerated(aligned, "enhance", "enhanced")
+    regenerated.finish_taking_over(report)
+    face_network_file("FaceEnhancer")  # before anything is read or the engine starts
     if (aligned / FACESET_PAK).is_file():
         raise UserError(f"{aligned} is packed.", f"Run `dfl unpack {options.side}` first.")
     faces = list_faceset(aligned, report)
@@ -42,29 +42,28 @@ def run(workspace: Workspace, options: EnhanceOptions, report: Report) -> None:
     if not due:
         report.done(f"There is nothing to enhance in {aligned}.", faces=0, failed=0)
         return
-    remade.prepare({"network": "FaceEnhancer"}, report)
-    names = remade.names(due)
-    times = remade.times()
-    left = [
-        face for face in due if not was_regenerated(face, remade.folder / names[face.name], times.get(names[face.name]))
-    ]
+    regenerated.prepare({"network": "FaceEnhancer"}, report)
+    names = regenerated.names(due)
+    times = regenerated.times()
+    targets = {face.name: regenerated.folder / names[face.name] for face in due}
+    left = [face for face in due if not was_regenerated(face, targets[face.name], times.get(names[face.name]))]
     if 0 < len(left) < len(due):
         report.line(f"{len(due) - len(left)} of {len(due)} faces are finished; going on with the rest.")
-    failed = _make(left, {face.name: remade.folder / names[face.name] for face in left}, options.engine, report)
+    failed = _make(left, targets, options.engine, report)
     made = {face.name: names[face.name] for face in due if face.name not in failed}
-    remade.note_times({names[face.name]: face for face in due if face.name in made})
-    remade.part_from_others(set(made.values()), report)
+    regenerated.note_times({names[face.name]: face for face in due if face.name in made})
+    regenerated.move_others_away(set(made.values()), report)
     text = f"{len(made)} faces enhanced" + (f"; {len(failed)} failed and stay as they are" if failed else "")
     if options.merge and made:
-        remade.take_over(made, report)
-        text += f', in {aligned} now. The old ones are in {trash_folder(aligned)} (reason "{remade.word}").'
+        regenerated.take_over(made, report)
+        text += f', in {aligned} now. The old ones are in {trash_folder(aligned)} (reason "{regenerated.word}").'
     else:
-        text += f", in {remade.folder}; the same with --merge takes them over."
+        text += f", in {regenerated.folder}; the same with --merge takes them over."
     report.done(text, faces=len(made), failed=len(failed))
 
 
 def _make(faces: list[FaceFile], targets: dict[str, Path], engine: str | None, report: Report) -> set[str]:
-    """Make the new pictures; returns the names of faces that failed."""
+    """Write the enhanced pictures; returns the names of faces that failed."""
     failures = Failures(report)
     if not faces:
         return set(failures.names)

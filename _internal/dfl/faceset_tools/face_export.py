@@ -1,4 +1,4 @@
-"""One picture made of each face, written into a folder beside the faceset.
+"""Export one picture of each face into a folder next to the faceset.
 
 Never into `aligned` itself, as the original does: there they are pictures without face data to every other tool. What
 is there already, perhaps edited by somebody, is never written over: where the new one differs it goes elsewhere.
@@ -28,7 +28,7 @@ class _Task:
 
 
 @dataclass(frozen=True)
-class Made:
+class ExportedFaces:
     """Paths written, names of faces of which nothing could be made, or that failed; where earlier pictures went."""
 
     paths: list[Path]
@@ -44,7 +44,7 @@ def export_faces(
     make: Callable[[FaceFile], bytes | None],
     report: Report,
     workers: int = 0,
-) -> Made:
+) -> ExportedFaces:
     """Write what `make` gives for each face as `<stem><ending>` into `folder`, in processes.
 
     `make`: a module's function; None means that there is nothing to write. A face that fails is named and left out.
@@ -58,7 +58,7 @@ def export_faces(
     names = output_names(faces, ending)
     tasks = [_Task(face, folder / name, earlier) for face, name in zip(faces, names, strict=True)]
     failures = Failures(report)
-    made = Made([], [], failures.names, earlier)
+    exported = ExportedFaces([], [], failures.names, earlier)
     workers = max(1, min(worker_count(workers), len(tasks)))
     outcomes = in_processes(partial(_work, make=make), tasks, workers=workers, start=_start)
     for outcome in report.track(outcomes, folder.name, len(tasks)):
@@ -67,12 +67,12 @@ def export_faces(
             reason = outcome.error.what if isinstance(outcome.error, UserError) else repr(outcome.error)
             failures.add(task.face.name, f"{task.face.name} is left out: {reason}")
         elif outcome.result:
-            made.paths.append(task.target)
+            exported.paths.append(task.target)
         else:
-            made.skipped.append(task.face.name)
+            exported.skipped.append(task.face.name)
     if earlier.is_dir():
         report.line(f"Earlier pictures that differ from the new ones are in {earlier}.")
-    return made
+    return exported
 
 
 def output_names(faces: list[FaceFile], ending: str) -> list[str]:

@@ -34,8 +34,8 @@ def facts_in_words(facts: FacesetSummary) -> dict[str, str]:
         "enlarged": _range(facts.enlargements, "{:.2f} times"),
         "sharpness": _range(facts.sharpness, "{:.2f}"),
         "brightness": _range(facts.brightness, "{:.0f}"),
-        "people": f"{facts.people_count} in {facts.looked_at} faces",
-        "doubtful faces": str(len(facts.doubts)),
+        "people": f"{facts.people_count} in {facts.compared} faces",
+        "doubtful faces": str(len(facts.outliers)),
         "near duplicates": str(facts.spare_faces),
         "damaged pictures": str(len(facts.damaged)),
     }

@@ -18,6 +18,7 @@ from dfl.base.part_files import remove_parts
 from dfl.base.report import Report
 from dfl.base.system_errors import error_path, to_user_error
 from dfl.base.unused_path import earlier_path
+from dfl.base.wording import first_few
 from dfl.faceset.faceset import list_pictures_with_data, no_faces
 from dfl.faceset.file_names import name_key, why_unsafe
 from dfl.faceset.pak_format import Member, PackedFace, read_at, read_members, write_pak
@@ -66,10 +67,11 @@ def _find(folder: Path, by_folder: bool, report: Report) -> tuple[list[PackedFac
         kept = len(top.faces)
     faces: list[PackedFace] = []
     for listing in persons or [top]:
-        listing.tell(report)
+        listing.report_problems(report)
         packed = [face for face in listing.faces if face.path.suffix.lower() in jpeg.SUFFIXES]
         if len(packed) < len(listing.faces):
-            report.warn(f"{listing.folder}: {len(listing.faces) - len(packed)} faces are no JPEGs and are not packed.")
+            others = [face.name for face in listing.faces if face.path.suffix.lower() not in jpeg.SUFFIXES]
+            report.warn(f"{listing.folder}: {len(others)} faces are no JPEGs and are not packed: {first_few(others)}")
         kept += len(list_pictures(listing.folder)) - len(packed)
         person = listing.folder.name if persons else None
         for face in packed:
@@ -110,7 +112,7 @@ def _holds_all(pak: Path, faces: Sequence[PackedFace], report: Report) -> bool:
             return True
     if lost:
         raise UserError(
-            f"{pak} holds {len(lost)} faces that are not in the folder ({lost[0]} ...): a new pack would lose them.",
+            f"{pak} holds {len(lost)} faces that the folder lacks, and a new pack would lose them: {first_few(lost)}.",
             "Unpack it first, or move it away.",
         )
     return False

@@ -32,7 +32,7 @@ _KEEP_HELP = "Such as 1,3; look at the contact sheets first. The faces of all ot
 
 @dataclass(frozen=True, eq=False)
 class PersonGroup:
-    """The faces of one person of a faceset, the most typical first; number NOBODY: faces like too few others.
+    """The faces of one person of a faceset, the most typical first; NOBODY: faces of too small clusters.
 
     spread: mean distance of the faces to the person's mean.
     """
@@ -66,7 +66,7 @@ def run(workspace: Workspace, options: PeopleOptions, report: Report) -> None:
     kept = _numbers(options.keep, people)
     folder = workspace.aligned_people(options.side)
     write_sheets(folder, people, report)
-    _tell(people, report)
+    _report_people(people, report)
     report.line(f"Their faces are in {folder}, the least typical ones last.")
     if not kept and len(people) > 1 and options.ask and not options.yes and not is_packed:
         kept = _numbers(ask_text("Numbers of the people who stay, Enter for all", "", help=_KEEP_HELP), people)
@@ -81,7 +81,7 @@ def run(workspace: Workspace, options: PeopleOptions, report: Report) -> None:
 
 
 def _described(faces: list[FaceFile], report: Report) -> tuple[list[FaceFile], NDArray[np.float32]]:
-    """The faces that can be read, and their descriptors; damaged ones are told and stay where they are."""
+    """The faces that can be read, and their descriptors; damaged ones are reported and stay where they are."""
     measured = measure(faces, ["descriptor"], report)
     readable = measured["readable"]
     return [face for face, is_readable in zip(faces, readable, strict=True) if is_readable], measured["descriptor"][
@@ -90,7 +90,7 @@ def _described(faces: list[FaceFile], report: Report) -> tuple[list[FaceFile], N
 
 
 def people_of(faces: Sequence[FaceFile], descriptors: NDArray[np.float32]) -> list[PersonGroup]:
-    """The people of a faceset, who has most faces first; faces of nobody last. descriptors: (N, 128), one a face."""
+    """The people of a faceset, who has most faces first; NOBODY last. descriptors: (N, 128), one a face."""
     labels = group_people(descriptors)
     people = []
     for number in sorted(set(labels.tolist()), key=lambda number: (number == NOBODY, number)):
@@ -127,7 +127,7 @@ def _cells(person: PersonGroup) -> list[Picture]:
     return cells
 
 
-def _tell(people: Sequence[PersonGroup], report: Report) -> None:
+def _report_people(people: Sequence[PersonGroup], report: Report) -> None:
     total = sum(len(person.faces) for person in people)
     report.line("person   faces  share  spread  most typical face")
     for person in people:

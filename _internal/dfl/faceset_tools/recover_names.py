@@ -7,6 +7,7 @@ from pathlib import Path
 from dfl.base.errors import UserError
 from dfl.base.listing import list_pictures
 from dfl.base.report import Report
+from dfl.base.wording import first_few
 from dfl.faceset.faceset import FaceFile, list_pictures_with_data
 from dfl.faceset.file_names import name_key, why_unsafe
 from dfl.faceset.rename import finish_renaming, rename_all
@@ -19,15 +20,18 @@ def run(workspace: Workspace, options: RecoverNamesOptions, report: Report) -> N
     folder = workspace.aligned(options.side)
     finish_renaming(folder, report)
     listing = list_pictures_with_data(folder)
-    listing.tell(report)
+    listing.report_problems(report)
     if not listing.faces:
         if (folder / FACESET_PAK).is_file():
             raise UserError(f"The faces in {folder} are packed.", f"Run unpack {options.side} first.")
-        raise listing.none_there(f"Run extract-faces {options.side} first.")
+        raise listing.no_faces_error(f"Run extract-faces {options.side} first.")
     names = source_names(listing.faces, {path.name for path in list_pictures(folder)})
-    nameless = len(listing.faces) - len(names)
+    nameless = [face.name for face in listing.faces if face.name not in names]
     if nameless:
-        report.warn(f"{nameless} faces do not know their frame, or its name is no file name: they keep their names.")
+        report.warn(
+            f"{len(nameless)} faces lack the name of their frame, or it cannot be a file name: they keep their names: "
+            f"{first_few(nameless)}"
+        )
     changed = {old: new for old, new in names.items() if old != new}
     rename_all(folder, changed, report)
     report.done(f"{folder}: {len(changed)} of {len(listing.faces)} faces renamed.", renamed=len(changed))

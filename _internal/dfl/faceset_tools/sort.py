@@ -67,8 +67,8 @@ def run(workspace: Workspace, options: SortOptions, report: Report) -> None:
         raise UserError(f"The faceset in {aligned} is packed.", f"Run `dfl unpack {options.side}` first.")
     listing = list_pictures_with_data(aligned)
     if not listing.faces:
-        raise listing.none_there(f"Run `dfl extract-faces {options.side}` first.")
-    listing.tell(report)
+        raise listing.no_faces_error(f"Run `dfl extract-faces {options.side}` first.")
+    listing.report_problems(report)
     method = _METHODS[options.by]
     kept, trash = _order(method, listing.faces, options, workspace, report)
     names = [face.name for face in listing.faces]
@@ -173,7 +173,7 @@ def _pixels(subject: _Subject) -> Order:
 
 
 def _identity(subject: _Subject) -> Order:
-    """Who has most faces comes first, each person's most typical faces first; who is like nobody comes last."""
+    """Who has most faces comes first, each person's most typical faces first; NOBODY comes last."""
     descriptors = subject.values["descriptor"]
     people = group_people(descriptors)
     order: list[int] = []

@@ -9,6 +9,7 @@ from dfl.base.disk_space import need_space
 from dfl.base.errors import Stopped, UserError
 from dfl.base.files import write_bytes
 from dfl.base.report import Failures, Report
+from dfl.base.wording import first_few
 from dfl.faceset.change_metadata import MetadataChanges
 from dfl.faceset.face_metadata import FaceMetadata
 from dfl.faceset.faceset import FaceFile, list_faceset, no_faces
@@ -16,7 +17,7 @@ from dfl.faceset.sidecar import SidecarEntry, add_to_index, read_index
 from dfl.faceset_tools.options import XsegFetchOptions, XsegRemoveOptions
 from dfl.workspace import FACESET_PAK, Side, Workspace
 
-# The key in a face's data: which model drew its mask. See extraction.apply_xseg.
+# Key in a face's metadata: which model made its mask. See apply_xseg.
 DRAWN_BY = "xseg_drawn_by"
 
 
@@ -42,8 +43,8 @@ def run_fetch(workspace: Workspace, options: XsegFetchOptions, report: Report) -
     _copy_face_data(aligned, target, labelled)
     if others:  # perhaps with outlines that were drawn there
         report.warn(
-            f"{len(others)} faces in {target} are others than in {aligned} and stay, such as {others[0]}. Move them "
-            "away for those of the faceset."
+            f"{len(others)} faces in {target} differ from those in {aligned} and stay: {first_few(others)}. Move "
+            "them away for those of the faceset."
         )
     report.done(
         f"{len(labelled) - len(others)} faces with outlines are in {target}, {copied} of them new.",
@@ -52,7 +53,7 @@ def run_fetch(workspace: Workspace, options: XsegFetchOptions, report: Report) -
 
 
 def _copy_face_data(aligned: Path, target: Path, faces: list[FaceFile]) -> None:
-    """What stands beside PNG and WebP pictures, unless it stands there already."""
+    """Copy the faceset.json entries of PNG and WebP pictures, unless they are there already."""
     index, there = read_index(aligned), read_index(target)
     found: dict[str, SidecarEntry] = {}
     for face in faces:

@@ -20,7 +20,7 @@ import numpy as np
 
 from dfl.base.errors import UserError
 from dfl.base.files import reading
-from dfl.base.pictures import MAX_SIDE, Picture
+from dfl.base.pictures import MAX_EDGE, Picture
 from dfl.video.boxes import top_level_boxes
 from dfl.video.demux import read_packets
 from dfl.video.file_kinds import file_kind
@@ -324,7 +324,7 @@ def start_ticks(container: Any, time_base: Fraction) -> int:
 
 
 def _check_size(width: int, height: int, path: Path) -> None:
-    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+    if width * height > MAX_PIXELS or max(width, height) > MAX_EDGE:
         raise UserError(
             f"{path} says that its frames have {width} x {height} pixels.",
             f"Expected {MAX_PIXELS} pixels at most: convert it to a smaller size.",

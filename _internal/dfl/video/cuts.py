@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from dfl.base.pictures import Picture
 
-_SIDE = 32  # pixels of a thumbnail
+_SIZE = 32  # pixels of a thumbnail
 _SHIFT = 4  # thumbnail pixels by which a frame may move (an eighth of the frame): shaking, panning
 _SAMPLES = (
     64  # rows and columns of a frame that are looked at; all of them cost four times the time for the same result
@@ -43,7 +43,7 @@ def thumbnail(picture: Picture) -> NDArray[np.uint8]:
     height, width = picture.shape[:2]
     step = max(1, min(height, width) // _SAMPLES)
     sampled = np.ascontiguousarray(picture[step // 2 :: step, step // 2 :: step])
-    small = cv2.resize(sampled, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(sampled, (_SIZE, _SIZE), interpolation=cv2.INTER_AREA)
     return cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)  # type: ignore[return-value]
 
 

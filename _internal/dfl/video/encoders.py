@@ -20,7 +20,7 @@ from dfl.video.options import EncodingOptions
 
 _EVERYWHERE = (".mp4", ".mov", ".mkv", ".avi")
 _NEWER = (".mp4", ".mov", ".mkv")
-_TRIAL_SIDE = 256  # pixels; encoders of graphics cards refuse smaller ones
+_TRIAL_SIZE = 256  # pixels; encoders of graphics cards refuse smaller ones
 _TRIAL_ERROR = 12  # of 255: more than any encoder loses of a smooth ramp, less than a wrong picture
 _CARD_MAKERS = {"nvenc": "NVIDIA", "qsv": "Intel", "amf": "AMD", "videotoolbox": "Apple"}
 _RGB = ("bgr24", "bgr0", "bgra", "gbrp")
@@ -267,11 +267,11 @@ def tried_encoders() -> Iterator[tuple[str, str]]:
 def _problem(codec: str, pixels: str, options: tuple[tuple[str, str], ...]) -> str:
     """Why one frame does not come back from this encoder; empty when it does."""
     quiet()
-    ramp = np.add.outer(np.arange(_TRIAL_SIDE), np.arange(_TRIAL_SIDE)) * (200 / (2 * _TRIAL_SIDE)) + 28
+    ramp = np.add.outer(np.arange(_TRIAL_SIZE), np.arange(_TRIAL_SIZE)) * (200 / (2 * _TRIAL_SIZE)) + 28
     picture = np.repeat(ramp.astype(np.uint8)[:, :, None], 3, axis=2)
     try:
         context: Any = av.CodecContext.create(codec, "w")
-        context.width = context.height = _TRIAL_SIDE
+        context.width = context.height = _TRIAL_SIZE
         context.pix_fmt, context.time_base, context.framerate = pixels, Fraction(1, 25), Fraction(25)
         context.options = dict(options)
         frame: Any = av.VideoFrame.from_ndarray(picture, format="bgr24").reformat(format=pixels)

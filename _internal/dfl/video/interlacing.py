@@ -29,7 +29,7 @@ Deinterlace = Literal["auto", "on", "off", "tff", "bff", "flagged", "film-tff", 
 CONTEXT = 3  # frames before and after one that its deinterlaced picture may depend on
 _PLACES, _SAMPLE = 4, 25  # of a clip: how many, and consecutive frames at each
 _MAX_HEIGHT, _MAX_RATE = 1152, 31  # no interlaced video is larger or faster
-_MIN_SIDE = 16  # pixels: what the filters take
+_MIN_EDGE = 16  # pixels: what the filters take
 _COLUMNS = 180  # of a frame that are measured; all of them tell no more
 # Of a frame: combs of whole frames are 0.0003 of footage and 0.001 of test pictures, of interlaced ones from 0.002 on.
 _COMBED = 0.002
@@ -67,7 +67,7 @@ def fields_of(container: Any, stream: Any, first: Any, asked: Deinterlace, is_se
     if asked != "auto" and asked != "on":
         return asked
     is_flagged = bool(first.interlaced_frame)
-    if min(first.width, first.height) < _MIN_SIDE:
+    if min(first.width, first.height) < _MIN_EDGE:
         return ""
     if asked == "auto" and not is_flagged and (first.height > _MAX_HEIGHT or (stream.average_rate or 0) > _MAX_RATE):
         return ""
