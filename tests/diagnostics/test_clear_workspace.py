@@ -19,8 +19,8 @@ from dfl.base.pickle_writer import dumps
 from dfl.base.pictures import write_picture
 from dfl.base.report import Report
 from dfl.diagnostics.clear_workspace import run
-from dfl.diagnostics.made_files import find_own_files
 from dfl.diagnostics.options import ClearWorkspaceOptions
+from dfl.diagnostics.own_files import find_own_files
 from dfl.faceset import trash
 from dfl.faceset.aligned_face import with_metadata
 from dfl.faceset.segmentation import Polygon

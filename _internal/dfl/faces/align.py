@@ -4,7 +4,7 @@ Landmarks are in the iBUG order: 0-16 jaw, 17-21 and 22-26 brows, 27-35 nose, 36
 60-67 inner lips, left and right as the picture shows them. (x, y) in pixels.
 
 The order of roundings matters: the closed form of the square agrees only to 5e-5, and then warped pictures differ,
-because OpenCV rounds source positions to 1/32 pixel. Hence float32 in the places where the original has it.
+because OpenCV rounds source positions to 1/32 pixel. Hence float32 exactly where the original has it.
 """
 
 import json
@@ -21,7 +21,7 @@ from dfl.base.pictures import Matrix, Points
 from dfl.faces.face_type import FaceType
 from dfl.faces.pose import averaged_yaw
 
-# The landmarks that place the square: brows, nose, eyes and the corners of the mouth; the jaw and lips move too much.
+# What determines the square: brows, nose, eyes and the corners of the mouth; the jaw and lips move too much.
 ALIGNMENT_LANDMARKS = (*range(17, 49), 54)
 # The whole face's square is moved up by this share of the unit square's height, to take in the forehead.
 _WHOLE_FACE_LIFT = 0.07
@@ -36,7 +36,7 @@ def _mean_face() -> dict[str, Any]:
 
 
 def mean_face() -> Points:
-    """Where ALIGNMENT_LANDMARKS lie on the mean face: (33, 2) float32 in a unit square."""
+    """ALIGNMENT_LANDMARKS of the mean face: (33, 2) float32 in a unit square."""
     return np.array(_mean_face()["mean33"], np.float32)
 
 

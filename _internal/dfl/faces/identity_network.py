@@ -24,7 +24,7 @@ _BLOCKS = (
     (256, 2),
 )
 _OUTPUTS = 128
-# From a layer's name to its numbers there are only a few bytes.
+# Bytes at most from a layer's name to its numbers.
 _NEAR = 64
 
 _Maps = NDArray[np.float32]  # (H, W, C)
@@ -32,7 +32,7 @@ _Maps = NDArray[np.float32]  # (H, W, C)
 
 @dataclass(frozen=True, eq=False)
 class _Convolution:
-    """weights: (side * side * input maps, filters) float32, with the affine layer that follows worked in."""
+    """weights: (size * size * input maps, filters) float32, the following affine layer folded in."""
 
     weights: NDArray[np.float32]
     bias: NDArray[np.float32]
@@ -77,7 +77,7 @@ class IdentityNetwork:
 
 
 def _shifted(maps: _Maps, size: int, stride: int) -> Iterator[_Maps]:
-    """For each place in a window of side x side: what lies there as the window moves by `stride`."""
+    """For each offset in a window of size x size: the pixels there as the window moves by `stride`."""
     height, width = ((length - size) // stride * stride + 1 for length in maps.shape[:2])
     for y in range(size):
         for x in range(size):

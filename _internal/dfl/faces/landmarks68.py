@@ -40,7 +40,7 @@ def offsets() -> NDArray[np.float32]:
     half = np.zeros((68, 2), np.float32)
     for landmark, *thousandths in _OFFSETS:
         half[landmark] = np.array(thousandths, np.float32) / 1000
-    other = mirror_landmarks(half, 1)  # x becomes -x, and the pairs change places
+    other = mirror_landmarks(half, 1)  # x becomes -x, and the pairs are swapped
     return np.where(np.abs(half) >= np.abs(other), half, other)
 
 

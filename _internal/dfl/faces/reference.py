@@ -1,4 +1,4 @@
-"""Whose faces are wanted: people given by pictures of them."""
+"""Wanted people, given by reference pictures of them."""
 
 from collections.abc import Sequence
 from pathlib import Path

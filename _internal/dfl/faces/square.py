@@ -1,4 +1,4 @@
-"""The square of a frame that a face network looks at."""
+"""The square of a frame that is a face network's input."""
 
 import math
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from dfl.base.pictures import Matrix, Picture, Points
 
 @dataclass(frozen=True)
 class Square:
-    """A square in frame pixels. `roll`: radians, how far its upper side is turned clockwise from level."""
+    """A square in frame pixels. `roll`: radians, how far its upper edge is turned clockwise from level."""
 
     x: float  # of the centre
     y: float
@@ -35,7 +35,7 @@ class Square:
         """The square's content as (size, size, 3) uint8 BGR, bilinear; black outside the frame.
 
         A square much larger than `size` is first reduced by a whole factor: bilinear alone would skip pixels, and
-        landmarks would tremble with the noise.
+        landmarks would jitter with the noise.
         """
         to_frame = self.matrix()
         factor = int(self.size / size)
@@ -46,7 +46,7 @@ class Square:
             # The reduced picture's pixel k covers frame pixels left + factor * k .. + factor - 1.
             to_frame[:, 2] -= (left + (factor - 1) / 2, top + (factor - 1) / 2)
             to_frame /= factor
-        # Pixel q's centre lies at (q + 0.5) / size of the side.
+        # Pixel q's centre lies at (q + 0.5) / size of the unit square.
         to_frame[:, 2] += to_frame[:, :2].sum(axis=1) * (0.5 / size)
         to_frame[:, :2] /= size
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -66,13 +66,13 @@ class Square:
 
 
 def whole_frame(frame: Picture, roll: float = 0.0) -> Square:
-    """The square around the whole frame (its longer side), turned by `roll`."""
+    """The square of the frame's longer edge around the whole frame, turned by `roll`."""
     height, width = frame.shape[:2]
     return Square((width - 1) / 2, (height - 1) / 2, max(height, width), roll)
 
 
 def tiles(frame: Picture, size: float) -> Iterator[Square]:
-    """Upright squares of `side` pixels that cover the frame, each over half of the one before."""
+    """Upright squares of `size` pixels that cover the frame, each overlapping half of the one before."""
     height, width = frame.shape[:2]
     for y in _middles(height, size):
         for x in _middles(width, size):
@@ -80,7 +80,7 @@ def tiles(frame: Picture, size: float) -> Iterator[Square]:
 
 
 def _middles(length: int, size: float) -> NDArray[np.float64]:
-    """Middles of the tiles along one side of the frame."""
+    """Centres of the tiles along one edge of the frame."""
     if length <= size:
         return np.array([(length - 1) / 2])
     steps = math.ceil((length - size) / (size / 2))
@@ -105,7 +105,7 @@ def angle_apart(one: float, other: float) -> float:
 
 
 def iou(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    """Shared area of two boxes (left, top, right, bottom) over their joint area, 0..1."""
+    """Intersection over union of two boxes (left, top, right, bottom), 0..1."""
     width = min(one[2], other[2]) - max(one[0], other[0])
     height = min(one[3], other[3]) - max(one[1], other[1])
     if width <= 0 or height <= 0:
