@@ -167,7 +167,7 @@ def _run_stages(jobs: list[tuple[Stage, dict[str, Any]]], common: dict[str, Any]
 
     workspace = Workspace((common["workspace"] or default_root()).absolute())
     report = open_report(common["progress"])
-    _say_once(report)
+    _show_first_words(report)
     try:
         for row, given in jobs:
             side = str(given.get("side", ""))
@@ -182,10 +182,10 @@ def _run_stages(jobs: list[tuple[Stage, dict[str, Any]]], common: dict[str, Any]
     except (UserError, Stopped, KeyboardInterrupt, click.ClickException):
         raise
     except Exception as error:
-        raise _mendable(error, workspace) or _Bug(_write_log(workspace), error) from error
+        raise _to_user_error(error, workspace) or _Bug(_write_log(workspace), error) from error
 
 
-def _say_once(report: Report) -> None:
+def _show_first_words(report: Report) -> None:
     """Three lines before the first stage that this user ever runs; a folder that cannot be written shows them again."""
     from dfl.video.credentials import config_folder
 
@@ -200,7 +200,7 @@ def _say_once(report: Report) -> None:
         shown.touch()
 
 
-def _mendable(error: Exception, workspace: Workspace) -> UserError | None:
+def _to_user_error(error: Exception, workspace: Workspace) -> UserError | None:
     """What the user can do about a failure that no stage expected; None for our bugs.
 
     Here, and only here, everything ends that the operating system refuses: a folder that cannot be made, a lock, a name
@@ -224,14 +224,14 @@ def _complete(
     from pydantic import ValidationError
 
     from dfl.base.asking import ask_options
-    from dfl.base.files import read_or_set_aside
+    from dfl.base.files import read_json_or_empty
 
     options_class = _load(row.options)
     for name in COMMON:
         if name in options_class.model_fields and common[name] is not None:
             given[name] = common[name]
     if "ask" not in options_class.model_fields:  # else the stage asks by itself, when it knows its model
-        remembered = read_or_set_aside(workspace.answers, report.warn)
+        remembered = read_json_or_empty(workspace.answers, report.warn)
         key = f"{row.name} {given['side']}" if "side" in given else row.name
         answers = _still_valid(options_class, remembered.get(key))
         if common["ask"] and not common["yes"]:
@@ -249,8 +249,8 @@ def _complete(
         flag = "--" + str(first["loc"][0]).replace("_", "-") if first["loc"] else row.name
         # Where a number or a word will do, each says what it is not.
         reasons = dict.fromkeys(one["msg"] for one in error.errors() if one["loc"][:1] == first["loc"][:1])
-        told = "; or: ".join(reasons)
-        raise UserError(f"{flag}: {told}. Got {first['input']!r}.", f"See `dfl {row.name} --help`.") from error
+        reason = "; or: ".join(reasons)
+        raise UserError(f"{flag}: {reason}. Got {first['input']!r}.", f"See `dfl {row.name} --help`.") from error
 
 
 def _remember(workspace: Workspace, answers: dict[str, Any], report: Report) -> None:

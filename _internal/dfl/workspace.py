@@ -49,7 +49,7 @@ VIDEO_SUFFIXES = (
     ".f4v", ".qt", ".h264", ".264", ".h265", ".hevc", ".265", ".ivf", ".obu", ".nut", ".wtv", ".mod", ".tod", ".amv",
     ".apng",
 )
-# What lies beside a clip under its name, and is none. A type that is in no list may be a video.
+# Files with a clip's name that are no clip. A type that is in no list may be a video.
 _PICTURES = (
     ".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".pgm", ".pnm", ".avif",
     ".heic", ".heif", ".jp2", ".jxl", ".dng", ".cr2", ".nef", ".arw", ".exr", ".hdr", ".ico", ".tga", ".psd",
@@ -184,7 +184,7 @@ class Workspace:
         return self.root / f"result_mask{suffix}"
 
     def obstacle(self, parts: Iterable[str]) -> UserError | None:
-        """What to say of a file, or a link to nowhere, where a folder should be: the workspace or parts of it."""
+        """The error for a file, or a dangling link, where a folder should be: the workspace or parts of it."""
         folders = [self.root] + [self.root / part for part in parts if part.startswith(("data_", "model"))]
         for folder in dict.fromkeys(folder for path in folders for folder in (*reversed(path.parents), path)):
             if folder.is_file():

@@ -38,7 +38,7 @@ def test_it_tells_what_is_there(workspace: Workspace, capsys: pytest.CaptureFixt
     assert "No data_dst video" in said
     assert f"numpy {packages.installed('numpy')}" in said
     assert "libx264" in said
-    assert "could not be looked at" not in said
+    assert "could not be checked" not in said
 
 
 def test_a_damaged_clip_is_not_followed_by_nothing_is_wrong(
@@ -125,7 +125,7 @@ def test_a_failing_look_is_a_finding_and_keeps_what_was_found_before() -> None:
 
     assert look("Disk", probe) == [
         Finding("Disk", "100 GB"),
-        Finding("Disk", "could not be looked at: OSError: the drive is gone"),
+        Finding("Disk", "could not be checked: OSError: the drive is gone"),
     ]
 
 

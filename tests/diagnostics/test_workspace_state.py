@@ -52,7 +52,7 @@ def test_a_workspace_that_is_a_file_must_be_mended(tmp_path: Path) -> None:
     (tmp_path / "clip.mp4").write_bytes(b"x")
     said = "\n".join(in_words(examine(Workspace(tmp_path / "clip.mp4"), start_engine=False)))
     assert f"{tmp_path / 'clip.mp4'} is a file, where a folder should be" in said.split("To mend:")[1]
-    assert "could not be looked at" not in said
+    assert "could not be checked" not in said
 
 
 def test_stages_that_run_are_told(workspace: Workspace) -> None:

@@ -97,15 +97,15 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path} cannot be read: {error}.", "Delete it or put back an older copy of it.") from error
 
 
-def set_aside(path: Path) -> Path:
+def rename_damaged(path: Path) -> Path:
     """Rename a damaged file, so that it is in nobody's way and not lost; returns where it is now."""
     return move(path, earlier_path(path, "damaged"))
 
 
-def read_or_set_aside(path: Path, warn: Callable[[str], None]) -> dict[str, Any]:
+def read_json_or_empty(path: Path, warn: Callable[[str], None]) -> dict[str, Any]:
     """The object in a JSON file that the program can do without; empty where it is missing or damaged.
 
-    A damaged one is set aside under another name, and `warn` is told in one line. For files that hold a user's work
+    A damaged one gets another name, and `warn` gets one line. For files that hold a user's work
     use `read_json`, which stops.
     """
     if not path.is_file():
@@ -117,10 +117,10 @@ def read_or_set_aside(path: Path, warn: Callable[[str], None]) -> dict[str, Any]
     if isinstance(found, dict):
         return found
     try:
-        told = f"it is {set_aside(path).name} now"
+        now = f"it is {rename_damaged(path).name} now"
     except OSError:  # it may only be read
-        told = "it is not used"
-    warn(f"{path} is damaged: {told}, and what it remembered is forgotten.")
+        now = "it is not used"
+    warn(f"{path} is damaged: {now}, and what it remembered is forgotten.")
     return {}
 
 

@@ -36,7 +36,7 @@ def turned(picture: NDArray[np.uint8], how: int) -> NDArray[np.uint8]:
 
 
 def is_on_its_side(how: int) -> bool:
-    """Whether height and width change places."""
+    """Whether height and width are swapped."""
     return how in (5, 6, 7, 8)
 
 

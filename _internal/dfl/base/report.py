@@ -1,4 +1,4 @@
-"""What a run tells its user: lines, warnings, progress with time left, and counts at the end.
+"""Messages to the user: lines, warnings, progress with time left, and counts at the end.
 
 One reporter goes through every stage; libraries do not print. Three forms: `rich` bars on a terminal, a line every
 few seconds elsewhere, JSON lines for programs.
@@ -28,7 +28,7 @@ class Progress(Protocol):
 
 
 class Report:
-    """Says things to the user. Made by `open_report`; a stage only calls the methods."""
+    """The messages of a run. Made by `open_report`; a stage only calls the methods."""
 
     def line(self, text: str) -> None:
         """A plain line that stays."""
@@ -84,10 +84,10 @@ class Failures:
 
 
 class NullReport(Report):
-    """For what another process, or another run, has said already."""
+    """For work whose messages another process, or another run, has shown already."""
 
     def line(self, text: str) -> None:
-        """Nothing is said."""
+        """Nothing is shown."""
 
 
 class _PlainProgress:
@@ -113,7 +113,7 @@ class _PlainProgress:
 
 
 class _TerminalReport(Report):
-    """Bars and a status line that stays in place."""
+    """Bars and a status line that is overwritten."""
 
     def __init__(self) -> None:
         self._console = Console(highlight=False)

@@ -161,7 +161,7 @@ class FaceFinder:
         return self._guard.find_central(frame, window, _WITNESS_SCORE) is not None
 
     def _is_seen_by_older_mesh(self, frame: Picture, square: Square) -> bool:
-        """Whether mesh v1 does not reject a detection; it has fewer false positives on hair and bottles than mesh v2."""
+        """Whether mesh v1 accepts a detection; hair and bottles give it fewer false positives than mesh v2."""
         start = Square(square.x, square.y, square.size * MARGIN, square.roll)
         return self._mesh_v1.refine(frame, start, _V1_PASSES).presence > _WITNESS_PRESENCE_V1
 

@@ -61,7 +61,8 @@ def smooth_track(landmarks: NDArray[Any], times: NDArray[Any] | None = None) -> 
     """Smoothed landmarks of one face in consecutive frames: (T, 68, 2) float32 frame pixels.
 
     landmarks: (T, 68, 2) frame pixels. No cut of the clip may lie within: smooth the parts on both ends of it
-    alone. times: (T,) frame numbers, rising, where frames are missing; None when there are none. Fewer than 3 frames stay as they are.
+    alone. times: (T,) frame numbers, rising, where frames are missing; None when there are none. Fewer than
+    3 frames stay as they are.
     """
     if len(landmarks) < 3:
         return np.array(landmarks, np.float32)

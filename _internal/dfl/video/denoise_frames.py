@@ -1,6 +1,6 @@
-"""The stage denoise-frames: noise is taken out of a side's frames, which keep their names and kinds.
+"""The stage denoise-frames: denoise a side's frames, which keep their names and types.
 
-New pictures are made in `frames_denoising` and take the frames' places only when all are there; the frames go to
+New pictures are made in `frames_denoising` and replace the frames only when all are there; the frames go to
 `frames_before_denoise`. `denoise.json` in the first says what they are made of, then that they are being exchanged; the
 one beside the frames says what is done. So a run that was stopped at any moment goes on, and none is denoised twice.
 """
@@ -24,6 +24,7 @@ from dfl.base.report import Failures, Report
 from dfl.base.system_errors import error_path, to_user_error
 from dfl.base.threads import in_order
 from dfl.base.unused_path import earlier_path, unused_path
+from dfl.base.wording import first_few
 from dfl.video.denoise import denoised
 from dfl.video.extract_frames import JPEG_QUALITY
 from dfl.video.options import DenoiseFramesOptions
@@ -37,7 +38,7 @@ Stamp = list[int]  # a file's size and time of change in nanoseconds
 
 @dataclass(frozen=True)
 class _Frame:
-    """A frame to denoise: its place, and the picture that it is made of (the frame before it was denoised)."""
+    """A frame to denoise: its path, and the picture that it is made of (the frame before it was denoised)."""
 
     path: Path
     source: Path
@@ -71,18 +72,18 @@ def run(workspace: Workspace, options: DenoiseFramesOptions, report: Report) -> 
         },
     )
     _exchange(folder)
-    kept = f" The frames as they were are in {before}." if before and before.is_dir() else ""
+    original = f" The frames as they were are in {before}." if before and before.is_dir() else ""
     text = f"{len(made)} frames in {folder} are denoised (factor {options.factor})."
-    report.done(text + kept, frames=len(made), failed=len(failed))
+    report.done(text + original, frames=len(made), failed=len(failed))
 
 
 def _writable(paths: list[Path], report: Report) -> list[Path]:
-    """The frames of kinds that can be written as well as they can be read; others stay as they are."""
+    """The frames of types that can be written as well as read; others stay as they are."""
     others = [path for path in paths if path.suffix.lower() not in _WRITTEN]
     if others:
         report.warn(
-            f"{len(others)} frames stay as they are, such as {others[0].name}: that kind is not written. Convert them "
-            "to PNG."
+            f"{len(others)} frames stay as they are, as their type is not written: "
+            f"{first_few([path.name for path in others])}. Convert them to PNG."
         )
     return [path for path in paths if path.suffix.lower() in _WRITTEN]
 
@@ -103,26 +104,26 @@ def _plan(folder: Path, paths: list[Path], options: DenoiseFramesOptions, report
     """What each frame is made of, and whether all is done. Frames denoised with another factor are made anew."""
     finished = _finished(folder)
     frames: list[_Frame] = []
-    done = again = twice = 0
+    done = redone = repeated = 0
     for path in paths:
         entry = finished.get(path.name)
         source = path
         if entry and entry.get("stamp") == _stamp(path):
-            kept = folder / str(entry.get("before")) / path.name
+            original = folder / str(entry.get("before")) / path.name
             done += entry.get("factor") == options.factor
-            if entry.get("before") in _folders_before(folder) and kept.is_file():
-                source, again = kept, again + 1
+            if entry.get("before") in _folders_before(folder) and original.is_file():
+                source, redone = original, redone + 1
             else:
-                twice += 1
+                repeated += 1
         frames.append(_Frame(path, source))
     if done == len(paths):
         return frames, True
-    if again:
+    if redone:
         report.line(
-            f"{again} frames were denoised before: they are made anew from the frames in {FRAMES_BEFORE_DENOISE}."
+            f"{redone} frames were denoised before: they are made anew from the frames in {FRAMES_BEFORE_DENOISE}."
         )
-    if twice:
-        report.warn(f"{twice} frames were denoised before, and the frames before that were not kept: once more.")
+    if repeated:
+        report.warn(f"{repeated} frames were denoised before, and the frames before that were not kept: once more.")
     return frames, False
 
 
@@ -155,25 +156,25 @@ def _prepare(folder: Path, frames: list[_Frame], options: DenoiseFramesOptions, 
 
 
 def _clear(work: Path, report: Report) -> None:
-    """Delete what a run with other settings made, as its journal tells; anything else makes the folder go aside."""
+    """Delete the files that the journal of a run with other settings names; a folder with others is renamed."""
     journal = work / DENOISE_JOURNAL
-    told = read_json(journal) if journal.is_file() else None
-    sources = told.get("sources") if isinstance(told, dict) else None
+    found = read_json(journal) if journal.is_file() else None
+    sources = found.get("sources") if isinstance(found, dict) else None
     remove_parts(work)
     for name in sources if isinstance(sources, dict) else ():
         if Path(name).name == name and "\\" not in name:
             (work / name).unlink(missing_ok=True)
     journal.unlink(missing_ok=True)
     if any(not is_hidden(path) for path in work.iterdir()):
-        aside = earlier_path(work)
-        move(work, aside)
-        report.warn(f"{work} held files that were not made for these frames: they are in {aside} now.")
+        earlier_work = earlier_path(work)
+        move(work, earlier_work)
+        report.warn(f"{work} held files that were not made for these frames: they are in {earlier_work} now.")
 
 
 def _denoise(frames: list[_Frame], work: Path, options: DenoiseFramesOptions, report: Report) -> set[str]:
     """Make the pictures that are missing; returns the names of frames that cannot be read.
 
-    All frames go through the filter, which remembers the ones before; only pictures that are missing are written.
+    All frames go through the filter, which is recursive in time; only pictures that are missing are written.
     """
     there = {path.name for path in list_pictures(work)}
     if 0 < len(there) < len(frames):
@@ -217,7 +218,7 @@ def _pictures(frames: list[_Frame], readable: deque[_Frame], failures: Failures,
 
 
 def _exchange(folder: Path) -> None:
-    """Put the denoised pictures in the frames' places. What is done already is left, so it can be called again."""
+    """Replace the frames by the denoised pictures. What is done already is skipped, so it can be called again."""
     work = folder / FRAMES_DENOISING
     found = read_json(work / DENOISE_JOURNAL)
     names, before, factor = (found.get(key) for key in ("exchange", "before", "factor"))
@@ -230,11 +231,11 @@ def _exchange(folder: Path) -> None:
     try:
         for name, is_first in names.items():
             made = work / name
-            kept = folder / before / name if before else None
+            original = folder / before / name if before else None
             if made.is_file():
-                if kept and is_first and not kept.exists() and (folder / name).exists():
-                    kept.parent.mkdir(exist_ok=True)
-                    move(folder / name, kept)
+                if original and is_first and not original.exists() and (folder / name).exists():
+                    original.parent.mkdir(exist_ok=True)
+                    move(folder / name, original)
                 move_over(made, folder / name)
             frame = {"stamp": _stamp(folder / name), "factor": factor}
             frames[name] = frame | {"before": before if is_first else earlier.get(name, {}).get("before")}
@@ -247,7 +248,7 @@ def _exchange(folder: Path) -> None:
 
 
 def _finish_exchange(folder: Path, report: Report) -> None:
-    """Do the rest of what a killed run was at when it exchanged the frames."""
+    """Finish the exchange that a killed run has begun."""
     journal = folder / FRAMES_DENOISING / DENOISE_JOURNAL
     found = read_json(journal) if journal.is_file() else {}
     if isinstance(found, dict) and "exchange" in found:

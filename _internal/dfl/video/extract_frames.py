@@ -24,7 +24,8 @@ from dfl.base.report import Progress, Report
 from dfl.base.system_errors import error_path, to_user_error
 from dfl.base.threads import in_order
 from dfl.base.unused_path import earlier_path
-from dfl.video.account import tell
+from dfl.base.wording import first_few
+from dfl.video.account import report_account
 from dfl.video.clip import Clip, Reading, read_clip
 from dfl.video.colours import ColourTags
 from dfl.video.encoders import coding_of, encoders_for, takes_size
@@ -46,7 +47,7 @@ def run(workspace: Workspace, options: ExtractFramesOptions, report: Report) -> 
         return
     workspace.create()
     clip = _read_clip(workspace, options, report)
-    _tell(clip, options, report)
+    _report_clip(clip, options, report)
     expected = clip.expected_frames or 1
     source = Source(
         name=clip.path.name,
@@ -59,15 +60,15 @@ def run(workspace: Workspace, options: ExtractFramesOptions, report: Report) -> 
         gaps=options.gaps,
         fields=clip.fields,
     )
-    kept = _prepare_folder(workspace, side, source, clip, report)
+    present = _prepare_folder(workspace, side, source, clip, report)
     folder = workspace.frames(side)
     facts = read_facts(workspace.clip_facts(side))
-    if facts and kept.issuperset(facts.frame_names()) and _has_times_of(facts, clip):
+    if facts and present.issuperset(facts.frame_names()) and _has_times_of(facts, clip):
         report.done(f"All {len(facts.times)} frames of {clip.path.name} are there already.", frames=len(facts.times))
         return
     write_json(workspace.clip_unfinished(side), source.model_dump(mode="json"))
-    facts, written = _extract(clip, source, folder, kept, expected, report)
-    _set_aside([path for path in _frames(folder, source) if int(path.stem) > len(facts.times)], report)
+    facts, written = _extract(clip, source, folder, present, expected, report)
+    _move_away([path for path in _frames(folder, source) if int(path.stem) > len(facts.times)], report)
     write_facts(workspace.clip_facts(side), facts)
     with suppress(OSError):  # beside clip.json it counts no more
         workspace.clip_unfinished(side).unlink()
@@ -81,7 +82,7 @@ def run(workspace: Workspace, options: ExtractFramesOptions, report: Report) -> 
 
 
 def _read_clip(workspace: Workspace, options: ExtractFramesOptions, report: Report) -> Clip:
-    """The side's clip as it is to be read. Frames that are there stay as they were made whole, unless asked."""
+    """The side's clip with the reading options. Frames that are there keep their deinterlacing, unless asked."""
     path = workspace.clip(options.side)
     reading = Reading(options.video_stream, options.gaps, options.deinterlace)
     clip = read_clip(path, reading)
@@ -117,7 +118,7 @@ def _uses_own_pictures(workspace: Workspace, side: Side, report: Report) -> bool
     with suppress(OSError), pictures[0].open("rb") as file:
         size = announced_size(file.read(_HEADER_BYTES))
         if side == "dst" and all(size):
-            _tell_size(*size, report)
+            _report_size(*size, report)
     report.done(
         f"No data_{side} video in {workspace.root}: the {len(pictures)} pictures in {workspace.frames(side)} are used.",
         frames=len(pictures),
@@ -125,25 +126,25 @@ def _uses_own_pictures(workspace: Workspace, side: Side, report: Report) -> bool
     return True
 
 
-def _tell(clip: Clip, options: ExtractFramesOptions, report: Report) -> None:
-    """Say what the clip is, and what to know about it."""
-    tell(clip, report)
+def _report_clip(clip: Clip, options: ExtractFramesOptions, report: Report) -> None:
+    """Report the clip's properties and defects."""
+    report_account(clip, report)
     rate = f"{float(clip.rate):.3f}".rstrip("0").rstrip(".")
     if options.side == "dst":
-        _tell_size(clip.height, clip.width, report)
+        _report_size(clip.height, clip.width, report)
     if options.fps > clip.rate * Fraction(1001, 1000):
         report.warn(f"{clip.path.name} has {rate} frames a second, not {options.fps:g}: each is taken once.")
 
 
-def _tell_size(height: int, width: int, report: Report) -> None:
-    """Say now, and not after days of work, when the result of frames of that size needs another encoder."""
+def _report_size(height: int, width: int, report: Report) -> None:
+    """Warn now, and not after days of work, when a result of that size needs another encoder."""
     if not takes_size(coding_of(EncodingOptions()), height, width):
         able = " or ".join(encoders_for(height, width)) or "another size: no encoder here takes it"
         report.warn(f"Frames of {width} x {height} are larger than libx264 takes: make the result with {able}.")
 
 
 def _prepare_folder(workspace: Workspace, side: Side, source: Source, clip: Clip, report: Report) -> set[str]:
-    """Remove frames that were taken otherwise; returns the names of the whole frames that can be kept."""
+    """Remove frames that were taken with other options; returns the names of whole frames that can stay."""
     folder = workspace.frames(side)
     remove_parts(folder)
     earlier, is_sure = _earlier_source(workspace, side, clip)
@@ -162,7 +163,7 @@ def _prepare_folder(workspace: Workspace, side: Side, source: Source, clip: Clip
     left = sorted({*pictures} - {*frames})
     if left:  # before anything is removed
         raise UserError(
-            f"{folder} also holds {len(left)} pictures that are no frames of a clip, such as {left[0].name}.",
+            f"{folder} also holds {len(left)} pictures that are no frames: {first_few([path.name for path in left])}.",
             "Move them to another folder and start again.",
         )
     why = "with other options" if earlier.is_from(source) else f"from another clip ({earlier.name})"
@@ -173,8 +174,8 @@ def _prepare_folder(workspace: Workspace, side: Side, source: Source, clip: Clip
         )
     in_this_format = earlier.model_copy(update={"picture_format": source.picture_format})
     if side == "dst" and not in_this_format.gives_same_frames(source):
-        _set_merged_aside(workspace, report)
-    _set_aside(_changed_since(workspace.clip_facts(side), frames), report)
+        _move_merged_away(workspace, report)
+    _move_away(_changed_since(workspace.clip_facts(side), frames), report)
     workspace.clip_facts(side).unlink(missing_ok=True)
     for path in frames:
         path.unlink(missing_ok=True)
@@ -215,54 +216,55 @@ def _frames(folder: Path, source: Source) -> list[Path]:
 
 
 def _changed_since(clip_facts: Path, frames: list[Path]) -> list[Path]:
-    """The frames that somebody changed after they were taken out; what denoise-frames did is told in its journal."""
+    """The frames that somebody changed after they were taken out; the journal of denoise-frames has its own."""
     if not clip_facts.is_file():
         return []
     journal = clip_facts.with_name(DENOISE_JOURNAL)
-    told = read_json(journal) if journal.is_file() else None
-    denoised = told.get("frames") if isinstance(told, dict) else None
+    journalled = read_json(journal) if journal.is_file() else None
+    denoised = journalled.get("frames") if isinstance(journalled, dict) else None
     stamps = {name: one.get("stamp") for name, one in denoised.items()} if isinstance(denoised, dict) else {}
     taken = clip_facts.stat().st_mtime_ns + _TIME_STEP_NS
-    states = [(path, path.stat()) for path in frames]
+    stats = [(path, path.stat()) for path in frames]
     return [
         path
-        for path, state in states
+        for path, state in stats
         if state.st_mtime_ns > taken and stamps.get(path.name) != [state.st_size, state.st_mtime_ns]
     ]
 
 
-def _set_aside(frames: list[Path], report: Report) -> None:
+def _move_away(frames: list[Path], report: Report) -> None:
     """Move frames that are perhaps somebody's work into a folder of their own."""
     if frames:
-        aside = earlier_path(frames[0].with_name("frames"))
+        earlier = earlier_path(frames[0].with_name("frames"))
         for path in frames:
-            move_into(aside, path)
-        report.warn(f"{len(frames)} frames that were changed or added by somebody are in {aside} now.")
+            move_into(earlier, path)
+        names = first_few([path.name for path in frames])
+        report.warn(f"{len(frames)} frames that were changed or added by somebody are in {earlier} now: {names}")
 
 
-def _set_merged_aside(workspace: Workspace, report: Report) -> None:
-    """Move what was merged of the old frames away: make-video would show it with times and sound of the new ones."""
+def _move_merged_away(workspace: Workspace, report: Report) -> None:
+    """Move merged pictures of old frames away: make-video would show them with times and sound of the new ones."""
     folders = [folder for folder in (workspace.merged, workspace.merged_mask) if list_pictures(folder)]
     if not folders:
         return
-    aside = earlier_path(workspace.merged)
+    earlier = earlier_path(workspace.merged)
     try:
-        aside.mkdir()
+        earlier.mkdir()
         for folder in folders:
-            move(folder, aside / folder.name)
+            move(folder, earlier / folder.name)
     except OSError as error:
-        raise to_user_error(error, error_path(error, aside)) from error
-    report.warn(f"What was merged of the old frames is in {aside} now.")
+        raise to_user_error(error, error_path(error, earlier)) from error
+    report.warn(f"What was merged of the old frames is in {earlier} now.")
 
 
 def _extract(
-    clip: Clip, source: Source, folder: Path, kept: set[str], expected: int, report: Report
+    clip: Clip, source: Source, folder: Path, present: set[str], expected: int, report: Report
 ) -> tuple[ClipFacts, int]:
     """Write the frames that are missing; returns the facts of all, and how many were written."""
     if source.fps:
         expected = min(expected, max(1, round(expected * source.fps / clip.rate)))
     with report.progress(f"Frames of {clip.path.name}", expected) as progress:
-        writing = _Writing(clip, source, folder, kept, expected, progress)
+        writing = _Writing(clip, source, folder, present, expected, progress)
         workers = worker_count()
         missing = writing.missing(_chosen(clip, source.fps, report))
         for _ in in_order(writing.write, missing, workers=workers, ahead=2 * workers):
@@ -311,11 +313,11 @@ class _Writing:
     """
 
     def __init__(
-        self, clip: Clip, source: Source, folder: Path, kept: set[str], expected: int, progress: Progress
+        self, clip: Clip, source: Source, folder: Path, present: set[str], expected: int, progress: Progress
     ) -> None:
         self._pictures = PictureMaker(clip)
-        self._clip, self._source, self._folder, self._kept, self._progress = clip, source, folder, kept, progress
-        self._expected = max(1, expected - len(kept))
+        self._clip, self._source, self._folder, self._kept, self._progress = clip, source, folder, present, progress
+        self._expected = max(1, expected - len(present))
         self.taken: list[int] = []
         self.first = self.end = self.count = 0
 

@@ -31,8 +31,8 @@ class Source(BaseModel):
     fps: Fraction = Field(ge=0)  # 0: all frames
     digits: int = Field(ge=1, le=12)  # of a frame's file name
     video_stream: int = Field(default=0, ge=0)  # of those that show pictures; the first before it was noted
-    gaps: Gaps = "auto"  # how times without pictures were taken
-    fields: Fields = ""  # how interlaced frames were made whole; not at all before it was noted
+    gaps: Gaps = "auto"  # how times without pictures were treated
+    fields: Fields = ""  # how frames were deinterlaced; not at all before it was noted
 
     @property
     def reading(self) -> Reading:

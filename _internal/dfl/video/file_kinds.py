@@ -1,4 +1,4 @@
-"""What a file is that is no video, and whether a file ends too early: by its bytes, whatever its name says."""
+"""The type of a file that is no video, and whether a file is truncated: by its bytes, whatever its name."""
 
 import mmap
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dfl.video.boxes import top_level_boxes
 
-_LOOKED_AT = 65536  # bytes at a file's start and end
+_PROBED_BYTES = 65536  # at a file's start and end
 _STILL_BRANDS = (b"heic", b"heix", b"mif1", b"avif")  # ISO 23008-12: one picture; sequences have others
 _PICTURES = (
     (b"\xff\xd8\xff", "JPEG"),
@@ -49,7 +49,7 @@ def file_kind(path: Path) -> FileKind | None:
     OSError when it cannot be read.
     """
     with path.open("rb") as handle:
-        start = handle.read(_LOOKED_AT)
+        start = handle.read(_PROBED_BYTES)
     picture = _picture(start)
     if picture:
         todo = "Convert an animated picture to mp4 first" if picture.startswith("animated") else "Choose a video"
@@ -88,8 +88,8 @@ def ends_early(path: Path) -> bool:
     """
     size = path.stat().st_size
     with path.open("rb") as handle:
-        start = handle.read(_LOOKED_AT)
-        handle.seek(max(0, size - _LOOKED_AT))
+        start = handle.read(_PROBED_BYTES)
+        handle.seek(max(0, size - _PROBED_BYTES))
         end = handle.read()
         if start.startswith(b"\x89PNG"):
             return b"IEND" not in end

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 from dfl.base.errors import UserError
-from dfl.base.files import read_or_set_aside
+from dfl.base.files import read_json_or_empty
 from dfl.base.listing import list_pictures
 from dfl.base.part_files import remove_parts
 from dfl.base.pictures import Picture, announced_size, read_picture
@@ -24,9 +24,9 @@ from dfl.video.result import (
     labelled,
     need_result_space,
     own_signer,
-    tell_aspect,
-    tell_padding,
-    tell_result,
+    report_aspect,
+    report_padding,
+    report_result,
     with_alpha,
 )
 from dfl.video.sound import SoundCut
@@ -56,7 +56,7 @@ def run(workspace: Workspace, options: MakeVideoOptions, report: Report) -> None
     if options.format == "avi":
         plan = at_constant_rate(plan, report)
     form = form_of(plan, coding, options.mark)
-    tell_aspect(plan, coding, suffix, report)
+    report_aspect(plan, coding, suffix, report)
     has_masks = (options.mask or options.alpha) and _has_masks(workspace, plan, report)
     if options.alpha and not has_masks:
         raise UserError("--alpha needs the masks that merge writes.", MERGE_ADVICE)
@@ -70,7 +70,7 @@ def run(workspace: Workspace, options: MakeVideoOptions, report: Report) -> None
         marks = mark_result(part, plan.sound, signer) if options.mark else None
         if has_masks and not options.alpha:
             _write(new.begin_mask(), workspace.merged_mask, plan, size, mask_form(form, size), report)
-    tell_result(workspace.root, new.made, plan, marks, report)
+    report_result(workspace.root, new.made, plan, marks, report)
 
 
 def _failed_in_merge(workspace: Workspace, report: Report) -> list[str]:
@@ -78,13 +78,13 @@ def _failed_in_merge(workspace: Workspace, report: Report) -> list[str]:
 
     UserError when no face was swapped at all: the result would be data_dst again.
     """
-    told = read_or_set_aside(workspace.merge_facts, report.warn)
-    if told.get("swapped", 1) == 0:
+    facts = read_json_or_empty(workspace.merge_facts, report.warn)
+    if facts.get("swapped", 1) == 0:
         raise UserError(
             f"No face was swapped in any frame of {workspace.merged}, so there is no result to make.",
             "Check that aligned of data_dst holds faces and that merge found them, then merge again.",
         )
-    failed = told.get("failed", {})
+    failed = facts.get("failed", {})
     return list(failed) if isinstance(failed, dict) else []
 
 
@@ -152,7 +152,7 @@ def _write(
     for loss in write_video(path, tracked, form, sound):
         report.warn(loss)
     if name == "result":
-        tell_padding(read_picture(folder / f"{plan.frames[0].stem}.png"), form.coding, report)
+        report_padding(read_picture(folder / f"{plan.frames[0].stem}.png"), form.coding, report)
 
 
 def _shown(folders: list[Path], frames: list[TimedFrame], size: tuple[int, int], report: Report) -> Iterator[Shown]:

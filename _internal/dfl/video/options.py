@@ -1,4 +1,4 @@
-"""What the video stages can be told."""
+"""Options of the video stages."""
 
 from pathlib import Path
 from typing import Literal

@@ -1,4 +1,4 @@
-"""Runs of a clip's pictures: packets whose times belong together, parted where times begin anew or jump."""
+"""Runs of a clip's video packets with continuous times, split where times restart or jump."""
 
 from array import array
 from collections import Counter
@@ -15,13 +15,13 @@ PAUSE_SECONDS = 10.0  # a gap from here on in which nothing sounds is a pause of
 GAP_SECONDS = 1.0  # shorter ones are part of a clip with frames of different lengths
 _NEAR_PACKETS = 24  # in which a picture may be stored later than it is shown
 _MAX_STRAYS = 3  # packets with damaged times among good ones
-_AROUND = 4  # packets on each side by which a time is judged
+_AROUND = 4  # neighbours before and after a packet by which its time is checked
 KEY, SHOWN, BAD = 1, 2, 4
 
 
 @dataclass
 class PacketTable:
-    """All packets of a stream: times in ticks, their place among all packets of the file."""
+    """All packets of a stream: times in ticks, their index among all packets of the file."""
 
     index: int
     time_base: Fraction

@@ -23,12 +23,24 @@ from dfl.video.interlacing import CONTEXT, deinterlaced
 from dfl.video.read import CodedFrame, Damage, PictureMaker, Warn, clip_stream, decode, decode_packets, is_cut
 
 SEGMENT_FRAMES = 48  # a part's fewest frames; opening a clip costs about as much as decoding ten
-# Kinds of video whose key frames forget all that was before. H.264 and HEVC are asked for the kind of key frame.
-_FORGETTING = {"vp8", "vp9", "av1", "mpeg1video", "mpeg2video", "mpeg4", "mjpeg", "prores", "dnxhd", "ffv1", "rawvideo"}
+# Codecs whose key frames depend on nothing before. For H.264 and HEVC the kind of key frame decides.
+_INTRA_CLEAN = {
+    "vp8",
+    "vp9",
+    "av1",
+    "mpeg1video",
+    "mpeg2video",
+    "mpeg4",
+    "mjpeg",
+    "prores",
+    "dnxhd",
+    "ffv1",
+    "rawvideo",
+}
 _H264_IDR, _H264_SEI, _H264_SLICE = 5, 6, 1
 _HEVC_RANDOM_ACCESS = range(16, 22)  # BLA, IDR, CRA (ITU-T H.265, table 7-1)
 _RECOVERY_POINT = 6  # SEI payload type (ITU-T H.264, D.1)
-_LOOKED_AT = 65536  # bytes of a packet in which its kind is looked for
+_PROBED_BYTES = 65536  # of a packet, to find its kind of key frame
 
 
 @dataclass(frozen=True)
@@ -143,7 +155,7 @@ def _coded(clip: Clip, segment: ClipSegment, damage: Damage) -> Iterator[CodedFr
                 damage.count = 0  # of leading pictures: the part before has them whole
             is_first = False
             if not behind:
-                damage.look_at(content, ticks)
+                damage.add(content, ticks)
             yield from ahead
             ahead.clear()
             yield coded
@@ -152,7 +164,7 @@ def _coded(clip: Clip, segment: ClipSegment, damage: Damage) -> Iterator[CodedFr
 @contextmanager
 def _opened_at(clip: Clip, segment: ClipSegment) -> Iterator[tuple[Any, Iterator[Any]]]:
     """The clip's video stream, and its packets from the part's key frame on."""
-    for is_sought in (True, False):  # without an index, or with a wrong one: through the file from its start
+    for is_sought in (True, False):  # without an index, or with a wrong one, the file is read from its start
         with open_clip(clip.path) as container:
             stream = clip_stream(container, clip)
             packets = read_packets(container, stream)
@@ -172,7 +184,7 @@ def _opened_at(clip: Clip, segment: ClipSegment) -> Iterator[tuple[Any, Iterator
 
 
 def _key_packet(packets: Iterator[Any], pts: int) -> Any:
-    """Read up to the key frame that is shown at `pts`; None when the place in the file was behind it."""
+    """Read up to the key frame that is shown at `pts`; None when the file was sought behind it."""
     for packet in packets:
         if packet.is_keyframe and packet.pts is not None:
             if packet.pts == pts:
@@ -185,11 +197,11 @@ def _key_packet(packets: Iterator[Any], pts: int) -> Any:
 def _packets(clip: Clip) -> list[_Packet] | None:
     """All packets in the order of the file; None where they tell too little to cut between them."""
     if not clip.timeline.has_plain_pictures:
-        return None  # where times begin anew nothing can be sought
+        return None  # where times restart nothing can be sought
     with open_clip(clip.path) as container:
         stream = clip_stream(container, clip)
         kind = kind_of(stream)
-        if (kind not in _FORGETTING and kind not in ("h264", "hevc")) or container.format.name == "avi":
+        if (kind not in _INTRA_CLEAN and kind not in ("h264", "hevc")) or container.format.name == "avi":
             return None  # an avi has no display times
         prefix = _length_bytes(kind, bytes(stream.codec_context.extradata or b""))
         packets = []
@@ -200,8 +212,8 @@ def _packets(clip: Clip) -> list[_Packet] | None:
                 if packet.pts is None or packet.is_corrupt or packet.size == 0 or packet.has_sidedata("new_extradata"):
                     return None
                 can_start = packet.is_keyframe and not packet.is_discard
-                if can_start and kind not in _FORGETTING:
-                    can_start = _forgets(kind, memoryview(packet)[:_LOOKED_AT], prefix)
+                if can_start and kind not in _INTRA_CLEAN:
+                    can_start = _is_random_access(kind, memoryview(packet)[:_PROBED_BYTES], prefix)
                 dts = packet.pts if packet.dts is None else packet.dts
                 packets.append(_Packet(packet.pts, dts, can_start, not packet.is_discard))
         except av.FFmpegError:
@@ -220,7 +232,7 @@ def _length_bytes(kind: str, header: bytes) -> int:
     return header[offset] % 4 + 1 if len(header) > offset and header[0] == 1 else 0
 
 
-def _forgets(kind: str, content: memoryview, prefix: int) -> bool:
+def _is_random_access(kind: str, content: memoryview, prefix: int) -> bool:
     """Whether a key frame of H.264 or HEVC can be decoded, and all that is shown after it, without what was before."""
     recovers = False
     for unit in _units(bytes(content), prefix):

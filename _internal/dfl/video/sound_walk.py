@@ -59,7 +59,7 @@ class SoundWalk:
         return True
 
     def _take(self, index: int, ticks: int) -> None:
-        """Look at the next packet."""
+        """Assign the next packet to a run, and move or drop it."""
         duration = int(self._lengths[index])
         has_moved = self._choose_run(index, ticks)
         self._raw = ticks
@@ -90,7 +90,7 @@ class SoundWalk:
             self._run = max(0, begun - 1)  # the stream begins with that recording
             return self._run > 0
         if not self._is_sound and not self._only_forward:
-            # Of subtitles, few and far between, only the place in the file tells.
+            # Subtitles are sparse: only their order in the file shows their run.
             has_moved = begun - 1 > self._run
             self._run = max(self._run, begun - 1)
             return has_moved
@@ -155,8 +155,8 @@ class SoundWalk:
         longest = _LONGEST * self._spacing if self._is_sound else 0
         return Mend(moves, frozenset(self._dropped), longest=longest, usual=self._spacing)
 
-    def told(self, start: float) -> SoundTimes:
-        """What is to know of a stream of sound. start: of the clip in the file's time, in seconds."""
+    def times(self, start: float) -> SoundTimes:
+        """The times of the stream. start: of the clip in the file's time, in seconds."""
         seconds = self._table.seconds
         if self._kept:
             begins = np.array([begin for _, begin, _ in self._kept], np.int64)
@@ -166,16 +166,16 @@ class SoundWalk:
             ends = begins + self._lengths[self._times != NO_TIME]
         if not len(begins):
             return SoundTimes(self._table.index, 0.0, (), 0.0, 0, 0.0)
-        holes = begins[1:] - ends[:-1]
-        found = np.flatnonzero(holes > _SOUND_GAP_SECONDS * self._second).tolist()
+        spacings = begins[1:] - ends[:-1]
+        found = np.flatnonzero(spacings > _SOUND_GAP_SECONDS * self._second).tolist()
         return SoundTimes(
             index=self._table.index,
             late=seconds(int(begins[0])) - start,
-            gaps=tuple((seconds(int(ends[index])) - start, seconds(int(holes[index]))) for index in found),
+            gaps=tuple((seconds(int(ends[index])) - start, seconds(int(spacings[index]))) for index in found),
             trimmed=seconds(self._trimmed),
             rejoined=self._rejoined,
             end=seconds(int(ends[-1])) - start,
-            lacking=seconds(int(holes[holes > self._second // 200].sum())),
+            lacking=seconds(int(spacings[spacings > self._second // 200].sum())),
             has_changes=sum(count >= _REAL_FORM for count in self._table.forms.values()) > 1,
         )
 

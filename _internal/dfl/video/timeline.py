@@ -1,12 +1,12 @@
-"""The times of all streams of a clip, mended together, before any decoder or muxer sees them.
+"""The repaired times of all streams of a clip, before any decoder or muxer sees them.
 
 A clip's times may begin anew (two recordings joined by `cat`, HLS segments with discontinuities, VOB titles), step back
 a little (segments whose sound overlaps), or jump (a recorder that paused for an hour). `read_timeline.py` reads all
 packets of a clip once, decodes nothing, and finds where; the `Timeline` that it returns says for every stream from
-which packet on times are moved, and which packets of sound are left out because others take their place.
+which packet on times are moved, and which packets of sound are left out because they overlap others.
 
 How readers and writers use it: open the clip with `open_clip`, take the packets from
-`clip.timeline.mended(read_packets(container, streams))`, from the start, and believe their times. They never step back,
+`clip.timeline.mended(read_packets(container, streams))`, from the start, and rely on their times. They never step back,
 pictures and sound moved by the same amount; a clip whose times are good (`timeline.is_plain`) is handed through as it
 is. Packets are counted, so a reader that seeks may do so only where `is_plain`; the others read from the start. What
 was found is in `joins`, `gaps` and `sounds`, in seconds from the clip's start, mended.
@@ -41,7 +41,7 @@ class Gap:
 
 @dataclass(frozen=True)
 class SoundTimes:
-    """What is to know of one sound stream's times: seconds, as mended.
+    """The times of one sound stream: seconds, as mended.
 
     late: how much after the clip's start it begins. gaps: where nothing is, and how long. trimmed: how much was left
     out where it overlapped. rejoined: how often its own clock began anew while the pictures' did not. lacking: seconds
@@ -84,13 +84,13 @@ class Timeline:
 
     packets: int = 0
     stored: int = 0  # all packets of pictures, also empty ones and those that are never shown
-    end_byte: int = 0  # of the file, behind the last packet, where the file tells places
+    end_byte: int = 0  # of the file, behind the last packet, where the file has byte positions
     reach: float = 0.0  # seconds from the clip's start to the last packet of any stream, by the file's own times
     seconds: float = 0.0  # from the first picture to the end of the last one, mended
     step: float = 0.0  # seconds between most pictures
     missing: int = 0  # pictures that the clip's constant rate lacks; 0 where it has no constant rate
     damaged: tuple[float, ...] = ()  # where the container says that packets are damaged, or bytes hold none
-    holes: tuple[tuple[float, float], ...] = ()  # where both pictures and sound are missing, and how long
+    empty_spans: tuple[tuple[float, float], ...] = ()  # where both pictures and sound are missing, and how long
     joins: tuple[Join, ...] = ()
     gaps: tuple[Gap, ...] = ()
     sounds: tuple[SoundTimes, ...] = ()

@@ -16,12 +16,12 @@ _CREDENTIALS = {
     "valid": "valid: nothing was changed since it was signed",
     "changed": "INVALID: the file was changed after it was signed",
     "none": "none",
-    "unknown": f"not looked at: {MISSING_EXTRA}",
+    "unknown": f"not checked: {MISSING_EXTRA}",
 }
 
 
 def run(workspace: Workspace, options: VerifyOptions, report: Report) -> None:
-    """Tell which marks a file has; see `dfl verify --help`."""
+    """Report which marks a file has; see `dfl verify --help`."""
     path = options.file
     need_file(path, "Name a video or picture, such as workspace/result.mp4.")
     with reading(path):
