@@ -12,7 +12,7 @@ from dfl.base.errors import UserError
 from dfl.base.report import Report
 from dfl.diagnostics import packages
 from dfl.diagnostics.doctor import examine, in_words, run
-from dfl.diagnostics.findings import Finding, look
+from dfl.diagnostics.findings import Finding, run_probe
 from dfl.diagnostics.options import DoctorOptions
 from dfl.workspace import Workspace
 
@@ -123,7 +123,7 @@ def test_a_failing_look_is_a_finding_and_keeps_what_was_found_before() -> None:
         yield Finding("Disk", "100 GB")
         raise OSError("the drive\nis gone")
 
-    assert look("Disk", probe) == [
+    assert run_probe("Disk", probe) == [
         Finding("Disk", "100 GB"),
         Finding("Disk", "could not be checked: OSError: the drive is gone"),
     ]

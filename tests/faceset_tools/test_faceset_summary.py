@@ -36,7 +36,7 @@ def test_every_face_is_measured(src: Workspace) -> None:
     assert facts.picture_sizes == {160: 6}
 
 
-@pytest.mark.parametrize(("compare_all", "looked_at"), [(False, 3), (True, 6)])
+@pytest.mark.parametrize(("compare_all", "compared"), [(False, 3), (True, 6)])
 def test_people_are_looked_for_in_a_choice_of_faces(
     src: Workspace, monkeypatch: pytest.MonkeyPatch, compare_all: bool, compared: int
 ) -> None:

@@ -104,7 +104,7 @@ class _FieldStatistics:
         self._repeats.append(repeats)
 
     def fields(self, is_flagged: bool, is_wanted: bool) -> Fields:
-        """The decision. is_flagged: by the file it is interlaced. is_wanted: deinterlace also where that is not sure."""
+        """The decision. is_flagged: by the file it is interlaced. is_wanted: deinterlace also in doubt."""
         top, bottom, whole = (self._kinds[kind] for kind in ("tff", "bff", "whole"))
         combed, other = max(top, bottom), min(top, bottom)
         is_clear = combed >= 3 and combed >= 8 * other
