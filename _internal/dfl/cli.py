@@ -121,9 +121,7 @@ def _step_command() -> click.Command:
 
 
 def _common_parameters() -> list[click.Parameter]:
-    folder_type = click.Path(
-        readable=False, path_type=Path
-    )  # one that cannot be read is told by the stage, also the doctor
+    folder_type = click.Path(readable=False, path_type=Path)  # stages report one that cannot be read, also the doctor
     return [
         click.Option(["--workspace"], type=folder_type, help="The folder of clips, faces and model."),
         click.Option(["--yes"], is_flag=True, help="No questions: remembered answers and defaults."),
@@ -322,7 +320,7 @@ def main() -> None:
 
 
 def _exit_code() -> int:
-    """Run the command; what ends it is told in words."""
+    """Run the command; errors become messages."""
     try:
         code = int(dfl.main(standalone_mode=False) or 0)
         sys.stdout.flush()

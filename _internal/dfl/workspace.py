@@ -25,7 +25,7 @@ MERGE_MADE = "merge_made.json"
 MERGED_CROPS = "merged_crops"
 MERGED_SET_ASIDE = "merged_set_aside"
 MERGED_VIDEO = "merged_video"
-# In a faceset, or in a folder beside it:
+# In a faceset's folder, or in one derived from it:
 FACESET_INDEX = "faceset.json"
 FACESET_LOCK = ".faceset.lock"
 FACESET_PAK = "faceset.pak"
@@ -229,8 +229,8 @@ class Workspace:
                 f"No {name} video in {self.root}: {folder.name} is a folder.",
                 "Move the video out of it, or give that folder another name.",
             )
-        beside = f" ({others[0].name} is sound)" if others else ""
-        raise UserError(f"No {name} video in {self.root}{beside}.", self._advice(side))
+        hint = f" ({others[0].name} is sound)" if others else ""
+        raise UserError(f"No {name} video in {self.root}{hint}.", self._advice(side))
 
     def clips(self, side: Side) -> list[Path]:
         """The files that may be a side's clip: those of a video's type, else those of a type that is not known."""
@@ -265,6 +265,6 @@ def _may_be_the_clip(path: Path, side: Side) -> bool:
 
 
 def default_root() -> Path:
-    """The `workspace` folder beside the batch files; in the current folder when the package was installed elsewhere."""
+    """The `workspace` folder of the batch files; in the current folder when the package was installed elsewhere."""
     bundle = Path(__file__).resolve().parents[2]
     return bundle / "workspace" if (bundle / "_internal" / "run.bat").is_file() else Path.cwd() / "workspace"

@@ -230,7 +230,7 @@ def test_everything_that_stages_leave_is_known(workspace: Workspace, write_faces
     resize.run(workspace, ResizeOptions(side=side, size=128, merge=False), report)
     pack.run(workspace, PackOptions(side=side), report)
     found = find_own_files(workspace, [workspace.frames("src")])
-    assert found.others == []
+    assert found.foreign == []
     run(workspace, DELETE, report)
     assert names(workspace) == set()
 

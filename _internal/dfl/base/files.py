@@ -24,7 +24,7 @@ _MAY_BE_READ = "Check that it is there and may be read."
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path` (same suffix); on success it is synced and renamed over `path`.
+    """Give a temporary path in the folder of `path` (same suffix); on success it is synced and renamed over `path`.
 
     On any error the temporary file is removed and `path` is as it was. A full disk becomes a UserError.
     """

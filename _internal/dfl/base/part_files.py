@@ -1,4 +1,4 @@
-"""Half-written files: they have a name of their own beside the file that they become, by which they are found again."""
+"""Half-written files: temporary names in the target's folder, by which leftovers of killed runs are recognised."""
 
 import itertools
 import os
@@ -15,7 +15,7 @@ _part_numbers = itertools.count()
 
 
 def part_of(path: Path) -> Path:
-    """A name beside `path` for the half-written file, with the same suffix; a long stem is cut."""
+    """A temporary name in the folder of `path`, with the same suffix; a long stem is cut."""
     mark = f"{os.getpid() & 0xFFFFFF:06x}{next(_part_numbers) & 0xFF:02x}"
     return with_ending(path, PART_MARK + mark)
 

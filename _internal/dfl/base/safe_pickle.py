@@ -289,7 +289,7 @@ def _plain(value: Any, done: dict[int, Any], budget: _Budget, depth: int = 0) ->
         done[key] = value.array(budget)
     elif isinstance(value, list):
         done[key] = value
-        # Landmarks are lists of short lists: most of the work is told apart here.
+        # Landmarks are lists of short lists: most of them are decided here.
         value[:] = [item if _is_flat_list(item) else _plain(item, done, budget, depth + 1) for item in value]
     elif isinstance(value, dict):
         done[key] = value
@@ -321,7 +321,7 @@ def _unfolds_within(value: Any, most_bytes: int) -> bool:
             waiting += part.values()
         elif isinstance(part, list | tuple):
             left -= 8 * len(part)
-            # Landmarks are lists of short lists of numbers: told apart at once.
+            # Landmarks are lists of short lists of numbers: decided at once.
             kinds = set(map(type, part))
             if kinds <= {list}:
                 left -= 8 * sum(map(len, part))

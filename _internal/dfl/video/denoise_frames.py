@@ -2,7 +2,7 @@
 
 New pictures are made in `frames_denoising` and replace the frames only when all are there; the frames go to
 `frames_before_denoise`. `denoise.json` in the first says what they are made of, then that they are being exchanged; the
-one beside the frames says what is done. So a run that was stopped at any moment goes on, and none is denoised twice.
+one with the frames says what is done. So a run that was stopped at any moment goes on, and none is denoised twice.
 """
 
 from collections import deque

@@ -189,7 +189,7 @@ def _pixels(name: str, encoder: VideoEncoder, options: EncodingOptions) -> str:
 
 
 def quiet() -> None:
-    """Keep SVT-AV1 from writing to the terminal; the others are told by their options."""
+    """Keep SVT-AV1 from writing to the terminal; the others have options for it."""
     os.environ.setdefault("SVT_LOG", "0")
 
 

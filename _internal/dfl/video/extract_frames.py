@@ -70,7 +70,7 @@ def run(workspace: Workspace, options: ExtractFramesOptions, report: Report) -> 
     facts, written = _extract(clip, source, folder, present, expected, report)
     _move_away([path for path in _frames(folder, source) if int(path.stem) > len(facts.times)], report)
     write_facts(workspace.clip_facts(side), facts)
-    with suppress(OSError):  # beside clip.json it counts no more
+    with suppress(OSError):  # with clip.json there it is not used
         workspace.clip_unfinished(side).unlink()
     count = len(facts.times)
     there = f", {count - written} were there already" if written < count else ""

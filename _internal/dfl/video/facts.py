@@ -86,7 +86,7 @@ class ClipFacts(BaseModel):
 
 
 def fingerprint(path: Path) -> str:
-    """A SHA-256 that tells clips apart without reading gigabytes: first, middle and last mebibyte."""
+    """A SHA-256 that distinguishes clips without reading gigabytes: first, middle and last mebibyte."""
     size, digest = path.stat().st_size, hashlib.sha256()
     with path.open("rb") as handle:
         for offset in (0, size // 2, max(0, size - _SAMPLE)):

@@ -82,7 +82,7 @@ def _is_text(start: bytes) -> bool:
 
 
 def ends_early(path: Path) -> bool:
-    """Whether a file lacks its end, as far as its kind tells: mp4 and mov, mkv and webm, avi, PNG, JPEG.
+    """Whether a file lacks its end, where its type shows that: mp4 and mov, mkv and webm, avi, PNG, JPEG.
 
     OSError when it cannot be read.
     """

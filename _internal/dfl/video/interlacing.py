@@ -30,7 +30,7 @@ CONTEXT = 3  # frames before and after one that its deinterlaced picture may dep
 _SAMPLES, _SAMPLE_FRAMES = 4, 25  # of a clip: how many, and consecutive frames in each
 _MAX_HEIGHT, _MAX_RATE = 1152, 31  # no interlaced video is larger or faster
 _MIN_EDGE = 16  # pixels: what the filters take
-_COLUMNS = 180  # of a frame that are measured; all of them tell no more
+_COLUMNS = 180  # of a frame that are measured; more gain nothing
 # Of a frame: combs of whole frames are 0.0003 of footage and 0.001 of test pictures, of interlaced ones from 0.002 on.
 _COMBED = 0.002
 _REPEATED = 3  # lines that changed so many times less than the others are those of the frame before
@@ -153,7 +153,7 @@ def _kind(now: NDArray[np.int16], before: NDArray[np.int16]) -> str:
 
 
 def _combs(now: NDArray[np.int16]) -> float:
-    """The share of a frame where lines differ much from those beside them and little from the next but one."""
+    """The share of a frame where lines differ much from their neighbours and little from the next but one."""
     upper, lower = now[::2], now[1::2]
     below = np.abs(2 * lower[:-1] - upper[:-1] - upper[1:])
     above = np.abs(2 * upper[1:] - lower[:-1] - lower[1:])

@@ -110,7 +110,7 @@ def _one_size(workspace: Workspace, plan: VideoPlan, options: MakeVideoOptions, 
     """
     stems: dict[tuple[int, int], list[str]] = {}
     for frame in plan.frames:
-        with suppress(UserError, OSError):  # broken ones are told of when it is their turn
+        with suppress(UserError, OSError):  # broken ones are reported when it is their turn
             path = workspace.merged / f"{frame.stem}.png"
             with path.open("rb") as file:
                 size = announced_size(file.read(_HEADER_BYTES))

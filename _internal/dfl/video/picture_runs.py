@@ -45,7 +45,7 @@ class PacketTable:
         self.flags.append(KEY * packet.is_keyframe | SHOWN * is_shown | BAD * packet.is_corrupt)
 
     def times(self) -> NDArray[np.int64]:
-        """When each packet is heard or shown, where the file says so; else when it is decoded."""
+        """Each packet's presentation time, where the file has it; else its decoding time."""
         pts, dts = np.frombuffer(self.pts, np.int64), np.frombuffer(self.dts, np.int64)
         return np.where(pts == NO_TIME, dts, pts)
 
@@ -57,7 +57,7 @@ class PacketTable:
 class PictureRun:
     """Pictures whose times belong together. Ticks, as in the file."""
 
-    first: int  # its first packet; those up to the next run's first one are its own, but for those of `place_of`
+    first: int  # its first packet; the run of each packet is what parted_at_gaps returns
     low: int  # when its first picture is shown
     high: int  # when its last picture begins
     move: int = 0  # added to its times
@@ -116,7 +116,7 @@ def runs_of(table: PacketTable, step: int) -> list[PictureRun]:
     times = [table.pts[index] for index in known] or [0]
     whole = [PictureRun(0, min(times), max(times))]
     if not known or len(known) < len(table.pts) * 0.9:
-        return whole  # without display times nothing can be said
+        return whole  # without presentation times there is nothing to split by
     least, nearly_nothing = least_gap(table, step), round(Fraction(1, 200) / table.time_base)
     runs: list[PictureRun] = []
     latest = NO_TIME
@@ -125,7 +125,7 @@ def runs_of(table: PacketTable, step: int) -> list[PictureRun]:
         if not runs:
             runs.append(PictureRun(0, pts, pts))
         run = runs[-1]
-        # Some files tell display times as decoding times: these step back at every picture that is stored early.
+        # Some files store presentation times as decoding times: these step back at every picture that is stored early.
         is_key = bool(table.flags[index] & KEY)
         is_back = is_key and (NO_TIME < dts < latest or pts < run.high)
         is_back = is_back or ((dts == NO_TIME or dts < latest) and pts < run.high - least)

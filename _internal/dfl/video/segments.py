@@ -195,7 +195,7 @@ def _key_packet(packets: Iterator[Any], pts: int) -> Any:
 
 
 def _packets(clip: Clip) -> list[_Packet] | None:
-    """All packets in the order of the file; None where they tell too little to cut between them."""
+    """All packets in the order of the file; None where they lack what is needed to cut between them."""
     if not clip.timeline.has_plain_pictures:
         return None  # where times restart nothing can be sought
     with open_clip(clip.path) as container:
@@ -224,7 +224,7 @@ def _packets(clip: Clip) -> list[_Packet] | None:
 
 
 def _length_bytes(kind: str, header: bytes) -> int:
-    """How many bytes tell a unit's length in a packet; 0 where units are parted by start codes.
+    """Bytes of a unit's length in a packet; 0 where units are separated by start codes.
 
     By the decoder's configuration record (ISO 14496-15, 5.3.3 and 8.3.3), which starts with 1 where there is one.
     """

@@ -1,7 +1,7 @@
 """What else a clip has, taken along into a video that is being written: sound, subtitles and their fonts, chapters,
 timecode, and of every track its language, title and flags.
 
-Nothing more: other tags may tell where, when, by whom and with what a clip was taken.
+Nothing more: other tags may reveal where, when, by whom and with what a clip was taken.
 """
 
 from collections.abc import Iterator
@@ -61,7 +61,7 @@ _LONGEST_GAPS = {".avi": 0.015, ".mp4": 0.1, ".mov": 0.1}  # seconds, all togeth
 PACKET_SAMPLES = {"aac": 1024, "ac3": 1536, "mp2": 1152, "mp3": 1152}  # of kinds whose packets are all alike
 _LONGEST_SUBTITLE = 15  # seconds
 AAC_BITRATE = 96_000  # a channel
-# What AAC takes, and what is taken for sound that only tells how many channels it has. 2.1 is what readers guess for
+# Layouts that AAC takes, and those that are taken for sound with a channel count only. 2.1 is what readers guess for
 # three: AAC would keep the lowest tones of the third one alone.
 # fmt: off
 AAC_LAYOUTS = (
@@ -140,15 +140,15 @@ class SoundTrack:
                 self.losses.append(why)
             else:
                 rate = context.sample_rate if context.sample_rate in AAC_RATES else AAC_RATES[-1]
-                told = context.layout.name
-                layout = told if told in AAC_LAYOUTS else _USUAL_LAYOUTS.get(context.channels, "stereo")
+                layout_name = context.layout.name
+                layout = layout_name if layout_name in AAC_LAYOUTS else _USUAL_LAYOUTS.get(context.channels, "stereo")
                 coded = self._output.add_stream("aac", rate=rate, layout=layout)
                 coded.codec_context.bit_rate = AAC_BITRATE * max(2, coded.codec_context.channels)
                 self._take(stream, coded)
                 self._coders[stream.index] = SoundCoder(coded)
                 lost = (
                     f" Of its {context.channels} channels {layout} is left."
-                    if layout != told and layout == "stereo"
+                    if layout != layout_name and layout == "stereo"
                     else ""
                 )
                 self.losses.append(why + lost)
@@ -284,7 +284,7 @@ class SoundTrack:
             position = packet.pts * packet.time_base / length
             packet.pts = packet.dts = max(round(position), self._ends.get(index, -(2**62)))
             packet.duration, packet.time_base = 1, length
-            # An encoder's priming, or heard before.
+            # An encoder's priming, or sound before time 0.
             if position < -Fraction(1, 2) or packet.pts - position > Fraction(3, 4):
                 return False
         else:

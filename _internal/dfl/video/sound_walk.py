@@ -192,7 +192,7 @@ def _moved_alike(runs: list[PictureRun]) -> list[PictureRun]:
 
 
 def sound_lengths(table: PacketTable) -> NDArray[np.int64]:
-    """How many ticks each packet of sound lasts; the usual number where the file tells none, or a gap with it."""
+    """How many ticks each packet of sound lasts; the usual number where the file has none, or one with a gap in it."""
     usual, lengths = _usual_spacing(table.times()), np.frombuffer(table.duration, np.int64)
     return np.where((lengths > 0) & (lengths <= _LONGEST * usual), lengths, usual)
 

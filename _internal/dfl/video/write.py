@@ -53,7 +53,7 @@ class VideoForm:
 
 
 def mask_form(form: VideoForm, size: tuple[int, int]) -> VideoForm:
-    """How the mask of a result is written: every value kept, of the result's size; as ProRes beside ProRes.
+    """How the mask of a result is written: lossless, of the result's size; as ProRes where the result is ProRes.
 
     The values lie in the brightness alone, in full range: so they come back exactly. size: height and width.
     """
