@@ -243,7 +243,7 @@ def test_all_formats_of_merged_frames_are_known(workspace: Workspace) -> None:
     (workspace.frames("dst") / "00002.png").unlink()
     run_merge(workspace, MergeOptions(), GivenModels(FakeModel()), Report())  # sets pictures aside
     assert (workspace.frames("dst") / "merged_set_aside").is_dir()
-    assert find_own_files(workspace, [workspace.frames("dst")]).others == []
+    assert find_own_files(workspace, [workspace.frames("dst")]).foreign == []
     run(workspace, DELETE, Report())
     assert names(workspace) == set()
 
