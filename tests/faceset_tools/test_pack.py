@@ -111,9 +111,7 @@ def test_a_pack_with_faces_that_are_nowhere_else_is_not_written_over(
     pack(workspace, DELETE, Report())
     before = (folder / FACESET_PAK).read_bytes()
     write_faces(folder, "c.jpg")
-    with pytest.raises(
-        UserError, match=r"holds 2 faces that the folder lacks, and a new pack would lose them: a\.jpg, "
-    ):
+    with pytest.raises(UserError, match=r"holds 2 faces that the folder lacks.* lose them: a\.jpg, "):
         pack(workspace, DELETE, Report())
     assert (folder / FACESET_PAK).read_bytes() == before
     assert (folder / "c.jpg").exists()
