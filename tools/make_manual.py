@@ -23,7 +23,7 @@ from dfl.training.options_table import GROUPS as MODEL_GROUPS  # noqa: E402
 MANUAL = ROOT / "docs" / "manual.md"
 # What a stage's model may be told.
 MODELS: dict[str, dict[str, Any]] = {"train": dict(MODEL_FIELDS), "xseg-train": dict(XsegOptions.model_fields)}
-# Long tables come in groups, the common ones first. Every option of such a stage stands in a group, or this program fails.
+# Long tables come in groups, the common ones first; an option that stands in none ends this program.
 GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     "train": {
         "Which model, and for how long": (

@@ -50,7 +50,7 @@ def batch_file(up: str, words: str, help: str) -> bytes:
     return BATCH.format(up=up, words=words, help=help).replace("\n", "\r\n").encode("ascii")
 
 
-def made_files() -> dict[Path, bytes]:
+def script_files() -> dict[Path, bytes]:
     """Every made file and its content."""
     files = {ROOT / f"{name}.bat": batch_file("", words, help) for name, words, help in steps()}
     for name, words, help in commands():
@@ -64,18 +64,18 @@ def left_over() -> list[Path]:
     """Files made from a row that the stage table does not have any more."""
     mark = b"(made by tools/make_scripts.py)"
     found = [*ROOT.glob("*.bat"), *(ROOT / "scripts").glob("*.bat"), *(ROOT / "scripts").glob("*.sh")]
-    return sorted(path for path in set(found) - set(made_files()) if mark in path.read_bytes())
+    return sorted(path for path in set(found) - set(script_files()) if mark in path.read_bytes())
 
 
 def main() -> None:
     """Write what differs, remove what is left over."""
     for path in left_over():
         path.unlink()
-    for path, content in made_files().items():
+    for path, content in script_files().items():
         path.write_bytes(content)
         if path.suffix == ".sh":
             path.chmod(0o755)
-    print(f"{len(made_files())} files made")
+    print(f"{len(script_files())} files made")
 
 
 if __name__ == "__main__":

@@ -120,9 +120,9 @@ def _step_command() -> click.Command:
 
 
 def _common_parameters() -> list[click.Parameter]:
-    place = click.Path(readable=False, path_type=Path)  # one that cannot be read is told by the stage, also the doctor
+    folder_type = click.Path(readable=False, path_type=Path)  # stages report one that cannot be read, also the doctor
     return [
-        click.Option(["--workspace"], type=place, help="The folder of clips, faces and model."),
+        click.Option(["--workspace"], type=folder_type, help="The folder of clips, faces and model."),
         click.Option(["--yes"], is_flag=True, help="No questions: remembered answers and defaults."),
         click.Option(["--ask"], is_flag=True, help="Put the questions, as a double-click does."),
         click.Option(["--progress"], type=click.Choice(["auto", "plain", "json"]), default="auto", show_default=True),
@@ -163,7 +163,7 @@ def _run_stages(jobs: list[tuple[Stage, dict[str, Any]]], common: dict[str, Any]
 
     workspace = Workspace((common["workspace"] or default_root()).absolute())
     report = open_report(common["progress"])
-    _say_once(report)
+    _show_first_words(report)
     try:
         for row, given in jobs:
             with hold_parts(row, workspace, str(given.get("side", "")), report):  # nobody changes what is asked about
@@ -172,10 +172,10 @@ def _run_stages(jobs: list[tuple[Stage, dict[str, Any]]], common: dict[str, Any]
     except (UserError, Stopped, KeyboardInterrupt, click.ClickException):
         raise
     except Exception as error:
-        raise _mendable(error, workspace) or _Bug(_write_log(workspace), error) from error
+        raise _to_user_error(error, workspace) or _Bug(_write_log(workspace), error) from error
 
 
-def _say_once(report: Report) -> None:
+def _show_first_words(report: Report) -> None:
     """Three lines before the first stage that this user ever runs; a folder that cannot be written shows them again."""
     from dfl.video.credentials import config_folder
 
@@ -190,20 +190,20 @@ def _say_once(report: Report) -> None:
         shown.touch()
 
 
-def _mendable(error: Exception, workspace: Workspace) -> UserError | None:
+def _to_user_error(error: Exception, workspace: Workspace) -> UserError | None:
     """What the user can do about a failure that no stage expected; None for our bugs.
 
     Here, and only here, everything ends that the operating system refuses: a folder that cannot be made, a lock, a name
     that is too long, a file in a folder's place.
     """
-    from dfl.base.files import is_refusal, place_of, to_user_error
+    from dfl.base.system_errors import error_path, is_refusal, to_user_error
 
     if isinstance(error, ImportError) and (error.name or "").partition(".")[0] != "dfl":
         return UserError(f"A package is missing or broken: {error}.", "`dfl doctor` tells what to do.")
     if isinstance(error, OSError) and is_refusal(error):
         if error.errno == errno.ENOENT:  # also what a mistake of ours looks like
             _write_log(workspace)
-        return to_user_error(error, place_of(error, workspace.root))
+        return to_user_error(error, error_path(error, workspace.root))
     return None
 
 
@@ -214,14 +214,14 @@ def _complete(
     from pydantic import ValidationError
 
     from dfl.base.asking import ask_options
-    from dfl.base.files import read_or_set_aside
+    from dfl.base.files import read_json_or_empty
 
     options_class = load(row.options)
     for name in COMMON:
         if name in options_class.model_fields and common[name] is not None:
             given[name] = common[name]
     if "ask" not in options_class.model_fields:  # else the stage asks by itself, when it knows its model
-        remembered = read_or_set_aside(workspace.answers, report.warn)
+        remembered = read_json_or_empty(workspace.answers, report.warn)
         key = f"{row.name} {given['side']}" if "side" in given else row.name
         answers = _still_valid(options_class, remembered.get(key))
         if common["ask"] and not common["yes"]:
@@ -239,8 +239,8 @@ def _complete(
         flag = "--" + str(first["loc"][0]).replace("_", "-") if first["loc"] else row.name
         # Where a number or a word will do, each says what it is not.
         reasons = dict.fromkeys(one["msg"] for one in error.errors() if one["loc"][:1] == first["loc"][:1])
-        told = "; or: ".join(reasons)
-        raise UserError(f"{flag}: {told}. Got {first['input']!r}.", f"See `dfl {row.name} --help`.") from error
+        reason = "; or: ".join(reasons)
+        raise UserError(f"{flag}: {reason}. Got {first['input']!r}.", f"See `dfl {row.name} --help`.") from error
 
 
 def _remember(workspace: Workspace, answers: dict[str, Any], report: Report) -> None:
@@ -307,7 +307,7 @@ def main() -> None:
 
 
 def _exit_code() -> int:
-    """Run the command; what ends it is told in words."""
+    """Run the command; errors become messages."""
     try:
         code = int(dfl.main(standalone_mode=False) or 0)
         sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""Every folder and file name of a workspace, in one place."""
+"""Every folder and file name of a workspace."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,9 +6,41 @@ from pathlib import Path
 from typing import Literal
 
 from dfl.base.errors import UserError
-from dfl.base.files import is_hidden
+from dfl.base.listing import is_hidden
 
 Side = Literal["src", "dst"]
+# Names of files and folders that stand in several folders, or in whichever a function is given.
+# Beside the frames of a side:
+CLIP_FACTS = "clip.json"
+CLIP_UNFINISHED = "clip.unfinished.json"
+FOUND_FACES = "found_faces.jsonl"
+FRAMES_WITHOUT_FACE = "frames_without_face.txt"
+DOUBTFUL_FACES = "doubtful_faces.txt"
+DENOISE_JOURNAL = "denoise.json"
+FRAMES_DENOISING = "frames_denoising"
+FRAMES_BEFORE_DENOISE = "frames_before_denoise"
+MERGE_CUTS = "merge_cuts.json"
+MERGE_SESSION = "merge_session.json"
+MERGE_MADE = "merge_made.json"
+MERGED_CROPS = "merged_crops"
+MERGED_SET_ASIDE = "merged_set_aside"
+MERGED_VIDEO = "merged_video"
+# In a faceset's folder, or in one derived from it:
+FACESET_INDEX = "faceset.json"
+FACESET_LOCK = ".faceset.lock"
+FACESET_PAK = "faceset.pak"
+META_DAT = "meta.dat"
+EXTRACTION_JOURNAL = "extraction.jsonl"
+MEASURES = "measures.sqlite3"
+RENAMING = "renaming"
+RENAMING_JOURNAL = "renaming.json"
+RENAMING_LOCK = "renaming.lock"
+TRASH_JOURNAL = "trash.jsonl"
+RESIZE_JOURNAL = "resize.json"
+ENHANCE_JOURNAL = "enhance.json"
+# Beside merged pictures:
+MERGE_FACTS = "merge.json"
+MERGE_JOURNAL = "merge.journal"
 PERSON = {"src": "the face that is put in", "dst": "the video it goes into"}
 # fmt: off
 VIDEO_SUFFIXES = (
@@ -17,7 +49,7 @@ VIDEO_SUFFIXES = (
     ".f4v", ".qt", ".h264", ".264", ".h265", ".hevc", ".265", ".ivf", ".obu", ".nut", ".wtv", ".mod", ".tod", ".amv",
     ".apng",
 )
-# What lies beside a clip under its name, and is none. A type that is in no list may be a video.
+# Files with a clip's name that are no clip. A type that is in no list may be a video.
 _PICTURES = (
     ".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".pgm", ".pnm", ".avif",
     ".heic", ".heif", ".jp2", ".jxl", ".dng", ".cr2", ".nef", ".arw", ".exr", ".hdr", ".ico", ".tga", ".psd",
@@ -46,11 +78,31 @@ class Workspace:
 
     def clip_facts(self, side: Side) -> Path:
         """What the frames came from: source file, frame rate, the time of every frame."""
-        return self.frames(side) / "clip.json"
+        return self.frames(side) / CLIP_FACTS
+
+    def clip_unfinished(self, side: Side) -> Path:
+        """What extract-frames takes frames from, until clip_facts is there."""
+        return self.frames(side) / CLIP_UNFINISHED
+
+    def denoise_journal(self, side: Side) -> Path:
+        """Which frames were denoised, and how."""
+        return self.frames(side) / DENOISE_JOURNAL
+
+    def found_faces(self, side: Side) -> Path:
+        """The faces that were found in each frame."""
+        return self.frames(side) / FOUND_FACES
 
     def aligned(self, side: Side) -> Path:
         """The faceset of a side."""
         return self.frames(side) / "aligned"
+
+    def extraction_journal(self, side: Side) -> Path:
+        """The faces that were cut out of each frame, and with which options."""
+        return self.aligned(side) / EXTRACTION_JOURNAL
+
+    def doubtful_faces_sheet(self, side: Side) -> Path:
+        """The faces that extraction is least sure of; not among the frames, where it would be taken for one."""
+        return self.root / f"doubtful_faces_{side}.jpg"
 
     def aligned_debug(self, side: Side) -> Path:
         """Frames with the found landmarks drawn in."""
@@ -87,6 +139,26 @@ class Workspace:
         return self.frames("dst") / "merged_mask"
 
     @property
+    def merge_facts(self) -> Path:
+        """What the merged pictures were made with."""
+        return self.merged / MERGE_FACTS
+
+    @property
+    def merge_session(self) -> Path:
+        """The settings of merge, for ranges of frames and for people."""
+        return self.frames("dst") / MERGE_SESSION
+
+    @property
+    def merged_video(self) -> Path:
+        """The parts of a result that merge --to-video writes."""
+        return self.frames("dst") / MERGED_VIDEO
+
+    @property
+    def merged_sheet(self) -> Path:
+        """Merged frames as one picture."""
+        return self.root / "merged_sheet.png"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 
@@ -112,9 +184,9 @@ class Workspace:
         return self.root / f"result_mask{suffix}"
 
     def obstacle(self, parts: Iterable[str]) -> UserError | None:
-        """What to say of a file, or a link to nowhere, where a folder should be: the workspace or parts of it."""
+        """The error for a file, or a dangling link, where a folder should be: the workspace or parts of it."""
         folders = [self.root] + [self.root / part for part in parts if part.startswith(("data_", "model"))]
-        for folder in dict.fromkeys(place for path in folders for place in (*reversed(path.parents), path)):
+        for folder in dict.fromkeys(folder for path in folders for folder in (*reversed(path.parents), path)):
             if folder.is_file():
                 is_clip = folder in (self.frames("src"), self.frames("dst"))
                 clip = f" If it is the clip, give it its type: {folder.name}.mp4." if is_clip else ""
@@ -157,8 +229,8 @@ class Workspace:
                 f"No {name} video in {self.root}: {folder.name} is a folder.",
                 "Move the video out of it, or give that folder another name.",
             )
-        beside = f" ({others[0].name} is sound)" if others else ""
-        raise UserError(f"No {name} video in {self.root}{beside}.", self._advice(side))
+        hint = f" ({others[0].name} is sound)" if others else ""
+        raise UserError(f"No {name} video in {self.root}{hint}.", self._advice(side))
 
     def clips(self, side: Side) -> list[Path]:
         """The files that may be a side's clip: those of a video's type, else those of a type that is not known."""
@@ -193,6 +265,6 @@ def _may_be_the_clip(path: Path, side: Side) -> bool:
 
 
 def default_root() -> Path:
-    """The `workspace` folder beside the batch files; in the current folder when the package was installed elsewhere."""
+    """The `workspace` folder of the batch files; in the current folder when the package was installed elsewhere."""
     bundle = Path(__file__).resolve().parents[2]
     return bundle / "workspace" if (bundle / "_internal" / "run.bat").is_file() else Path.cwd() / "workspace"

@@ -10,23 +10,9 @@ from pathlib import Path
 import pytest
 
 from dfl.base.errors import UserError
-from dfl.base.files import (
-    free_name,
-    in_natural_order,
-    list_folders,
-    list_pictures,
-    need_space,
-    newest_first,
-    read_json,
-    remove_parts,
-    replacing,
-    size_in_words,
-    sync_folder,
-    to_user_error,
-    write_bytes,
-    write_json,
-    write_text,
-)
+from dfl.base.files import read_json, replacing, sync_folder, write_bytes, write_json, write_text
+from dfl.base.listing import list_pictures
+from dfl.base.part_files import remove_parts
 
 _KILLED_HALF_WAY = """
 import os, sys
@@ -37,6 +23,8 @@ with replacing(Path(sys.argv[1])) as part:
     part.write_bytes(b"half of the new")
     os.abort()
 """
+
+
 _LIMITED = """
 import resource, sys
 from pathlib import Path
@@ -128,22 +116,6 @@ def test_a_full_disk_leaves_the_old_file_and_says_so(tiny_disk: Path, durable: b
     assert list(tiny_disk.iterdir()) == [path]
 
 
-@pytest.mark.parametrize(
-    ("number", "what", "todo"),
-    [
-        (errno.ENOSPC, "The disk is full", "Free some space"),
-        (errno.EACCES, "cannot be written", "Close programs that have it open"),
-        (errno.EROFS, "cannot be written", "may write to"),
-        (errno.EIO, "cannot be written", "Check the disk"),
-    ],
-)
-def test_errors_of_the_system_come_with_a_way_out(number: int, what: str, todo: str, tmp_path: Path) -> None:
-    error = to_user_error(OSError(number, os.strerror(number)), tmp_path / "face.jpg")
-    assert what in error.what
-    assert "face.jpg" in error.what
-    assert todo in error.todo
-
-
 def test_a_file_in_the_place_of_a_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "model").write_text("no folder")
     for durable in (True, False):
@@ -159,28 +131,6 @@ def test_json_that_is_none_is_named(tmp_path: Path, content: bytes) -> None:
         read_json(path)
     with pytest.raises(UserError, match=r"gone\.json cannot be read"):
         read_json(tmp_path / "gone.json")
-
-
-def test_pictures_are_listed_by_name_and_nothing_else_is(tmp_path: Path) -> None:
-    for name in ("b.PNG", "a10.jpg", "a2.jpeg", "c.tiff", "d.webp", "notes.txt", "clip.mp4", "x.part-ffffff3d.jpg"):
-        (tmp_path / name).write_bytes(b"")
-    (tmp_path / "folder.jpg").mkdir()
-    assert [path.name for path in list_pictures(tmp_path)] == ["a2.jpeg", "a10.jpg", "b.PNG", "c.tiff", "d.webp"]
-    assert list_pictures(tmp_path / "missing") == []
-
-
-def test_space_is_asked_for_before_work_begins(tmp_path: Path) -> None:
-    need_space(tmp_path, 1, "This")
-    with pytest.raises(UserError, match=r"The frames needs about .* GB"):
-        need_space(tmp_path / "not" / "there yet", 2**60, "The frames")
-
-
-def test_the_newest_file_comes_first(tmp_path: Path) -> None:
-    paths = [tmp_path / name for name in ("b", "a", "c")]
-    for moment, path in enumerate(paths):
-        path.write_text("")
-        os.utime(path, (0, min(moment, 1)))
-    assert [path.name for path in newest_first(paths)] == ["a", "c", "b"]
 
 
 def test_a_mark_of_byte_order_from_a_windows_editor_is_read_over(tmp_path: Path) -> None:
@@ -271,91 +221,3 @@ def test_a_file_where_a_folder_should_be_and_a_folder_where_a_file_should_be_are
         assert f"{tmp_path / 'model'} is a file, where a folder should be" in caught.value.what
         with pytest.raises(UserError, match=r"answers\.json cannot be written"):
             write_bytes(tmp_path / "answers.json", b"1", durable=durable)
-
-
-def test_little_space_is_told_in_megabytes(tmp_path: Path) -> None:
-    said = [size_in_words(size) for size in (-1, 300_000, 14_680_064, 2**29, 3 * 2**30)]
-    assert said == ["0.0 MB", "0.3 MB", "14 MB", "512 MB", "3.0 GB"]
-
-
-def test_files_that_only_look_half_written_are_not_deleted(tmp_path: Path) -> None:
-    kept = [
-        "holiday.part-2.mp4",
-        "data_dst.part-1.png",
-        "a.part-12345.png",
-        "a.part-0123456g.png",
-        "a.part-0A1B2C3D.png",
-        "a.part-0a1b2c3d.tar.gz",
-        "a.part-0a1b2c3d and more.png",
-        ".part-0a1b2c3d.png",
-    ]
-    for name in (*kept, "a.part-ffffff3d.png", "b.part-ffffff00", "a.part-2.part-ffffff3d.mp4"):
-        (tmp_path / name).write_bytes(b"")
-    (tmp_path / "folder.part-ffffff3d").mkdir()
-    remove_parts(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*kept, "folder.part-ffffff3d"])
-    assert {"data_dst.part-1.png", "a.part-12345.png"} <= {path.name for path in list_pictures(tmp_path)}
-    remove_parts(tmp_path / "missing")
-
-
-def test_what_another_stage_is_still_writing_is_not_deleted(tmp_path: Path) -> None:
-    result = tmp_path / "result.mp4"
-    with replacing(result) as part:
-        part.write_bytes(b"half")
-        _python("import sys; from pathlib import Path; from dfl.base.files import remove_parts\n"
-                "remove_parts(Path(sys.argv[1]))", str(tmp_path))  # fmt: skip
-        assert part.exists()
-        part.write_bytes(b"whole")
-    assert result.read_bytes() == b"whole"
-
-
-def test_a_rest_is_removed_though_another_process_has_its_number_by_now(tmp_path: Path) -> None:
-    rest = tmp_path / f"a.part-{os.getpid():06x}00.png"
-    rest.write_bytes(b"")
-    os.utime(rest, (1, 1))  # before this process began
-    remove_parts(tmp_path)
-    assert not rest.exists()
-
-
-def test_hidden_files_are_no_pictures(tmp_path: Path) -> None:
-    for name in ("00001.png", "._00001.png", ".00002.png", "00002.png", "Thumbs.db", ".DS_Store"):
-        (tmp_path / name).write_bytes(b"")
-    for name in ("anna", ".thumbnails", "@eaDir"):
-        (tmp_path / name).mkdir()
-    assert [path.name for path in list_pictures(tmp_path)] == ["00001.png", "00002.png"]
-    assert [path.name for path in list_folders(tmp_path)] == ["@eaDir", "anna"]
-
-
-@pytest.mark.parametrize(
-    "names",
-    [
-        [f"img{number}.png" for number in range(1, 15)],
-        ["img.png", "img01.jpg", "img1.png", "IMG2.png", "img10.png"],  # mixed widths and cases
-        ["shot2_frame9.png", "shot2_frame10.png", "shot10_frame1.png"],  # several numbers
-        ["img１.png", "img２.png", "img１０.png"],  # digits of other scripts
-        ["a-99999999999999999999998.png", "a-99999999999999999999999.png", "a-100000000000000000000000.png"],
-        ["1 (1).png", "1 (2).png", "1 (10).png"],
-        ["a.png", "a1b.png", "ab.png"],
-    ],
-)  # fmt: skip
-def test_img2_comes_before_img10(tmp_path: Path, names: list[str]) -> None:
-    for name in reversed(names):
-        (tmp_path / name).write_bytes(b"")
-    assert [path.name for path in list_pictures(tmp_path)] == names
-    assert in_natural_order(reversed(names)) == names
-
-
-def test_natural_order_is_the_plain_one_for_our_own_names() -> None:
-    frames = [f"{number:05d}.png" for number in range(300)]
-    assert in_natural_order(reversed(frames)) == sorted(frames)
-    faces = [f"{number:05d}_{face}.jpg" for number in range(9) for face in range(3)]
-    assert in_natural_order(reversed(faces)) == sorted(faces)
-    assert in_natural_order(reversed([*faces, "00009.jpg"])) == sorted([*faces, "00009.jpg"])
-
-
-def test_a_free_name_is_the_first_that_nothing_has(tmp_path: Path) -> None:
-    path = tmp_path / "a.b.mp4"
-    assert free_name(path) == path
-    path.write_bytes(b"x")
-    (tmp_path / "a.b_2.mp4").mkdir()
-    assert free_name(path) == tmp_path / "a.b_3.mp4"

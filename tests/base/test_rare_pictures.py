@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from dfl.base.errors import UserError
-from dfl.base.files import PICTURE_SUFFIXES, list_pictures
 from dfl.base.frames import OTHER_PICTURES, list_frames, no_frames
+from dfl.base.listing import PICTURE_SUFFIXES, list_pictures
 from dfl.base.pictures import decode_frame, encode_picture, read_picture
 from dfl.base.rare_pictures import size_by_pillow
 from dfl.base.report import Report
@@ -85,13 +85,13 @@ def test_pictures_that_cannot_be_read_are_named_with_a_way_out(scene: Image.Imag
     for number in (1, 2, 10):
         (tmp_path / f"IMG_{number}.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
     error = no_frames(tmp_path, "Run extract-frames src first.")
-    assert "3 files (IMG_1.HEIC ...)" in error.what
+    assert "3 files (IMG_1.HEIC, IMG_2.HEIC, IMG_10.HEIC)" in error.what
     assert "Convert them to PNG or JPEG" in error.todo
     assert "no frames" in no_frames(tmp_path / "missing", "Run extract-frames src first.").what
     scene.save(tmp_path / "IMG_3.png")
     heard = Heard()
     assert [path.name for path in list_frames(tmp_path, heard)] == ["IMG_3.png"]
-    assert "3 files (IMG_1.HEIC ...) left out" in heard.said[0]
+    assert "3 files (IMG_1.HEIC, IMG_2.HEIC, IMG_10.HEIC) left out" in heard.said[0]
 
 
 def test_no_kind_is_read_and_refused() -> None:

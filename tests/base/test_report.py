@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from dfl.base import report as report_module
-from dfl.base.report import Report, open_report
+from dfl.base.report import Failures, Report, open_report
 
 
 class _Terminal(io.StringIO):
@@ -93,3 +93,21 @@ def test_an_error_in_the_work_comes_through(form: Any) -> None:
 
     with pytest.raises(ZeroDivisionError):
         work()
+
+
+def test_the_first_twenty_failures_are_named_and_all_are_counted() -> None:
+    class Heard(Report):
+        def __init__(self) -> None:
+            self.lines: list[str] = []
+
+        def line(self, text: str) -> None:
+            self.lines.append(text)
+
+    heard = Heard()
+    failures = Failures(heard)
+    for number in range(30):
+        failures.add(f"{number}.jpg", f"{number}.jpg is damaged.")
+    assert heard.lines[0] == "! 0.jpg is damaged."
+    assert heard.lines[19] == "! 19.jpg is damaged."
+    assert heard.lines[20:] == ["! There are more of these: from here on they are only counted."]
+    assert failures.names == [f"{number}.jpg" for number in range(30)]

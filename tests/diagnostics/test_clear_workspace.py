@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 
 from dfl.base.errors import Stopped, UserError
-from dfl.base.files import list_pictures
+from dfl.base.listing import list_pictures
 from dfl.base.pickle_writer import dumps
 from dfl.base.pictures import write_picture
 from dfl.base.report import Report
 from dfl.diagnostics.clear_workspace import run
-from dfl.diagnostics.made_files import find_made
 from dfl.diagnostics.options import ClearWorkspaceOptions
+from dfl.diagnostics.own_files import find_own_files
 from dfl.faceset import trash
 from dfl.faceset.aligned_face import with_metadata
 from dfl.faceset.segmentation import Polygon
@@ -229,8 +229,8 @@ def test_everything_that_stages_leave_is_known(workspace: Workspace, write_faces
     xseg_labels.run_fetch(workspace, XsegFetchOptions(side=side), report)
     resize.run(workspace, ResizeOptions(side=side, size=128, merge=False), report)
     pack.run(workspace, PackOptions(side=side), report)
-    found = find_made(workspace, [workspace.frames("src")])
-    assert found.others == []
+    found = find_own_files(workspace, [workspace.frames("src")])
+    assert found.foreign == []
     run(workspace, DELETE, report)
     assert names(workspace) == set()
 
@@ -243,7 +243,7 @@ def test_all_formats_of_merged_frames_are_known(workspace: Workspace) -> None:
     (workspace.frames("dst") / "00002.png").unlink()
     run_merge(workspace, MergeOptions(), GivenModels(FakeModel()), Report())  # sets pictures aside
     assert (workspace.frames("dst") / "merged_set_aside").is_dir()
-    assert find_made(workspace, [workspace.frames("dst")]).others == []
+    assert find_own_files(workspace, [workspace.frames("dst")]).foreign == []
     run(workspace, DELETE, Report())
     assert names(workspace) == set()
 

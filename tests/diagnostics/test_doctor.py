@@ -12,7 +12,7 @@ from dfl.base.errors import UserError
 from dfl.base.report import Report
 from dfl.diagnostics import packages
 from dfl.diagnostics.doctor import examine, in_words, run
-from dfl.diagnostics.findings import Finding, look
+from dfl.diagnostics.findings import Finding, run_probe
 from dfl.diagnostics.options import DoctorOptions
 from dfl.workspace import Workspace
 
@@ -38,7 +38,7 @@ def test_it_tells_what_is_there(workspace: Workspace, capsys: pytest.CaptureFixt
     assert "No data_dst video" in said
     assert f"numpy {packages.installed('numpy')}" in said
     assert "libx264" in said
-    assert "could not be looked at" not in said
+    assert "could not be checked" not in said
 
 
 def test_a_damaged_clip_is_not_followed_by_nothing_is_wrong(
@@ -123,9 +123,9 @@ def test_a_failing_look_is_a_finding_and_keeps_what_was_found_before() -> None:
         yield Finding("Disk", "100 GB")
         raise OSError("the drive\nis gone")
 
-    assert look("Disk", probe) == [
+    assert run_probe("Disk", probe) == [
         Finding("Disk", "100 GB"),
-        Finding("Disk", "could not be looked at: OSError: the drive is gone"),
+        Finding("Disk", "could not be checked: OSError: the drive is gone"),
     ]
 
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures
+from dfl.base.listing import list_pictures
 from dfl.base.pictures import Picture, write_picture
 from dfl.base.report import Report
 from dfl.extraction.extract_faces import run
@@ -41,12 +41,12 @@ def test_frames_that_cannot_be_read_are_named_and_never_no_frames(
         lambda: open_source(workspace, OPTIONS.model_copy(update={"source": "frames"}), Report()),
         lambda: extract_frames.run(workspace, ExtractFramesOptions(side="src"), Report()),
     ):
-        with pytest.raises(UserError, match=r"2 files \(IMG_1\.heic \.\.\.\)") as caught:
+        with pytest.raises(UserError, match=r"2 files \(IMG_1\.heic, IMG_2\.heic\)") as caught:
             stage()
         assert "PNG or JPEG" in caught.value.todo
     write_picture(workspace.frames("src") / "IMG_3.png", np.zeros((4, 4, 3), np.uint8))
     assert len(open_source(workspace, OPTIONS, Report())) == 1
-    assert "2 files (IMG_1.heic ...) left out" in " ".join(capsys.readouterr().out.split())
+    assert "2 files (IMG_1.heic, IMG_2.heic) left out" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_photo_that_lies_on_its_side_gives_an_upright_face(workspace: Workspace, officer: Picture) -> None:

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dfl.base.files import list_pictures
-from dfl.face_analysis.measure_cache import FILE_NAME, MeasureCache
+from dfl.base.listing import list_pictures
+from dfl.face_analysis.measure_cache import MeasureCache
+from dfl.workspace import MEASURES
 
 
 def test_values_come_back(tmp_path: Path) -> None:
@@ -40,9 +41,9 @@ def test_a_damaged_file_gives_the_right_value_or_none(
     folder = tmp_path_factory.mktemp("cache")
     with MeasureCache(folder) as cache:
         cache.put([(f"{number:04}", "hue", bytes([number]) * 8) for number in range(200)])
-    content = bytearray((folder / FILE_NAME).read_bytes())
+    content = bytearray((folder / MEASURES).read_bytes())
     content[place % len(content)] ^= bits
-    (folder / FILE_NAME).write_bytes(content)
+    (folder / MEASURES).write_bytes(content)
     with MeasureCache(folder) as cache:
         for number in range(200):
             assert cache.get(f"{number:04}", "hue", 8) in (None, bytes([number]) * 8)
@@ -52,7 +53,7 @@ def test_a_damaged_file_gives_the_right_value_or_none(
 
 @pytest.mark.parametrize("content", [b"", b"no database", b"SQLite format 3\0" + bytes(3000)])
 def test_a_file_that_is_no_cache_is_begun_anew(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / FILE_NAME).write_bytes(content)
+    (tmp_path / MEASURES).write_bytes(content)
     with MeasureCache(tmp_path) as cache:
         cache.put([("a", "hue", b"1234")])
     with MeasureCache(tmp_path) as cache:
@@ -60,8 +61,8 @@ def test_a_file_that_is_no_cache_is_begun_anew(tmp_path: Path, content: bytes) -
 
 
 def test_where_none_can_be_written_nothing_is_kept(tmp_path: Path) -> None:
-    (tmp_path / FILE_NAME).mkdir()
+    (tmp_path / MEASURES).mkdir()
     with MeasureCache(tmp_path) as cache:
         cache.put([("a", "hue", b"1234")])
         assert cache.get("a", "hue", 4) is None
-    assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
+    assert [path.name for path in tmp_path.iterdir()] == [MEASURES]

@@ -9,12 +9,12 @@ import pytest
 from dfl.base.pictures import Picture
 from dfl.base.report import Report
 from dfl.face_analysis import measures
-from dfl.face_analysis.measure_cache import FILE_NAME
 from dfl.face_analysis.measures import measure
 from dfl.faces.align import alignment_matrix, transform_points
 from dfl.faces.face_type import FaceType
 from dfl.faceset.aligned_face import FaceMetadata, read_metadata, with_metadata, write_face
 from dfl.faceset.faceset import list_faceset
+from dfl.workspace import MEASURES
 
 CHEAP = ("sharpness", "motion_sharpness", "brightness", "hue", "black", "histogram", "grey_histogram", "thumbnail")
 
@@ -114,7 +114,7 @@ def test_names_and_face_data_may_change_but_the_picture_not(tmp_path: Path, look
 def test_a_lost_cache_is_measured_again(tmp_path: Path) -> None:
     _fill(tmp_path, 2)
     first = measure(list_faceset(tmp_path), CHEAP, Report())
-    (tmp_path / FILE_NAME).write_bytes(b"torn")
+    (tmp_path / MEASURES).write_bytes(b"torn")
     again = measure(list_faceset(tmp_path), CHEAP, Report())
     assert all(np.array_equal(first[name], again[name]) for name in first)
 
@@ -124,7 +124,7 @@ def test_many_are_measured_in_processes(tmp_path: Path) -> None:
     for number in range(3, 50):
         shutil.copy(tmp_path / f"{number % 3:05d}_0.jpg", tmp_path / f"{number:05d}_0.jpg")
     values = measure(list_faceset(tmp_path), CHEAP, Report(), workers=1)
-    (tmp_path / FILE_NAME).unlink()
+    (tmp_path / MEASURES).unlink()
     few = measure(list_faceset(tmp_path)[:3], CHEAP, Report())
     for name in CHEAP:
         assert np.array_equal(values[name], np.resize(few[name], values[name].shape))

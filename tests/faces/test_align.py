@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
 from dfl.faces.align import (
-    STEADY_LANDMARKS,
+    ALIGNMENT_LANDMARKS,
     alignment_matrix,
     mean_face,
     mirror_landmarks,
@@ -123,4 +123,4 @@ def test_a_mirrored_face_gives_the_mirrored_picture(landmarks: NDArray[np.float6
     before = transform_points(landmarks, alignment_matrix(landmarks, 256, FaceType.WHOLE))
     after = transform_points(mirrored, alignment_matrix(mirrored, 256, FaceType.WHOLE))
     # The square runs from 0 to 256, a mirrored picture from 255 to 0. The mean face is even to 0.02 of its side.
-    assert np.abs(mirror_landmarks(before, 257) - after)[list(STEADY_LANDMARKS)].max() < 3
+    assert np.abs(mirror_landmarks(before, 257) - after)[list(ALIGNMENT_LANDMARKS)].max() < 3

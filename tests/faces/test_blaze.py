@@ -31,7 +31,7 @@ def test_eyes_nose_and_mouth_lie_where_they_are(back: Detector, astronaut: Pictu
     assert nose == pytest.approx((223, 127), abs=5)
     assert mouth == pytest.approx((223, 146), abs=6)
     assert found.score > 0.8
-    assert 70 < found.square.side < 140
+    assert 70 < found.square.size < 140
 
 
 def test_a_turned_window_gives_the_same_face_in_frame_pixels(back: Detector, astronaut: Picture) -> None:

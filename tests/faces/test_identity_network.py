@@ -10,7 +10,7 @@ from dfl.base.errors import UserError
 from dfl.base.pictures import Picture
 from dfl.faces.find import FaceFinder
 from dfl.faces.identity import descriptor, dlib_file
-from dfl.faces.identity_network import CHIP_SIDE, IdentityNetwork
+from dfl.faces.identity_network import CHIP_SIZE, IdentityNetwork
 
 _FILE = "dlib_face_recognition_resnet_model_v1.dat"
 
@@ -30,9 +30,9 @@ def dlib_network() -> Any:
 
 def _chips() -> list[NDArray[np.uint8]]:
     random = np.random.default_rng(0)
-    rows, columns = np.mgrid[:CHIP_SIDE, :CHIP_SIDE]
+    rows, columns = np.mgrid[:CHIP_SIZE, :CHIP_SIZE]
     soft = np.stack([rows, columns, (rows + columns) // 2], axis=2).astype(np.uint8)
-    noise = random.integers(0, 256, (CHIP_SIDE, CHIP_SIDE, 3)).astype(np.uint8)
+    noise = random.integers(0, 256, (CHIP_SIZE, CHIP_SIZE, 3)).astype(np.uint8)
     return [soft, noise, np.zeros_like(soft), np.full_like(soft, 255)]
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dfl.base.pictures import Picture
-from dfl.faces.align import STEADY_LANDMARKS, mean_face, mirror_landmarks, similarity, transform_points
+from dfl.faces.align import ALIGNMENT_LANDMARKS, mean_face, mirror_landmarks, similarity, transform_points
 from dfl.faces.dlib_faces import DlibFaces
 from dfl.faces.find import FaceFinder
 from dfl.faces.landmarks68 import MESH_POINT_OF_LANDMARK, landmarks_of_mesh, offsets
@@ -15,7 +15,7 @@ def _mesh(yaw: float) -> Mesh:
     """A mesh whose steady landmarks are the mean face, 200 pixels wide, with the eye corners' depth for a yaw."""
     points = np.random.default_rng(3).uniform(0, 200, (468, 2)).astype(np.float32)
     mesh_points = np.array(MESH_POINT_OF_LANDMARK)
-    points[mesh_points[list(STEADY_LANDMARKS)]] = mean_face() * 200 + 50
+    points[mesh_points[list(ALIGNMENT_LANDMARKS)]] = mean_face() * 200 + 50
     depth = np.zeros(468, np.float32)
     depth[263] = math.tan(yaw) * float(np.hypot(*(points[263] - points[33])))
     return Mesh(points, depth, 10.0)
@@ -50,7 +50,7 @@ def test_landmarks_lie_where_dlibs_lie_on_a_face_towards_the_camera(astronaut: P
         (found,) = finder.find(picture)
         (by_dlib,) = dlib_faces.find(picture)
         expected = by_dlib.landmarks
-        to_unit = similarity(expected[list(STEADY_LANDMARKS)], mean_face())
+        to_unit = similarity(expected[list(ALIGNMENT_LANDMARKS)], mean_face())
         ours, theirs = transform_points(found.landmarks, to_unit), transform_points(expected, to_unit)
         apart = np.hypot(*(ours - theirs).T)
         assert np.median(apart[17:]) < 0.035

@@ -37,7 +37,7 @@ def test_a_mirrored_face_has_the_mirrored_mesh(mesh_v2: Path, astronaut: Picture
     network = open_mesh_v2(mesh_v2)
     mesh = network.find(astronaut, ASTRONAUT_FACE)
     mirrored = np.ascontiguousarray(astronaut[:, ::-1])
-    other = network.find(mirrored, Square(511 - ASTRONAUT_FACE.x, ASTRONAUT_FACE.y, ASTRONAUT_FACE.side))
+    other = network.find(mirrored, Square(511 - ASTRONAUT_FACE.x, ASTRONAUT_FACE.y, ASTRONAUT_FACE.size))
     middle = [10, 151, 9, 8, 168, 6, 197, 195, 5, 4, 1, 2, 0, 17, 152]
     assert np.mean(511 - other.points[middle, 0] - mesh.points[middle, 0]) == pytest.approx(0, abs=0.5)
     assert mesh.yaw == pytest.approx(-other.yaw, abs=0.1)
@@ -55,7 +55,7 @@ def test_the_next_square_is_level_with_the_eyes(astronaut: Picture) -> None:
     mesh = network.refine(turned, Square(226, 124, 165, angle), 2)
     upright = network.refine(astronaut, ASTRONAUT_FACE, 2)
     assert mesh.square.roll == pytest.approx(upright.square.roll + angle, abs=0.05)
-    assert mesh.square.side == pytest.approx(upright.square.side, rel=0.05)
+    assert mesh.square.size == pytest.approx(upright.square.size, rel=0.05)
 
 
 def test_square_of_a_known_mesh() -> None:
@@ -63,7 +63,7 @@ def test_square_of_a_known_mesh() -> None:
     points[:, 0], points[:, 1] = np.linspace(100, 140, 468), np.linspace(50, 110, 468)
     points[33], points[263] = (110, 70), (130, 70)
     square = Mesh(points, np.zeros(468, np.float32), 1.0).square
-    assert (square.x, square.y, square.side, square.roll) == pytest.approx((120, 80, 90, 0), abs=1e-4)
+    assert (square.x, square.y, square.size, square.roll) == pytest.approx((120, 80, 90, 0), abs=1e-4)
 
 
 def test_a_look_at_the_mirror_picture_gives_the_face_itself(network: MeshNetwork, astronaut: Picture) -> None:

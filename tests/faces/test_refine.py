@@ -24,8 +24,8 @@ def test_refined_landmarks_stay_on_the_face(
     mesh = network.refine(astronaut, FACE, 2)
     refined = refine_landmarks(network, astronaut, mesh, crops, mirrored)
     assert refined.points.dtype == np.float32
-    assert np.linalg.norm(refined.points - mesh.points, axis=1).mean() < 0.015 * FACE.side
-    assert np.abs(refined.depth - mesh.depth).max() < 0.05 * FACE.side
+    assert np.linalg.norm(refined.points - mesh.points, axis=1).mean() < 0.015 * FACE.size
+    assert np.abs(refined.depth - mesh.depth).max() < 0.05 * FACE.size
     assert refined.presence > 10
     assert refined.spread is not None
     assert (refined.spread == 0) == (crops == 1)

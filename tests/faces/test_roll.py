@@ -25,7 +25,7 @@ def test_a_mesh_put_on_upside_down_is_turned(guard: Detector, mesh_v2: Path, ast
     found = other_direction(guard, turned, wrong)
     assert found
     assert abs(found.square.roll) > 2.8
-    right = network.refine(turned, Square(found.square.x, found.square.y, found.square.side * 1.5, math.pi), 2)
+    right = network.refine(turned, Square(found.square.x, found.square.y, found.square.size * 1.5, math.pi), 2)
     assert is_better(right, wrong)
     assert other_direction(guard, turned, right) is None
 

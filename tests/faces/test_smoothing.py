@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dfl.faces import smoothing
-from dfl.faces.align import STEADY_LANDMARKS, similarity, transform_points
+from dfl.faces.align import ALIGNMENT_LANDMARKS, similarity, transform_points
 from dfl.faces.smoothing import smooth_track
 
 FRAMES = 60
@@ -119,7 +119,7 @@ def test_the_aligned_square_stands_still(face: NDArray[np.float64]) -> None:
     raw = face + noise(FRAMES)
 
     def corner(track: NDArray[Any]) -> NDArray[np.float32]:
-        steady = list(STEADY_LANDMARKS)
+        steady = list(ALIGNMENT_LANDMARKS)
         maps = [similarity(one[steady], face[steady]) for one in track]
         return np.array([transform_points(face[:1] - 100, one)[0] for one in maps])
 

@@ -24,10 +24,10 @@ def made_facts(side: Side, count: int = 600, faces: list[FaceFile] | None = None
         enlargements=enlargements(some),
         sharpness=np.full(len(some), 0.3),
         brightness=np.full(len(some), 120.0),
-        doubts=(),
+        outliers=(),
         duplicates=(),
         people=(PersonGroup(1, some, 0.2),),
-        looked_at=len(some),
+        compared=len(some),
         mean_descriptor=np.full(128, 0.0 if side == "src" else 0.1, np.float32),
         damaged=(),
     )

@@ -12,7 +12,8 @@ from dfl.faces.align import alignment_matrix, transform_points
 from dfl.faces.face_type import FaceType
 from dfl.faceset.aligned_face import FaceMetadata, write_face
 from dfl.faceset.faceset import list_faceset, read_face_file
-from dfl.faceset.sidecar import INDEX_NAME, gather_notes
+from dfl.faceset.sidecar import gather_notes
+from dfl.workspace import FACESET_INDEX
 
 
 @pytest.fixture
@@ -106,9 +107,9 @@ def test_a_damaged_index_does_not_hide_the_jpegs(
     write_face(tmp_path / "a.jpg", picture, metadata)
     write_face(tmp_path / "b.png", picture, metadata)
     gather_notes(tmp_path)
-    (tmp_path / INDEX_NAME).write_text("{")
+    (tmp_path / FACESET_INDEX).write_text("{")
     assert [face.name for face in list_faceset(tmp_path, Report())] == ["a.jpg"]
-    assert INDEX_NAME in capsys.readouterr().out
+    assert FACESET_INDEX in capsys.readouterr().out
 
 
 def test_a_face_written_by_several_processes_is_found(tmp_path: Path, picture: Picture, metadata: FaceMetadata) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from dfl.faceset.file_names import same_place, why_unsafe
+from dfl.faceset.file_names import name_key, why_unsafe
 
 
 @pytest.mark.parametrize(
@@ -46,4 +46,4 @@ def test_names_that_lead_elsewhere_or_that_a_system_refuses_are_not(name: str) -
 
 
 def test_names_that_differ_in_case_are_one_file() -> None:
-    assert same_place("A.JPG") == same_place("a.jpg") != same_place("b.jpg")
+    assert name_key("A.JPG") == name_key("a.jpg") != name_key("b.jpg")

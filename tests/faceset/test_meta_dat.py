@@ -12,8 +12,9 @@ from dfl.base import jpeg, pickle_writer, safe_pickle
 from dfl.base.errors import UserError
 from dfl.faceset.aligned_face import read_metadata
 from dfl.faceset.face_metadata import metadata_to_dict
-from dfl.faceset.meta_dat import META_DAT, read_meta_dat, rename_in_meta_dat, write_meta_dat
+from dfl.faceset.meta_dat import read_meta_dat, rename_in_meta_dat, write_meta_dat
 from dfl.faceset.sidecar import SidecarEntry
+from dfl.workspace import META_DAT
 from tests.recorded import RECORDS
 
 

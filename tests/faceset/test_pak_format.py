@@ -15,7 +15,8 @@ from dfl.base import jpeg, pickle_writer, safe_pickle
 from dfl.base.errors import UserError
 from dfl.faceset.aligned_face import read_face
 from dfl.faceset.faceset import FaceFile, list_faceset, read_face_file
-from dfl.faceset.pak_format import PAK_NAME, PackedFace, read_member, read_members, write_pak
+from dfl.faceset.pak_format import PackedFace, read_member, read_members, write_pak
+from dfl.workspace import FACESET_PAK
 from tests.recorded import RECORDS
 
 # What the original's programs can look up when they load a pack.
@@ -72,7 +73,7 @@ def test_the_list_is_the_originals(tmp_path: Path, recorded_faces: list[FaceFile
     if kind == "person":  # three persons, each every third face
         persons = ["person_A", "person_B", "person_C"]
         faces = [_packed(face, person) for n, person in enumerate(persons) for face in recorded_faces[n::3]]
-    ours = _list_of(_write(tmp_path / PAK_NAME, faces))
+    ours = _list_of(_write(tmp_path / FACESET_PAK, faces))
     # Whether number types are shared between masks is chance; up to the first mask the pickles are equal.
     assert _parts(ours)[:2000] == _parts(recorded)[:2000]
     assert pickle_writer.dumps(safe_pickle.loads(ours, "")) == pickle_writer.dumps(safe_pickle.loads(recorded, ""))
@@ -93,7 +94,7 @@ def test_the_original_can_look_up_all_that_a_pack_names(tmp_path: Path, recorded
     def _known(name: str) -> Any:
         return {"ndarray": np.ndarray, "dtype": np.dtype}.get(name, int)
 
-    content = _list_of(_write(tmp_path / PAK_NAME, [_packed(face) for face in recorded_faces]))
+    content = _list_of(_write(tmp_path / FACESET_PAK, [_packed(face) for face in recorded_faces]))
     with (tmp_path / "list").open("wb+") as file:
         file.write(content)
         file.seek(0)
@@ -108,7 +109,7 @@ def test_recorded_packs_are_read(shared: Path, kind: str) -> None:
     folder = shared / "original" / "aligned"
     expected = json.loads((folder / "expected.json").read_text())
     wanted = expected[f"{kind}/faceset.pak" if kind else "faceset.pak"]["samples"]
-    pak = folder / kind / PAK_NAME
+    pak = folder / kind / FACESET_PAK
     members = read_members(pak)
     assert [(member.name, member.person) for member in members] == [
         (sample["filename"], sample["person_name"]) for sample in wanted
@@ -134,13 +135,13 @@ def test_recorded_packs_are_read(shared: Path, kind: str) -> None:
 @pytest.mark.parametrize("kind", ["", "person"])
 def test_a_pack_of_the_recorded_files_is_the_recorded_one(shared: Path, tmp_path: Path, kind: str) -> None:
     folder = shared / "original" / "aligned"
-    recorded = folder / kind / PAK_NAME
+    recorded = folder / kind / FACESET_PAK
     faces = []
     for member in read_members(recorded):
         face = read_face_file(folder / member.name)
         assert face
         faces.append(_packed(face, member.person))
-    ours, theirs = _write(tmp_path / PAK_NAME, faces), recorded.read_bytes()
+    ours, theirs = _write(tmp_path / FACESET_PAK, faces), recorded.read_bytes()
     after = [16 + len(_list_of(content)) for content in (ours, theirs)]
     table = 8 * 13
     assert ours[after[0] : after[0] + table - 8] == theirs[after[1] : after[1] + table - 8]
@@ -150,13 +151,13 @@ def test_a_pack_of_the_recorded_files_is_the_recorded_one(shared: Path, tmp_path
 
 
 def test_a_relative_end_as_it_should_be_is_read_too(tmp_path: Path) -> None:
-    (tmp_path / PAK_NAME).write_bytes(_pack([{"filename": "a.jpg"}, {"filename": "b.jpg"}], [b"one", b"three"]))
-    members = read_members(tmp_path / PAK_NAME)
-    assert [read_member(tmp_path / PAK_NAME, member) for member in members] == [b"one", b"three"]
+    (tmp_path / FACESET_PAK).write_bytes(_pack([{"filename": "a.jpg"}, {"filename": "b.jpg"}], [b"one", b"three"]))
+    members = read_members(tmp_path / FACESET_PAK)
+    assert [read_member(tmp_path / FACESET_PAK, member) for member in members] == [b"one", b"three"]
 
 
 def test_an_empty_pack_is_an_empty_faceset(tmp_path: Path) -> None:
-    (tmp_path / PAK_NAME).write_bytes(_pack([], []))
+    (tmp_path / FACESET_PAK).write_bytes(_pack([], []))
     assert list_faceset(tmp_path) == []
 
 
@@ -194,12 +195,12 @@ def _rows(*names: str, **more: Any) -> list[dict[str, Any]]:
     ],
 )
 def test_hostile_and_damaged_packs_are_refused(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / PAK_NAME).write_bytes(content)
+    (tmp_path / FACESET_PAK).write_bytes(content)
     with pytest.raises(UserError, match=r"faceset\.pak"):
-        read_members(tmp_path / PAK_NAME)
+        read_members(tmp_path / FACESET_PAK)
     with pytest.raises(UserError):
         list_faceset(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == [PAK_NAME]
+    assert [path.name for path in tmp_path.iterdir()] == [FACESET_PAK]
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -220,7 +221,7 @@ def test_random_damage_is_an_error_or_a_faceset(
                 content[place:place] = content[place : place + data.draw(st.integers(1, 400))]
             case _:
                 del content[place:]
-    pak = tmp_path / PAK_NAME
+    pak = tmp_path / FACESET_PAK
     pak.write_bytes(content)
     try:
         members = read_members(pak)
@@ -233,7 +234,7 @@ def test_random_damage_is_an_error_or_a_faceset(
 
 
 def test_a_pack_that_is_cut_while_it_is_used_is_a_mendable_error(tmp_path: Path) -> None:
-    pak = tmp_path / PAK_NAME
+    pak = tmp_path / FACESET_PAK
     pak.write_bytes(_pack(_rows("a.jpg"), [b"picture"]))
     (member,) = read_members(pak)
     pak.write_bytes(pak.read_bytes()[:-1])

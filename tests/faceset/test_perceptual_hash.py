@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
 from dfl.base.pictures import encode_picture
-from dfl.faceset.perceptual_hash import BYTES, find_alike, perceptual_hash, perceptual_hash_of, perceptual_hashes
+from dfl.faceset.perceptual_hash import BYTES, match_hashes, perceptual_hash, perceptual_hash_of, perceptual_hashes
 
 
 def _picture(seed: int, side: int = 160) -> NDArray[np.uint8]:
@@ -29,9 +29,9 @@ def test_edited_pictures_are_known_again_and_others_are_not() -> None:
     known = [perceptual_hash_of(_picture(seed)) for seed in range(30)]
     for seed in (3, 17):
         prints = [perceptual_hash(content, "") for content in _edits(_picture(seed))]
-        assert find_alike(prints, known, [-1] * len(prints)) == [seed] * len(prints)
+        assert match_hashes(prints, known, [-1] * len(prints)) == [seed] * len(prints)
     strangers = [perceptual_hash_of(_picture(seed)) for seed in range(100, 130)]
-    assert find_alike(strangers, known, [-1] * 30) == [-1] * 30
+    assert match_hashes(strangers, known, [-1] * 30) == [-1] * 30
 
 
 def test_two_candidates_that_are_alike_are_not_sure_and_the_name_decides() -> None:
@@ -39,18 +39,18 @@ def test_two_candidates_that_are_alike_are_not_sure_and_the_name_decides() -> No
     twin[0, 0] = 0
     known = [perceptual_hash_of(_picture(1)), perceptual_hash_of(twin), perceptual_hash_of(_picture(2))]
     wanted = [perceptual_hash(_edits(_picture(1))[0], "")] * 3
-    assert find_alike(wanted, known, [-1, 0, 1]) == [-1, 0, 1]
+    assert match_hashes(wanted, known, [-1, 0, 1]) == [-1, 0, 1]
 
 
 def test_a_name_that_another_picture_has_got_does_not_decide() -> None:
     known = [perceptual_hash_of(_picture(1)), perceptual_hash_of(_picture(2))]
     wanted = [perceptual_hash_of(_picture(2)), perceptual_hash_of(_picture(50))]
-    assert find_alike(wanted, known, [0, 0]) == [1, -1]
+    assert match_hashes(wanted, known, [0, 0]) == [1, -1]
 
 
 def test_nothing_is_alike_to_nothing() -> None:
-    assert find_alike([], [], []) == []
-    assert find_alike([bytes(BYTES)], [], [-1]) == [-1]
+    assert match_hashes([], [], []) == []
+    assert match_hashes([bytes(BYTES)], [], [-1]) == [-1]
 
 
 def test_pictures_of_one_grey_have_a_print() -> None:

@@ -16,7 +16,7 @@ from dfl.data.batches import load_training_faces
 from dfl.faceset.face_metadata import FaceMetadata, metadata_to_dict
 from dfl.faceset.faceset import list_faceset
 from dfl.faceset.png_faces import picture_size, read_old_png
-from dfl.faceset.sidecar import INDEX_NAME, gather_notes
+from dfl.faceset.sidecar import gather_notes
 from dfl.faceset_tools import export_mask, pack, resize, restore_metadata, save_metadata, sort
 from dfl.faceset_tools.options import (
     ExportMaskOptions,
@@ -26,7 +26,7 @@ from dfl.faceset_tools.options import (
     SaveMetadataOptions,
     SortOptions,
 )
-from dfl.workspace import Workspace
+from dfl.workspace import FACESET_INDEX, Workspace
 
 PICTURE = np.random.default_rng(1).integers(0, 256, (40, 56, 3)).astype(np.uint8)
 
@@ -111,7 +111,7 @@ def test_png_faces_without_their_file_of_face_data_say_which_is_missing(
     folder = workspace.aligned("src")
     write_faces(folder, "a.png", "b.webp")
     gather_notes(folder)
-    (folder / INDEX_NAME).rename(workspace.root / INDEX_NAME)
+    (folder / FACESET_INDEX).rename(workspace.root / FACESET_INDEX)
     for stage in _stages(workspace):
         with pytest.raises(UserError, match=r"lack faceset\.json beside them") as caught:
             stage()
@@ -122,7 +122,7 @@ def test_png_faces_without_their_file_of_face_data_say_which_is_missing(
     write_faces(folder, "c.jpg")
     assert [face.name for face in list_faceset(folder, Report())] == ["c.jpg"]
     assert "2 pictures lack faceset.json beside them" in " ".join(capsys.readouterr().out.split())
-    (workspace.root / INDEX_NAME).rename(folder / INDEX_NAME)
+    (workspace.root / FACESET_INDEX).rename(folder / FACESET_INDEX)
     assert [face.name for face in list_faceset(folder, Report())] == ["a.png", "b.webp", "c.jpg"]
 
 

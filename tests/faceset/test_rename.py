@@ -7,7 +7,8 @@ import pytest
 from filelock import FileLock
 
 from dfl.base.errors import UserError
-from dfl.faceset.rename import FOLDER, JOURNAL, finish_renaming, rename_all
+from dfl.faceset.rename import finish_renaming, rename_all
+from dfl.workspace import RENAMING, RENAMING_JOURNAL
 
 NAMES = {"a.jpg": "b.jpg", "b.jpg": "c.jpg", "c.jpg": "a.jpg", "d.jpg": "00000.jpg", "e.jpg": "E.jpg"}
 
@@ -50,21 +51,21 @@ def test_a_killed_run_is_finished_by_the_next(folder: Path, kill_at_every: Any) 
         left = {name: text for name, text in _content(folder).items() if ".part-" not in name}
         left.pop("renaming.lock", None)
         assert left in (before, RENAMED)
-        assert not (folder / JOURNAL).exists()
+        assert not (folder / RENAMING_JOURNAL).exists()
 
     count = kill_at_every(lambda: rename_all(folder, NAMES), lambda: _fill(folder), check)
     assert count > 2 * len(NAMES)
 
 
 def test_a_run_that_was_killed_while_finishing_another_is_finished_too(folder: Path, kill_at_every: Any) -> None:
-    aside = folder / FOLDER
+    aside = folder / RENAMING
 
     def half_done() -> None:
         _fill(folder)
         aside.mkdir()
         (folder / "a.jpg").rename(aside / "b.jpg")
         journal = {"format": 1, "names": NAMES, "round": 1, "tables": []}
-        (folder / JOURNAL).write_text(json.dumps(journal))
+        (folder / RENAMING_JOURNAL).write_text(json.dumps(journal))
 
     def check(operation: int) -> None:
         finish_renaming(folder)
@@ -93,9 +94,11 @@ def test_what_cannot_be_done_is_refused_before_anything_is_touched(folder: Path,
 
 
 def test_a_file_in_the_way_is_not_overwritten(folder: Path) -> None:
-    (folder / FOLDER).mkdir()
-    (folder / "a.jpg").rename(folder / FOLDER / "f.jpg")
-    (folder / JOURNAL).write_text(json.dumps({"format": 1, "names": {"a.jpg": "f.jpg"}, "round": 2, "tables": []}))
+    (folder / RENAMING).mkdir()
+    (folder / "a.jpg").rename(folder / RENAMING / "f.jpg")
+    (folder / RENAMING_JOURNAL).write_text(
+        json.dumps({"format": 1, "names": {"a.jpg": "f.jpg"}, "round": 2, "tables": []})
+    )
     with pytest.raises(UserError, match="in the way"):
         finish_renaming(folder)
     (folder / "f.jpg").unlink()
@@ -104,11 +107,11 @@ def test_a_file_in_the_way_is_not_overwritten(folder: Path) -> None:
 
 
 def test_files_of_unknown_origin_in_the_folder_aside_are_kept(folder: Path) -> None:
-    (folder / FOLDER).mkdir()
-    (folder / FOLDER / "z.jpg").write_text("z")
+    (folder / RENAMING).mkdir()
+    (folder / RENAMING / "z.jpg").write_text("z")
     with pytest.raises(UserError, match="holds files"):
         rename_all(folder, NAMES)
-    assert (folder / FOLDER / "z.jpg").read_text() == "z"
+    assert (folder / RENAMING / "z.jpg").read_text() == "z"
 
 
 def test_two_programs_do_not_rename_at_once(folder: Path) -> None:
@@ -131,7 +134,7 @@ def test_two_programs_do_not_rename_at_once(folder: Path) -> None:
     ],
 )
 def test_a_damaged_or_hostile_journal_is_refused(folder: Path, journal: str) -> None:
-    (folder / JOURNAL).write_text(journal)
+    (folder / RENAMING_JOURNAL).write_text(journal)
     with pytest.raises(UserError):
         finish_renaming(folder)
     assert (folder / "a.jpg").read_text() == "a"

@@ -16,16 +16,8 @@ from dfl.base.pickle_writer import dumps
 from dfl.faceset.face_metadata import FaceMetadata, metadata_to_dict
 from dfl.faceset.rename import rename_all
 from dfl.faceset.segmentation import Polygon, encode_mask
-from dfl.faceset.sidecar import (
-    INDEX_NAME,
-    LOCK_NAME,
-    SidecarEntry,
-    add_to_index,
-    gather_notes,
-    note_face,
-    read_index,
-    rename_in_index,
-)
+from dfl.faceset.sidecar import SidecarEntry, add_to_index, gather_notes, note_face, read_index, rename_in_index
+from dfl.workspace import FACESET_INDEX, FACESET_LOCK
 from tests.faceset_fixtures import files_of
 
 PRINT = bytes(range(256))
@@ -61,10 +53,10 @@ def test_face_data_come_back_exactly(tmp_path: Path, metadata: FaceMetadata, ful
     assert second
     assert _same(first.metadata, full)
     assert _same(second.metadata, plain)
-    assert (first.shape, first.likeness) == ((64, 64, 3), PRINT)
-    assert (second.shape, second.likeness) == ((8, 9, 3), None)
+    assert (first.shape, first.perceptual_hash) == ((64, 64, 3), PRINT)
+    assert (second.shape, second.perceptual_hash) == ((8, 9, 3), None)
     assert index.get("b.png") is None
-    assert json.loads((tmp_path / INDEX_NAME).read_text(encoding="utf-8"))["format"] == 1
+    assert json.loads((tmp_path / FACESET_INDEX).read_text(encoding="utf-8"))["format"] == 1
 
 
 def test_notes_count_and_are_gathered(tmp_path: Path, metadata: FaceMetadata) -> None:
@@ -77,7 +69,7 @@ def test_notes_count_and_are_gathered(tmp_path: Path, metadata: FaceMetadata) ->
         assert sorted(index.rows) == ["a.png", "b.png"]
         assert [entry.shape[0] for name in index.rows if (entry := index.get(name))] == [16, 32]
         gather_notes(tmp_path)
-    assert set(files_of(tmp_path)) - {LOCK_NAME} == {INDEX_NAME, "elsewhere/a.jpg"}
+    assert set(files_of(tmp_path)) - {FACESET_LOCK} == {FACESET_INDEX, "elsewhere/a.jpg"}
 
 
 def test_names_change_places(tmp_path: Path, metadata: FaceMetadata) -> None:
@@ -89,7 +81,7 @@ def test_names_change_places(tmp_path: Path, metadata: FaceMetadata) -> None:
     index = read_index(tmp_path)
     assert {name: entry.shape[0] for name in index.rows if (entry := index.get(name))} == {"b.png": 1, "a.png": 2}
     rename_in_index(tmp_path / "elsewhere", {"a.png": "b.png"})
-    assert not (tmp_path / "elsewhere" / INDEX_NAME).exists()
+    assert not (tmp_path / "elsewhere" / FACESET_INDEX).exists()
 
 
 def test_renaming_files_takes_their_entries_along(tmp_path: Path, write_faces: Any, kill_at_every: Any) -> None:
@@ -120,7 +112,7 @@ def test_renaming_files_takes_their_entries_along(tmp_path: Path, write_faces: A
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": 2, "faces": {}}', '{"format": 1, "faces": {"a": 5}}'])
 def test_a_damaged_index_is_a_mendable_error(tmp_path: Path, content: str) -> None:
-    (tmp_path / INDEX_NAME).write_text(content)
+    (tmp_path / FACESET_INDEX).write_text(content)
     with pytest.raises(UserError, match=r"faceset\.json"):
         read_index(tmp_path)
 
@@ -180,7 +172,7 @@ def test_pickled_leftovers_cannot_run_anything(tmp_path: Path, full: FaceMetadat
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_random_damage_is_an_error_or_entries(data: st.DataObject, tmp_path: Path, full: FaceMetadata) -> None:
-    path = tmp_path / INDEX_NAME
+    path = tmp_path / FACESET_INDEX
     path.unlink(missing_ok=True)
     add_to_index(tmp_path, {"a.png": SidecarEntry(full, (64, 64, 3), PRINT)})
     content = bytearray(path.read_bytes())
@@ -223,4 +215,4 @@ def test_two_programs_on_one_folder_lose_no_face_data(tmp_path: Path, metadata: 
     wanted = {f"{who}{number}.png" for who in "abc" for number in range(25)}
     wanted |= {f"{who}{number}_added.png" for who in "abc" for number in range(0, 25, 7)}
     assert set(read_index(folder).rows) == wanted
-    assert set(json.loads((folder / INDEX_NAME).read_text(encoding="utf-8"))["faces"]) == wanted
+    assert set(json.loads((folder / FACESET_INDEX).read_text(encoding="utf-8"))["faces"]) == wanted

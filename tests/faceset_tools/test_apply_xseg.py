@@ -19,7 +19,7 @@ from dfl.faceset.change_metadata import MetadataChanges
 from dfl.faceset.faceset import FaceFile, list_faceset
 from dfl.faceset.segmentation import decode_mask
 from dfl.faceset.sidecar import gather_notes
-from dfl.faceset_tools.apply_xseg import MASK_SIDE, apply, run
+from dfl.faceset_tools.apply_xseg import MASK_SIZE, apply, run
 from dfl.faceset_tools.options import XsegApplyOptions
 from dfl.faceset_tools.xseg_labels import DRAWN_BY
 from dfl.models.checkpoint import Checkpoint, model_folder, read_checkpoint, write_checkpoint
@@ -54,7 +54,7 @@ def green_face(folder: Path, kind: FaceType, size: int, suffix: str = ".jpg") ->
     metadata = replace(aligned_face(size, kind).metadata, landmarks=landmarks, image_to_face_mat=matrix, xseg_mask=None)
     write_face(folder / f"green{suffix}", picture, metadata, quality=100)
     gather_notes(folder)
-    small = cv2.resize(picture[:, :, 1], (MASK_SIDE, MASK_SIDE), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(picture[:, :, 1], (MASK_SIZE, MASK_SIZE), interpolation=cv2.INTER_AREA)
     return np.asarray(small > 127)
 
 
@@ -77,7 +77,7 @@ def test_masks_lie_where_the_face_is_whatever_the_model_is_shown(tmp_path: Path,
     wanted = green_face(tmp_path, FaceType.WHOLE, size)
     (face,) = draw(tmp_path, GreenIsFace(kind))
     got = mask_of(face)
-    assert got.shape == (MASK_SIDE, MASK_SIDE)
+    assert got.shape == (MASK_SIZE, MASK_SIZE)
     assert (got & wanted).sum() / (got | wanted).sum() > 0.97
     # Not beside it by as much as a pixel of the mask.
     for axis in (0, 1):

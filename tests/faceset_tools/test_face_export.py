@@ -96,7 +96,7 @@ def test_masks_as_trained_as_drawn_or_of_the_landmarks(
     assert np.abs(masks["drawn_mask.jpg"] - wanted).max() < 40  # JPEG
     said = capsys.readouterr().out
     assert "2 masks" in said
-    assert "1 faces have none (such as none.jpg)" in said
+    assert "1 faces have none (none.jpg)" in said
     assert "damaged.jpg is left out" in said
     masks = exported(workspace, source="hull")
     assert len(masks) == 4

@@ -31,20 +31,20 @@ def test_every_face_is_measured(src: Workspace) -> None:
     assert facts.enlargements == pytest.approx(np.full(6, 2.0))
     assert (np.diff(facts.brightness) > 0).all()
     assert facts.poses.shape == (6, 2)
-    assert facts.looked_at == 6
+    assert facts.compared == 6
     assert sum(len(person.faces) for person in facts.people) == 6
     assert facts.picture_sizes == {160: 6}
 
 
-@pytest.mark.parametrize(("look_at_all", "looked_at"), [(False, 3), (True, 6)])
+@pytest.mark.parametrize(("compare_all", "compared"), [(False, 3), (True, 6)])
 def test_people_are_looked_for_in_a_choice_of_faces(
-    src: Workspace, monkeypatch: pytest.MonkeyPatch, look_at_all: bool, looked_at: int
+    src: Workspace, monkeypatch: pytest.MonkeyPatch, compare_all: bool, compared: int
 ) -> None:
     monkeypatch.setattr(faceset_summary, "SAMPLED_FACES", 3)
-    facts = summarise_faceset(src, "src", look_at_all, Silent())
+    facts = summarise_faceset(src, "src", compare_all, Silent())
     assert facts
-    assert facts.looked_at == looked_at
-    if not look_at_all:
+    assert facts.compared == compared
+    if not compare_all:
         names = {face.name for person in facts.people for face in person.faces}
         assert {"00000_0.jpg", "00005_0.jpg"} < names
 

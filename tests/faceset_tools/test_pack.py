@@ -11,12 +11,11 @@ from dfl.base.pictures import write_picture
 from dfl.base.report import Report
 from dfl.faceset.aligned_face import with_metadata
 from dfl.faceset.faceset import list_faceset
-from dfl.faceset.pak_format import PAK_NAME
 from dfl.faceset.segmentation import Polygon
 from dfl.faceset_tools.options import PackOptions, UnpackOptions
 from dfl.faceset_tools.pack import run as pack
 from dfl.faceset_tools.unpack import run as unpack
-from dfl.workspace import Workspace
+from dfl.workspace import FACESET_PAK, Workspace
 from tests.faceset_fixtures import files_of
 
 KEEP, DELETE, UNPACK = PackOptions(side="src", delete=False), PackOptions(side="src"), UnpackOptions(side="src")
@@ -32,15 +31,15 @@ def test_packed_faces_are_the_same_faces(workspace: Workspace, folder: Path, wri
     written = write_faces(folder, "b.jpg", "a.jpg", "顔.jpg")
     before = files_of(folder)
     pack(workspace, DELETE, Report())
-    assert list(files_of(folder)) == [PAK_NAME]
+    assert list(files_of(folder)) == [FACESET_PAK]
     faces = list_faceset(folder)
     assert [face.name for face in faces] == ["a.jpg", "b.jpg", "顔.jpg"]
     for face in faces:
         assert face.read_content() == before[face.name]
         assert face.read_picture().shape == face.shape == (64, 64, 3)
         assert np.array_equal(face.metadata.landmarks, written[face.name].landmarks)
-        assert PAK_NAME in face.place
-        assert face.name in face.place
+        assert FACESET_PAK in face.location
+        assert face.name in face.location
     unpack(workspace, UNPACK, Report())
     assert files_of(folder) == before
 
@@ -53,7 +52,7 @@ def test_persons_are_folders_again_after_unpacking(workspace: Workspace, folder:
     (folder / "notes" / "a.txt").write_text("a")
     before = files_of(folder)
     pack(workspace, DELETE, Report())
-    assert sorted(files_of(folder)) == [PAK_NAME, "notes/a.txt", "top.jpg"]
+    assert sorted(files_of(folder)) == [FACESET_PAK, "notes/a.txt", "top.jpg"]
     assert not (folder / "Adam").exists()
     (folder / "top.jpg").rename(folder.parent / "top.jpg")
     assert [(face.person, face.name) for face in list_faceset(folder)] == [
@@ -71,7 +70,7 @@ def test_sub_folders_may_be_left_alone(workspace: Workspace, folder: Path, write
     write_faces(folder / "Adam", "1.jpg")
     write_faces(folder, "top.jpg")
     pack(workspace, PackOptions(side="src", persons=False), Report())
-    assert sorted(files_of(folder)) == ["Adam/1.jpg", PAK_NAME]
+    assert sorted(files_of(folder)) == ["Adam/1.jpg", FACESET_PAK]
 
 
 def test_pictures_that_are_not_packed_are_never_deleted(
@@ -83,7 +82,7 @@ def test_pictures_that_are_not_packed_are_never_deleted(
     (folder / "Adam" / "2.jpg").write_bytes((folder / "Adam" / "2.jpg").read_bytes()[:900])
     pack(workspace, DELETE, Report())
     left = {Path(name).name for name in files_of(folder)}
-    assert {"2.jpg", "3.png", "holiday.jpg", "broken.jpg", PAK_NAME} <= left
+    assert {"2.jpg", "3.png", "holiday.jpg", "broken.jpg", FACESET_PAK} <= left
     assert "1.jpg" not in left
     assert [face.name for face in list_faceset(folder)] == ["1.jpg"]
     told = capsys.readouterr().out
@@ -96,9 +95,9 @@ def test_keeping_the_files_and_packing_again(
 ) -> None:
     write_faces(folder, "a.jpg", "b.jpg")
     pack(workspace, KEEP, Report())
-    assert sorted(files_of(folder)) == ["a.jpg", "b.jpg", PAK_NAME]
+    assert sorted(files_of(folder)) == ["a.jpg", "b.jpg", FACESET_PAK]
     write_faces(folder, "b.jpg", "c.jpg")  # another b, and a new one
-    wanted = {name: content for name, content in files_of(folder).items() if name != PAK_NAME}
+    wanted = {name: content for name, content in files_of(folder).items() if name != FACESET_PAK}
     pack(workspace, KEEP, Report())
     assert {face.name: face.read_content() for face in list_faceset(folder)} == wanted
     list_faceset(folder, Report())
@@ -110,11 +109,11 @@ def test_a_pack_with_faces_that_are_nowhere_else_is_not_written_over(
 ) -> None:
     write_faces(folder, "a.jpg", "b.jpg")
     pack(workspace, DELETE, Report())
-    before = (folder / PAK_NAME).read_bytes()
+    before = (folder / FACESET_PAK).read_bytes()
     write_faces(folder, "c.jpg")
-    with pytest.raises(UserError, match=r"holds 2 faces that are not in the folder \(a\.jpg"):
+    with pytest.raises(UserError, match=r"holds 2 faces that the folder lacks.* lose them: a\.jpg, "):
         pack(workspace, DELETE, Report())
-    assert (folder / PAK_NAME).read_bytes() == before
+    assert (folder / FACESET_PAK).read_bytes() == before
     assert (folder / "c.jpg").exists()
 
 
@@ -126,7 +125,7 @@ def test_nothing_to_pack_or_unpack_is_told(workspace: Workspace, folder: Path, w
     write_faces(folder, "a.jpg")
     pack(workspace, DELETE, Report())
     pack(workspace, DELETE, Report())  # again: nothing to do
-    assert list(files_of(folder)) == [PAK_NAME]
+    assert list(files_of(folder)) == [FACESET_PAK]
 
 
 def test_names_that_another_system_could_not_unpack_are_told(
@@ -151,7 +150,7 @@ def test_a_full_disk_is_told_before_anything_is_written(
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=500))
     with pytest.raises(UserError, match="Unpacking needs"):
         unpack(workspace, UNPACK, Report())
-    assert list(files_of(folder)) == [PAK_NAME]
+    assert list(files_of(folder)) == [FACESET_PAK]
 
 
 def test_another_file_where_one_would_go_stops_unpacking(workspace: Workspace, folder: Path, write_faces: Any) -> None:
@@ -160,7 +159,7 @@ def test_another_file_where_one_would_go_stops_unpacking(workspace: Workspace, f
     (folder / "b.jpg").write_text("something else")
     with pytest.raises(UserError, match=r"b\.jpg is there already"):
         unpack(workspace, UNPACK, Report())
-    assert sorted(files_of(folder)) == ["b.jpg", PAK_NAME]
+    assert sorted(files_of(folder)) == ["b.jpg", FACESET_PAK]
 
 
 @pytest.mark.parametrize("persons", [False, True])
@@ -177,10 +176,10 @@ def test_packing_can_be_killed_anywhere(
 
     def check(operation: int) -> None:
         found = files_of(folder)
-        if PAK_NAME not in found:
+        if FACESET_PAK not in found:
             assert found == before
         pack(workspace, DELETE, Report())
-        assert list(files_of(folder)) == [PAK_NAME]
+        assert list(files_of(folder)) == [FACESET_PAK]
         assert len(list_faceset(folder)) == len(before)
         unpack(workspace, UNPACK, Report())
         assert files_of(folder) == before
@@ -197,15 +196,15 @@ def test_unpacking_can_be_killed_anywhere(
         write_faces(place, "a.jpg", "b.jpg")
     before = files_of(folder)
     pack(workspace, DELETE, Report())
-    packed = (folder / PAK_NAME).read_bytes()
+    packed = (folder / FACESET_PAK).read_bytes()
 
     def prepare() -> None:
         shutil.rmtree(folder)
         folder.mkdir()
-        (folder / PAK_NAME).write_bytes(packed)
+        (folder / FACESET_PAK).write_bytes(packed)
 
     def check(operation: int) -> None:
-        if (folder / PAK_NAME).exists():
+        if (folder / FACESET_PAK).exists():
             unpack(workspace, UNPACK, Report())
         assert files_of(folder) == before
         assert not list(folder.rglob("*.part-*"))
@@ -219,7 +218,7 @@ def test_a_pack_with_other_versions_of_the_faces_is_kept(workspace: Workspace, f
     outlined = replace(written["a.jpg"], polygons=(Polygon(True, written["a.jpg"].landmarks[:4]),))
     (folder / "a.jpg").write_bytes(with_metadata(plain["a.jpg"], outlined))
     pack(workspace, DELETE, Report())
-    first = (folder / PAK_NAME).read_bytes()
+    first = (folder / FACESET_PAK).read_bytes()
     for name, content in plain.items():  # older copies, put back beside the pack
         (folder / name).write_bytes(content)
     pack(workspace, DELETE, Report())

@@ -17,16 +17,16 @@ FACES = tuple(made_face(f"{number:05}_0.jpg") for number in range(40))
 OTHERS = (PersonGroup(1, FACES[:30], 0.2), PersonGroup(2, FACES[30:38], 0.2), PersonGroup(NOBODY, FACES[38:], 0.5))
 
 
-def told(verdicts: list[Recommendation], words: str) -> Recommendation:
-    """The one verdict with these words."""
-    (found,) = [verdict for verdict in verdicts if words in verdict.text]
+def told(recommendations: list[Recommendation], words: str) -> Recommendation:
+    """The one recommendation with these words."""
+    (found,) = [recommendation for recommendation in recommendations if words in recommendation.text]
     return found
 
 
 def test_good_sets_get_no_advice() -> None:
-    verdicts = recommend({"src": made_facts("src"), "dst": made_facts("dst")}, [])
-    assert [verdict.kind for verdict in verdicts] == ["good"] * 3
-    assert "every direction" in verdicts[0].text
+    recommendations = recommend({"src": made_facts("src"), "dst": made_facts("dst")}, [])
+    assert [recommendation.kind for recommendation in recommendations] == ["good"] * 3
+    assert "every direction" in recommendations[0].text
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_good_sets_get_no_advice() -> None:
         ("src", {"people": OTHERS, "looked_at": 40}, "throw away", "src: 10 of the 40 faces", "dfl people src"),
         (
             "src",
-            {"doubts": (Outlier(FACES[3], 1, ("a reason",)),)},
+            {"outliers": (Outlier(FACES[3], 1, ("a reason",)),)},
             "throw away",
             "1 face is",
             "dfl trash src 00003_0.jpg",
@@ -55,36 +55,36 @@ def test_what_is_wrong_is_told_with_what_mends_it(
 ) -> None:
     sides: dict[Side, FacesetSummary | None] = {"src": made_facts("src"), "dst": made_facts("dst")}
     sides[side] = made_facts(side, **changed)
-    verdict = told(recommend(sides, []), words)
-    assert verdict.kind == kind
-    assert command in verdict.command
-    assert bool(command) == bool(verdict.command)
+    recommendation = told(recommend(sides, []), words)
+    assert recommendation.kind == kind
+    assert command in recommendation.command
+    assert bool(command) == bool(recommendation.command)
 
 
 def test_faces_of_dst_are_not_thrown_away_for_being_alike() -> None:
-    verdicts = recommend({"dst": made_facts("dst", duplicates=(FACES,) * 10)}, [])
-    assert [verdict.kind for verdict in verdicts] == ["good"]
-    doubtful = recommend({"dst": made_facts("dst", doubts=(Outlier(FACES[0], 1, ("x",)),))}, [])
+    recommendations = recommend({"dst": made_facts("dst", duplicates=(FACES,) * 10)}, [])
+    assert [recommendation.kind for recommendation in recommendations] == ["good"]
+    doubtful = recommend({"dst": made_facts("dst", outliers=(Outlier(FACES[0], 1, ("x",)),))}, [])
     assert "a real one that is gone is not swapped" in doubtful[0].text
 
 
 def test_holes_come_first_and_mirroring_is_advised_where_it_helps() -> None:
-    holes = [CoverageGap("left", 90, 0.15, 1, 0), CoverageGap("right", 60, 0.10, 0, 200)] + [
+    gaps = [CoverageGap("left", 90, 0.15, 1, 0), CoverageGap("right", 60, 0.10, 0, 200)] + [
         CoverageGap("up", 12, 0.02, 0, 0)
     ] * 4
-    verdicts = recommend({"src": made_facts("src", people=OTHERS), "dst": made_facts("dst")}, holes)
-    assert verdicts[0] == Recommendation(
+    recommendations = recommend({"src": made_facts("src", people=OTHERS), "dst": made_facts("dst")}, gaps)
+    assert recommendations[0] == Recommendation(
         "missing", "15% of dst's faces look left, where src has 1 face. Add footage of src that looks so."
     )
-    assert verdicts[1].command == "dfl train --random-src-flip"
-    assert "where src has no faces. Mirrored, src has 200" in verdicts[1].text
-    assert verdicts[4].text == "Another 4% of dst in 2 directions."
-    assert "every direction" not in " ".join(verdict.text for verdict in verdicts)
+    assert recommendations[1].command == "dfl train --random-src-flip"
+    assert "where src has no faces. Mirrored, src has 200" in recommendations[1].text
+    assert recommendations[4].text == "Another 4% of dst in 2 directions."
+    assert "every direction" not in " ".join(recommendation.text for recommendation in recommendations)
 
 
 def test_a_set_without_faces_is_missing() -> None:
-    verdict = recommend({"src": None, "dst": made_facts("dst")}, [])[0]
-    assert (verdict.kind, verdict.command) == ("missing", "dfl extract-faces src")
+    recommendation = recommend({"src": None, "dst": made_facts("dst")}, [])[0]
+    assert (recommendation.kind, recommendation.command) == ("missing", "dfl extract-faces src")
 
 
 def test_a_trash_command_names_few_files_and_quotes_them() -> None:

@@ -69,7 +69,7 @@ def test_pictures_without_data_and_frames_without_a_good_name_stay(
     write_picture(folder / "A_0.jpg", PICTURE)  # is in the way
     run(workspace, OPTIONS, Report())
     assert sorted(files_of(folder)) == ["2.jpg", "A_0.jpg", "a_1.jpg", "con_0.jpg"]
-    assert "1 faces do not know their frame" in capsys.readouterr().out
+    assert "1 faces lack the name of their frame" in capsys.readouterr().out
 
 
 def test_png_faces_keep_suffix_and_data(workspace: Workspace, folder: Path, metadata: FaceMetadata) -> None:

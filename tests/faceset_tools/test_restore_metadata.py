@@ -16,13 +16,13 @@ from dfl.faces.align import transform_points
 from dfl.faceset.aligned_face import FaceMetadata, read_face, with_metadata
 from dfl.faceset.face_metadata import metadata_to_dict
 from dfl.faceset.faceset import list_faceset
-from dfl.faceset.meta_dat import META_DAT, read_meta_dat
+from dfl.faceset.meta_dat import read_meta_dat
 from dfl.faceset.segmentation import Polygon
-from dfl.faceset.sidecar import INDEX_NAME, LOCK_NAME, gather_notes
+from dfl.faceset.sidecar import gather_notes
 from dfl.faceset_tools.options import RestoreMetadataOptions, SaveMetadataOptions
 from dfl.faceset_tools.restore_metadata import run as restore
 from dfl.faceset_tools.save_metadata import run as save
-from dfl.workspace import Workspace
+from dfl.workspace import FACESET_INDEX, FACESET_LOCK, META_DAT, Workspace
 from tests.faceset_fixtures import files_of
 
 SAVE, RESTORE = SaveMetadataOptions(side="src"), RestoreMetadataOptions(side="src")
@@ -56,7 +56,7 @@ def _faces(folder: Path) -> dict[str, FaceMetadata]:
 
 
 def test_saving_keeps_what_every_picture_carries(folder: Path, written: dict[str, FaceMetadata]) -> None:
-    assert sorted(set(files_of(folder)) - {LOCK_NAME}) == sorted([*NAMES, META_DAT, INDEX_NAME])
+    assert sorted(set(files_of(folder)) - {FACESET_LOCK}) == sorted([*NAMES, META_DAT, FACESET_INDEX])
     entries = read_meta_dat(folder / META_DAT)
     assert list(entries) == ["a.jpg", "b.jpg", "e.jpg"]
     assert all(_same(entry.metadata, written[name]) for name, entry in entries.items())
@@ -76,7 +76,7 @@ def test_stripped_pictures_are_told_and_given_their_data_back(
     assert all(_same(found[name], written[name]) for name in NAMES)
     assert np.array_equal(read_picture(folder / "a.jpg"), pixels)  # not coded again
     assert not (folder / META_DAT).exists()
-    assert (folder / INDEX_NAME).exists()
+    assert (folder / FACESET_INDEX).exists()
 
 
 @pytest.mark.parametrize("side", [128, 40])
@@ -230,7 +230,7 @@ def test_saving_again_does_not_lose_what_stripped_pictures_had(
 def test_the_originals_meta_dat_alone_is_enough(
     workspace: Workspace, folder: Path, written: dict[str, FaceMetadata]
 ) -> None:
-    for name in ("c.png", "d.webp", INDEX_NAME):
+    for name in ("c.png", "d.webp", FACESET_INDEX):
         (folder / name).unlink()
     _strip(folder / "a.jpg")
     _strip(folder / "b.jpg")

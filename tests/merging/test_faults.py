@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures
+from dfl.base.listing import list_pictures
 from dfl.base.pictures import read_picture
 from dfl.merging.merge import run_merge, run_merge_to_video
 from dfl.merging.options import MergeOptions

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures
+from dfl.base.listing import list_pictures
 from dfl.base.pictures import read_picture, write_picture
 from dfl.base.report import Report
 from dfl.merging.merge import run

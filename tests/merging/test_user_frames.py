@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures
+from dfl.base.listing import list_pictures
 from dfl.base.pictures import read_picture
 from dfl.merging.planning.clip_faces import read_clip_frames
 from dfl.video.plan import only_merged, read_plan

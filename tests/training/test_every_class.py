@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dfl.base.files import list_pictures
+from dfl.base.listing import list_pictures
 from dfl.base.pictures import read_picture
 from dfl.faceset.aligned_face import read_metadata, with_metadata
 from dfl.faceset.segmentation import Polygon

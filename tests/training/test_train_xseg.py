@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures
+from dfl.base.listing import list_pictures
 from dfl.base.pictures import read_picture
 from dfl.base.report import Report
 from dfl.faceset.aligned_face import read_face, read_metadata, with_metadata

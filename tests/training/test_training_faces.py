@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures
+from dfl.base.listing import list_pictures
 from dfl.faces.face_type import FaceType
 from dfl.faceset.aligned_face import read_metadata, with_metadata
 from dfl.faceset.segmentation import Polygon

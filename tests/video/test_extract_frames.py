@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures
+from dfl.base.listing import list_pictures
 from dfl.base.pictures import read_picture, write_picture
 from dfl.video.extract_frames import run
 from dfl.video.facts import ClipFacts, read_facts
@@ -330,7 +330,7 @@ def test_a_refusal_because_of_a_users_picture_has_deleted_no_frame(
     extract(workspace, report)
     (workspace.frames("dst") / "holiday.png").write_bytes(b"of the user")
     before = content(workspace.frames("dst"))
-    with pytest.raises(UserError, match="no frames of a clip, such as holiday"):
+    with pytest.raises(UserError, match="no frames: holiday"):
         extract(workspace, report, format="jpg", fps=5)
     assert content(workspace.frames("dst")) == before
 

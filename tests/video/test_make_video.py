@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures
+from dfl.base.listing import list_pictures
 from dfl.base.pictures import read_picture, write_picture
 from dfl.video import extract_frames
 from dfl.video.clip import read_clip
@@ -234,10 +234,10 @@ def test_pictures_of_other_types_are_told_of(workspace: Workspace, make_clip: Cl
     write_picture(workspace.merged / "00003.jpg", np.zeros((48, 64, 3), np.uint8))
     assert len(times(make(workspace, report, mask=False))) == 25
     assert "1 pictures in" in report.warnings[0]
-    assert "such as 00003.jpg" in report.warnings[0]
+    assert "left out: 00003.jpg" in report.warnings[0]
     for path in list_pictures(workspace.merged):
         path.rename(path.with_suffix(".jpg"))
-    with pytest.raises(UserError, match=r"There are 25 pictures of another type, such as 00001\.jpg") as caught:
+    with pytest.raises(UserError, match=r"25 pictures are of another type: 00001\.jpg, 00002\.jpg") as caught:
         make(workspace, report)
     assert "convert" in caught.value.todo
 
@@ -252,7 +252,7 @@ def test_frames_that_failed_or_were_taken_out_leave_the_one_before(
     (workspace.frames("dst") / "00010.png").unlink()
     result = make(workspace, report)
     assert times(result) == [Fraction(number, 25) for number in range(25) if number not in (4, 9)]
-    assert "1 frames failed in merge, such as 00005" in report.warnings[0]
+    assert "1 frames failed in merge (00005)" in report.warnings[0]
     assert "1 frames were taken out" in report.warnings[1]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dfl.base.files import list_pictures
+from dfl.base.listing import list_pictures
 from dfl.base.pictures import read_picture, write_picture
 from dfl.base.report import Report
 from dfl.demo import demo

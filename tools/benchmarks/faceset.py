@@ -21,18 +21,17 @@ import click
 import cv2
 import numpy as np
 
-from dfl.base.files import need_space
+from dfl.base.disk_space import need_space
 from dfl.base.pictures import Picture
 from dfl.base.processes import in_processes, lower_priority, worker_count
 from dfl.base.report import Report
-from dfl.face_analysis.measure_cache import FILE_NAME
 from dfl.face_analysis.sharpness import masked
 from dfl.faces.align import transform_points
 from dfl.faces.masks import hull_mask
 from dfl.faceset.aligned_face import write_face
 from dfl.faceset.faceset import FaceFile, list_faceset
 from dfl.stages import STAGES
-from dfl.workspace import Workspace
+from dfl.workspace import MEASURES, Workspace
 
 PLAIN_FACES = 200
 SORTINGS = ("hist", "hist-dissim", "absdiff", "final", "near-duplicates")
@@ -175,7 +174,7 @@ def main(faces: Path, count: int, side: int, work: Path) -> None:
     print(f"{count} faces of {side} pixels, {size:.0f} MiB, {worker_count()} processes", flush=True)
     plain = plain_seconds(list_faceset(aligned), count)
     for by in SORTINGS:
-        (aligned / FILE_NAME).unlink(missing_ok=True)
+        (aligned / MEASURES).unlink(missing_ok=True)
         beside = f"   plain way: {plain[by]:.0f} s processor" if by in plain else ""
         target = ("--target", "2000") if by == "final" and count > 4000 else ()
         print(f"sort {by:16}{run(workspace, 'sort', 'src', '--by', by, *target)}{beside}", flush=True)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import cv2
 
-from dfl.base.files import list_pictures
+from dfl.base.listing import list_pictures
 from dfl.base.pictures import read_picture
 from dfl.extraction.frame_source import PART_FRAMES
 from dfl.faces.find import FaceFinder

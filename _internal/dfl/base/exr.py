@@ -32,11 +32,11 @@ def encode_exr(channels: Mapping[str, NDArray[Any]], comments: str = "") -> byte
     lines = np.stack([np.asarray(channels[name], "<f2") for name in names], axis=1)
     header = _header(names, width, height, comments)
     blocks = [_block(top, lines[top : top + _ZIP_LINES]) for top in range(0, height, _ZIP_LINES)]
-    place = len(header) + 8 * len(blocks)
+    offset = len(header) + 8 * len(blocks)
     offsets = []
     for block in blocks:
-        offsets.append(place)
-        place += len(block)
+        offsets.append(offset)
+        offset += len(block)
     return b"".join([header, struct.pack(f"<{len(offsets)}Q", *offsets), *blocks])
 
 

@@ -1,10 +1,11 @@
-"""Pictures that a user gives as frames: which there are, and what lies beside them that is not read."""
+"""Pictures as frames: which there are, and pictures of types that are not read."""
 
 from pathlib import Path
 
 from dfl.base.errors import UserError
-from dfl.base.files import in_natural_order, is_hidden, list_pictures
+from dfl.base.listing import in_natural_order, is_hidden, list_pictures
 from dfl.base.report import Report
+from dfl.base.wording import counted, first_few
 
 # Pictures of cameras, phones and editors that neither OpenCV nor Pillow reads on every system.
 OTHER_PICTURES = (
@@ -16,7 +17,7 @@ _CONVERT = "Convert them to PNG or JPEG under the same names."
 
 
 def list_frames(folder: Path, report: Report) -> list[Path]:
-    """The frames of a folder in natural order; `report` is told of pictures beside them that are not read."""
+    """The frames of a folder in natural order; pictures of types that are not read give a warning."""
     frames = list_pictures(folder)
     others = _others(folder)
     if frames and others:
@@ -46,4 +47,4 @@ def _others(folder: Path) -> list[str]:
 
 
 def _counted(names: list[str]) -> str:
-    return f"{len(names)} {'file' if len(names) == 1 else 'files'} ({names[0]}{' ...' if len(names) > 1 else ''})"
+    return f"{counted(len(names), 'file')} ({first_few(names)})"

@@ -63,22 +63,22 @@ def _walk(content: bytes | memoryview, name: str) -> Iterator[JpegSegment]:
     """One segment after the other, up to the start of scan."""
     if not is_jpeg(content):
         raise _damaged(name, "it does not start as a JPEG")
-    place, marker = 2, 0
+    offset, marker = 2, 0
     while marker != _START_OF_SCAN:
-        start = place
-        while content[place : place + 1] == b"\xff":  # any number of fill bytes
-            place += 1
-        if place == start or place == len(content):
+        start = offset
+        while content[offset : offset + 1] == b"\xff":  # any number of fill bytes
+            offset += 1
+        if offset == start or offset == len(content):
             raise _damaged(name, f"no segment starts at byte {start}")
-        marker = content[place]
-        place += 1
+        marker = content[offset]
+        offset += 1
         if marker in _WITHOUT_LENGTH:
             continue
-        length = int.from_bytes(content[place : place + 2], "big")
-        if marker in (0x00, 0xD8, 0xD9) or length < 2 or place + length > len(content):
+        length = int.from_bytes(content[offset : offset + 2], "big")
+        if marker in (0x00, 0xD8, 0xD9) or length < 2 or offset + length > len(content):
             raise _damaged(name, f"the segment at byte {start} is not whole")
-        yield JpegSegment(marker, place - 2, place + length)
-        place += length
+        yield JpegSegment(marker, offset - 2, offset + length)
+        offset += length
 
 
 def payload(content: bytes, marker: int, name: str) -> bytes | None:
@@ -101,9 +101,9 @@ def with_payload(content: bytes, marker: int, data: bytes, name: str) -> bytes:
         )
     found = segments(content, name)
     old = [segment for segment in found if segment.marker == marker]
-    place = max((part.end for part in found if part.marker in _APPLICATION and part not in old), default=2)
+    offset = max((part.end for part in found if part.marker in _APPLICATION and part not in old), default=2)
     new = bytes((0xFF, marker)) + (len(data) + 2).to_bytes(2, "big") + data
-    return _without(content, old, 0, place) + new + _without(content, old, place, len(content))
+    return _without(content, old, 0, offset) + new + _without(content, old, offset, len(content))
 
 
 def _without(content: bytes, dropped: list[JpegSegment], start: int, end: int) -> bytes:

@@ -1,7 +1,7 @@
-"""Who works where: a stage that writes a folder keeps other stages away from it, and they say who has it.
+"""Locks of folders: a stage that writes a folder excludes other stages, whose error says which one holds it.
 
-Every lock is one of the operating system's (filelock), so it ends with its process, however that ends. Beside it lies
-a JSON file that tells whose it is; it may be left over and means nothing without the lock.
+Every lock is one of the operating system's (filelock), so it ends with its process, however that ends. A JSON file next
+to it names the holder; it may be left over and means nothing without the lock.
 """
 
 import errno
@@ -21,7 +21,7 @@ from dfl.base.errors import UserError
 
 _START_SECONDS = 10.0
 _START_NAME = "start.lock"
-# A workspace that may only be read needs no lock, and a full disk is told by who writes.
+# A workspace that may only be read needs no lock, and a full disk is reported by whoever writes.
 _CANNOT_WRITE = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG)
 
 
@@ -59,7 +59,7 @@ def hold_file(path: Path, stage: str = "") -> Iterator[None]:
     """
     lock = _take(path)
     if stage:
-        _tell(path, Holder(stage, os.getpid(), platform.node(), time.time()))
+        _write_holder(path, Holder(stage, os.getpid(), platform.node(), time.time()))
     try:
         yield
     finally:
@@ -74,8 +74,8 @@ def hold_folders(
 ) -> Iterator[None]:
     """Hold parts of a workspace while a stage runs; `folder` is where the runs of a workspace are written down.
 
-    Many may read a part, one may write it, and not while others read it. UserError when that cannot be, with who is
-    there. Where the file system has no locks, `warn` is told, and the stage goes on alone.
+    Many may read a part, one may write it, and not while others read it. UserError when that cannot be, naming the
+    holder. Where the file system has no locks, `warn` is called, and the stage goes on without.
     """
     lock, path = None, folder / f"{uuid.uuid4().hex[:12]}.lock"
     mine = Holder(stage, os.getpid(), platform.node(), time.time(), tuple(reads), tuple(writes))
@@ -86,7 +86,7 @@ def hold_folders(
                 for other in running(folder):
                     _refuse_conflict(mine, other)
                 lock = _take(path)
-                _tell(path, mine)
+                _write_holder(path, mine)
         except Timeout:  # somebody else is starting, or stopped in the middle of it; what is running is not known
             warn(f"{folder / _START_NAME} is held by another program: start no second stage in this workspace.")
         except (OSError, NotImplementedError) as error:
@@ -96,7 +96,7 @@ def hold_folders(
         yield
     finally:
         if lock:
-            _let_go(lock, path)
+            _release(lock, path)
 
 
 def running(folder: Path) -> list[Holder]:
@@ -106,7 +106,7 @@ def running(folder: Path) -> list[Holder]:
         if path.name == _START_NAME:
             continue
         try:
-            _let_go(_take(path), path)
+            _release(_take(path), path)
         except Held as held:
             if held.holder:
                 found.append(held.holder)
@@ -136,11 +136,11 @@ def _take(path: Path) -> FileLock:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise Held(_told(path)) from None
+        raise Held(_read_holder(path)) from None
     return lock
 
 
-def _let_go(lock: FileLock, path: Path) -> None:
+def _release(lock: FileLock, path: Path) -> None:
     """Release the lock of a run and remove its files, whose names no other run has."""
     with suppress(OSError):
         _facts(path).unlink(missing_ok=True)
@@ -153,13 +153,13 @@ def _facts(path: Path) -> Path:
     return path.with_name(f"{path.name}.json")
 
 
-def _tell(path: Path, holder: Holder) -> None:
+def _write_holder(path: Path, holder: Holder) -> None:
     """Write down whose lock it is; without it others only know that somebody has it."""
     with suppress(OSError):
         _facts(path).write_text(json.dumps(asdict(holder)), encoding="utf-8")
 
 
-def _told(path: Path) -> Holder | None:
+def _read_holder(path: Path) -> Holder | None:
     try:
         found = json.loads(_facts(path).read_text(encoding="utf-8"))
         reads, writes = (tuple(map(str, found[key])) for key in ("reads", "writes"))

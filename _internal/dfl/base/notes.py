@@ -1,4 +1,4 @@
-"""Lines that several processes note at once, each in a file of its own, until a run gathers them into one file.
+"""Lines appended by several processes at once, each to a file of its own, until a run gathers them into one file.
 
 The notes of `found.jsonl` are `found-PID.jsonl`, as two processes cannot safely add to one file on Windows. Whoever
 gathers gives them another name first, reads them, writes the file, and deletes no line that was not read: another
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from dfl.base.files import to_user_error
+from dfl.base.system_errors import to_user_error
 
 _TRIES = 3
 

@@ -10,7 +10,7 @@ from dfl.base.errors import UserError
 
 
 class Options(BaseModel):
-    """What a stage can be told. A stage's options are one subclass of this; its fields are made by `option`."""
+    """Options of a stage. Each stage has one subclass of this; its fields are made by `option`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
     # Names of options whose questions come first, in this order; the others follow as they are declared.
@@ -18,7 +18,7 @@ class Options(BaseModel):
 
     @classmethod
     def default_of(cls, name: str, known: dict[str, Any]) -> Any:
-        """The value of an option that nobody gives. A stage may let it depend on what is known of the others."""
+        """The default of an option. A stage may let it depend on what is known of the others."""
         return cls.model_fields[name].default
 
     @classmethod
@@ -64,7 +64,7 @@ def checked(kind: type[Checked], values: dict[str, Any], todo: str) -> Checked:
 
 
 def declared(field: FieldInfo, key: str) -> Any:
-    """What `option` was told under `key` (ask, fixed, argument, only_if)."""
+    """The argument of `option` with that name (ask, fixed, argument, only_if)."""
     extra = field.json_schema_extra
     return extra.get(key) if isinstance(extra, dict) else None
 

@@ -36,18 +36,18 @@ def turned(picture: NDArray[np.uint8], how: int) -> NDArray[np.uint8]:
 
 
 def is_on_its_side(how: int) -> bool:
-    """Whether height and width change places."""
+    """Whether height and width are swapped."""
     return how in (5, 6, 7, 8)
 
 
 def png_chunks(content: bytes | memoryview) -> Iterator[tuple[bytes, memoryview]]:
     """Type and data of a PNG's chunks, as far as they are whole."""
     data = memoryview(content)
-    place = len(_PNG)
-    while place + 12 <= len(data):
-        length = int.from_bytes(data[place : place + 4], "big")
-        yield bytes(data[place + 4 : place + 8]), data[place + 8 : place + 8 + length]
-        place += 12 + length
+    offset = len(_PNG)
+    while offset + 12 <= len(data):
+        length = int.from_bytes(data[offset : offset + 4], "big")
+        yield bytes(data[offset + 4 : offset + 8]), data[offset + 8 : offset + 8 + length]
+        offset += 12 + length
 
 
 def _exif(content: bytes | memoryview) -> Iterator[memoryview]:
@@ -56,13 +56,13 @@ def _exif(content: bytes | memoryview) -> Iterator[memoryview]:
     if data[:8] == _PNG:
         yield from (chunk for kind, chunk in png_chunks(data) if kind == b"eXIf")
     elif data[:4].tobytes() == b"RIFF" and data[8:12].tobytes() == b"WEBP":
-        place = 12
-        while place + 8 <= len(data):
-            length = int.from_bytes(data[place + 4 : place + 8], "little")
-            if data[place : place + 4].tobytes() == b"EXIF":
-                exif = data[place + 8 : place + 8 + length]
+        offset = 12
+        while offset + 8 <= len(data):
+            length = int.from_bytes(data[offset + 4 : offset + 8], "little")
+            if data[offset : offset + 4].tobytes() == b"EXIF":
+                exif = data[offset + 8 : offset + 8 + length]
                 yield exif[len(_EXIF) :] if exif[: len(_EXIF)] == _EXIF else exif
-            place += 8 + length + length % 2
+            offset += 8 + length + length % 2
     elif jpeg.is_jpeg(data):
         for segment in jpeg.readable_segments(data):
             payload = data[segment.start + 4 : segment.end]
@@ -76,13 +76,13 @@ def _of_exif(exif: bytes) -> int:
     if order is None:
         return 1
 
-    def number(place: int, size: int) -> int:
-        return int.from_bytes(exif[place : place + size], order)  # type: ignore[arg-type]
+    def number(offset: int, size: int) -> int:
+        return int.from_bytes(exif[offset : offset + size], order)  # type: ignore[arg-type]
 
     directory = number(4, 4)
     for entry in range(min(number(directory, 2), _MAX_ENTRIES)):
-        place = directory + 2 + 12 * entry
-        if number(place, 2) == ORIENTATION:
-            value = number(place + 8, 2 if number(place + 2, 2) == _SHORT else 4)
+        offset = directory + 2 + 12 * entry
+        if number(offset, 2) == ORIENTATION:
+            value = number(offset + 8, 2 if number(offset + 2, 2) == _SHORT else 4)
             return value if 1 <= value <= 8 else 1
     return 1

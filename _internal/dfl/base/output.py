@@ -1,4 +1,4 @@
-"""Standard streams that may be closed, full, or read no more: no work is lost because nobody listens."""
+"""Standard streams that may be closed, full, or no longer read: none of this ends a run."""
 
 import errno
 import io
@@ -22,23 +22,23 @@ lost = _Lost()
 
 
 class _Output(io.TextIOWrapper):
-    """A standard stream that falls silent where it would fail."""
+    """A standard stream that drops its output where writing fails."""
 
     def write(self, text: str, /) -> int:
         try:
             return super().write(text)
         except OSError as error:
-            self._fall_silent(error)
+            self._drop_output(error)
             return len(text)
 
     def flush(self) -> None:
         try:
             super().flush()
         except OSError as error:
-            self._fall_silent(error)
+            self._drop_output(error)
 
-    def _fall_silent(self, error: OSError) -> None:
-        """Send the rest, and what waits in its buffer, nowhere."""
+    def _drop_output(self, error: OSError) -> None:
+        """Send the rest, and the buffer, to the null device."""
         _to_nowhere(self.fileno())
         if self is not sys.stdout:
             return

@@ -61,7 +61,7 @@ def _may_be_shared(part: Any) -> bool:
     return isinstance(part, str | _Name | _NumberType | EnumValue) or (isinstance(part, bytes) and len(part) <= 1)
 
 
-# The standard library's pickler in Python: the one in C cannot be told how to write a name.
+# The standard library's pickler in Python: the one in C cannot change how a name is written.
 _PythonPickler: Any = pickle._Pickler
 
 

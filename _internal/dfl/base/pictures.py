@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dfl.base import jpeg
 from dfl.base.errors import UserError
-from dfl.base.files import write_bytes
+from dfl.base.files import read_bytes, write_bytes
 from dfl.base.orientation import is_on_its_side, orientation, turned
 from dfl.base.png import decode_png, encode_png
 from dfl.base.rare_pictures import check_is_still, decode_rare, rare_kind, too_large, unread_kind
@@ -25,7 +25,7 @@ Matrix = NDArray[np.float64]  # (2, 3) affine map of (x, y)
 Points = NDArray[np.float32]  # (N, 2) of (x, y)
 
 # Larger pictures are refused before memory is taken for them: a few bytes can announce gigabytes of pixels.
-MAX_SIDE = 32768
+MAX_EDGE = 32768
 MAX_PIXELS = 2**28
 
 
@@ -51,7 +51,7 @@ def _decoded(content: bytes | NDArray[np.uint8], name: str) -> Any:
     """The picture as it is stored, of any type and number of channels. UserError when it is too large or damaged."""
     buffer = np.frombuffer(content, np.uint8) if isinstance(content, bytes) else content
     height, width = announced_size(buffer.data)
-    if max(height, width) > MAX_SIDE or height * width > MAX_PIXELS:
+    if max(height, width) > MAX_EDGE or height * width > MAX_PIXELS:
         raise too_large(name, height, width)
     picture: Any = decode_png(content) if isinstance(content, bytes) else None
     if picture is None and (kind := rare_kind(buffer.data[:16], name)):
@@ -103,13 +103,7 @@ def shown_size(content: bytes | memoryview) -> tuple[int, int]:
 def read_picture(path: Path) -> Picture:
     """Read a picture as viewers show it, see decode_frame, at any path, Unicode too (OpenCV's reader fails there on
     Windows)."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UserError(
-            f"{path} cannot be read: {error.strerror}.", "Check that it is there and may be read."
-        ) from error
-    return decode_frame(content, str(path))
+    return decode_frame(read_bytes(path), str(path))
 
 
 def encode_picture(picture: NDArray[Any], suffix: str, quality: int = 90) -> bytes:

@@ -94,12 +94,12 @@ def _summed_downwards(changes: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _picture_data(content: bytes) -> bytes:
     """The IDAT chunks' data, joined."""
-    parts, place = [], _HEADER_END
-    while place + 8 <= len(content):
-        length, kind = struct.unpack(">I4s", content[place : place + 8])
+    parts, offset = [], _HEADER_END
+    while offset + 8 <= len(content):
+        length, kind = struct.unpack(">I4s", content[offset : offset + 8])
         if kind == b"IDAT":
-            parts.append(content[place + 8 : place + 8 + length])
-        place += 12 + length
+            parts.append(content[offset + 8 : offset + 8 + length])
+        offset += 12 + length
     return b"".join(parts)
 
 

@@ -85,14 +85,14 @@ def in_processes(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     waiting = enumerate(items)
     todo: SimpleQueue[tuple[int, Item] | None] = SimpleQueue()
-    heard: SimpleQueue[tuple[int, Outcome[Item, Result]] | Exception] = SimpleQueue()
+    results: SimpleQueue[tuple[int, Outcome[Item, Result]] | Exception] = SimpleQueue()
     done: dict[int, Outcome[Item, Result]] = {}
     ended = threading.Event()
     threads: list[threading.Thread] = []
-    living: set[_Worker] = set()
-    given = told = 0
+    alive: set[_Worker] = set()
+    given = yielded = 0
 
-    def lead_a_worker() -> None:
+    def drive_worker() -> None:
         worker = None
         try:
             while (task := todo.get()) and not ended.is_set():
@@ -101,16 +101,16 @@ def in_processes(
                     if ended.is_set():  # else what was killed at the end would be begun again
                         return
                     worker = worker or _Worker(function, start, start_arguments)
-                    living.add(worker)
+                    alive.add(worker)
                     if outcome := worker.outcome(item):
                         break
                     worker.end()
                     worker = None
                     if ended.is_set() or _asked_to_stop.is_set():
                         break
-                heard.put((number, outcome or Outcome(item, None, _died(item))))
+                results.put((number, outcome or Outcome(item, None, _died(item))))
         except Exception as error:  # noqa: BLE001 - raised again where the outcomes are asked for
-            heard.put(error)
+            results.put(error)
         finally:
             if worker:
                 worker.end()
@@ -118,34 +118,34 @@ def in_processes(
     before = _note_ctrl_c()
     try:
         while True:
-            for task in islice(waiting, 3 * workers - (given - told)):
+            for task in islice(waiting, 3 * workers - (given - yielded)):
                 todo.put(task)
                 given += 1
                 if len(threads) < workers:
-                    threads.append(threading.Thread(target=lead_a_worker, daemon=True))
+                    threads.append(threading.Thread(target=drive_worker, daemon=True))
                     threads[-1].start()
-            if told == given:
+            if yielded == given:
                 return
-            while told not in done and not _asked_to_stop.is_set():
+            while yielded not in done and not _asked_to_stop.is_set():
                 try:
-                    said = heard.get(timeout=_CTRL_C_SECONDS)
+                    received = results.get(timeout=_CTRL_C_SECONDS)
                 except Empty:
                     continue
-                if isinstance(said, Exception):
-                    raise said
-                number, outcome = said
+                if isinstance(received, Exception):
+                    raise received
+                number, outcome = received
                 done[number] = outcome
             if _asked_to_stop.is_set():
                 raise KeyboardInterrupt
-            yield done.pop(told)
-            told += 1
+            yield done.pop(yielded)
+            yielded += 1
     finally:
         ended.set()
         for _ in threads:
             todo.put(None)
         _join(threads, _LAST_ITEMS_SECONDS)
         if any(thread.is_alive() for thread in threads):
-            for worker in list(living):
+            for worker in list(alive):
                 worker.kill()
             _join(threads, _END_SECONDS)
         if before:
@@ -172,9 +172,9 @@ class _Worker:
         self._process = context.Process(target=_work, args=(theirs, function, start, arguments))
         self._process.start()
         theirs.close()
-        greeting = self._hear()
-        self._has_begun = greeting is not None
-        if greeting and (error := pickle.loads(greeting)):
+        first_message = self._receive()
+        self._has_begun = first_message is not None
+        if first_message and (error := pickle.loads(first_message)):
             self.end()
             raise error
 
@@ -187,11 +187,11 @@ class _Worker:
             self._pipe.send_bytes(task)
         except OSError:
             return None
-        answer = self._hear()
+        answer = self._receive()
         return Outcome(item, *pickle.loads(answer)) if answer else None
 
-    def _hear(self) -> bytes | None:
-        """What it says next; None when it has died.
+    def _receive(self) -> bytes | None:
+        """Its next message; None when it has died.
 
         On Windows its death alone does not end the pipe before it has begun: its end is still held here.
         """
@@ -219,7 +219,7 @@ def _work(
     start: Callable[..., None] | None,
     arguments: tuple[Any, ...],
 ) -> None:
-    """What a worker does: say that it has begun, or why not, then item by item until the pipe ends."""
+    """A worker's main loop: report that it has begun, or why not, then work item by item until the pipe ends."""
     note_every_signal(_asked_to_stop)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     keep_freed_memory()

@@ -1,4 +1,4 @@
-"""What the processor can do. Needs nothing but Python: the doctor asks it when packages are broken."""
+"""What the processor can do. Needs nothing but Python: the doctor uses it when packages are broken."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,7 @@ _WINDOWS_FLAGS = {"avx": 39, "avx2": 40, "avx512f": 41}
 
 
 def processor_flags() -> list[str] | None:
-    """Those of FLAGS that the processor has; None where the system does not tell."""
+    """Those of FLAGS that the processor has; None where the system gives no answer."""
     if sys.platform == "win32":
         import ctypes
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dfl.base.errors import UserError
 from dfl.base.orientation import ORIENTATION, is_on_its_side, png_chunks
 
-# Pillow tells damage in all of these.
+# Pillow detects damage in all of these.
 _DAMAGE = (OSError, ValueError, SyntaxError, EOFError, KeyError, IndexError, OverflowError, TypeError, struct.error)
 _AVIF = (b"ftypavif", b"ftypavis")
 _GIF = (b"GIF87a", b"GIF89a")

@@ -1,4 +1,4 @@
-"""What a run tells its user: lines, warnings, progress with time left, and counts at the end.
+"""Messages to the user: lines, warnings, progress with time left, and counts at the end.
 
 One reporter goes through every stage; libraries do not print. Three forms: `rich` bars on a terminal, a line every
 few seconds elsewhere, JSON lines for programs.
@@ -20,6 +20,7 @@ Item = TypeVar("Item")
 # What a stage did, in numbers: for programs.
 Counts = dict[str, int | float | str]
 PLAIN_LINE_SECONDS = 5.0
+_MAX_WARNINGS = 20
 
 
 class Progress(Protocol):
@@ -29,7 +30,7 @@ class Progress(Protocol):
 
 
 class Report:
-    """Says things to the user. Made by `open_report`; a stage only calls the methods. counts: of the last `done`."""
+    """The messages of a run. Made by `open_report`; a stage only calls the methods. counts: of the last `done`."""
 
     counts: Counts = {}  # noqa: RUF012 - replaced, never changed
 
@@ -68,11 +69,30 @@ class Report:
                 progress.advance()
 
 
+class Failures:
+    """What failed in a run: each is named in a warning, from the 21st on only counted.
+
+    names: of all that failed, in their order.
+    """
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self.names: list[str] = []
+
+    def add(self, name: str, warning: str) -> None:
+        """Note one failure; `warning` says what happened to it."""
+        self.names.append(name)
+        if len(self.names) <= _MAX_WARNINGS:
+            self._report.warn(warning)
+        elif len(self.names) == _MAX_WARNINGS + 1:
+            self._report.warn("There are more of these: from here on they are only counted.")
+
+
 class NullReport(Report):
-    """For what another process, or another run, has said already."""
+    """For work whose messages another process, or another run, has shown already."""
 
     def line(self, text: str) -> None:
-        """Nothing is said."""
+        """Nothing is shown."""
 
 
 class _PlainProgress:
@@ -98,7 +118,7 @@ class _PlainProgress:
 
 
 class _TerminalReport(Report):
-    """Bars and a status line that stays in place."""
+    """Bars and a status line that is overwritten."""
 
     def __init__(self) -> None:
         self._console = Console(highlight=False)

@@ -1,12 +1,12 @@
 """Read foreign pickles without running them: numpy arrays, plain containers and numbers, nothing else.
 
 The original keeps metadata and models as Python pickles. A pickle is a program; the standard reader runs whatever it
-says. This reader knows only the names below. Arrays and number types are first read into holders of ours, so that no
+says. This reader knows only the names below. Arrays and number types are first read into placeholders, so that no
 state from a file ever reaches numpy unchecked, and become plain arrays at the end.
 
 A pickle refers to its own parts in two bytes. So what is copied is counted, and so are containers, which take more
 memory than their opcodes: both are bound to the pickle's length. Parts that refer to one another unfold without end;
-whoever goes through them tells how far (`most_bytes`).
+callers that walk them give a limit (`most_bytes`).
 """
 
 import io
@@ -38,9 +38,9 @@ _BYTES_OF = {
 }  # fmt: skip
 _BYTES_OF_OTHERS = 40
 _MAX_TIMES, _TIMES_FREE = 48, 2**22
-# The same from a glance at letters, which may be numbers' bytes as well. What a JPEG's segment can hold needs none.
-_GLANCE = {b"]": 64, b"l": 72, b"}": 80, b"d": 80, b"s": 160}
-_SUSPICIOUS_TIMES = 20
+# A quick upper bound by counting opcode letters, which may be bytes of numbers; not for small pickles.
+_QUICK_SIZES = {b"]": 64, b"l": 72, b"}": 80, b"d": 80, b"s": 160}
+_QUICK_TIMES = 20
 # Most of these files is numbers in lists, and harmless opcodes of one length follow each other by the hundred: one
 # expression passes over them twenty times as fast as pickletools does (measured).
 _HARMLESS = rb"[\]\[}{()tldeasubR.0NQ\x81\x85-\x89\x93\x94]|G.{8}|[Khq\x80].|M..|[Jj].{4}|c[^\n]*\n[^\n]*\n"
@@ -232,31 +232,31 @@ def loads(content: bytes, name: str, most_bytes: int | None = None) -> Any:
 
 def _check_proportions(content: bytes) -> None:
     """Refuse what a few bytes could use to reserve gigabytes, and opcodes that these files never have."""
-    place, end, is_long = 0, len(content), len(content) > _MAX_OPCODES
+    offset, end, is_long = 0, len(content), len(content) > _MAX_OPCODES
     count = 0
     if 64 * end > _TIMES_FREE:
-        seen = sum(size * content.count(letter) for letter, size in _GLANCE.items())
-        if seen > _SUSPICIOUS_TIMES * end + _TIMES_FREE:
+        seen = sum(size * content.count(letter) for letter, size in _QUICK_SIZES.items())
+        if seen > _QUICK_TIMES * end + _TIMES_FREE:
             _check_each(content)
             return
     while True:
-        run = _RUN.match(content, place)
-        stop = run.end() if run else place
+        run = _RUN.match(content, offset)
+        stop = run.end() if run else offset
         if is_long:  # else there are fewer opcodes than bytes
-            count += 1 + sum(1 for _ in _ONE_HARMLESS.finditer(content, place, stop))
+            count += 1 + sum(1 for _ in _ONE_HARMLESS.finditer(content, offset, stop))
             if count > _MAX_OPCODES:
                 raise pickle.UnpicklingError("it has too many parts")
         if stop >= end:
-            return  # what is missing is for the reader to say
+            return  # the unpickler reports what is missing
         size = _COUNTED.get(content[stop])
         if size is not None:
             length = int.from_bytes(content[stop + 1 : stop + 1 + size], "little")
-            place = stop + 1 + size + length
+            offset = stop + 1 + size + length
         elif content[stop] == _FRAME:
-            place = stop + 9
+            offset = stop + 9
         else:
             break  # an opcode of old protocols, one that may do harm, or no opcode
-        if place > end:
+        if offset > end:
             raise pickle.UnpicklingError("it is cut")
     _check_each(content)
 
@@ -277,7 +277,7 @@ def _check_each(content: bytes) -> None:
 
 
 def _plain(value: Any, done: dict[int, Any], budget: _Budget, depth: int = 0) -> Any:
-    """Replace the holders by what they hold. `done` keeps shared parts shared (and bounds the work)."""
+    """Replace the placeholders by their content. `done` keeps shared parts shared (and bounds the work)."""
     if type(value) in _NUMBERS_AND_TEXTS or _is_flat_list(value):
         return value
     if depth > _MAX_DEPTH:
@@ -289,7 +289,7 @@ def _plain(value: Any, done: dict[int, Any], budget: _Budget, depth: int = 0) ->
         done[key] = value.array(budget)
     elif isinstance(value, list):
         done[key] = value
-        # Landmarks are lists of short lists: most of the work is told apart here.
+        # Landmarks are lists of short lists: most of them are decided here.
         value[:] = [item if _is_flat_list(item) else _plain(item, done, budget, depth + 1) for item in value]
     elif isinstance(value, dict):
         done[key] = value
@@ -321,7 +321,7 @@ def _unfolds_within(value: Any, most_bytes: int) -> bool:
             waiting += part.values()
         elif isinstance(part, list | tuple):
             left -= 8 * len(part)
-            # Landmarks are lists of short lists of numbers: told apart at once.
+            # Landmarks are lists of short lists of numbers: decided at once.
             kinds = set(map(type, part))
             if kinds <= {list}:
                 left -= 8 * sum(map(len, part))

@@ -14,12 +14,12 @@ from types import FrameType
 from typing import Any
 
 # The second signal of a closing terminal, or an impatient second Ctrl-C, must not break what the first one began.
-_DEAF_SECONDS = 10.0
+_IGNORE_SECONDS = 10.0
 # Windows ends a program whose window was closed 5 seconds later, or as soon as its handler returns.
 _WAIT_FOR_END_SECONDS = 60.0
 _CTRL_CLOSE, _CTRL_LOGOFF, _CTRL_SHUTDOWN = 2, 5, 6
 _interrupted_at = float("-inf")
-_kept: list[Any] = []  # what Windows calls must live on
+_handlers: list[Any] = []  # what Windows calls must live on
 
 
 def stop_signals() -> list[signal.Signals]:
@@ -38,7 +38,7 @@ def stop_on_every_signal() -> None:
     for number in stop_signals():
         if number != signal.SIGINT:
             signal.signal(number, _as_ctrl_c)
-    _heed_closed_window()
+    _handle_closed_window()
 
 
 def note_every_signal(asked: threading.Event) -> None:
@@ -49,14 +49,14 @@ def note_every_signal(asked: threading.Event) -> None:
     for number in stop_signals():
         if number != signal.SIGTERM:
             signal.signal(number, lambda *_: asked.set())
-    _heed_closed_window()
+    _handle_closed_window()
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:
     """Raise KeyboardInterrupt; not again while what it leads to is under way."""
     global _interrupted_at
     now = time.monotonic()
-    if now - _interrupted_at < _DEAF_SECONDS:
+    if now - _interrupted_at < _IGNORE_SECONDS:
         return
     _interrupted_at = now
     raise KeyboardInterrupt
@@ -78,7 +78,7 @@ def _as_ctrl_c(number: int, frame: FrameType | None) -> None:
         interrupt(number, frame)
 
 
-def _heed_closed_window() -> None:
+def _handle_closed_window() -> None:
     """Windows: a closed console window, the end of the user's session or of the system count as Ctrl-C.
 
     Python's own handler would return at once, and Windows then ends the program in the middle of everything.
@@ -90,7 +90,7 @@ def _heed_closed_window() -> None:
 
     is_worker = multiprocessing.parent_process() is not None
 
-    def heed(event: int) -> bool:
+    def handle(event: int) -> bool:
         if event not in (_CTRL_CLOSE, _CTRL_LOGOFF, _CTRL_SHUTDOWN):
             return False  # Ctrl-C and Ctrl-Break are Python's
         if not is_worker:
@@ -98,5 +98,5 @@ def _heed_closed_window() -> None:
         time.sleep(_WAIT_FOR_END_SECONDS)  # in a thread of Windows; the end of the program ends it too
         return True
 
-    _kept.append(ctypes.WINFUNCTYPE(wintypes.BOOL, wintypes.DWORD)(heed))
-    ctypes.windll.kernel32.SetConsoleCtrlHandler(_kept[-1], True)
+    _handlers.append(ctypes.WINFUNCTYPE(wintypes.BOOL, wintypes.DWORD)(handle))
+    ctypes.windll.kernel32.SetConsoleCtrlHandler(_handlers[-1], True)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures
+from dfl.base.listing import list_pictures
 from dfl.base.report import NullReport, Report
 from dfl.bench.cpu_time import cpu_seconds
 from dfl.extraction.extract_faces import run as extract_faces
@@ -110,7 +110,7 @@ def _copy(workspace: Workspace, with_faces: bool) -> Iterator[tuple[Workspace, i
             shutil.copy2(path, copied.frames("dst"))
         if with_faces:
             # With what extraction knows of cuts, and that it has smoothed the landmarks.
-            known = [workspace.frames("dst") / "found_faces.jsonl", workspace.aligned("dst") / "extraction.jsonl"]
+            known = [workspace.found_faces("dst"), workspace.extraction_journal("dst")]
             for path in [*list_pictures(workspace.aligned("dst")), *(path for path in known if path.is_file())]:
                 shutil.copy2(path, copied.root / path.relative_to(workspace.root))
         yield copied, len(frames)

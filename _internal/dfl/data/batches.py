@@ -114,7 +114,7 @@ class BatchMaker(Iterator[SideBatch]):
         return batch
 
     def _base(self, face: FaceFile) -> Base:
-        return make_base(*picture_and_metadata(face), self._settings, face.place)
+        return make_base(*picture_and_metadata(face), self._settings, face.location)
 
     def _partner(self, face: FaceFile) -> Partner:
         return make_partner(face.read_picture(), self._settings)

@@ -68,13 +68,13 @@ class ReadableFaces(Generic[Kept]):
         for step in range(len(self._faces)):
             number = (wanted + step) % len(self._faces)
             face = self._faces[number]
-            if face.place in self._unreadable:
+            if face.location in self._unreadable:
                 continue
             try:
-                return number, self._kept.get((self._make, face.place), partial(self._make, face))
+                return number, self._kept.get((self._make, face.location), partial(self._make, face))
             except (UserError, OSError, ValueError, cv2.error) as error:
-                reason = error.what if isinstance(error, UserError) else f"{face.place}: {error}"
-                self._unreadable[face.place] = reason
+                reason = error.what if isinstance(error, UserError) else f"{face.location}: {error}"
+                self._unreadable[face.location] = reason
         raise UserError(
             f"None of the {len(self._faces)} faces in {self._faces[0].path.parent} can be used. "
             f"{next(iter(self._unreadable.values()))}",

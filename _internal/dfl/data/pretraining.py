@@ -7,13 +7,13 @@ import numpy as np
 
 from dfl.base import jpeg
 from dfl.base.errors import UserError
-from dfl.base.files import list_folders, list_pictures
+from dfl.base.listing import list_folders, list_pictures
 from dfl.base.pictures import Picture, decode_picture
 from dfl.base.report import Report
 from dfl.faceset.aligned_face import read_metadata
 from dfl.faceset.face_metadata import SHOWN_TYPE, FaceMetadata
 from dfl.faceset.faceset import FaceFile, Listing, list_packed, list_pictures_with_data
-from dfl.faceset.pak_format import PAK_NAME
+from dfl.workspace import FACESET_PAK
 
 _NOWHERE = np.zeros(4, np.int64)
 _NO_POINTS = np.zeros((0, 2), np.float32)
@@ -41,7 +41,7 @@ def load_pretraining_faces(place: Path, report: Report) -> list[FaceFile]:
     faces: list[FaceFile] = []
     for folder in folders:
         listing = _listed(folder, report)
-        listing.tell(report)
+        listing.report_problems(report)
         faces += listing.faces
     if not faces:
         raise UserError(
@@ -53,7 +53,7 @@ def load_pretraining_faces(place: Path, report: Report) -> list[FaceFile]:
 
 def _listed(place: Path, report: Report) -> Listing:
     """The faces of one folder, or of one pack."""
-    pak = place if place.is_file() else place / PAK_NAME
+    pak = place if place.is_file() else place / FACESET_PAK
     is_packed = pak.is_file()
     total = None if is_packed else len(list_pictures(place))
     if total == 0:
@@ -90,5 +90,5 @@ def picture_and_metadata(face: FaceFile) -> tuple[Picture, FaceMetadata]:
     content = face.read_content()
     metadata = face.metadata
     if isinstance(face, LeanFace) and face.has_mask:
-        metadata = read_metadata(content, face.place) or metadata
-    return decode_picture(content, face.place), metadata
+        metadata = read_metadata(content, face.location) or metadata
+    return decode_picture(content, face.location), metadata

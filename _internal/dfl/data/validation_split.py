@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 
-from dfl.base.files import natural_key
+from dfl.base.listing import natural_key
 from dfl.faceset.faceset import FaceFile
 
 # Of the faces, at most this share is kept from training, the neighbours of those held out included.

@@ -113,4 +113,4 @@ class XsegBatchMaker(Iterator[XsegBatch]):
         return self._faces.get(self._background_at(place))[1]
 
     def _base(self, face: FaceFile) -> XsegBase:
-        return make_xseg_base(face.read_picture(), face.metadata, self._settings, face.place)
+        return make_xseg_base(face.read_picture(), face.metadata, self._settings, face.location)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures, read_json, write_json
+from dfl.base.files import read_json, write_json
+from dfl.base.listing import list_pictures
 from dfl.base.pictures import contact_sheet, read_picture, write_picture
 from dfl.base.report import Report
 from dfl.demo.clips import make_clip
@@ -45,7 +46,7 @@ TRAIN = {
     "random_dst_flip": False,
     "seed": 1,
 }
-# Warped samples teach what both faces share; the rest of the time without them brings detail.
+# Warped samples first, for what both faces share; then without warp, for detail.
 WARPED_SHARE = 0.6
 MERGE = MergeOptions(model="demo", mask_mode="dst", sharpen_mode="gaussian", sharpen_amount=2)
 
@@ -71,8 +72,8 @@ def run(workspace: Workspace, options: DemoOptions, report: Report) -> None:
     )
 
 
-def _told_by(mark: Path) -> Any:
-    """What a demo's folder says of itself; None where that is damaged."""
+def _read_mark(mark: Path) -> Any:
+    """The content of a demo folder's mark; None where it is damaged."""
     with suppress(UserError):
         return read_json(mark)
     return None
@@ -86,7 +87,7 @@ def _own_workspace(workspace: Workspace, options: DemoOptions) -> Workspace:
     if not mark.is_file() and demo.root.is_dir() and any(demo.root.iterdir()):
         raise UserError(f"{demo.root} holds other files.", "Choose an empty or new folder: --workspace PATH.")
     length = {"seconds": options.seconds}
-    if mark.is_file() and _told_by(mark) != length:
+    if mark.is_file() and _read_mark(mark) != length:
         raise UserError(
             f"{demo.root} has a demo of another length.", "Delete that folder, or choose another: --workspace PATH."
         )

@@ -1,4 +1,4 @@
-"""What the head of a demo clip does from moment to moment: turns, nods, blinks, talks. No chance in it."""
+"""What the head of a demo clip does from moment to moment: turns, nods, blinks, talks. Deterministic."""
 
 import math
 

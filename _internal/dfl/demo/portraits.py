@@ -25,7 +25,7 @@ class Portrait:
     portrait: Path
     left: int  # of the square, in the picture's pixels
     top: int
-    side: int
+    size: int
     beat: float  # pace of the motion, see motion.pose_at
     lowest_hertz: float  # of the sound
 
@@ -41,10 +41,10 @@ def still(person: Portrait, size: int) -> tuple[Picture, Mesh]:
     if not found:
         raise UserError(f"No face is found in {person.portrait}.", "Put back that file as it came with the program.")
     square = found[0].square
-    start = Square(square.x, square.y, square.side * MARGIN, square.roll)
+    start = Square(square.x, square.y, square.size * MARGIN, square.roll)
     mesh = open_mesh_v1(package_file("face_landmark.tflite")).refine(picture, start, 3)
-    part = picture[person.top : person.top + person.side, person.left : person.left + person.side]
-    scale = size / person.side
+    part = picture[person.top : person.top + person.size, person.left : person.left + person.size]
+    scale = size / person.size
     # Pixel centres are whole numbers: hence the halves.
     points = (mesh.points - (person.left, person.top) + 0.5) * scale - 0.5
     enlarged: Picture = cv2.resize(part, (size, size), interpolation=cv2.INTER_CUBIC).astype(np.uint8)

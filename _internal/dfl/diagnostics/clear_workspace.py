@@ -4,15 +4,16 @@ import os
 from pathlib import Path
 
 from dfl.base.asking import ask_yes
+from dfl.base.disk_space import size_in_words
 from dfl.base.errors import Stopped, UserError
-from dfl.base.files import in_natural_order, place_of, size_in_words, to_user_error
+from dfl.base.listing import in_natural_order
 from dfl.base.report import Report
-from dfl.diagnostics.made_files import Found, find_made
+from dfl.base.system_errors import error_path, to_user_error
+from dfl.base.wording import first_few
 from dfl.diagnostics.options import ClearWorkspaceOptions
+from dfl.diagnostics.own_files import OwnFiles, find_own_files
 from dfl.models.lock import hold_model
 from dfl.workspace import Workspace
-
-_NAMED_FILES = 5
 
 
 def run(workspace: Workspace, options: ClearWorkspaceOptions, report: Report) -> None:
@@ -28,12 +29,11 @@ def run(workspace: Workspace, options: ClearWorkspaceOptions, report: Report) ->
             report.warn(f"{folder} is a link to {folder.resolve()}: left as it is. Clear that folder by hand.")
         elif folder.is_dir():
             folders.append(folder)
-    found = find_made(workspace, folders)
-    files = [path for paths in found.ours.values() for path in paths]
-    if found.others:
-        names = in_natural_order(path.relative_to(workspace.root).as_posix() for path in found.others)
-        named = ", ".join(names[:_NAMED_FILES]) + (" ..." if len(names) > _NAMED_FILES else "")
-        report.line(f"{len(names)} files there are not the program's and stay: {named}")
+    found = find_own_files(workspace, folders)
+    files = [path for paths in found.own.values() for path in paths]
+    if found.foreign:
+        names = in_natural_order(path.relative_to(workspace.root).as_posix() for path in found.foreign)
+        report.line(f"{len(names)} files there are not the program's and stay: {first_few(names)}")
     words = in_words(found) if files else ""
     if files:
         report.line(f"In {workspace.root}: {words}. Videos and results stay.")
@@ -43,7 +43,7 @@ def run(workspace: Workspace, options: ClearWorkspaceOptions, report: Report) ->
     report.done(
         f"Deleted: {words}." if files else "There was nothing to delete; the folders are there.",
         files=len(files),
-        kept=len(found.others),
+        kept=len(found.foreign),
     )
 
 
@@ -60,12 +60,12 @@ def _check(options: ClearWorkspaceOptions) -> None:
         raise Stopped
 
 
-def in_words(found: Found) -> str:
+def in_words(found: OwnFiles) -> str:
     """What there is to delete, in counts: `2 frames, 3 faces (0.1 MB)`."""
-    size = sum(path.lstat().st_size for paths in found.ours.values() for path in paths)
+    size = sum(path.lstat().st_size for paths in found.own.values() for path in paths)
     drawn = {"faces": f" ({found.outlined} with outlines that somebody drew)"} if found.outlined else {}
     order = ("frames", "faces", "merged pictures", "model files", "other files")
-    counts = {kind: len(found.ours.get(kind, ())) for kind in order}  # type: ignore[call-overload]
+    counts = {kind: len(found.own.get(kind, ())) for kind in order}  # type: ignore[call-overload]
     return ", ".join(f"{count} {kind}{drawn.get(kind, '')}" for kind, count in counts.items() if count) + (
         f" ({size_in_words(size)})"
     )
@@ -78,14 +78,14 @@ def _leads_elsewhere(folder: Path, root: Path) -> bool:
 
 
 def _delete(files: list[Path], folders: list[Path]) -> None:
-    """Delete files, those that tell what is ours last, so that a stopped run goes on; then folders that are empty."""
+    """Delete files, journals last, so that a stopped run can go on; then folders that are empty."""
     for folder in {path.parent for path in files if path.name == "training.lock"}:
         with hold_model(folder):
             pass  # UserError while it is being trained
-    told_by = (".json", ".jsonl", ".journal")
+    evidence = (".json", ".jsonl", ".journal")
     emptied = {path.parent for path in files}
     try:
-        for path in sorted(files, key=lambda path: path.suffix in told_by):
+        for path in sorted(files, key=lambda path: path.suffix in evidence):
             path.unlink(missing_ok=True)
         while emptied:
             folder = max(emptied, key=lambda path: len(path.parts))
@@ -94,4 +94,4 @@ def _delete(files: list[Path], folders: list[Path]) -> None:
                 folder.rmdir()
                 emptied.add(folder.parent)
     except OSError as error:
-        raise to_user_error(error, place_of(error, folders[0])) from error
+        raise to_user_error(error, error_path(error, folders[0])) from error

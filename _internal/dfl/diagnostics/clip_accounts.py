@@ -24,15 +24,15 @@ from dfl.video.facts import reading_of
 path, facts = map(Path, sys.argv[1:])
 try:
     clip = read_clip(path, reading_of(facts, path))
-    told = {"lines": list(account(clip)), "warnings": list(account_warnings(clip))}
+    found = {"lines": list(account(clip)), "warnings": list(account_warnings(clip))}
 except UserError as error:
-    told = {"what": error.what, "todo": error.todo}
-print(json.dumps(told))
+    found = {"what": error.what, "todo": error.todo}
+print(json.dumps(found))
 """
 
 
 def clips(workspace: Workspace) -> Iterator[Finding]:
-    """What the clips of both sides are; those that are not there are told with the workspace."""
+    """What the clips of both sides are; missing ones are reported with the workspace."""
     sides: tuple[Side, Side] = ("src", "dst")
     for side in sides:
         try:
@@ -55,11 +55,11 @@ def _clip(path: Path, facts: Path) -> Iterator[Finding]:
         return
     if done.returncode:
         last = next(reversed(done.stderr.strip().splitlines()), f"the process ended with code {done.returncode}")
-        yield Finding("Clips", f"{path.name} could not be looked at: {last}")
+        yield Finding("Clips", f"{path.name} could not be checked: {last}")
         return
-    told = json.loads(done.stdout.splitlines()[-1])
-    if "what" in told:
-        yield Finding("Clips", told["what"].rstrip("."), told["todo"])
+    found = json.loads(done.stdout.splitlines()[-1])
+    if "what" in found:
+        yield Finding("Clips", found["what"].rstrip("."), found["todo"])
         return
-    for text in (*told["lines"], *told["warnings"]):
+    for text in (*found["lines"], *found["warnings"]):
         yield Finding("Clips", text)

@@ -1,7 +1,7 @@
 """The stage `doctor`: what this machine has, what is wrong, how to mend it.
 
-It must run when nothing else does: it imports no package of others itself, each look is guarded, and what may crash or
-hang is tried in a process of its own. `python -m dfl doctor` comes here even when the command line cannot start.
+It must run when nothing else does: it imports no third-party package itself, every probe is guarded, and what may crash
+or hang is tried in a process of its own. `python -m dfl doctor` comes here even when the command line cannot start.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 
 from dfl import __version__
 from dfl.base.errors import UserError
-from dfl.base.files import list_folders, list_pictures
+from dfl.base.listing import list_folders, list_pictures
 from dfl.diagnostics import clip_accounts, machine, packages
-from dfl.diagnostics.findings import Finding, look
-from dfl.diagnostics.kept_files import kept
-from dfl.workspace import Side, Workspace, default_root
+from dfl.diagnostics.findings import Finding, run_probe
+from dfl.diagnostics.workspace_state import check_state
+from dfl.workspace import FACESET_PAK, Side, Workspace, default_root
 
 if TYPE_CHECKING:
     from dfl.base.report import Report
@@ -52,8 +52,8 @@ def run_alone() -> int:
 
 
 def examine(workspace: Workspace, *, start_engine: bool) -> list[Finding]:
-    """Look at everything, in the order in which it is told."""
-    looks: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
+    """Run all probes, in the order of the report."""
+    probes: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
         ("System", machine.system),
         ("Processor", machine.processor),
         ("Memory", machine.memory),
@@ -67,10 +67,10 @@ def examine(workspace: Workspace, *, start_engine: bool) -> list[Finding]:
         ("Weights", _weights),
         ("Marks", _marks),
         ("Workspace", lambda: _workspace(workspace)),
-        ("Workspace", lambda: kept(workspace)),
+        ("Workspace", lambda: check_state(workspace)),
         ("Clips", lambda: clip_accounts.clips(workspace)),
     ]
-    return [finding for topic, probe in looks for finding in look(topic, probe)]
+    return [finding for topic, probe in probes for finding in run_probe(topic, probe)]
 
 
 def in_words(findings: list[Finding]) -> Iterator[str]:
@@ -206,7 +206,7 @@ def _workspace(workspace: Workspace) -> Iterator[Finding]:
     sides: tuple[Side, Side] = ("src", "dst")
     for side in sides:
         frames, faces = len(list_pictures(workspace.frames(side))), len(list_pictures(workspace.aligned(side)))
-        packed = ", packed faceset" if (workspace.aligned(side) / "faceset.pak").is_file() else ""
+        packed = ", packed faceset" if (workspace.aligned(side) / FACESET_PAK).is_file() else ""
         try:
             clip, todo = f"{workspace.clip(side).name}:", ""
         except UserError as error:

@@ -14,12 +14,12 @@ class Finding:
     must: bool = False
 
 
-def look(topic: str, probe: Callable[[], Iterable[Finding]]) -> list[Finding]:
+def run_probe(topic: str, probe: Callable[[], Iterable[Finding]]) -> list[Finding]:
     """What `probe` finds; a probe that fails is itself a finding, never the end of the doctor."""
     found: list[Finding] = []
     try:
         found.extend(probe())
-    except Exception as error:  # noqa: BLE001 - whatever is broken here is what the user came to hear about
+    except Exception as error:  # noqa: BLE001 - whatever is broken here is what the user wants to know
         reason = " ".join(str(error).split()) or "no reason given"
-        found.append(Finding(topic, f"could not be looked at: {type(error).__name__}: {reason}"))
+        found.append(Finding(topic, f"could not be checked: {type(error).__name__}: {reason}"))
     return found

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from dfl.base.files import size_in_words
+from dfl.base.disk_space import size_in_words
 from dfl.base.memory import container_memory, free_memory
 from dfl.base.processor import FLAGS, processor_facts, processor_flags
 from dfl.diagnostics.findings import Finding

@@ -12,10 +12,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from dfl.base.disk_space import need_space
 from dfl.base.errors import UserError
-from dfl.base.files import free_path, is_hidden, list_pictures, move, need_space, remove_parts, to_user_error
+from dfl.base.files import move
+from dfl.base.listing import is_hidden, list_pictures
+from dfl.base.part_files import remove_parts
 from dfl.base.processes import worker_count
 from dfl.base.report import Report
+from dfl.base.system_errors import to_user_error
+from dfl.base.unused_path import earlier_path
 from dfl.extraction.crop_plan import FramePlan, plan_frames
 from dfl.extraction.cut_faces import CutJob, CutSettings, CutTask, FrameCuts, cut_faces, cut_frame
 from dfl.extraction.face_tracks import link
@@ -30,10 +35,9 @@ from dfl.faces.face_type import FaceType
 from dfl.faces.reference import references_of
 from dfl.faces.weights import ensure_mesh_v2, package_file
 from dfl.faceset.faceset import list_pictures_with_data, read_face_file
-from dfl.faceset.pak_format import PAK_NAME
 from dfl.faceset.sidecar import Sidecar, read_index
 from dfl.faceset.trash import move_to_trash
-from dfl.workspace import Workspace
+from dfl.workspace import EXTRACTION_JOURNAL, FACESET_PAK, Workspace
 
 # Change when the same options find other faces, or cut them out otherwise, than before.
 _FINDING_VERSION = 2
@@ -42,8 +46,6 @@ _CUTTING_VERSION = 2
 _MAX_WORKERS = 8
 # An aligned picture's bytes a pixel: JPEG quality 90 takes a third of this, quality 100 all of it.
 _BYTES_A_PIXEL = 0.6
-_FOUND_FILE = "found_faces.jsonl"
-_CUT_FILE = "extraction.jsonl"
 
 
 def run(workspace: Workspace, options: ExtractFacesOptions, report: Report) -> None:
@@ -69,7 +71,7 @@ def _find(
     """Find the faces of all frames that were not searched yet, or have changed since."""
     detector = _detector(options, report)
     has_mesh_v2 = detector == "blaze" and ensure_mesh_v2(report) is not None
-    file = workspace.frames(options.side) / _FOUND_FILE
+    file = workspace.found_faces(options.side)
     file.parent.mkdir(parents=True, exist_ok=True)
     remove_parts(file.parent)
     landmarks = {
@@ -192,10 +194,10 @@ def _cut(
         folder.mkdir(parents=True, exist_ok=True)
         remove_parts(folder)
     tasks = _tasks(frames, plans, journal, debug)
-    if (aligned / PAK_NAME).is_file() and any(task.lacks_faces for task in tasks.values()):
+    if (aligned / FACESET_PAK).is_file() and any(task.lacks_faces for task in tasks.values()):
         raise UserError(
             f"{aligned} holds a packed faceset, and there are faces to be added to it.",
-            f"Run `dfl unpack {options.side}` first, or move {PAK_NAME} away.",
+            f"Run `dfl unpack {options.side}` first, or move {FACESET_PAK} away.",
         )
     _discard_old_faces(aligned, [name for name in journal.entries if name in tasks and tasks[name].lacks_faces], report)
     _clear_the_way(aligned, tasks, f".{options.format}", report)
@@ -234,7 +236,7 @@ def _tasks(
 
 def _cut_journal(aligned: Path, debug: Path, signature: dict[str, Any], report: Report) -> FrameJournal[FrameCuts]:
     """The journal to go on with, or a new one when the folder holds other faces (which are moved) or none."""
-    file = aligned / _CUT_FILE
+    file = aligned / EXTRACTION_JOURNAL
     journal = read_journal(file, cut_frame)
     shown = {path.name for path in aligned.iterdir() if not is_hidden(path)} if aligned.is_dir() else set()
     content = shown - journal_files(file)
@@ -259,7 +261,7 @@ def _cut_journal(aligned: Path, debug: Path, signature: dict[str, Any], report: 
 
 def _move_aside(aligned: Path, debug: Path) -> Path:
     """Rename the aligned folder, and its debug folder, to names that are free."""
-    aside = free_path(aligned)
+    aside = earlier_path(aligned)
     for folder, target in ((aligned, aside), (debug, aside.with_name(f"{aside.name}_debug"))):
         if folder.is_dir():
             try:

@@ -230,7 +230,7 @@ def start_finder(settings: FindSettings) -> None:
         _find = partial(_each_alone, DlibFaces(settings.detector == "cnn"))
     else:
         finder = FaceFinder(settings.setting, settings.with_mesh_v2, settings.least_side)
-        _find = partial(find_in_frames, finder, look_every=settings.look_every)
+        _find = partial(find_in_frames, finder, detection_interval=settings.look_every)
 
 
 def find_in_part(job: FindJob) -> PartResult:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
-from dfl.base.files import to_user_error, write_text
+from dfl.base.files import write_text
 from dfl.base.notes import gathering, notes_of
 from dfl.base.notes import note as add_note
+from dfl.base.system_errors import to_user_error
 
 
 class FrameEntry(Protocol):

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dfl.base.errors import UserError
-from dfl.base.files import MAX_NAME_BYTES, name_size
 from dfl.base.frames import list_frames, no_frames
 from dfl.base.pictures import Picture, decode_frame
 from dfl.base.report import Report
+from dfl.base.unused_path import MAX_NAME_BYTES, name_size
 from dfl.extraction.options import ExtractFacesOptions
-from dfl.video.account import tell
+from dfl.video.account import report_account
 from dfl.video.clip import Clip, read_clip
 from dfl.video.facts import NAME_DIGITS, reading_of
 from dfl.video.segments import ClipSegment, read_segment, segments
@@ -143,7 +143,7 @@ def open_source(workspace: Workspace, options: ExtractFacesOptions, report: Repo
     path = _clip_of(workspace, options)
     clip = read_clip(path, reading_of(workspace.clip_facts(options.side), path))
     report.line(f"No pictures needed: the frames come straight from {clip.path.name}.")
-    tell(clip, report)
+    report_account(clip, report)
     parts = _clip_parts(clip, numbers)
     if not parts:
         raise _empty_range(str(clip.path))

@@ -5,13 +5,13 @@ from typing import Any, Literal
 
 from pydantic import model_validator
 
-from dfl.base.options import Options, option
+from dfl.base.options import option
+from dfl.shared_options import FramesOptions
 
 
-class ExtractFacesOptions(Options):
+class ExtractFacesOptions(FramesOptions):
     """How faces are found in a side's frames and cut out."""
 
-    side: Literal["src", "dst"] = option(..., "Whose frames: src or dst.", argument=True)
     face_type: Literal["h", "mf", "f", "wf", "head", "mark_only"] = option(
         "wf",
         "How much of the head a picture shows: half, mid-full, full, whole face or head; the model you train must not "

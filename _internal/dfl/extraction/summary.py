@@ -11,10 +11,8 @@ from dfl.extraction.crop_plan import FramePlan
 from dfl.extraction.cut_faces import FrameCuts
 from dfl.extraction.find_faces import Failed
 from dfl.extraction.frame_journal import FrameJournal
-from dfl.workspace import Side, Workspace
+from dfl.workspace import DOUBTFUL_FACES, FRAMES_WITHOUT_FACE, Side, Workspace
 
-_WITHOUT_FACE_FILE = "frames_without_face.txt"
-_DOUBTFUL_FILE = "doubtful_faces.txt"
 # Faces less sure than this are listed.
 _DOUBTFUL = 0.7
 _SHEET_FACES, _SHEET_COLUMNS, _SHEET_CELL = 60, 10, 128
@@ -38,11 +36,11 @@ def report_faces(
     text = f"faces: {faces} in {len(finished) - len(without)} of {len(names)} frames; "
     text += f"{len(without)} frames without a face"
     if without:
-        text += f" (listed in {folder / _WITHOUT_FACE_FILE})"
-    _write_list(folder / _WITHOUT_FACE_FILE, without)
+        text += f" (listed in {folder / FRAMES_WITHOUT_FACE})"
+    _write_list(folder / FRAMES_WITHOUT_FACE, without)
     doubtful = _write_doubtful(workspace, side, suffix, plans)
     if doubtful:
-        text += f"; {doubtful} doubtful faces, see {_sheet(workspace, side)}"
+        text += f"; {doubtful} doubtful faces, see {workspace.doubtful_faces_sheet(side)}"
     if failed:
         text += f"; {len(failed)} frames failed and are tried again next time"
     report.done(text, faces=faces, frames=len(names), without_face=len(without), failed=len(failed), doubtful=doubtful)
@@ -58,7 +56,7 @@ def _write_doubtful(workspace: Workspace, side: Side, suffix: str, plans: Sequen
         for planned in plan.faces
         if planned.face.confidence < _DOUBTFUL
     )
-    _write_list(folder / _DOUBTFUL_FILE, [f"{confidence:.3f} {name}" for confidence, name in doubtful])
+    _write_list(folder / DOUBTFUL_FACES, [f"{confidence:.3f} {name}" for confidence, name in doubtful])
     pictures = []
     for _, name in doubtful[:_SHEET_FACES]:
         for place in (workspace.aligned(side), workspace.aligned_trash(side)):
@@ -69,15 +67,10 @@ def _write_doubtful(workspace: Workspace, side: Side, suffix: str, plans: Sequen
                 continue  # the user has taken it away, or sorted the faces
     if pictures:
         rows = [pictures[start : start + _SHEET_COLUMNS] for start in range(0, len(pictures), _SHEET_COLUMNS)]
-        write_bytes(_sheet(workspace, side), encode_picture(contact_sheet(rows, _SHEET_CELL), ".jpg"))
+        write_bytes(workspace.doubtful_faces_sheet(side), encode_picture(contact_sheet(rows, _SHEET_CELL), ".jpg"))
     else:
-        _sheet(workspace, side).unlink(missing_ok=True)
+        workspace.doubtful_faces_sheet(side).unlink(missing_ok=True)
     return len(doubtful)
-
-
-def _sheet(workspace: Workspace, side: Side) -> Path:
-    """Not among the frames: it would be taken for one."""
-    return workspace.root / f"doubtful_faces_{side}.jpg"
 
 
 def _write_list(file: Path, lines: list[str]) -> None:

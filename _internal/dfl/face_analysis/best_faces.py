@@ -1,4 +1,4 @@
-"""A smaller faceset that still looks everywhere: the original's "final", and one that covers yaw and pitch evenly."""
+"""Subsets of a faceset that keep its poses: the original's "final", and one that covers yaw and pitch evenly."""
 
 import math
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 _YAW_BINS = 128
 _YAW_EDGES = np.linspace(-1.2, 1.2, _YAW_BINS)
-_POOL = 10  # so many times the faces wanted of a yaw are looked at further
+_POOL = 10  # candidates of a yaw, in multiples of the faces wanted of it
 # Cells of the map of poses, degrees; larger when there are more cells than faces are wanted.
 _FINEST_CELL = 2.0
 _GROWTH = 1.1
@@ -16,7 +16,7 @@ _Indices = NDArray[np.intp]
 
 
 def best_faces(poses: NDArray[np.float64], quality: NDArray[np.float64], target: int) -> tuple[list[int], list[int]]:
-    """The original's choice of about `target` faces: the kept in order, from one side of the face to the other, and the
+    """The original's choice of about `target` faces: the chosen ones ordered by yaw, and the
     others.
 
     poses: (N, 2) pitch and yaw in radians. quality: (N,), more is better. Of each of 128 yaws so many faces are taken,
@@ -43,10 +43,10 @@ def best_faces(poses: NDArray[np.float64], quality: NDArray[np.float64], target:
 def covering_faces(
     poses: NDArray[np.float64], quality: NDArray[np.float64], target: int
 ) -> tuple[list[int], list[int]]:
-    """`target` faces that leave no pose out: the kept, and the others, each as indices.
+    """`target` faces that cover all poses: the chosen ones, and the others, each as indices.
 
     The map of yaw and pitch is cut into cells, the finest of which no more than `target` hold a face. From each cell
-    the best face is taken, then the second best of each, and so on. The kept go from one side of the face to the other.
+    the best face is taken, then the second best of each, and so on. The chosen ones are ordered by yaw.
     """
     cell = _FINEST_CELL
     cells = _cells(poses, cell)

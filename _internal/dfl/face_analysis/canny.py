@@ -45,7 +45,7 @@ def _smoothed(brightness: _Floats) -> _Floats:
     kernel = np.exp(-0.5 * np.arange(-_RADIUS, _RADIUS + 1, dtype=np.float64) ** 2)
     kernel /= kernel.sum()
     smooth: Any = cv2.sepFilter2D(brightness, cv2.CV_64F, kernel, kernel, borderType=cv2.BORDER_CONSTANT)
-    down, across = (np.convolve(np.ones(side), kernel)[_RADIUS:-_RADIUS] for side in brightness.shape)
+    down, across = (np.convolve(np.ones(length), kernel)[_RADIUS:-_RADIUS] for length in brightness.shape)
     smoothed: _Floats = smooth / (np.outer(down, across) + np.finfo(np.float64).eps)
     return smoothed
 

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 # Root mean square distance between the faces of two groups of one person. Measured on 1200 faces of 10 clips: from 0.5
 # to 0.55 every clip gives its people, none split, none mixed; 0.45 splits profiles off, 0.6 joins two men with glasses.
 SAME_GROUP = 0.52
-# Faces this near to another are its person without doubt: half of what two people are at least apart.
+# Faces this near are surely of one person: half of the least distance of two people.
 _CLOSE = 0.3
 # Groups of close faces that are compared each with each (64 MB); smaller ones beyond are put to the nearest person.
 _MAX_GROUPS = 4000
-# Fewer faces are no person worth a number: blurred faces, faces of passers-by.
+# Smaller clusters get no number: blurred faces, faces of passers-by.
 MIN_FACES = 3
 NOBODY = 0
 
@@ -32,7 +32,7 @@ class _Group:
 
 
 def group_people(descriptors: NDArray[np.float32]) -> NDArray[np.int64]:
-    """The person of every face: (N,) of 1 (who has most faces), 2, ...; 0 for faces that are like too few others.
+    """The cluster of every face: (N,) of 1 (the largest), 2, ...; 0 for faces of clusters with fewer than MIN_FACES.
 
     descriptors: (N, 128), see faces.identity. The same descriptors in the same order give the same people.
     """

@@ -1,4 +1,4 @@
-"""Orders by how like the histograms of faces are, for many faces: the original's chain and its sum of distances.
+"""Orders by histogram similarity, for many faces: the original's chain and its sum of distances.
 
 The distance of two histograms is Bhattacharyya's, sqrt(1 - sum of sqrt(a b)), each divided by its sum. The sum is a
 product of vectors of roots, so whole blocks of distances are products of matrices.
@@ -93,8 +93,8 @@ class _Chain:
         self._rows = np.arange(count)
         self._near, self._apart = _neighbours(self._roots)
         self._is_left = np.ones(count, np.bool_)
-        # The original's list, and where each face stands in it.
-        self._list, self._place = np.arange(count), np.arange(count)
+        # The original's list of faces, and each face's index in it.
+        self._list, self._position = np.arange(count), np.arange(count)
 
     def order(self, advance: Callable[[], None]) -> list[int]:
         """The faces in the order of the chain."""
@@ -110,10 +110,10 @@ class _Chain:
         return [int(face) for face in self._list]
 
     def _put(self, step: int, face: int) -> None:
-        """Let the face change places with the one that stands at `step`."""
-        other, place = self._list[step], self._place[face]
-        self._list[step], self._list[place] = face, other
-        self._place[face], self._place[other] = step, place
+        """Swap the face with the one at `step` of the list."""
+        other, own = self._list[step], self._position[face]
+        self._list[step], self._list[own] = face, other
+        self._position[face], self._position[other] = step, own
 
     def _next(self, face: int) -> int:
         """The nearest face that is left."""
@@ -137,7 +137,7 @@ class _Chain:
         products = (_roots(self._histograms[others], np.float64) * own).sum(axis=2)
         _to_distances(products)
         distances = products.sum(axis=1)
-        best = np.lexsort((self._place[others], distances))[0]
+        best = np.lexsort((self._position[others], distances))[0]
         return int(others[best]), float(distances[best])
 
 

@@ -1,8 +1,8 @@
-"""What was measured on the pictures of a faceset, kept in a file beside them until the picture itself changes.
+"""A cache of the measures of a faceset's pictures: a SQLite file in the faceset's folder.
 
-A value belongs to the coded picture and not to a file's name or place, so sorting, renaming and new face data lose
-nothing. The file may be deleted at any time. A damaged one, or one of another version, is begun anew; where none can be
-written, nothing is kept.
+A value belongs to the coded picture and not to a file's name or folder, so it stays valid when faces are sorted,
+renamed or get new face data. The file may be deleted at any time. A damaged one, or one of another version, is made
+anew; where none can be written, nothing is cached.
 """
 
 import sqlite3
@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-FILE_NAME = "measures.sqlite3"
+from dfl.workspace import MEASURES
+
 _VERSION = 1
 _TABLE = "CREATE TABLE IF NOT EXISTS measure (key TEXT, name TEXT, value BLOB, PRIMARY KEY (key, name)) WITHOUT ROWID"
 _WAIT_SECONDS = 10.0
@@ -29,10 +30,10 @@ _NO_DAMAGE = (
 
 
 class MeasureCache:
-    """The kept values of one folder, bytes by key and name. Open it with `with`."""
+    """The cached values of one folder, bytes by key and name. Open it with `with`."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / FILE_NAME
+        self._path = folder / MEASURES
         self._database: sqlite3.Connection | None = None
         self._begin()
 
@@ -59,7 +60,7 @@ class MeasureCache:
         return value if is_whole else None
 
     def put(self, rows: Iterable[tuple[str, str, bytes]]) -> None:
-        """Keep values of (key, name, value) from now on, all or none of them: a killed run loses only the last call."""
+        """Store values of (key, name, value), all or none of them: a killed run loses only the last call."""
         if self._database is None:
             return
         packed = [(key, name, _checksum(key, name, value) + zlib.compress(value, 1)) for key, name, value in rows]

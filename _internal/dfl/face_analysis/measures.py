@@ -1,4 +1,4 @@
-"""What is measured on the pictures of a faceset: in processes, and only once for each picture.
+"""Measures of the pictures of a faceset: taken in processes, and cached until the picture changes.
 
 Sharpness, colours, histograms, a thumbnail, the person. What follows from the face data alone is in poses.py.
 """
@@ -18,22 +18,22 @@ from dfl.base.errors import UserError
 from dfl.base.pictures import Picture
 from dfl.base.processes import Outcome, in_processes, lower_priority, stop_if_asked, worker_count
 from dfl.base.report import Report
+from dfl.base.wording import first_few
 from dfl.face_analysis.measure_cache import MeasureCache
 from dfl.face_analysis.sharpness import masked, motion_sharpness, sharpness
 from dfl.faces.identity import descriptor, dlib_file
 from dfl.faces.masks import hull_mask
 from dfl.faceset.faceset import FaceFile
 
-THUMBNAIL_SIDE = 32
-# What starting processes costs, in faces.
+THUMBNAIL_SIZE = 32
+# Fewer faces are measured in this process: starting others would take longer.
 _FEW = 48
-_KEPT_AT_ONCE = 256
-_NAMED_FILES = 5
+_CACHED_AT_ONCE = 256
 _APPLICATION = range(0xE0, 0xF0)
 
 
 class _View:
-    """One face while it is measured; what several measures need is made once."""
+    """One face while it is measured; intermediate pictures that several measures need are computed once."""
 
     def __init__(self, face: FaceFile) -> None:
         self.picture: Picture = face.read_picture()
@@ -77,7 +77,7 @@ def _grey_histogram(picture: Picture) -> NDArray[np.uint32]:
 
 
 def _thumbnail(picture: Picture) -> Picture:
-    return cv2.resize(picture, (THUMBNAIL_SIDE, THUMBNAIL_SIDE), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+    return cv2.resize(picture, (THUMBNAIL_SIZE, THUMBNAIL_SIZE), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
 
 
 _MEASURES = {
@@ -89,7 +89,7 @@ _MEASURES = {
     "histogram": _Measure(lambda view: _histogram(view.picture), np.uint32, (3, 256)),
     "grey_histogram": _Measure(lambda view: _grey_histogram(view.masked), np.uint32, (256,), on_face=True),
     "plain_grey_histogram": _Measure(lambda view: _grey_histogram(view.picture), np.uint32, (256,)),
-    "thumbnail": _Measure(lambda view: _thumbnail(view.picture), np.uint8, (THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3)),
+    "thumbnail": _Measure(lambda view: _thumbnail(view.picture), np.uint8, (THUMBNAIL_SIZE, THUMBNAIL_SIZE, 3)),
     "descriptor": _Measure(lambda view: descriptor(view.picture, view.landmarks), np.float32, (128,), on_face=True),
 }
 
@@ -103,8 +103,8 @@ def measure(
     "brightness" 0..255 and "hue" 0..179, means over the picture; "black", channel values that are 0; "histogram"
     (3, 256) uint32 of B, G, R; "grey_histogram" (256,) of the picture with black around the face, and
     "plain_grey_histogram" of all of it; "thumbnail" (32, 32, 3) uint8 BGR; "descriptor" (128,) float32, see
-    faces.identity (17 ms each). Always there too: "readable", False for a face whose picture is damaged: its rows are
-    0, and `report` is told. `workers`: processes; 0 takes one a core.
+    faces.identity (17 ms each). Always included: "readable", False for a face whose picture is damaged: its rows are
+    0, and `report` gets a warning. `workers`: processes; 0 takes one a core.
     """
     values = {name: np.zeros((len(faces), *_MEASURES[name].shape), _MEASURES[name].dtype) for name in names}
     readable = np.ones(len(faces), np.bool_)
@@ -116,8 +116,7 @@ def measure(
             tasks = _fill_from_cache(faces, values, readable, failures, cache, report)
             _fill_from_pictures(tasks, values, readable, failures, cache, report, workers)
     if failures:
-        more = f"; and {len(failures) - _NAMED_FILES} more" if len(failures) > _NAMED_FILES else ""
-        report.warn(f"{len(failures)} pictures could not be measured: {'; '.join(failures[:_NAMED_FILES])}{more}")
+        report.warn(f"{len(failures)} pictures could not be measured: {first_few(failures, '; ')}")
     return values | {"readable": readable}
 
 
@@ -184,7 +183,7 @@ def _fill_from_pictures(
             for name, value in outcome.result.items():
                 values[name][task.row] = value
                 fresh.append((_key(task.key, name, task.face), name, value.tobytes()))
-            if len(fresh) >= _KEPT_AT_ONCE:
+            if len(fresh) >= _CACHED_AT_ONCE:
                 cache.put(fresh)
                 fresh.clear()
     finally:
@@ -229,8 +228,8 @@ def _key(picture_key: str, name: str, face: FaceFile) -> str:
 def _picture_key(content: bytes, name: str) -> str:
     """CRC-32 and length of the coded picture, without a JPEG's application segments. UserError when it is damaged."""
     checksum, length, start = 0, 0, 0
-    places = jpeg.segments(content, name) if jpeg.is_jpeg(content) else []
-    for segment in [part for part in places if part.marker in _APPLICATION]:
+    segments = jpeg.segments(content, name) if jpeg.is_jpeg(content) else []
+    for segment in [part for part in segments if part.marker in _APPLICATION]:
         checksum = zlib.crc32(content[start : segment.start], checksum)
         length += segment.start - start
         start = segment.end

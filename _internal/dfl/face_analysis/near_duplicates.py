@@ -1,4 +1,4 @@
-"""Faces that show next to nothing new: the neighbours in time of a still scene."""
+"""Near duplicates, such as neighbouring frames of a still scene."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,13 +36,13 @@ def near_duplicates(thumbnails: NDArray[np.uint8], quality: NDArray[np.float64],
         # Of the faces of this block only those that have begun a group by then are looked at.
         is_first = np.arange(len(firsts)) < len(groups)
         known = len(groups)
-        for place, (face, squares) in enumerate(zip(part, _squares(rows[part], rows[firsts]), strict=True), known):
+        for index, (face, squares) in enumerate(zip(part, _squares(rows[part], rows[firsts]), strict=True), known):
             near = np.flatnonzero((squares <= limit) & is_first)
             near = near[np.argsort(squares[near], kind="stable")]
             first = next((int(firsts[one]) for one in near if _is_middle_equal(grey[face], grey[firsts[one]])), None)
             if first is None:
                 groups[int(face)] = [int(face)]
-                is_first[place] = True
+                is_first[index] = True
             else:
                 groups[first].append(int(face))
     return sorted(groups.values(), key=lambda group: (-len(group), group[0]))

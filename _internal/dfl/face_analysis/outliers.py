@@ -1,4 +1,4 @@
-"""Faces that may be none, or bad ones: found with little confidence, oddly shaped, much enlarged, cut by the frame."""
+"""Faces that may be false detections or of little use: low confidence, odd shape, much enlarged, cut by the frame."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,20 +12,20 @@ from numpy.typing import NDArray
 from dfl.face_analysis.poses import enlargements
 from dfl.faceset.faceset import FaceFile
 
-# Each reason counts from 0 at the first value to 1 at the second, and a sum of _LEAST is worth a look. Confidence is a
-# probability: what is doubtful is rather wrong than right.
+# Each reason scores from 0 at the first value to 1 at the second; a face whose scores add up to _MIN_SCORE is an
+# outlier. Confidence is a probability.
 # Shape: good faces reach 0.13 on ten clips, profiles and blurred ones too.
 _CONFIDENCE, _SHAPE, _OUTSIDE = (0.6, 0.1), (0.14, 0.25), (0.0, 0.4)
-# Enlarged so much, and twice as much as the set's faces are in general: in footage with small faces that is no doubt.
+# Enlarged so much, and twice the set's median: footage with small faces enlarges all of them.
 _ENLARGED = 4.0
-_LEAST = 0.15
+_MIN_SCORE = 0.15
 
 FrameSizes = Mapping[str, tuple[int, int]]
 
 
 @dataclass(frozen=True, eq=False)
 class Outlier:
-    """A face to look at: how doubtful it is (0.15 to 4), and why, in words."""
+    """An outlier: its score (0.15 to 4), and the reasons, in words."""
 
     face: FaceFile
     score: float
@@ -33,14 +33,14 @@ class Outlier:
 
 
 def find_outliers(faces: Sequence[FaceFile], frame_sizes: FrameSizes) -> list[Outlier]:
-    """The doubtful faces of a set, the most doubtful first.
+    """The outliers of a set, those with the highest score first.
 
-    frame_sizes: height and width by the frame's file name; a face whose frame is not there is not asked whether it lies
+    frame_sizes: height and width by the frame's file name; a face whose frame is not there is not tested for lying
     in it. Confidence is known of faces that this program found.
     """
     shapes, scales = shape_errors(faces), enlargements(faces)
     start = max(_ENLARGED, 2 * float(np.median(scales))) if len(scales) else _ENLARGED
-    doubts = []
+    outliers = []
     for face, shape, scale in zip(faces, shapes, scales, strict=True):
         confidence = confidence_of(face)
         outside = outside_share(face, frame_sizes.get(face.metadata.source_filename))
@@ -51,13 +51,13 @@ def find_outliers(faces: Sequence[FaceFile], frame_sizes: FrameSizes) -> list[Ou
             f"{round(outside * 68)} of its 68 landmarks lie outside the frame": _part(outside, _OUTSIDE),
         }
         score = sum(parts.values())
-        if score >= _LEAST:
-            doubts.append(Outlier(face, score, tuple(word for word, part in parts.items() if part > 0)))
-    return sorted(doubts, key=lambda doubt: (-doubt.score, doubt.face.name))
+        if score >= _MIN_SCORE:
+            outliers.append(Outlier(face, score, tuple(word for word, part in parts.items() if part > 0)))
+    return sorted(outliers, key=lambda outlier: (-outlier.score, outlier.face.name))
 
 
 def confidence_of(face: FaceFile) -> float:
-    """How probable it is that the landmarks are right, see faces.confidence, 0..1; 1 where that was not kept."""
+    """How probable it is that the landmarks are right, see faces.confidence, 0..1; 1 where it is not stored."""
     value = face.metadata.other.get("confidence", 1.0)
     return float(value) if isinstance(value, float | int | np.floating) and 0 <= value <= 1 else 1.0
 

@@ -20,18 +20,18 @@ def chain_of_pixels(rows: NDArray[np.uint8], similar: bool, advance: Callable[[]
     """
     left = np.arange(len(rows))
     order: list[int] = []
-    place = 0
+    index = 0
     for count in range(len(rows) - 1, -1, -1):
-        order.append(int(left[place]))
-        own = rows[place].copy()
-        # The last of those that are left takes its place.
-        rows[place], left[place] = rows[count], left[count]
+        order.append(int(left[index]))
+        own = rows[index].copy()
+        # The last of those that are left moves into its row.
+        rows[index], left[index] = rows[count], left[count]
         advance()
         if count:
             differences = _differences(own, rows[:count])
             best = differences.min() if similar else differences.max()
             ties = np.flatnonzero(differences == best)
-            place = int(ties[left[ties].argmin()])
+            index = int(ties[left[ties].argmin()])
     return order
 
 

@@ -1,6 +1,6 @@
-"""Where faces look, in words, and where one faceset looks and the other does not.
+"""Head poses in words, and poses that dst has and src lacks.
 
-The angles come from landmarks. They order faces well, but a near profile reads as 45 to 60 degrees: so people are told
+The angles come from landmarks. They order faces well, but a near profile reads as 45 to 60 degrees: so messages give
 words. Left and right are the picture's.
 """
 
@@ -15,12 +15,12 @@ YAW_EDGES = (-45, -25, -10, 10, 25, 45)
 YAW_WORDS = ("far right", "right", "half right", "ahead", "half left", "left", "far left")
 PITCH_EDGES = (-25, -10, 10, 25)
 PITCH_WORDS = ("far down", "down", "level", "up", "far up")
-# Less than this is straight; up to the first edge it is "slightly".
+# Degrees: less is straight; up to the first edge it is "slightly".
 _STRAIGHT = 4
 # A face of src shows what a face of dst needs when it looks within so many degrees of the same direction.
 _REACH = 6
 _LIMIT = 90
-# Fewer faces of dst in one direction are no hole.
+# Fewer faces of dst in one direction are no gap.
 _MIN_FACES = 3
 _MIN_SHARE = 0.01
 
@@ -65,7 +65,7 @@ def _slightly(angle: float, below: str, above: str) -> str:
 def is_lacking(dst: NDArray[np.float64], src: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Which faces of dst look where src has too few faces: (N,). dst, src: pitch and yaw, (N, 2) and (M, 2) radians."""
     near = cv2.filter2D(_counts(src), -1, _disc(), borderType=cv2.BORDER_CONSTANT)
-    rows, columns = _places(dst)
+    rows, columns = _map_cells(dst)
     lacking: NDArray[np.bool_] = near[rows, columns] < enough_faces(len(src)) - 0.5
     return lacking
 
@@ -79,19 +79,19 @@ def find_coverage_gaps(dst: NDArray[np.float64], src: NDArray[np.float64]) -> li
     """The directions in which dst looks and src hardly does, the most frequent first; see is_lacking."""
     lacking = dst[is_lacking(dst, src)]
     cells = [_cell(pitch, yaw) for pitch, yaw in lacking]
-    holes = []
+    gaps = []
     for one in dict.fromkeys(cells):
         faces = lacking[[cell == one for cell in cells]]
         if len(faces) < max(_MIN_FACES, _MIN_SHARE * len(dst)):
             continue
         there = cv2.filter2D(_counts(faces), -1, _disc(), borderType=cv2.BORDER_CONSTANT) > 0.5
         mirrored = src * (1, -1)
-        counts = [int(there[_places(poses)].sum()) for poses in (src, mirrored)]
-        holes.append(CoverageGap(direction(*faces.mean(axis=0)), len(faces), len(faces) / len(dst), *counts))
-    return sorted(holes, key=lambda hole: -hole.faces)
+        counts = [int(there[_map_cells(poses)].sum()) for poses in (src, mirrored)]
+        gaps.append(CoverageGap(direction(*faces.mean(axis=0)), len(faces), len(faces) / len(dst), *counts))
+    return sorted(gaps, key=lambda gap: -gap.faces)
 
 
-def _places(poses: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _map_cells(poses: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Row and column of each pose on a map with one cell a degree."""
     degrees = np.clip(np.rint(np.degrees(poses)), -_LIMIT, _LIMIT).astype(np.int64) + _LIMIT
     return degrees[:, 0], degrees[:, 1]
@@ -100,7 +100,7 @@ def _places(poses: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.i
 def _counts(poses: NDArray[np.float64]) -> NDArray[np.float32]:
     """How many poses fall in each cell of that map."""
     counts = np.zeros((2 * _LIMIT + 1, 2 * _LIMIT + 1), np.float32)
-    np.add.at(counts, _places(poses), 1)
+    np.add.at(counts, _map_cells(poses), 1)
     return counts
 
 

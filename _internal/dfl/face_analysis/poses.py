@@ -1,4 +1,4 @@
-"""What follows from the face data alone: where faces look, and how much they were enlarged."""
+"""Measures that need the face data alone: head poses, sizes in the frame, and how much faces were enlarged."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from dfl.faceset.faceset import FaceFile
 
 
 def pitch_yaw(faces: Sequence[FaceFile]) -> NDArray[np.float64]:
-    """Pitch and yaw of every face in radians, as the original reckons them (see faces.pose): (N, 2)."""
+    """Pitch and yaw of every face in radians, as the original computes them (see faces.pose): (N, 2)."""
     poses = [pitch_yaw_roll(face.metadata.landmarks, face.shape[1])[:2] for face in faces]
     return np.array(poses, np.float64).reshape(-1, 2)
 
@@ -24,7 +24,7 @@ def rectangle_areas(faces: Sequence[FaceFile]) -> NDArray[np.float64]:
 
 
 def enlargements(faces: Sequence[FaceFile]) -> NDArray[np.float64]:
-    """How many pixels of the aligned picture, in a row, were made from one of the frame: (N,)."""
+    """Scale from the frame to the aligned picture: (N,)."""
     return np.array([_enlargement(face) for face in faces], np.float64)
 
 

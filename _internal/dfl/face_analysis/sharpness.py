@@ -22,7 +22,7 @@ _LOW_CONTRAST, _WIDTH_LOW, _WIDTH_HIGH = 50, 5, 3
 _BETA = 3.6
 # An edge is sharp when its blur is noticed with at most this probability, in percent.
 _NOTICED = 63
-_LONGEST_WALK = 100
+_MAX_STEPS = 100
 # What is further from the face than this is black and changes neither edge map.
 _MARGIN = 16
 
@@ -111,17 +111,17 @@ def _upright_edges(brightness: _Floats, pixels: int) -> NDArray[np.bool_]:
 def _steps(
     brightness: _Floats, rows: NDArray[np.intp], columns: NDArray[np.intp], direction: int, grows: int
 ) -> NDArray[np.intp]:
-    """How many pixels beyond the next one the edge at each place goes on, to the left (-1) or right (1): (N,).
+    """How many pixels beyond the next one the edge at each pixel goes on, to the left (-1) or right (1): (N,).
 
     grows: 1 where the picture gets brighter to the right, -1 where darker.
     """
     steps = np.zeros(len(rows), np.intp)
     going = np.arange(len(rows))
-    for step in range(_LONGEST_WALK):
-        place = columns[going] + direction * (2 + step)
-        inside = (place >= 0) & (place < brightness.shape[1])
-        going, place = going[inside], place[inside]
-        change = brightness[rows[going], place] - brightness[rows[going], place - direction]
+    for step in range(_MAX_STEPS):
+        column = columns[going] + direction * (2 + step)
+        inside = (column >= 0) & (column < brightness.shape[1])
+        going, column = going[inside], column[inside]
+        change = brightness[rows[going], column] - brightness[rows[going], column - direction]
         going = going[change * direction * grows > 0]
         if not len(going):
             break

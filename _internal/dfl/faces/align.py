@@ -4,7 +4,7 @@ Landmarks are in the iBUG order: 0-16 jaw, 17-21 and 22-26 brows, 27-35 nose, 36
 60-67 inner lips, left and right as the picture shows them. (x, y) in pixels.
 
 The order of roundings matters: the closed form of the square agrees only to 5e-5, and then warped pictures differ,
-because OpenCV rounds source positions to 1/32 pixel. Hence float32 in the places where the original has it.
+because OpenCV rounds source positions to 1/32 pixel. Hence float32 exactly where the original has it.
 """
 
 import json
@@ -21,8 +21,8 @@ from dfl.base.pictures import Matrix, Points
 from dfl.faces.face_type import FaceType
 from dfl.faces.pose import averaged_yaw
 
-# The landmarks that place the square: brows, nose, eyes and the corners of the mouth; the jaw and lips move too much.
-STEADY_LANDMARKS = (*range(17, 49), 54)
+# What determines the square: brows, nose, eyes and the corners of the mouth; the jaw and lips move too much.
+ALIGNMENT_LANDMARKS = (*range(17, 49), 54)
 # The whole face's square is moved up by this share of the unit square's height, to take in the forehead.
 _WHOLE_FACE_LIFT = 0.07
 _HEAD_LIFT = 0.5
@@ -36,7 +36,7 @@ def _mean_face() -> dict[str, Any]:
 
 
 def mean_face() -> Points:
-    """Where STEADY_LANDMARKS lie on the mean face: (33, 2) float32 in a unit square."""
+    """ALIGNMENT_LANDMARKS of the mean face: (33, 2) float32 in a unit square."""
     return np.array(_mean_face()["mean33"], np.float32)
 
 
@@ -48,7 +48,7 @@ def alignment_matrix(landmarks: NDArray[Any], size: int, face_type: FaceType, sc
     to (size, size). UserError for MARK_ONLY, which has no square.
     """
     points = _as_float(landmarks)
-    to_unit = similarity(points[list(STEADY_LANDMARKS)], mean_face())
+    to_unit = similarity(points[list(ALIGNMENT_LANDMARKS)], mean_face())
     corners = cv2.transform(_UNIT_SQUARE[:, None], cv2.invertAffineTransform(to_unit))[:, 0]  # (5, 2) float32
     down_right = _unit_vector(corners[2] - corners[0])
     up_right = _unit_vector(corners[1] - corners[3])

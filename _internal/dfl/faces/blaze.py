@@ -1,6 +1,6 @@
-"""Find faces roughly: MediaPipe's single-shot detectors (BlazeFace), box and six points for each face.
+"""Face detection: MediaPipe's single-shot detectors (BlazeFace), a box and six points for each face.
 
-`back` (256 px) looks at whole frames, `short_range` (128 px) at one face's surroundings. V. Bazarevsky et al.,
+`back` (256 px) is for whole frames, `short_range` (128 px) for one face and its surroundings. V. Bazarevsky et al.,
 BlazeFace: sub-millisecond neural face detection on mobile GPUs, 2019.
 """
 
@@ -16,11 +16,11 @@ from dfl.base.pictures import Picture, Points
 from dfl.faces.interpreter import TfliteNetwork
 from dfl.faces.square import Square, iou, roll_between
 
-# Cells along one side of a grid, and anchors in each cell. Both detectors have these 896 anchors.
+# Cells along one edge of a grid, and anchors in each cell. Both detectors have these 896 anchors.
 _GRIDS = ((16, 2), (8, 6))
 _SAME_FACE_OVERLAP = 0.3
 _KEYPOINTS = 6
-# How far a face's middle may be from the window's middle, as a share of its side, to be the face that is asked about.
+# How far a face's middle may be from the window's middle, as a share of its size, to be the face in question.
 _OFF_CENTRE = 0.22
 
 
@@ -28,7 +28,7 @@ _OFF_CENTRE = 0.22
 class Detection:
     """One face as a detector sees it.
 
-    square: upright on the face, its side the longer side of the detector's box, in frame pixels.
+    square: turned upright with the face, as large as the longer edge of the detector's box, in frame pixels.
     keypoints: (6, 2) float32 frame pixels: the eye at the picture's left, the one at its right, nose, mouth, ears.
     score: 0..1.
     """
@@ -83,16 +83,16 @@ class Detector:
         """The best face in the middle of `window`; others nearby do not count. None when there is none."""
         for found in self.find(frame, window, least_score):
             off = max(abs(found.square.x - window.x), abs(found.square.y - window.y))
-            if off <= _OFF_CENTRE * window.side:
+            if off <= _OFF_CENTRE * window.size:
                 return found
         return None
 
 
 def _detection(
-    window: Square, centre: NDArray[np.float32], side: float, points: NDArray[np.float32], score: float
+    window: Square, centre: NDArray[np.float32], size: float, points: NDArray[np.float32], score: float
 ) -> Detection:
     """From the window's unit square to the frame."""
     keypoints = window.to_frame(points)
     x, y = window.to_frame(centre[None])[0]
-    square = Square(float(x), float(y), side * window.side, roll_between(keypoints[0], keypoints[1]))
+    square = Square(float(x), float(y), size * window.size, roll_between(keypoints[0], keypoints[1]))
     return Detection(square, keypoints, float(score))

@@ -1,13 +1,13 @@
-"""How far a face's landmarks can be trusted, as a probability."""
+"""The confidence of a face's landmarks: a calibrated probability."""
 
 import math
 
 from dfl.faces.mesh import Mesh
 
-# Logistic regressions on 1343 looks at 105 faces of eleven clips and at pictures of no face; the faces small, noisy,
-# dark, blurred, covered, cut off by an edge, or looked at in a wrong direction; what the landmarks should be was taken
-# from the clear picture. What is said and what is so differ by at most 0.15 in each tenth of the scale (by 0.03 above
-# 0.9). Columns: constant, presence, presence of mesh v1, natural logarithm of the spread.
+# Logistic regressions on 1343 crops of 105 faces of eleven clips and of pictures of no face; the faces small, noisy,
+# dark, blurred, covered, cut off by an edge, or in a wrong direction; the reference landmarks are those of the clear
+# picture. Calibration error: at most 0.15 in each tenth of the scale (0.03 above 0.9). Columns: constant, presence,
+# presence of mesh v1, natural logarithm of the spread.
 _FOLLOWED = (-2.92, 0.38, 0.0, 0.0)
 _FOUND = (-1.66, 0.067, 0.197, 0.0)
 _FOLLOWED_AND_REFINED = (-13.9, 0.0, 0.0, -3.65)
@@ -19,9 +19,9 @@ def confidence_of(mesh: Mesh) -> float:
     """Probability, 0..1, that the landmarks lie where a clear picture of the face would put them.
 
     That is: on average less than a tenth of the distance between the outer corners of the eyes away (of a face towards
-    the camera, 0.45 of the mesh's longer side). It is an estimate from what the networks say of themselves: mesh v2's
-    presence, v1's where the face was found and not followed, and how far several looks lie apart where there were
-    several (refine). Faces of which only v1's mesh is there have v1's presence in both places.
+    the camera, 0.45 of the mesh's longer side). Estimated from the networks' own scores: mesh v2's presence, v1's where
+    the face was detected and not followed, and the spread over several crops where there were several (refine). Faces
+    with only v1's mesh have v1's presence in both columns.
     """
     older = mesh.older_presence
     if mesh.spread is None:

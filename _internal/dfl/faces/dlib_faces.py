@@ -1,4 +1,4 @@
-"""Faces by dlib: its HOG or CNN detector and its 68-point predictor. Another choice beside the mesh, for frontal faces.
+"""Faces by dlib: its HOG or CNN detector and its 68-point predictor. An alternative to the mesh, for frontal faces.
 
 N. Dalal and B. Triggs, Histograms of oriented gradients, 2005; D. E. King, Max-margin object detection, 2015;
 V. Kazemi and J. Sullivan, One millisecond face alignment with an ensemble of regression trees, 2014. The predictor was
@@ -18,9 +18,9 @@ from dfl.faces.identity import dlib_file
 
 _Detected = tuple[NDArray[np.float32], Points, float]  # box, landmarks, score
 # The detector's window is 80 pixels: small frames are doubled, large ones are made smaller.
-_SEARCHED_SIDE = 1920
+_SEARCHED_SIZE = 1920
 _LARGEST_ZOOM = 2.0
-# Faces that stand on their heads are found too, with scores up to 0.5 and landmarks the wrong way up.
+# Upside-down faces are found too, with scores up to 0.5 and landmarks the wrong way up.
 _SURE_SCORE = 1.0
 _SURE_CNN_SCORE = 0.9
 # Confidence is 0.5 at score 0, where the detectors begin, and 0.9 at 0.55, which few mistakes reach.
@@ -57,7 +57,7 @@ class DlibFaces:
     def _find_upright(self, frame: Any) -> list[_Detected]:
         import dlib
 
-        zoom = min(_LARGEST_ZOOM, _SEARCHED_SIDE / max(frame.shape[:2]))
+        zoom = min(_LARGEST_ZOOM, _SEARCHED_SIZE / max(frame.shape[:2]))
         size = (max(1, round(frame.shape[1] * zoom)), max(1, round(frame.shape[0] * zoom)))
         grey = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
         searched = cv2.resize(frame if self._cnn else grey, size, interpolation=_interpolation(zoom))

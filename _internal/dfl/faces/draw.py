@@ -1,4 +1,4 @@
-"""Draw what was found into a frame, for people to look at."""
+"""Draw found faces into a frame, for debugging."""
 
 from typing import Any
 

@@ -19,35 +19,35 @@ from dfl.faces.square import Square, iou, tiles, whole_frame
 Setting = Literal["fast", "thorough", "best"]
 _MIN_SCORE = 0.5
 # Detections below _MIN_SCORE, down to _WEAK_SCORE, and all those in turned frames need two witnesses: the small
-# detector and the mesh. Looked at one by one in 11 clips: leaves and hands reached 0.55 and 4.1, and nothing but faces
+# detector and the mesh. Checked one by one in 11 clips: leaves and hands reached 0.55 and 4.1, and nothing but faces
 # was above both limits.
 _WEAK_SCORE = 0.2
 _WITNESS_SCORE = 0.6
 _WITNESS_PRESENCE = 3.0
-# Of 130 detections looked at in six clips, hair, fists, bottles and a coat of arms gave mesh v1 -1.9 and less, small
+# Of 130 detections checked in six clips, hair, fists, bottles and a coat of arms gave mesh v1 -1.9 and less, small
 # faces 0 and more.
 _WITNESS_PRESENCE_V1 = -1.0
-# Side of the window in which the detector confirms a face whose mesh is unsure, in squares of the mesh.
+# Size of the window in which the detector confirms a face whose mesh has low presence, in squares of the mesh.
 _WITNESS_WINDOW = 2.0
-# Meshes of faces have 0.58 to 1.74 times the side of the detector's box; one on a cap's badge shrank to 0.1.
+# Meshes of faces have 0.58 to 1.74 times the size of the detector's box; one on a cap's badge shrank to 0.1.
 _LARGEST_GROWTH = 2.0
 _V1_PASSES = 2
 _V2_PASSES = {"fast": 1, "thorough": 2, "best": 1}
-# Looks at each face whose mean is taken after the passes.
-_BEST_LOOKS = 4
+# Crops of each face whose mean is taken after the passes.
+_BEST_CROPS = 4
 # Mesh v1's logit for p = 0.5, and mesh v2's: both say "rather a face than not".
 _MIN_PRESENCE = 0.0
 _SAME_FACE_OVERLAP = 0.4
 # The smallest face worth a tile: this share of the frame's longer side, and so many pixels.
 _MIN_FACE_SHARE = 0.02
-_MIN_FACE_SIDE = 18
+_MIN_FACE_SIZE = 18
 
 
 # A face that is followed from frame to frame: how far its box may move or grow.
 _FOLLOWED_OVERLAP = 0.4
-# Followed faces were below this where a hand, an edge or a profile made them worth another look (12 clips).
+# Followed faces were below this where a hand, an edge or a profile made them worth another detection (12 clips).
 _DOUBTFUL_PRESENCE = 9.0
-# The detector sees faces of at least this share of the side of the picture it looks at.
+# The detector finds faces of at least this share of the size of its input.
 _MIN_SHARE = 0.045
 # A tile of less than this share of the frame's longer side shows something new.
 _LARGEST_TILE = 0.6
@@ -60,8 +60,8 @@ class FoundFace:
     box: (4,) float32 left, top, right, bottom around the face's mesh; may reach beyond the frame.
     landmarks: (68, 2) float32 in the iBUG order.
     confidence: 0..1, see confidence_of: the chance that the landmarks are right.
-    square: where the next frame looks for this face; None for faces that cannot be followed.
-    is_doubtful: the face should be looked for again before it is followed further.
+    square: where the next frame is searched for this face; None for faces that cannot be followed.
+    is_doubtful: detection should run again before the face is followed further.
     """
 
     box: NDArray[np.float32]
@@ -79,35 +79,35 @@ class FoundFace:
 class FaceFinder:
     """Finds faces with MediaPipe's networks on one thread. The same frame gives the same faces.
 
-    setting: `thorough` runs the landmark network twice on every new face and also looks at weak detections, tiles and
-    turned frames; `best` also takes the mean of four looks at every face; `fast` runs it once and looks at the upright
-    frame. with_mesh_v2: use the landmark network where its file is there (see weights); without it the older mesh does
-    all. least_side: of the faces that tiles are made for, in frame pixels; 0 takes a fiftieth of the frame's longer
-    side, at least 18. UserError when another network's file is missing.
+    setting: `thorough` runs the landmark network twice on every new face and also uses weak detections, tiles and
+    turned frames; `best` also takes the mean over four crops of every face; `fast` runs it once on the upright frame.
+    with_mesh_v2: use the landmark network where its file is there (see weights); without it the older mesh does all.
+    min_size: of the faces that tiles are made for, in frame pixels; 0 takes a fiftieth of the frame's longer edge, at
+    least 18. UserError when another network's file is missing.
     """
 
-    def __init__(self, setting: Setting = "thorough", with_mesh_v2: bool = True, least_side: int = 0) -> None:
+    def __init__(self, setting: Setting = "thorough", with_mesh_v2: bool = True, min_size: int = 0) -> None:
         mesh_v2 = weights.mesh_v2_file() if with_mesh_v2 else None
         self._detector = Detector(weights.package_file("face_detection_back.tflite"))
         self._guard = Detector(weights.package_file("face_detection_short_range.tflite"))
         self._mesh_v1 = open_mesh_v1(weights.package_file("face_landmark.tflite"))
         self._mesh_v2 = open_mesh_v2(mesh_v2) if mesh_v2 else None
         self._v2_passes = _V2_PASSES[setting]
-        self._looks = _BEST_LOOKS if setting == "best" else 0
+        self._crops = _BEST_CROPS if setting == "best" else 0
         self._is_thorough = setting != "fast" and mesh_v2 is not None
-        self._least_side = least_side
+        self._min_size = min_size
 
     def find(self, frame: Picture, known: Sequence[FoundFace] = ()) -> list[FoundFace]:
         """All faces of a frame (H, W, 3) uint8 BGR, largest first.
 
-        known: faces of this frame that were followed into it. They are not looked for again and come out as they are.
+        known: faces of this frame that were followed into it. They are not detected again and come out as they are.
         """
         faces = list(known)
         for number, window in enumerate(self._windows(frame)):
             if number and faces and not self._is_thorough:
                 break
             faces += [self._face(mesh) for mesh in self._new_meshes(frame, window, number == 0, faces)]
-        return sorted(_without_doubles(faces), key=lambda face: (-face.area, float(face.box[0]), float(face.box[1])))
+        return sorted(_nms(faces), key=lambda face: (-face.area, float(face.box[0]), float(face.box[1])))
 
     def follow(self, frame: Picture, face: FoundFace) -> FoundFace | None:
         """The same face in the next (or last) frame of a clip; None when it is not there any more.
@@ -120,21 +120,21 @@ class FaceFinder:
         if mesh.presence < _MIN_PRESENCE or iou(mesh.box, face.box) < _FOLLOWED_OVERLAP:
             return None
         if mesh.presence < _WITNESS_PRESENCE:
-            window = Square(mesh.square.x, mesh.square.y, mesh.square.side * _WITNESS_WINDOW, mesh.square.roll)
+            window = Square(mesh.square.x, mesh.square.y, mesh.square.size * _WITNESS_WINDOW, mesh.square.roll)
             if self._detector.find_central(frame, window, _MIN_SCORE) is None:
                 return None
         return self._face(self._refined(frame, mesh))
 
     def _windows(self, frame: Picture) -> Iterator[Square]:
-        """What the detector looks at, one after another."""
+        """The detector's windows, one after another."""
         yield whole_frame(frame)
         if self._is_thorough:
             longer = max(frame.shape[:2])
-            least_side = self._least_side or max(_MIN_FACE_SHARE * longer, _MIN_FACE_SIDE)
-            tile = least_side / _MIN_SHARE
+            min_size = self._min_size or max(_MIN_FACE_SHARE * longer, _MIN_FACE_SIZE)
+            tile = min_size / _MIN_SHARE
             if tile < _LARGEST_TILE * longer:
                 yield from tiles(frame, tile)
-        # Last: turning first finds faces where there are none.
+        # Turned frames last: tried first, they give false detections.
         yield from (whole_frame(frame, turn) for turn in roll.TURNS[1:])
 
     def _new_meshes(self, frame: Picture, window: Square, is_whole: bool, known: Sequence[FoundFace]) -> Iterator[Mesh]:
@@ -157,17 +157,17 @@ class FaceFinder:
 
     def _is_seen_by_guard(self, frame: Picture, square: Square) -> bool:
         """Whether the small detector sees the face of a detection too."""
-        window = Square(square.x, square.y, square.side * roll.WINDOW, square.roll)
+        window = Square(square.x, square.y, square.size * roll.WINDOW, square.roll)
         return self._guard.find_central(frame, window, _WITNESS_SCORE) is not None
 
     def _is_seen_by_older_mesh(self, frame: Picture, square: Square) -> bool:
-        """Whether mesh v1 does not deny the face of a detection; hair and bottles deceive it less than mesh v2."""
-        start = Square(square.x, square.y, square.side * MARGIN, square.roll)
+        """Whether mesh v1 accepts a detection; hair and bottles give it fewer false positives than mesh v2."""
+        start = Square(square.x, square.y, square.size * MARGIN, square.roll)
         return self._mesh_v1.refine(frame, start, _V1_PASSES).presence > _WITNESS_PRESENCE_V1
 
     def _mesh(self, frame: Picture, square: Square) -> Mesh:
         """The mesh of the face in a detector's square: v1 first, as v2 alone loses weak faces, then v2."""
-        start = Square(square.x, square.y, square.side * MARGIN, square.roll)
+        start = Square(square.x, square.y, square.size * MARGIN, square.roll)
         first = self._mesh_v1.refine(frame, start, _V1_PASSES)
         first = replace(first, older_presence=first.presence)
         if self._mesh_v2 is None:
@@ -178,13 +178,13 @@ class FaceFinder:
         return self._refined(frame, replace(second, older_presence=first.presence))
 
     def _refined(self, frame: Picture, mesh: Mesh) -> Mesh:
-        """The mean of several looks at the face of a mesh v2, where the setting asks for it."""
-        if self._mesh_v2 is None or not self._looks:
+        """The mean over several crops of the face of a mesh v2, where the setting asks for it."""
+        if self._mesh_v2 is None or not self._crops:
             return mesh
-        return refine_landmarks(self._mesh_v2, frame, mesh, self._looks)
+        return refine_landmarks(self._mesh_v2, frame, mesh, self._crops)
 
     def _upright(self, frame: Picture, mesh: Mesh) -> Mesh:
-        """The mesh, or another one of the same face when it turns out to be put on in the wrong direction."""
+        """The mesh, or another one of the same face where its direction was wrong."""
         if self._mesh_v2 and mesh.presence >= roll.DOUBTFUL_PRESENCE:
             return mesh
         other = roll.other_direction(self._guard, frame, mesh)
@@ -208,12 +208,12 @@ def _covers(face: FoundFace, square: Square) -> bool:
 
 def _has_size_of(mesh: Mesh, square: Square) -> bool:
     """Whether a mesh stayed about as large as the detector's square it was started in."""
-    growth = mesh.square.side / MARGIN / square.side
+    growth = mesh.square.size / MARGIN / square.size
     return 1 / _LARGEST_GROWTH < growth < _LARGEST_GROWTH
 
 
-def _without_doubles(faces: list[FoundFace]) -> list[FoundFace]:
-    """Of faces that lie on one another, the surest."""
+def _nms(faces: list[FoundFace]) -> list[FoundFace]:
+    """Non-maximum suppression: of overlapping faces the one of highest confidence."""
     kept: list[FoundFace] = []
     for face in sorted(faces, key=lambda face: -face.confidence):
         if all(iou(face.box, other.box) <= _SAME_FACE_OVERLAP for other in kept):

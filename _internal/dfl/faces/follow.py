@@ -1,7 +1,7 @@
-"""Find the faces of consecutive frames: a careful look now and then, and in between each face is followed.
+"""Find the faces of consecutive frames: detection at intervals, and tracking in between.
 
-A careful look (FaceFinder.find) is taken at the first frame, at every N-th, after a cut, and where a followed face is
-lost or doubtful. A face that turns up in a careful look is followed backwards too, so that it has no late start.
+Detection (FaceFinder.find) runs on the first frame, on every N-th, after a cut, and where a tracked face is lost or
+doubtful. A face that a detection finds first is tracked backwards too, so that it has no late start.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,8 +13,8 @@ from dfl.faces.find import FaceFinder, FoundFace
 from dfl.faces.square import iou
 from dfl.video.cuts import CutFinder
 
-# Frames from one careful look to the next, and how many bytes of pictures may be held in between.
-LOOK_EVERY = 8
+# Frames from one detection to the next, and how many bytes of pictures may be held in between.
+DETECTION_INTERVAL = 8
 _HELD_BYTES = 64 * 2**20
 # Two faces of neighbouring frames that overlap so much are one.
 _SAME_FACE_OVERLAP = 0.3
@@ -29,12 +29,12 @@ class FrameFaces:
 
 
 def find_in_frames(
-    finder: FaceFinder, frames: Iterable[Picture | None], look_every: int = LOOK_EVERY
+    finder: FaceFinder, frames: Iterable[Picture | None], detection_interval: int = DETECTION_INTERVAL
 ) -> Iterator[FrameFaces]:
     """The faces of every frame of a run of consecutive frames, (H, W, 3) uint8 BGR each, None where one is missing.
 
-    The first and the last frame get a careful look: nothing depends on frames outside the run. With look_every=1
-    every frame gets one.
+    Detection runs on the first and the last frame: nothing depends on frames outside the run. With
+    detection_interval=1 it runs on every frame.
     """
     rest = iter(frames)
     cuts = CutFinder()
@@ -45,42 +45,42 @@ def find_in_frames(
             break
     else:
         return
-    look_every = max(1, min(look_every, _HELD_BYTES // max(first[0].nbytes, 1)))
-    while pictures := list(islice(rest, look_every)):
+    detection_interval = max(1, min(detection_interval, _HELD_BYTES // max(first[0].nbytes, 1)))
+    while pictures := list(islice(rest, detection_interval)):
         found = _find_in_window(finder, pictures, last, cuts)
         yield from found
         last = found[-1]
 
 
 def _find_in_window(
-    finder: FaceFinder, pictures: list[Picture | None], before: FrameFaces, cuts: CutFinder
+    finder: FaceFinder, pictures: list[Picture | None], previous: FrameFaces, cuts: CutFinder
 ) -> list[FrameFaces]:
-    """The faces of the frames after `before`; the last one gets a careful look."""
+    """The faces of the frames after `before`; detection runs on the last one."""
     found: list[FrameFaces] = []
     for index, picture in enumerate(pictures):
         if picture is None:
-            before = FrameFaces(is_cut=True)
-            found.append(before)
+            previous = FrameFaces(is_cut=True)
+            found.append(previous)
             continue
         is_cut = cuts.is_cut(picture)
-        old = [] if is_cut else before.faces
-        pairs = [(one, finder.follow(picture, one)) for one in old]
+        tracked = [] if is_cut else previous.faces
+        pairs = [(one, finder.follow(picture, one)) for one in tracked]
         faces = [face for _, face in pairs if face]
-        has_doubt = any(face is None or (face.is_doubtful and not one.is_doubtful) for one, face in pairs)
-        if is_cut or has_doubt or index == len(pictures) - 1:
+        is_unsure = any(face is None or (face.is_doubtful and not one.is_doubtful) for one, face in pairs)
+        if is_cut or is_unsure or index == len(pictures) - 1:
             faces = finder.find(picture, faces)
         if not is_cut:
-            new = [face for face in faces if not any(iou(face.box, one.box) > _SAME_FACE_OVERLAP for one in old)]
+            new = [face for face in faces if not any(iou(face.box, one.box) > _SAME_FACE_OVERLAP for one in tracked)]
             _follow_back(finder, pictures[:index], found, new)
-        before = FrameFaces(faces, is_cut)
-        found.append(before)
+        previous = FrameFaces(faces, is_cut)
+        found.append(previous)
     return found
 
 
 def _follow_back(
     finder: FaceFinder, pictures: list[Picture | None], found: list[FrameFaces], new: list[FoundFace]
 ) -> None:
-    """Add faces that have just turned up to the frames before, as far as they can be followed."""
+    """Track newly detected faces backwards and add them to the frames before."""
     for start in new:
         face: FoundFace | None = start
         for picture, frame in zip(reversed(pictures), reversed(found), strict=True):

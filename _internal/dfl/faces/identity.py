@@ -1,4 +1,4 @@
-"""Whose face it is: a point in 128 dimensions, near for pictures of one person.
+"""Face identity: an embedding (descriptor) of 128 numbers, near for pictures of one person.
 
 dlib's network, D. E. King, 2017 (ResNet-29 with half the filters, trained by metric learning; 150 px chips).
 """
@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
 from dfl.base.pictures import Picture
-from dfl.faces.identity_network import CHIP_SIDE, IdentityNetwork
+from dfl.faces.identity_network import CHIP_SIZE, IdentityNetwork
 
 Descriptor = NDArray[np.float32]  # (128,), length about 1.4
 # Pictures of one person are mostly nearer than this, of two people mostly further apart (dlib's own threshold).
 SAME_PERSON = 0.6
 _NETWORK_FILE = "dlib_face_recognition_resnet_model_v1.dat"
-# Room around the face in the network's chip, in sides of the face: what dlib's own descriptors are made with.
+# Room around the face in the network's chip, in sizes of the face: as for dlib's own descriptors.
 _CHIP_PADDING = 0.25
-# How much of the picture around the landmarks the network's chip can reach, in sides of their box.
+# How much of the picture around the landmarks the network's chip can reach, in sizes of their box.
 _REACH = 1.0
 
 
@@ -42,7 +42,7 @@ def _network() -> IdentityNetwork:
 
 
 def descriptor(picture: Picture, landmarks: NDArray[Any]) -> Descriptor:
-    """Describe the person whose 68 landmarks these are: (128,) float32.
+    """The descriptor (face embedding) of the person with these 68 landmarks: (128,) float32.
 
     picture: (H, W, 3) uint8 BGR, a frame or an aligned picture. landmarks: (68, 2) in its pixels.
     UserError when the network's file is missing.
@@ -57,7 +57,7 @@ def descriptor(picture: Picture, landmarks: NDArray[Any]) -> Descriptor:
         dlib.rectangle(left, top, right, bottom), [dlib.point(int(x), int(y)) for x, y in points]
     )
     rgb = np.ascontiguousarray(cut[:, :, ::-1])
-    return _network().describe(dlib.get_face_chip(rgb, shape, CHIP_SIDE, _CHIP_PADDING))
+    return _network().describe(dlib.get_face_chip(rgb, shape, CHIP_SIZE, _CHIP_PADDING))
 
 
 def _around(picture: Picture, landmarks: NDArray[Any]) -> tuple[Picture, NDArray[np.int64]]:
@@ -72,5 +72,5 @@ def _around(picture: Picture, landmarks: NDArray[Any]) -> tuple[Picture, NDArray
 
 
 def distance(one: Descriptor, other: Descriptor) -> float:
-    """How unlike two descriptors are: the Euclidean distance, about 0.3 for one person, 0.6 and more for two."""
+    """Euclidean distance of two descriptors: about 0.3 for one person, 0.6 and more for two."""
     return float(np.linalg.norm(one - other))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
 
-CHIP_SIDE = 150
+CHIP_SIZE = 150
 _MEAN_RGB = np.array((122.782, 117.001, 104.298), np.float32)
 _FIRST_FILTERS = 32
 # Filters and stride of each block of two 3 x 3 convolutions.
@@ -24,7 +24,7 @@ _BLOCKS = (
     (256, 2),
 )
 _OUTPUTS = 128
-# From a layer's name to its numbers there are only a few bytes.
+# Bytes at most from a layer's name to its numbers.
 _NEAR = 64
 
 _Maps = NDArray[np.float32]  # (H, W, C)
@@ -32,21 +32,21 @@ _Maps = NDArray[np.float32]  # (H, W, C)
 
 @dataclass(frozen=True, eq=False)
 class _Convolution:
-    """weights: (side * side * input maps, filters) float32, with the affine layer that follows worked in."""
+    """weights: (size * size * input maps, filters) float32, the following affine layer folded in."""
 
     weights: NDArray[np.float32]
     bias: NDArray[np.float32]
-    side: int
+    size: int
     stride: int
 
     def __call__(self, maps: _Maps) -> _Maps:
-        side, stride, count = self.side, self.stride, maps.shape[2]
+        size, stride, count = self.size, self.stride, maps.shape[2]
         if stride == 1:  # dlib keeps the size only then
-            maps = np.pad(maps, ((side // 2, side // 2), (side // 2, side // 2), (0, 0)))
-        height, width = ((length - side) // stride + 1 for length in maps.shape[:2])
-        patches = np.empty((height, width, side * side * count), np.float32)
-        for place, shifted in enumerate(_shifted(maps, side, stride)):
-            patches[:, :, place * count : (place + 1) * count] = shifted
+            maps = np.pad(maps, ((size // 2, size // 2), (size // 2, size // 2), (0, 0)))
+        height, width = ((length - size) // stride + 1 for length in maps.shape[:2])
+        patches = np.empty((height, width, size * size * count), np.float32)
+        for index, shifted in enumerate(_shifted(maps, size, stride)):
+            patches[:, :, index * count : (index + 1) * count] = shifted
         made = patches.reshape(height * width, -1) @ self.weights
         made += self.bias
         return made.reshape(height, width, -1)
@@ -76,11 +76,11 @@ class IdentityNetwork:
         return descriptor
 
 
-def _shifted(maps: _Maps, side: int, stride: int) -> Iterator[_Maps]:
-    """For each place in a window of side x side: what lies there as the window moves by `stride`."""
-    height, width = ((length - side) // stride * stride + 1 for length in maps.shape[:2])
-    for y in range(side):
-        for x in range(side):
+def _shifted(maps: _Maps, size: int, stride: int) -> Iterator[_Maps]:
+    """For each offset in a window of size x size: the pixels there as the window moves by `stride`."""
+    height, width = ((length - size) // stride * stride + 1 for length in maps.shape[:2])
+    for y in range(size):
+        for x in range(size):
             yield maps[y : y + height : stride, x : x + width : stride]
 
 
@@ -125,14 +125,14 @@ class _Reader:
     def __init__(self, content: bytes) -> None:
         self._content, self._at = content, 0
 
-    def convolution(self, filters: int, maps: int, side: int, stride: int) -> _Convolution:
+    def convolution(self, filters: int, maps: int, size: int, stride: int) -> _Convolution:
         """The next convolution and the affine layer behind it."""
-        count = filters * maps * side * side
+        count = filters * maps * size * size
         numbers = self.numbers(b"\x05con_4", (count + filters, 1, 1, 1))
         scale, shift = self.numbers(b"\x07affine_", (2 * filters, 1, 1, 1)).reshape(2, filters)
         # Stored as filter, map, y, x; used as (y, x, map) by filter.
-        weights = numbers[:count].reshape(filters, maps, side, side).transpose(2, 3, 1, 0).reshape(-1, filters)
-        return _Convolution(np.ascontiguousarray(weights * scale), numbers[count:] * scale + shift, side, stride)
+        weights = numbers[:count].reshape(filters, maps, size, size).transpose(2, 3, 1, 0).reshape(-1, filters)
+        return _Convolution(np.ascontiguousarray(weights * scale), numbers[count:] * scale + shift, size, stride)
 
     def numbers(self, layer: bytes, shape: tuple[int, int, int, int]) -> NDArray[np.float32]:
         """The array of that shape in the next layer of that name, flat."""

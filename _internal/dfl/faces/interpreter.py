@@ -1,4 +1,4 @@
-"""Run one small network of MediaPipe's family (a .tflite file) with LiteRT, on one thread, without a word."""
+"""Run one small network of MediaPipe's family (a .tflite file) with LiteRT, on one thread, without output."""
 
 import os
 from collections.abc import Iterator, Sequence

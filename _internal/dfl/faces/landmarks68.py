@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfl.base.pictures import Points
-from dfl.faces.align import STEADY_LANDMARKS, mean_face, mirror_landmarks, similarity
+from dfl.faces.align import ALIGNMENT_LANDMARKS, mean_face, mirror_landmarks, similarity
 from dfl.faces.mesh import Mesh
 
 # The mesh point nearest to each landmark, in the landmarks' order.
@@ -40,14 +40,14 @@ def offsets() -> NDArray[np.float32]:
     half = np.zeros((68, 2), np.float32)
     for landmark, *thousandths in _OFFSETS:
         half[landmark] = np.array(thousandths, np.float32) / 1000
-    other = mirror_landmarks(half, 1)  # x becomes -x, and the pairs change places
+    other = mirror_landmarks(half, 1)  # x becomes -x, and the pairs are swapped
     return np.where(np.abs(half) >= np.abs(other), half, other)
 
 
 def landmarks_of_mesh(mesh: Mesh) -> Points:
     """The 68 landmarks of a mesh in the iBUG order: (68, 2) float32 frame pixels."""
     points = mesh.points[list(MESH_POINT_OF_LANDMARK)].astype(np.float64)
-    to_unit = similarity(points[list(STEADY_LANDMARKS)], mean_face())
+    to_unit = similarity(points[list(ALIGNMENT_LANDMARKS)], mean_face())
     share = (_NO_OFFSETS_YAW - abs(mesh.yaw)) / (_NO_OFFSETS_YAW - _FULL_OFFSETS_YAW)
     in_unit = offsets() * min(max(share, 0.0), 1.0)
     points += in_unit @ np.linalg.inv(to_unit[:, :2]).T

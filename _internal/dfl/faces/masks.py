@@ -71,9 +71,9 @@ def eyes_and_mouth(shape_hw: tuple[int, int], landmarks: NDArray[Any]) -> tuple[
     masks = []
     for parts in (_EYES, _MOUTH):
         mask = np.zeros(shape_hw, np.uint8)
-        spot, part_mask = _drawn_part(shape_hw, *_soft_part(shape_hw, landmarks, parts))
+        region, part_mask = _drawn_part(shape_hw, *_soft_part(shape_hw, landmarks, parts))
         if part_mask.size:
-            mask[spot] = cv2.convertScaleAbs(part_mask, alpha=255)
+            mask[region] = cv2.convertScaleAbs(part_mask, alpha=255)
         masks.append(mask)
     return masks[0], masks[1]
 
@@ -87,23 +87,23 @@ def _soft_part(
 ) -> tuple[NDArray[np.int64], _Parts, int, int]:
     """What `_drawn` needs for a part with soft edges."""
     height = shape_hw[0]
-    # Pictures under 32 pixels would ask for a kernel of side 0.
+    # Pictures under 32 pixels would ask for a kernel of size 0.
     return np.array(landmarks).astype(np.int64), parts, max(height // 32, 1), height // 16 | 1
 
 
 def _drawn(shape_hw: tuple[int, int], points: NDArray[np.int64], parts: _Parts, dilate: int, blur: int) -> FloatPicture:
     """See _drawn_part, put into the whole picture: (H, W, 1)."""
     mask = np.zeros((*shape_hw, 1), np.float32)
-    spot, part_mask = _drawn_part(shape_hw, points, parts, dilate, blur)
+    region, part_mask = _drawn_part(shape_hw, points, parts, dilate, blur)
     if part_mask.size:
-        mask[(*spot, 0)] = part_mask
+        mask[(*region, 0)] = part_mask
     return mask
 
 
 def _drawn_part(
     shape_hw: tuple[int, int], points: NDArray[np.int64], parts: _Parts, dilate: int, blur: int
 ) -> tuple[tuple[slice, slice], NDArray[np.float32]]:
-    """Fill the convex hulls of `parts` of the points, widen by an ellipse of side `dilate`, blur with side `blur`.
+    """Fill the convex hulls of `parts` of the points, dilate by an ellipse and blur, kernels of these sizes.
 
     Gives the rows and columns outside of which all is 0, and what is within.
     """
@@ -114,17 +114,17 @@ def _drawn_part(
         # At the picture's edge the blur reflects; twice its reach, so that at the box's other edges this is 0.
         border = cv2.BORDER_REFLECT_101
         left, top, right, bottom = _box(hulls, dilate + 2 * (blur // 2), shape_hw)
-    spot = slice(top, max(bottom, top)), slice(left, max(right, left))
-    filled: Any = np.zeros((spot[0].stop - top, spot[1].stop - left), np.uint8)
+    region = slice(top, max(bottom, top)), slice(left, max(right, left))
+    filled: Any = np.zeros((region[0].stop - top, region[1].stop - left), np.uint8)
     if not filled.size:
-        return spot, np.zeros(filled.shape, np.float32)
+        return region, np.zeros(filled.shape, np.float32)
     for hull in hulls:
         cv2.fillConvexPoly(filled, hull - np.array([left, top], np.int32), 1.0)
     if dilate:
         # In 8 bits: the same result in a fraction of the time.
         filled = cv2.dilate(filled, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (dilate, dilate)))
     part_mask: Any = filled.astype(np.float32)
-    return spot, cv2.GaussianBlur(part_mask, (blur, blur), 0, borderType=border) if blur else part_mask
+    return region, cv2.GaussianBlur(part_mask, (blur, blur), 0, borderType=border) if blur else part_mask
 
 
 def _box(hulls: list[Any], margin: int, shape_hw: tuple[int, int]) -> _Box:

@@ -42,7 +42,7 @@ class Mesh:
 
     points: (468, 2) float32 frame pixels. depth: (468,) float32, the same scale, smaller is nearer to the camera.
     presence: the network's logit for "this is a face"; v1 and v2 have scales of their own. older_presence: v1's, where
-    v2's mesh began with v1's. spread: how far apart several looks put the points (refine), as a share of the face.
+    v2's mesh began with v1's. spread: how far apart several crops put the points (refine), as a share of the face.
     """
 
     points: Points
@@ -70,7 +70,7 @@ class Mesh:
 
     @property
     def square(self) -> Square:
-        """The square for the next pass: level with the eyes, MARGIN times the mesh's longer side."""
+        """The square for the next pass: level with the eyes, MARGIN times the mesh's longer edge."""
         roll = self.roll
         upright = turn(self.points, -roll)
         low, high = upright.min(axis=0), upright.max(axis=0)
@@ -89,9 +89,9 @@ class MeshNetwork:
         self._centre = np.array([centre, centre, 0], np.float32)
 
     def find(self, frame: Picture, square: Square, is_mirrored: bool = False) -> Mesh:
-        """The mesh of the face in a square of a frame (H, W, 3) uint8 BGR; there is always one, see `presence`.
+        """The mesh of the face in a square of a frame (H, W, 3) uint8 BGR; always a mesh, see `presence`.
 
-        is_mirrored: show the network the mirror picture. The mesh is the face's own all the same.
+        is_mirrored: run the network on the mirrored picture; the mesh is mirrored back.
         """
         size = self._network.size
         picture = cv2.cvtColor(square.cut(frame, size), cv2.COLOR_BGR2RGB).astype(np.float32)
@@ -101,7 +101,7 @@ class MeshNetwork:
         if is_mirrored:
             unit = unit[mirror_points()]
             unit[:, 0] = 1 - unit[:, 0]
-        return Mesh(square.to_frame(unit[:, :2]), unit[:, 2] * np.float32(square.side), float(presence[0]))
+        return Mesh(square.to_frame(unit[:, :2]), unit[:, 2] * np.float32(square.size), float(presence[0]))
 
     def refine(self, frame: Picture, square: Square, passes: int) -> Mesh:
         """Find the mesh, then again in the square of that mesh, `passes` times in all."""

@@ -1,4 +1,4 @@
-"""How a head is turned, from its 68 landmarks: the numbers by which the original sorts and samples."""
+"""Head pose from 68 landmarks: the angles by which the original sorts and samples."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Whose faces are wanted: people given by pictures of them."""
+"""Wanted people, given by reference pictures of them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures
 from dfl.base.frames import no_frames
+from dfl.base.listing import list_pictures
 from dfl.base.pictures import read_picture
 from dfl.faces.find import FaceFinder
 from dfl.faces.identity import descriptor

@@ -1,8 +1,8 @@
-"""Place a face's landmarks by several looks at it, a little shifted, and take their mean: steadier than any one look.
+"""Test-time augmentation of landmarks: the mean over several slightly shifted crops has less noise than one crop.
 
-Measured on 114 faces, each in 6 noisy and slightly moved copies: four looks of which every second is at the mirror
-picture leave three quarters of one look's tremble, at every yaw; four unmirrored ones leave a little more, and eight
-are hardly better. Squares laid by the alignment instead of the mesh's box gain nothing, and lose on turned faces.
+Measured on 114 faces, each in 6 noisy and slightly moved copies: four crops of which every second is mirrored leave
+three quarters of the jitter of one, at every yaw; four unmirrored ones leave a little more, and eight are hardly
+better. Squares by the alignment instead of the mesh's box gain nothing, and lose on turned faces.
 """
 
 import math
@@ -14,36 +14,36 @@ from dfl.base.pictures import Picture
 from dfl.faces.mesh import MARGIN, Mesh, MeshNetwork
 from dfl.faces.square import Square
 
-# How the looks differ: shift to the face's right and down in sides of the square, scale, and turn in radians. Rows
+# How the crops differ: shift to the face's right and down in sides of the square, scale, and turn in radians. Rows
 # of a Hadamard matrix: over any four that follow one another from the start, each change cancels out.
 _SHIFT, _SCALE, _TURN = 0.02, 0.03, 0.03
 _SIGNS = ((1, 1, 1, 1), (1, -1, -1, 1), (-1, 1, -1, -1), (-1, -1, 1, -1))
 
 
 def refine_landmarks(network: MeshNetwork, frame: Picture, mesh: Mesh, crops: int = 4, mirrored: bool = True) -> Mesh:
-    """The mean of `crops` looks around a mesh that was found; its `spread` tells how far they lie apart.
+    """The mean over `crops` crops around a mesh that was found; its `spread` is how far they lie apart.
 
-    frame: (H, W, 3) uint8 BGR. mirrored: every second look is at the mirror picture. Beyond four looks the pattern
-    of shifts comes again with the signs changed. The presence is the looks' mean.
+    frame: (H, W, 3) uint8 BGR. mirrored: every second crop is mirrored. Beyond four crops the pattern of shifts
+    repeats with the signs changed. The presence is the mean over the crops.
     """
-    looks = [network.find(frame, _moved(mesh.square, number), mirrored and number % 2 == 1) for number in range(crops)]
-    points = np.stack([look.points for look in looks])  # (crops, 468, 2)
+    meshes = [network.find(frame, _moved(mesh.square, number), mirrored and number % 2 == 1) for number in range(crops)]
+    points = np.stack([one.points for one in meshes])  # (crops, 468, 2)
     mean = points.mean(axis=0)
-    depth = np.stack([look.depth for look in looks]).mean(axis=0)
-    presence = float(np.mean([look.presence for look in looks]))
+    depth = np.stack([one.depth for one in meshes]).mean(axis=0)
+    presence = float(np.mean([one.presence for one in meshes]))
     refined = replace(mesh, points=mean, depth=depth, presence=presence)
     apart = math.sqrt(float(((points - mean) ** 2).sum(axis=2).mean()))
-    return replace(refined, spread=apart / (refined.square.side / MARGIN))
+    return replace(refined, spread=apart / (refined.square.size / MARGIN))
 
 
 def _moved(square: Square, number: int) -> Square:
-    """The square of one look."""
+    """The square of one crop."""
     sign = -1 if number // len(_SIGNS) % 2 else 1
     right, down, scale, roll = (sign * value for value in _SIGNS[number % len(_SIGNS)])
-    cos, sin = math.cos(square.roll) * square.side * _SHIFT, math.sin(square.roll) * square.side * _SHIFT
+    cos, sin = math.cos(square.roll) * square.size * _SHIFT, math.sin(square.roll) * square.size * _SHIFT
     return Square(
         square.x + right * cos - down * sin,
         square.y + right * sin + down * cos,
-        square.side * (1 + scale * _SCALE),
+        square.size * (1 + scale * _SCALE),
         square.roll + roll * _TURN,
     )

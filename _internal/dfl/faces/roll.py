@@ -1,8 +1,8 @@
-"""Guard against faces put on upside down.
+"""Guard against upside-down meshes.
 
 The whole-frame detector finds a face at any roll, but beyond about +-100 degrees its points, and then the mesh, come
 out upside down, eyes on the mouth, with full confidence. The small detector does not see faces that are not upright:
-asked at four turns of the face's surroundings, it tells which way is up.
+run at four rotations of the face's surroundings, it shows which way is up.
 """
 
 import math
@@ -14,14 +14,14 @@ from dfl.faces.square import Square, angle_apart
 
 # Meshes of right faces are rarely (1 in 7) below this presence of mesh v2; four of five upside-down ones are.
 DOUBTFUL_PRESENCE = 20.0
-# What a mesh in the new direction must reach to replace the old one, and how far below the old it may be.
+# Presence that a mesh in the new direction needs to replace the old one, and how far below the old one it may be.
 _MIN_PRESENCE = 11.0
 _LOST_PRESENCE = 3.0
-# Right turns score 0.82 and more; at 0.65 an upright face among a crowd was laid on its side.
+# Right turns score 0.82 and more; at 0.65 an upright face in a crowd was turned by 90 degrees.
 _MIN_SCORE = 0.7
-# A face seen so clearly in the mesh's own direction needs no other looks. Upside-down meshes reach 0.78.
+# With this score in the mesh's own direction no others are tried. Upside-down meshes reach 0.78.
 _SURE_SCORE = 0.85
-# Side of the small detector's window, in faces.
+# Size of the small detector's window, in faces.
 WINDOW = 2.0
 _OTHER_DIRECTION = math.radians(45)
 TURNS = (0.0, math.pi / 2, math.pi, 3 * math.pi / 2)
@@ -33,12 +33,12 @@ def other_direction(detector: Detector, frame: Picture, mesh: Mesh) -> Detection
     frame: (H, W, 3) uint8 BGR.
     """
     square = mesh.square
-    side = square.side / MARGIN * WINDOW
-    if detector.find_central(frame, Square(square.x, square.y, side, square.roll), _SURE_SCORE):
+    size = square.size / MARGIN * WINDOW
+    if detector.find_central(frame, Square(square.x, square.y, size, square.roll), _SURE_SCORE):
         return None
     best: Detection | None = None
     for turn in TURNS:
-        window = Square(square.x, square.y, side, turn)
+        window = Square(square.x, square.y, size, turn)
         found = detector.find_central(frame, window, _MIN_SCORE)
         if found and (best is None or found.score > best.score):
             best = found

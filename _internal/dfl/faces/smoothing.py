@@ -1,11 +1,11 @@
-"""Take the tremble out of one face's landmarks over a run of frames, and leave its movements.
+"""Temporal smoothing of one face's landmarks: removes jitter and keeps movements.
 
-Each frame's landmarks are split into the similarity of the alignment (middle, scale and angle of the 33 steady points)
+Each frame's landmarks are split into the similarity of the alignment (middle, scale and angle of its 33 points)
 and the shape that is left in the mean face's unit square. Each of these is smoothed by parabolas fitted to windows
 around every frame, to both sides alike, so that nothing lags. How wide the window is, is chosen for every frame and
 part of the face: as wide as it can be while its result differs from those of narrower windows by no more than noise
 makes them differ (A. Goldenshluger and A. Nemirovski, On spatially adaptive estimation of nonparametric regression,
-1997: the rule of intersecting confidence intervals). A face that keeps still gets wide windows, a blink none.
+1997: the rule of intersecting confidence intervals). A still face gets wide windows, a blink none.
 """
 
 import math
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfl.base.pictures import Points
-from dfl.faces.align import STEADY_LANDMARKS, mean_face
+from dfl.faces.align import ALIGNMENT_LANDMARKS, mean_face
 
 # Half widths of the windows in frames, narrow to wide; 0 is the frame itself.
 _HALF_WIDTHS = (0, 2, 3, 5, 8, 12, 16)
@@ -43,10 +43,10 @@ _LASTING_FRAMES = 10.0
 _MIN_FRESH_NOISE, _MAX_FRESH_NOISE = 0.00045, 0.006
 _MIN_LASTING_NOISE = 0.001
 _LASTING_OF_FRESH = 1.5
-# The noise of a track is what its calmest frames have: fourth differences leave next to nothing of movements.
+# The noise of a track is estimated on its quietest frames: fourth differences leave next to nothing of movements.
 _FOURTH_DIFFERENCE = np.array([1, -4, 6, -4, 1]) / math.sqrt(70)
-_CALM_SHARE = 0.2
-_NOISE_OF_CALMEST = 1.5
+_QUIET_SHARE = 0.2
+_NOISE_OF_QUIETEST = 1.5
 
 # Columns of the parts that share a window: middle, scale and angle, then landmarks (from column 2 on). Eyes and mouth
 # take wider windows with more reserve: they speak and blink.
@@ -58,10 +58,11 @@ _TOLERANCE = np.array([1, 1, 1, 1, 1, 1, 0.7, 0.7, 0.7])
 
 
 def smooth_track(landmarks: NDArray[Any], times: NDArray[Any] | None = None) -> Points:
-    """Landmarks of one face in consecutive frames without their tremble: (T, 68, 2) float32 frame pixels.
+    """Smoothed landmarks of one face in consecutive frames: (T, 68, 2) float32 frame pixels.
 
-    landmarks: (T, 68, 2) frame pixels. No cut of the clip may lie within: smooth each side of it alone. times: (T,)
-    frame numbers, rising, where frames are missing; None when there are none. Fewer than 3 frames stay as they are.
+    landmarks: (T, 68, 2) frame pixels. No cut of the clip may lie within: smooth the parts on both ends of it
+    alone. times: (T,) frame numbers, rising, where frames are missing; None when there are none. Fewer than
+    3 frames stay as they are.
     """
     if len(landmarks) < 3:
         return np.array(landmarks, np.float32)
@@ -77,8 +78,8 @@ def smooth_track(landmarks: NDArray[Any], times: NDArray[Any] | None = None) -> 
 
 
 @cache
-def _mean_steady() -> tuple[NDArray[np.complex128], complex]:
-    """The mean face's steady points around their middle, x + iy, and the middle."""
+def _mean_alignment_points() -> tuple[NDArray[np.complex128], complex]:
+    """The mean face's alignment points around their middle, x + iy, and the middle."""
     points = mean_face().astype(np.float64) @ np.array([1, 1j])
     return points - points.mean(), complex(points.mean())
 
@@ -86,14 +87,14 @@ def _mean_steady() -> tuple[NDArray[np.complex128], complex]:
 def _split(landmarks: NDArray[Any]) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
     """(T, 70) numbers x + iy: middle in pixels, log scale + i angle to the unit square, the 68 landmarks there.
 
-    Also the pixels of the unit square's side, (T,). The similarity is Umeyama's, as in align.similarity.
+    Also the size of the unit square in pixels, (T,). The similarity is Umeyama's, as in align.similarity.
     """
     points = landmarks.astype(np.float64) @ np.array([1, 1j])
-    steady = points[:, list(STEADY_LANDMARKS)]
-    middle = steady.mean(axis=1, keepdims=True)
-    steady -= middle
-    wanted, _ = _mean_steady()
-    turn = (steady.conj() @ wanted) / (np.abs(steady) ** 2).sum(axis=1)
+    alignment_points = points[:, list(ALIGNMENT_LANDMARKS)]
+    middle = alignment_points.mean(axis=1, keepdims=True)
+    alignment_points -= middle
+    wanted, _ = _mean_alignment_points()
+    turn = (alignment_points.conj() @ wanted) / (np.abs(alignment_points) ** 2).sum(axis=1)
     log_turn = np.log(np.abs(turn)) + 1j * np.unwrap(np.angle(turn))
     parts = np.concatenate([middle, log_turn[:, None], (points - middle) * turn[:, None]], axis=1)
     return parts, 1 / np.abs(turn)
@@ -122,7 +123,7 @@ def _smooth(
             expected[:, 0] *= scale
             # At the ends of a track several windows hold the same frames: nothing is expected, nothing differs.
             off = np.abs(fitted[wide] - fitted[narrow]) / np.maximum(expected, 1e-6)
-            largest = np.stack([_telling(off[:, part]) for part in _PARTS], axis=1)
+            largest = np.stack([_robust_largest(off[:, part]) for part in _PARTS], axis=1)
             np.maximum(difference, largest, out=difference)
         trust *= np.clip((_DIFFERS - difference / _TOLERANCE) / (_DIFFERS - _AGREES), 0, 1)
         step = fitted[wide] - fitted[wide - 1]
@@ -131,11 +132,11 @@ def _smooth(
     return smooth
 
 
-def _telling(off: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of each row the second largest (third of a large part): whatever moves, moves several points, and noise one."""
+def _robust_largest(off: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of each row the second largest (third of a large part): movement moves several points, an outlier only one."""
     points = off.shape[1]
-    place = -1 if points == 1 else -2 if points < 9 else -3
-    largest: NDArray[np.float64] = np.partition(off, place, axis=1)[:, place]
+    rank = -1 if points == 1 else -2 if points < 9 else -3
+    largest: NDArray[np.float64] = np.partition(off, rank, axis=1)[:, rank]
     return largest
 
 
@@ -147,7 +148,7 @@ def _noise_strengths(shape: NDArray[np.complex128]) -> tuple[float, float]:
         frames = len(shape) - len(_FOURTH_DIFFERENCE) + 1
         rough = sum(weight * points[shift : shift + frames] for shift, weight in enumerate(_FOURTH_DIFFERENCE))
         strengths = np.sqrt((np.abs(rough) ** 2).mean(axis=1) / 2)  # of one of the two coordinates
-        found = _NOISE_OF_CALMEST * float(np.quantile(strengths, _CALM_SHARE))
+        found = _NOISE_OF_QUIETEST * float(np.quantile(strengths, _QUIET_SHARE))
     fresh = min(max(found, _MIN_FRESH_NOISE), _MAX_FRESH_NOISE)
     return fresh, max(_MIN_LASTING_NOISE, _LASTING_OF_FRESH * fresh)
 
@@ -181,16 +182,16 @@ def _apply(window: NDArray[np.float64], parts: NDArray[np.complex128]) -> NDArra
 
 
 @cache
-def _memory() -> NDArray[np.float64]:
+def _noise_correlation() -> NDArray[np.float64]:
     """Correlation of the lasting noise between a frame's neighbours: (33, 33)."""
     neighbours = np.arange(2 * _REACH + 1)
-    memory: NDArray[np.float64] = np.exp(-np.abs(neighbours[:, None] - neighbours) / _LASTING_FRAMES)
-    return memory
+    correlation: NDArray[np.float64] = np.exp(-np.abs(neighbours[:, None] - neighbours) / _LASTING_FRAMES)
+    return correlation
 
 
 def _deviation(window: NDArray[np.float64], fresh: float, lasting: float) -> NDArray[np.float64]:
     """Standard deviation of a coordinate's noise after a window, in units of its share: (T,)."""
     from_fresh = fresh**2 * (window**2).sum(axis=1)
-    from_lasting = lasting**2 * ((window @ _memory()) * window).sum(axis=1)
+    from_lasting = lasting**2 * ((window @ _noise_correlation()) * window).sum(axis=1)
     deviation: NDArray[np.float64] = np.sqrt(from_fresh + from_lasting)
     return deviation

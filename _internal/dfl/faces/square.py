@@ -1,4 +1,4 @@
-"""The square of a frame that a face network looks at."""
+"""The square of a frame that is a face network's input."""
 
 import math
 from collections.abc import Iterator
@@ -13,16 +13,16 @@ from dfl.base.pictures import Matrix, Picture, Points
 
 @dataclass(frozen=True)
 class Square:
-    """A square in frame pixels. `roll`: radians, how far its upper side is turned clockwise from level."""
+    """A square in frame pixels. `roll`: radians, how far its upper edge is turned clockwise from level."""
 
     x: float  # of the centre
     y: float
-    side: float
+    size: float
     roll: float = 0.0
 
     def matrix(self) -> Matrix:
         """The map from the unit square (edges at 0 and 1) to frame pixels: (2, 3) float64."""
-        cos, sin = math.cos(self.roll) * self.side, math.sin(self.roll) * self.side
+        cos, sin = math.cos(self.roll) * self.size, math.sin(self.roll) * self.size
         return np.array([[cos, -sin, self.x - (cos - sin) / 2], [sin, cos, self.y - (sin + cos) / 2]])
 
     def to_frame(self, unit_points: NDArray[np.float32]) -> Points:
@@ -35,10 +35,10 @@ class Square:
         """The square's content as (size, size, 3) uint8 BGR, bilinear; black outside the frame.
 
         A square much larger than `size` is first reduced by a whole factor: bilinear alone would skip pixels, and
-        landmarks would tremble with the noise.
+        landmarks would jitter with the noise.
         """
         to_frame = self.matrix()
-        factor = int(self.side / size)
+        factor = int(self.size / size)
         if factor >= 2:
             frame, left, top = self._reduced(frame, factor)
             if not frame.size:
@@ -46,7 +46,7 @@ class Square:
             # The reduced picture's pixel k covers frame pixels left + factor * k .. + factor - 1.
             to_frame[:, 2] -= (left + (factor - 1) / 2, top + (factor - 1) / 2)
             to_frame /= factor
-        # Pixel q's centre lies at (q + 0.5) / size of the side.
+        # Pixel q's centre lies at (q + 0.5) / size of the unit square.
         to_frame[:, 2] += to_frame[:, :2].sum(axis=1) * (0.5 / size)
         to_frame[:, :2] /= size
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -54,7 +54,7 @@ class Square:
 
     def _reduced(self, frame: Picture, factor: int) -> tuple[Picture, int, int]:
         """The frame's part around the square at 1/factor of its size, and where that part begins in the frame."""
-        half = self.side / 2 * (abs(math.cos(self.roll)) + abs(math.sin(self.roll))) + factor
+        half = self.size / 2 * (abs(math.cos(self.roll)) + abs(math.sin(self.roll))) + factor
         left, top = max(0, int(self.x - half)), max(0, int(self.y - half))
         part = frame[top : max(0, int(self.y + half) + 1), left : max(0, int(self.x + half) + 1)]
         height, width = part.shape[0] // factor, part.shape[1] // factor
@@ -66,25 +66,25 @@ class Square:
 
 
 def whole_frame(frame: Picture, roll: float = 0.0) -> Square:
-    """The square around the whole frame (its longer side), turned by `roll`."""
+    """The square of the frame's longer edge around the whole frame, turned by `roll`."""
     height, width = frame.shape[:2]
     return Square((width - 1) / 2, (height - 1) / 2, max(height, width), roll)
 
 
-def tiles(frame: Picture, side: float) -> Iterator[Square]:
-    """Upright squares of `side` pixels that cover the frame, each over half of the one before."""
+def tiles(frame: Picture, size: float) -> Iterator[Square]:
+    """Upright squares of `size` pixels that cover the frame, each overlapping half of the one before."""
     height, width = frame.shape[:2]
-    for y in _middles(height, side):
-        for x in _middles(width, side):
-            yield Square(float(x), float(y), side)
+    for y in _middles(height, size):
+        for x in _middles(width, size):
+            yield Square(float(x), float(y), size)
 
 
-def _middles(length: int, side: float) -> NDArray[np.float64]:
-    """Middles of the tiles along one side of the frame."""
-    if length <= side:
+def _middles(length: int, size: float) -> NDArray[np.float64]:
+    """Centres of the tiles along one edge of the frame."""
+    if length <= size:
         return np.array([(length - 1) / 2])
-    steps = math.ceil((length - side) / (side / 2))
-    return np.linspace((side - 1) / 2, length - 1 - (side - 1) / 2, steps + 1)
+    steps = math.ceil((length - size) / (size / 2))
+    return np.linspace((size - 1) / 2, length - 1 - (size - 1) / 2, steps + 1)
 
 
 def turn(points: Points, roll: float) -> Points:
@@ -105,7 +105,7 @@ def angle_apart(one: float, other: float) -> float:
 
 
 def iou(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    """Shared area of two boxes (left, top, right, bottom) over their joint area, 0..1."""
+    """Intersection over union of two boxes (left, top, right, bottom), 0..1."""
     width = min(one[2], other[2]) - max(one[0], other[0])
     height = min(one[3], other[3]) - max(one[1], other[1])
     if width <= 0 or height <= 0:

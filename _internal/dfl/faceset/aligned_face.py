@@ -1,8 +1,8 @@
-"""The aligned picture: a square picture of one face that carries where the face came from.
+"""The aligned picture: a square picture of one face, with metadata that say where the face came from.
 
 As a JPEG it is the original's: segment APP15 holds one pickled dict. Pictures written here load there and the other
-way round. Foreign pickles are read by the closed reader only. PNG and WebP have their face data beside them, see
-side_index.
+way round. Foreign pickles are read by the closed reader only. PNG and WebP have theirs in
+faceset.json, see sidecar.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dfl.base import jpeg, pickle_writer, safe_pickle
 from dfl.base.errors import UserError
-from dfl.base.files import write_bytes
+from dfl.base.files import read_bytes, write_bytes
 from dfl.base.pictures import Picture, decode_picture, encode_picture
 from dfl.faceset.face_metadata import MAX_METADATA_BYTES, FaceMetadata, metadata_from_dict, metadata_to_dict
 from dfl.faceset.perceptual_hash import perceptual_hash_of
@@ -61,12 +61,7 @@ def with_metadata(content: bytes, metadata: FaceMetadata, name: str = "The align
 
 def read_face(path: Path) -> AlignedFace:
     """Read an aligned picture. UserError when it is damaged or carries no metadata."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UserError(
-            f"{path} cannot be read: {error.strerror}.", "Check that it is there and may be read."
-        ) from error
+    content = read_bytes(path)
     metadata = read_metadata(content, str(path))
     if metadata is None:
         raise UserError(f"{path} is no aligned face: it carries no face data.", "Move it out of the faceset.")
@@ -76,8 +71,8 @@ def read_face(path: Path) -> AlignedFace:
 def write_face(path: Path, picture: Picture, metadata: FaceMetadata, quality: int = 90) -> None:
     """Write an aligned picture, (N, N, 3) uint8 BGR, whole or not at all, as JPEG, PNG or WebP by the path's suffix.
 
-    quality: 1..100, not for PNG. The face data of PNG and WebP are noted beside the picture, first, so that a killed
-    run leaves none without; call side_index.gather_notes for the folder at the end of the run.
+    quality: 1..100, not for PNG. The face data of PNG and WebP are noted before the picture is written, so that a
+    killed run leaves none without; call sidecar.gather_notes for the folder at the end of the run.
     """
     content = encode_picture(picture, path.suffix, quality)
     if path.suffix.lower() in jpeg.SUFFIXES:

@@ -1,4 +1,4 @@
-"""Face data of a faceset's pictures changed in place; the pictures themselves are never coded again."""
+"""Changes of the face data of a faceset's pictures; the pictures themselves are never encoded again."""
 
 import threading
 from pathlib import Path
@@ -15,7 +15,7 @@ from dfl.faceset.sidecar import Sidecar, SidecarEntry, gather_notes, note_face, 
 class MetadataChanges:
     """Writes new face data for pictures of a folder, each whole or not at all; from several threads, if wanted.
 
-    JPEGs carry their data, those of PNG and WebP stand beside them. Call finish() at the end of a run.
+    JPEGs carry their data, those of PNG and WebP are in faceset.json. Call finish() at the end of a run.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -28,18 +28,18 @@ class MetadataChanges:
         content = face.read_content()
         if is_jpeg(content):
             # Waits for the disk: after a power cut the picture must not be an empty file.
-            write_bytes(face.path, with_metadata(content, metadata, face.place))
+            write_bytes(face.path, with_metadata(content, metadata, face.location))
             return
         with self._lock:
             self._index = self._index or read_index(self._folder)
             before = self._index.get(face.name)
-            mark = before.likeness if before else None
+            known = before.perceptual_hash if before else None
             note_face(
                 self._folder,
                 face.name,
-                SidecarEntry(metadata, face.shape, mark or perceptual_hash(content, face.place)),
+                SidecarEntry(metadata, face.shape, known or perceptual_hash(content, face.location)),
             )
 
     def finish(self) -> None:
-        """Put what was noted beside the pictures into one file."""
+        """Gather what was noted into faceset.json."""
         gather_notes(self._folder)

@@ -1,4 +1,4 @@
-"""What an aligned picture knows of its face, and the dict in which the original keeps it."""
+"""The metadata of an aligned picture, and the dict in which the original stores them."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +14,7 @@ from dfl.faceset.segmentation import Polygon, include_first, polygons_to_dict
 
 # No picture is so large that a landmark of it lies further out.
 _MAX_COORDINATE = 1e6
-# The key in a face's data of a picture that `resize` gave a wider face type than it shows: what it shows.
+# Key of the face type that a picture really shows, where `resize` gave it a wider one.
 SHOWN_TYPE = "shown_face_type"
 # More than any face's data unfold to: 65,533 bytes of a JPEG's segment, a mask, outlines.
 MAX_METADATA_BYTES = 2**21
@@ -22,13 +22,13 @@ MAX_METADATA_BYTES = 2**21
 
 @dataclass(frozen=True, eq=False)
 class FaceMetadata:
-    """What an aligned picture knows of its face.
+    """The metadata of an aligned picture: its face and where it came from.
 
     landmarks: (68, 2) float32, pixels of the aligned picture. source_filename: the frame's file name, no folder.
     source_rect: (4,) whole numbers, left, top, right, bottom of the face in the frame. source_landmarks: (68, 2)
     float32, frame pixels. image_to_face_mat: (2, 3) frame to aligned picture; None for mark_only and in foreign files.
     xseg_mask: PNG or JPEG bytes, see segmentation.decode_mask. polygons: drawn by the user, include first.
-    eyebrows_expand_mod: see masks.hull_mask. other: keys of other programs' versions, kept as they are.
+    eyebrows_expand_mod: see masks.hull_mask. other: keys that are not known here, stored as they are.
     """
 
     face_type: FaceType
@@ -87,7 +87,7 @@ def metadata_from_dict(values: Any, name: str) -> FaceMetadata:
 
 
 def _metadata(values: dict[str, Any]) -> FaceMetadata:
-    """Take the known keys out of `values`; what is left is kept as it is."""
+    """Take the known keys out of `values`; what is left goes to `other`."""
     landmarks = _landmarks(values.pop("landmarks"))
     face_type = FaceType.from_name(str(values.pop("face_type", FaceType.FULL.file_name)))
     matrix = _matrix(values.pop("image_to_face_mat", None))
@@ -100,7 +100,7 @@ def _metadata(values: dict[str, Any]) -> FaceMetadata:
     return FaceMetadata(
         face_type=face_type,
         landmarks=landmarks,
-        # A file is told apart by name alone; a path from a foreign file is never followed.
+        # Only the name: a path from a foreign file is never followed.
         source_filename=str(values.pop("source_filename", "")).replace("\\", "/").rpartition("/")[2],
         source_rect=_rect(values.pop("source_rect", None), source_landmarks),
         source_landmarks=source_landmarks,

@@ -6,26 +6,27 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures
+from dfl.base.files import read_bytes, reading
 from dfl.base.jpeg import is_jpeg
+from dfl.base.listing import list_pictures
 from dfl.base.pictures import Picture, decode_picture
 from dfl.base.report import Report
+from dfl.base.wording import first_few
 from dfl.faceset.aligned_face import jpeg_shape, read_metadata
 from dfl.faceset.face_metadata import FaceMetadata
-from dfl.faceset.meta_dat import META_DAT
-from dfl.faceset.pak_format import MAX_PICTURE_BYTES, PAK_NAME, Member, read_member, read_members
+from dfl.faceset.pak_format import MAX_PICTURE_BYTES, Member, read_member, read_members
 from dfl.faceset.png_faces import picture_size, read_old_png
 from dfl.faceset.rename import finish_renaming
-from dfl.faceset.sidecar import INDEX_NAME, Sidecar, read_index
+from dfl.faceset.sidecar import Sidecar, read_index
+from dfl.workspace import FACESET_INDEX, FACESET_PAK, META_DAT
 
-# Metadata and the picture's size stand in the first few kilobytes of an aligned picture, if it carries no mask.
+# Metadata and the picture's size are in the first few kilobytes of an aligned picture, if it carries no mask.
 _HEAD_BYTES = 16384
 _MAX_HEAD_BYTES = 2**21
 _END_OF_PICTURE = b"\xff\xd9"
-_NAMED_FILES = 5
-_DATA_BESIDE = (".png", ".webp")
+_WITH_SIDECAR = (".png", ".webp")
 _RESTORE = "Run restore-metadata."
-_RENAMED = "If they were renamed, run restore-metadata: it knows them by their looks."
+_RENAMED = "If they were renamed, run restore-metadata: it recognises them by their content."
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,37 +52,34 @@ class FaceFile:
         return self.member.person if self.member else None
 
     @property
-    def place(self) -> str:
-        """Where it is, for messages; differs for all faces."""
+    def location(self) -> str:
+        """Path, and in a pack the member: unique, for messages."""
         return f"{self.path}: {self.member.label}" if self.member else str(self.path)
 
     def read_content(self) -> bytes:
         """The picture's file, byte for byte. UserError when it cannot be read."""
         if self.member:
             return read_member(self.path, self.member)
-        try:
-            return self.path.read_bytes()
-        except OSError as error:
-            raise UserError(f"{self.path} cannot be read: {error.strerror}.", "Check that it may be read.") from error
+        return read_bytes(self.path)
 
     def read_picture(self) -> Picture:
         """The picture: (N, N, 3) uint8 BGR. UserError when it is damaged."""
-        return decode_picture(self.read_content(), self.place)
+        return decode_picture(self.read_content(), self.location)
 
 
 def no_faces(folder: Path, todo: str) -> UserError:
     """Why a folder has no faces, and the way out; `todo` is it where there are no pictures either."""
-    pak = folder / PAK_NAME
-    return (list_packed(pak) if pak.is_file() else list_pictures_with_data(folder)).none_there(todo)
+    pak = folder / FACESET_PAK
+    return (list_packed(pak) if pak.is_file() else list_pictures_with_data(folder)).no_faces_error(todo)
 
 
-# What is kept of a face that was listed: all, or less of its data where there are many.
+# What a listing keeps of each face: all, or less of its data where there are many.
 Keep = Callable[[FaceFile], FaceFile]
 
 
 @dataclass(eq=False)
 class Listing:
-    """What a folder holds: its faces; the names of pictures without face data, of those that had some, and damages."""
+    """The pictures of a folder: faces; names of those without face data, of those that lost them; damaged ones."""
 
     folder: Path
     faces: list[FaceFile] = field(default_factory=list)
@@ -89,8 +87,8 @@ class Listing:
     lost_data: list[str] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
 
-    def tell(self, report: Report) -> None:
-        """Say what is left out, and what to do about it."""
+    def report_problems(self, report: Report) -> None:
+        """Warn of what is left out, and say what to do about it."""
         for count, names, why, todo in self._without():
             report.warn(f"{self.folder}: {count} pictures {why} and are left out: {names}. {todo}".rstrip())
         if self.lost_data:
@@ -100,7 +98,7 @@ class Listing:
             count, names = len(self.damaged), _some(self.damaged)
             report.warn(f"{self.folder}: {count} pictures are damaged and are left out: {names}")
 
-    def none_there(self, todo: str) -> UserError:
+    def no_faces_error(self, todo: str) -> UserError:
         """Why there are no faces: what is wrong with the pictures that are there; `todo` helps where there are none."""
         if self.lost_data:
             return UserError(f"The {len(self.lost_data)} pictures in {self.folder} lost their face data.", _RESTORE)
@@ -114,46 +112,46 @@ class Listing:
         """Pictures without face data by kind: how many, some names, what is wrong, and what to do about it."""
         kinds: dict[bool, list[str]] = {}
         for name in self.without_data:
-            kinds.setdefault(name.lower().endswith(_DATA_BESIDE), []).append(name)
+            kinds.setdefault(name.lower().endswith(_WITH_SIDECAR), []).append(name)
         for is_beside, names in sorted(kinds.items(), reverse=True):
             if not is_beside:
                 todo = _RESTORE if (self.folder / META_DAT).is_file() else ""
                 yield len(names), _some(names), "carry no face data", todo
-            elif (self.folder / INDEX_NAME).is_file():
+            elif (self.folder / FACESET_INDEX).is_file():
                 yield (
                     len(names),
                     _some(names),
-                    f"are not named in {INDEX_NAME}, where PNG and WebP have theirs",
+                    f"are not named in {FACESET_INDEX}, where PNG and WebP have theirs",
                     _RENAMED,
                 )
             else:
-                why = f"lack {INDEX_NAME} beside them, where PNG and WebP have their face data"
-                yield len(names), _some(names), why, f"Put {INDEX_NAME} back from where the pictures came."
+                why = f"lack {FACESET_INDEX} beside them, where PNG and WebP have their face data"
+                yield len(names), _some(names), why, f"Put {FACESET_INDEX} back from where the pictures came."
 
 
 def list_faceset(folder: Path, report: Report | None = None) -> list[FaceFile]:
     """The faces of a folder: those in its faceset.pak, in the pack's order, else its aligned pictures, sorted by name.
 
-    Pictures without face data and damaged ones are left out; `report` is told how many and which. UserError when the
+    Pictures without face data and damaged ones are left out, with a warning in `report`. UserError when the
     pack cannot be read at all.
     """
     finish_renaming(folder, report)
-    pak = folder / PAK_NAME
+    pak = folder / FACESET_PAK
     if not pak.is_file():
         listing = list_pictures_with_data(folder)
     else:
         listing = list_packed(pak)
         loose = len(list_pictures(folder))
         if report and loose:
-            report.warn(f"{folder}: {PAK_NAME} is used; the {loose} pictures beside it are not.")
+            report.warn(f"{folder}: {FACESET_PAK} is used; the {loose} pictures beside it are not.")
     if report:
-        listing.tell(report)
+        listing.report_problems(report)
     return listing.faces
 
 
 def list_pictures_with_data(folder: Path, keep: Keep = lambda face: face) -> Listing:
     """The faces that lie in a folder as files, whether there is a pack or not."""
-    listing, index = Listing(folder), _IndexBeside(folder)
+    listing, index = Listing(folder), _LazyIndex(folder)
     for path in list_pictures(folder):
         try:
             face = read_face_file(path, index.get)
@@ -187,18 +185,15 @@ def list_packed(pak: Path, keep: Keep = lambda face: face) -> Listing:
 def read_face_file(path: Path, index: Callable[[], Sidecar] | None = None) -> FaceFile | None:
     """The header of an aligned picture; None when it carries no face data. UserError when it is damaged.
 
-    index: gives what stands beside the folder's pictures; it is asked for PNG and WebP only.
+    index: reads the folder's faceset.json; it is called for PNG and WebP only.
     """
-    try:
-        with path.open("rb") as file:
-            found = _read_head(_Reader(file, None, path), index or (lambda: read_index(path.parent)))
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}.", "Check that it may be read.") from error
+    with reading(path), path.open("rb") as file:
+        found = _read_head(_Reader(file, None, path), index or (lambda: read_index(path.parent)))
     return FaceFile(path, *found) if found else None
 
 
-class _IndexBeside:
-    """What stands beside a folder's pictures, read when it is first asked for. A damaged index counts as empty."""
+class _LazyIndex:
+    """A folder's faceset.json, read when it is first needed. A damaged one counts as empty."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -224,7 +219,7 @@ class _Reader:
     path: Path
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         return f"{self.path}: {self.member.label}" if self.member else str(self.path)
 
     @property
@@ -242,31 +237,30 @@ def _read_head(reader: _Reader, index: Callable[[], Sidecar]) -> tuple[FaceMetad
     if not is_jpeg(head):
         return _read_other(reader, head, index)
     try:
-        # The reader wants to see the end of the picture; only the part before the coded picture matters here.
-        return _read_jpeg(head + _END_OF_PICTURE, reader.place)
+        # The JPEG reader needs an end of the picture; only the segments before the coded picture matter here.
+        return _read_jpeg(head + _END_OF_PICTURE, reader.location)
     except UserError:
-        return _read_jpeg(
-            reader.read(_MAX_HEAD_BYTES) + _END_OF_PICTURE, reader.place
-        )  # a long header, or a damaged one
+        # A long header, or a damaged one.
+        return _read_jpeg(reader.read(_MAX_HEAD_BYTES) + _END_OF_PICTURE, reader.location)
 
 
-def _read_jpeg(content: bytes, place: str) -> tuple[FaceMetadata, tuple[int, int, int]] | None:
-    metadata = read_metadata(content, place)
-    return (metadata, jpeg_shape(content, place)) if metadata else None
+def _read_jpeg(content: bytes, location: str) -> tuple[FaceMetadata, tuple[int, int, int]] | None:
+    metadata = read_metadata(content, location)
+    return (metadata, jpeg_shape(content, location)) if metadata else None
 
 
 def _read_other(
     reader: _Reader, head: bytes, index: Callable[[], Sidecar]
 ) -> tuple[FaceMetadata, tuple[int, int, int]] | None:
-    """PNG and WebP: their face data stand beside them; those of old PNGs in them."""
+    """PNG and WebP: their face data are in faceset.json; those of old PNGs in the file."""
     entry = index().get(reader.name)
-    metadata = entry.metadata if entry else read_old_png(reader.read(MAX_PICTURE_BYTES), reader.place)
+    metadata = entry.metadata if entry else read_old_png(reader.read(MAX_PICTURE_BYTES), reader.location)
     if metadata is None:
         return None
-    shape = (*picture_size(head, reader.place), 3)
+    shape = (*picture_size(head, reader.location), 3)
     if entry and entry.shape[:2] != shape[:2]:
         raise UserError(
-            f"{reader.place} is {shape[1]} x {shape[0]} pixels, its face data are for {entry.shape[1]} x "
+            f"{reader.location} is {shape[1]} x {shape[0]} pixels, its face data are for {entry.shape[1]} x "
             f"{entry.shape[0]}.",
             "Run restore-metadata.",
         )
@@ -274,5 +268,4 @@ def _read_other(
 
 
 def _some(texts: list[str]) -> str:
-    more = len(texts) - _NAMED_FILES
-    return "; ".join(texts[:_NAMED_FILES]) + (f"; and {more} more" if more > 0 else "")
+    return first_few(texts, "; ")

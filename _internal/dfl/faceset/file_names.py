@@ -2,9 +2,9 @@
 
 import re
 
-from dfl.base.files import is_part
+from dfl.base.part_files import is_part
 
-_MAX_BYTES = 240  # file systems take 255; what is written beside a file needs a few more
+_MAX_BYTES = 240  # file systems take 255; names of half-written and renamed files need a few more
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*\ud800-\udfff]')
 _RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])[ ]*(\.|$)", re.IGNORECASE)
 
@@ -29,6 +29,6 @@ def why_unsafe(name: str) -> str:
     return ""
 
 
-def same_place(name: str) -> str:
-    """Names that are one file on some system (Windows and macOS ignore case) have equal results."""
+def name_key(name: str) -> str:
+    """A key that is equal for names that are one file on some system: Windows and macOS ignore case."""
     return name.casefold()

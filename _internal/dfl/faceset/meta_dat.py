@@ -5,21 +5,18 @@ from pathlib import Path
 
 from dfl.base import pickle_writer, safe_pickle
 from dfl.base.errors import UserError
-from dfl.base.files import replacing
+from dfl.base.files import reading, replacing
 from dfl.faceset.face_metadata import metadata_from_dict, metadata_to_dict
 from dfl.faceset.sidecar import SidecarEntry, checked_shape
 
-META_DAT = "meta.dat"
 _MAX_BYTES = 2**31
 
 
 def read_meta_dat(path: Path) -> dict[str, SidecarEntry]:
     """What meta.dat holds, by file name. UserError when it is damaged or holds anything but face data."""
-    try:
+    with reading(path):
         size = path.stat().st_size
         content = path.read_bytes() if size <= _MAX_BYTES else b""
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}.", "Check that it may be read.") from error
     if size > _MAX_BYTES:
         raise _damaged(path, "it is too large")
     values = safe_pickle.loads(content, str(path), 16 * len(content) + 2**16)
@@ -45,7 +42,7 @@ def write_meta_dat(path: Path, entries: Mapping[str, SidecarEntry]) -> None:
 
 
 def rename_in_meta_dat(path: Path, names: Mapping[str, str]) -> None:
-    """Give entries new names; one that has a new name already was of a file that is gone, and makes room."""
+    """Give entries new names; an entry that has a new name already was of a file that is gone, and is dropped."""
     entries = read_meta_dat(path)
     taken = set(names.values())
     kept = {name: entry for name, entry in entries.items() if name not in names and name not in taken}

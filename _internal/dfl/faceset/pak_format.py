@@ -1,6 +1,6 @@
 """The file `faceset.pak`: a whole faceset in one file, as the original packs and reads it. See docs/formats.md.
 
-Nothing here holds more than one picture in memory. A pack may come from anywhere: every length, place and name in it is
+Nothing here holds more than one picture in memory. A pack may come from anywhere: every length, offset and name is
 checked before it is used.
 """
 
@@ -14,12 +14,12 @@ import numpy as np
 
 from dfl.base import pickle_writer, safe_pickle
 from dfl.base.errors import UserError
+from dfl.base.files import reading
 from dfl.base.pickle_writer import EnumValue
 from dfl.faceset.face_metadata import FaceMetadata
-from dfl.faceset.file_names import same_place, why_unsafe
+from dfl.faceset.file_names import name_key, why_unsafe
 from dfl.faceset.segmentation import polygons_to_dict
 
-PAK_NAME = "faceset.pak"
 _VERSION = 1
 _START = struct.Struct("<QQ")  # version, length of the list of faces
 _MAX_LIST_BYTES = 2**30
@@ -31,7 +31,7 @@ _FACE = EnumValue("samplelib.Sample", "SampleType", 1)
 
 @dataclass(frozen=True)
 class Member:
-    """One picture in a pack: the file's name, its person (None: no person faceset), its place in bytes."""
+    """One picture in a pack: the file's name, its person (None: no person faceset), its bytes in the file."""
 
     name: str
     person: str | None
@@ -46,11 +46,8 @@ class Member:
 
 def read_members(path: Path) -> list[Member]:
     """What a pack holds, in its order. UserError when it is damaged, or when a name in it leads out of its folder."""
-    try:
-        with path.open("rb") as file:
-            return _members(file, path)
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}.", "Check that it may be read.") from error
+    with reading(path), path.open("rb") as file:
+        return _members(file, path)
 
 
 def _members(file: BinaryIO, path: Path) -> list[Member]:
@@ -72,12 +69,12 @@ def _members(file: BinaryIO, path: Path) -> list[Member]:
     if first > size:
         raise _damaged(path, "it ends before its table")
     offsets = np.frombuffer(file.read(table), "<u8")
-    # The original writes the last one as a place in the file, the others from the end of the table.
+    # The original writes the last offset from the start of the file, the others from the end of the table.
     ends = [*offsets[1:-1].tolist(), size - first] if labels else []
     members = []
     for (name, person), offset, end in zip(labels, offsets[:-1].tolist(), ends, strict=True):
         if not 0 <= offset <= end <= size - first or end - offset > MAX_PICTURE_BYTES:
-            raise _damaged(path, f"the place of {name} in it is wrong")
+            raise _damaged(path, f"the offset of {name} in it is wrong")
         members.append(Member(name, person, first + offset, end - offset))
     return members
 
@@ -95,17 +92,17 @@ def _labels(rows: Any, path: Path) -> list[tuple[str, str | None]]:
         reason = why_unsafe(name) or (why_unsafe(person) if person else "")
         if reason:
             raise _damaged(path, f"it holds a file called {f'{person}/' if person else ''}{name!a}: {reason}")
-        place = same_place(person or ""), same_place(name)
-        if place in seen:
+        key = name_key(person or ""), name_key(name)
+        if key in seen:
             raise _damaged(path, f"it holds {name} twice")
-        seen.add(place)
+        seen.add(key)
         labels.append((name, person or None))
     return labels
 
 
 @dataclass(frozen=True, eq=False)
 class PackedFace:
-    """A picture that goes into a pack: its file, what it carries, (height, width, channels), size in bytes."""
+    """A picture that goes into a pack: its file, its metadata, (height, width, channels), size in bytes."""
 
     path: Path
     metadata: FaceMetadata
@@ -121,7 +118,7 @@ def write_pak(target: Path, faces: Sequence[PackedFace]) -> Iterator[None]:
         file.write(bytes(_START.size))
         pickle_writer.dump_list((_row(face) for face in faces), file)
         end = file.tell()
-        offsets[-1] += end + offsets.nbytes  # a place in the file, as the original has it
+        offsets[-1] += end + offsets.nbytes  # from the start of the file, as in the original
         file.write(offsets.astype("<u8").tobytes())
         file.seek(0)
         file.write(_START.pack(_VERSION, end - _START.size))
@@ -135,7 +132,7 @@ def write_pak(target: Path, faces: Sequence[PackedFace]) -> Iterator[None]:
 
 
 def _row(face: PackedFace) -> dict[str, Any]:
-    """What the original's training knows of a face, in its order of keys."""
+    """The dict of a face as the original's training reads it, in its order of keys."""
     metadata = face.metadata
     mask = None if metadata.xseg_mask is None else np.frombuffer(metadata.xseg_mask, np.uint8)
     return {
@@ -155,11 +152,8 @@ def _row(face: PackedFace) -> dict[str, Any]:
 
 def read_member(path: Path, member: Member) -> bytes:
     """A picture of a pack, byte for byte. UserError when the pack is cut or gone."""
-    try:
-        with path.open("rb") as file:
-            return read_at(file, member, path)
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}.", "Check that it is there.") from error
+    with reading(path), path.open("rb") as file:
+        return read_at(file, member, path)
 
 
 def read_at(file: BinaryIO, member: Member, path: Path) -> bytes:

@@ -1,8 +1,6 @@
-"""A print of a picture, 256 bytes: by it a picture is known again after an editor coded, scaled or lightened it."""
+"""Perceptual hash of a picture: 16 x 16 normalised grey values, robust to re-encoding, scaling and brightness."""
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from typing import Any
 
 import cv2
@@ -12,12 +10,13 @@ from numpy.typing import NDArray
 from dfl.base.errors import UserError
 from dfl.base.pictures import MAX_PIXELS, announced_size
 from dfl.base.processes import worker_count
+from dfl.base.threads import in_order
 
-_SIDE = 16
-BYTES = _SIDE * _SIDE
+_SIZE = 16
+BYTES = _SIZE * _SIZE
 _PER_DEVIATION, _MIDDLE = 40, 128
 _CHUNK, _AT_ONCE = 512, 64
-# Distances in standard deviations of a print, as measured: JPEG at quality 40 or half the light 0.01 to 0.02; scaled,
+# Distances in standard deviations of a hash, as measured: JPEG at quality 40 or half the light 0.01 to 0.02; scaled,
 # another gamma or colour 0.02 to 0.17; a sixth of the width retouched 0.05 to 0.26. Neighbouring frames of a clip 0.03
 # to 0.5, half of them below 0.1; faces of other clips 0.55 and more.
 _SAME, _PERHAPS_SAME, _SURELY_SAME = 0.27, 0.8, 0.25
@@ -25,14 +24,14 @@ _CLEARLY_NEARER = 0.5
 
 
 def perceptual_hash(content: bytes, name: str) -> bytes:
-    """The print of a picture file's bytes. UserError when it cannot be decoded."""
+    """The hash of a picture file's bytes. UserError when it cannot be decoded."""
     height, width = announced_size(content)
     if height * width > MAX_PIXELS:
         raise UserError(f"{name} is too large to be a face.", "Move it out of the faceset.")
     shorter = min(height, width)
     # A JPEG is decoded at an eighth of its size in a tenth of the time.
-    how = cv2.IMREAD_REDUCED_GRAYSCALE_8 if shorter >= 8 * _SIDE else cv2.IMREAD_GRAYSCALE
-    how |= cv2.IMREAD_IGNORE_ORIENTATION  # face data count pixels as they are stored
+    how = cv2.IMREAD_REDUCED_GRAYSCALE_8 if shorter >= 8 * _SIZE else cv2.IMREAD_GRAYSCALE
+    how |= cv2.IMREAD_IGNORE_ORIENTATION  # landmarks count pixels as they are stored
     try:
         grey: Any = cv2.imdecode(np.frombuffer(content, np.uint8), how) if content else None
     except cv2.error:
@@ -43,7 +42,7 @@ def perceptual_hash(content: bytes, name: str) -> bytes:
 
 
 def perceptual_hashes(pictures: Iterable[tuple[str, Callable[[], bytes]]]) -> Iterator[bytes | UserError]:
-    """The prints of many pictures, in order, made in threads; in place of a damaged one its error.
+    """The hashes of many pictures, in order, computed in threads; for a damaged one its error.
 
     pictures: name and a function that reads the file's bytes.
     """
@@ -57,32 +56,29 @@ def perceptual_hashes(pictures: Iterable[tuple[str, Callable[[], bytes]]]) -> It
         except OSError as error:
             return UserError(f"{name} cannot be read: {error.strerror}.", "Check that it may be read.")
 
-    waiting = iter(pictures)
-    with ThreadPoolExecutor(worker_count(most=4)) as pool:
-        while group := list(islice(waiting, _AT_ONCE)):
-            yield from pool.map(make, group)
+    return in_order(make, pictures, workers=worker_count(most=4), ahead=_AT_ONCE)
 
 
 def perceptual_hash_of(picture: NDArray[np.uint8]) -> bytes:
-    """The print of a decoded picture: (H, W, 3) uint8 BGR or (H, W) grey."""
+    """The hash of a decoded picture: (H, W, 3) uint8 BGR or (H, W) grey."""
     grey: Any = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
-    small = cv2.resize(grey, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
+    small = cv2.resize(grey, (_SIZE, _SIZE), interpolation=cv2.INTER_AREA).astype(np.float32)
     small -= small.mean()
     small *= _PER_DEVIATION / max(float(small.std()), 1.0)
     numbers: NDArray[np.uint8] = np.clip(np.rint(small + _MIDDLE), 0, 255).astype(np.uint8)
     return numbers.tobytes()
 
 
-def _vectors(prints: list[bytes]) -> NDArray[np.float32]:
-    """(N, 256): prints so scaled that the distance of two is in standard deviations."""
-    flat = np.frombuffer(b"".join(prints), np.uint8).reshape(len(prints), BYTES).astype(np.float32)
-    return (flat - _MIDDLE) / np.float32(_PER_DEVIATION * _SIDE)
+def _vectors(hashes: list[bytes]) -> NDArray[np.float32]:
+    """(N, 256): hashes scaled so that the distance of two is in standard deviations."""
+    flat = np.frombuffer(b"".join(hashes), np.uint8).reshape(len(hashes), BYTES).astype(np.float32)
+    return (flat - _MIDDLE) / np.float32(_PER_DEVIATION * _SIZE)
 
 
-def find_alike(wanted: list[bytes], known: list[bytes], named: list[int]) -> list[int]:
-    """Which of the `known` prints each of the `wanted` ones is; -1 where that is not sure.
+def match_hashes(wanted: list[bytes], known: list[bytes], named: list[int]) -> list[int]:
+    """For each `wanted` hash the index of the `known` one of the same picture; -1 where that is not sure.
 
-    named: for each wanted print the index of the known one of the same file name, or -1. It is taken unless another is
+    named: for each wanted hash the index of the known one of the same file name, or -1. It is taken unless another is
     clearly nearer; without it the nearest is taken if it is near enough and no second one is almost as near.
     """
     found: list[int] = []
@@ -96,7 +92,7 @@ def find_alike(wanted: list[bytes], known: list[bytes], named: list[int]) -> lis
 
 
 def _choose(gaps: NDArray[np.float32], named: int) -> int:
-    """The index in `gaps`, distances to all known prints, of the picture that this one is; -1 when none surely is."""
+    """The index in `gaps`, distances to all known hashes, of the same picture; -1 when none surely is."""
     if not gaps.size:
         return -1
     nearest = int(gaps.argmin())

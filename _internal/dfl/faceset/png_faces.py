@@ -42,16 +42,16 @@ def read_old_png(content: bytes, name: str) -> FaceMetadata | None:
     """The face data in an old aligned PNG; None for other files. UserError when they are damaged or no face data."""
     if content[:8] != _PNG:
         return None
-    place = 8
-    while place + 12 <= len(content):
-        length, kind = int.from_bytes(content[place : place + 4], "big"), content[place + 4 : place + 8]
+    offset = 8
+    while offset + 12 <= len(content):
+        length, kind = int.from_bytes(content[offset : offset + 4], "big"), content[offset + 4 : offset + 8]
         if not kind.isalpha() or kind == b"IEND":
             return None
         if kind == _CHUNK:
-            data = content[place + 8 : place + 8 + length]
+            data = content[offset + 8 : offset + 8 + length]
             if length > _MAX_CHUNK_BYTES or len(data) < length:
                 raise UserError(f"The face data in {name} are cut.", "Replace it by a whole copy, or delete it.")
             values = safe_pickle.loads(data, name, MAX_METADATA_BYTES)
             return metadata_from_dict(values, name) if values else None
-        place += 12 + length
+        offset += 12 + length
     return None

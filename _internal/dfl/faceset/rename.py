@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from dfl.base.errors import UserError
-from dfl.base.files import is_hidden, move, place_of, read_json, sync_folder, to_user_error, write_json
+from dfl.base.files import move, read_json, sync_folder, write_json
+from dfl.base.listing import is_hidden
 from dfl.base.locks import Held, hold_file
 from dfl.base.report import Report
-from dfl.faceset.file_names import same_place, why_unsafe
-from dfl.faceset.meta_dat import META_DAT, rename_in_meta_dat
-from dfl.faceset.sidecar import INDEX_NAME, gather_notes, rename_in_index
+from dfl.base.system_errors import error_path, to_user_error
+from dfl.faceset.file_names import name_key, why_unsafe
+from dfl.faceset.meta_dat import rename_in_meta_dat
+from dfl.faceset.sidecar import gather_notes, rename_in_index
+from dfl.workspace import FACESET_INDEX, META_DAT, RENAMING, RENAMING_JOURNAL, RENAMING_LOCK
 
-JOURNAL = "renaming.json"
-FOLDER = "renaming"
-_LOCK = "renaming.lock"
 _FORMAT = 1
 
 
@@ -35,7 +35,7 @@ class _Plan:
 
 
 def rename_all(folder: Path, names: Mapping[str, str], report: Report | None = None) -> None:
-    """Rename files of `folder`, from old name to new; names may change places. faceset.json and meta.dat follow.
+    """Rename files of `folder`, from old name to new; names may be swapped. faceset.json and meta.dat follow.
 
     UserError before anything is touched when a file is missing, or when two files would have one name (case ignored).
     UserError when the system refuses in the middle: the next call, or finish_renaming, does the rest.
@@ -52,14 +52,14 @@ def rename_all(folder: Path, names: Mapping[str, str], report: Report | None = N
 
 
 def finish_renaming(folder: Path, report: Report | None = None) -> bool:
-    """Finish what a killed run of rename_all left; returns whether there was anything. Costs one look at the folder.
+    """Finish what a killed run of rename_all left; returns whether there was anything. Costs one stat call.
 
     UserError when another program is at it, or when the journal is damaged.
     """
-    if not (folder / JOURNAL).exists():
+    if not (folder / RENAMING_JOURNAL).exists():
         return False
     with _alone(folder):
-        if (folder / JOURNAL).exists():  # not finished by another program meanwhile
+        if (folder / RENAMING_JOURNAL).exists():  # not finished by another program meanwhile
             _carry_out(folder, _read(folder), report)
     return True
 
@@ -70,15 +70,15 @@ def _check(folder: Path, names: Mapping[str, str]) -> None:
     missing = sorted(names.keys() - present)
     if missing:
         raise UserError(f"{folder / missing[0]} is not there to be renamed.", "Start again: the folder has changed.")
-    aside = folder / FOLDER
-    if aside.exists() and any(not is_hidden(path) for path in aside.iterdir()):
-        raise UserError(f"{aside} holds files that nobody knows of.", f"Move them out of it, then delete {aside}.")
-    taken = {same_place(name): name for name in present - names.keys()}
+    staging = folder / RENAMING
+    if staging.exists() and any(not is_hidden(path) for path in staging.iterdir()):
+        raise UserError(f"{staging} holds files of unknown origin.", f"Move them out of it, then delete {staging}.")
+    taken = {name_key(name): name for name in present - names.keys()}
     for old, new in names.items():
         reason = why_unsafe(new)
         if reason:
             raise UserError(f"{folder / old} cannot be renamed to {new!r}: {reason}.", "Rename it by hand.")
-        other = taken.setdefault(same_place(new), old)
+        other = taken.setdefault(name_key(new), old)
         if other != old:
             raise UserError(
                 f"{folder / old} cannot be renamed to {new}: {other} has that name or gets it too.",
@@ -87,26 +87,26 @@ def _check(folder: Path, names: Mapping[str, str]) -> None:
 
 
 def _carry_out(folder: Path, plan: _Plan, report: Report | None) -> None:
-    """From the round that is on to the end. Each step looks at what is there, so it may be done twice."""
-    aside, count = folder / FOLDER, len(plan.names)
+    """From the round that is on to the end. Each step checks what is there, so it may be repeated."""
+    staging, count = folder / RENAMING, len(plan.names)
     try:
         if plan.round == 1:
-            aside.mkdir(exist_ok=True)
+            staging.mkdir(exist_ok=True)
             pairs = plan.names.items()
             for old, new in report.track(pairs, "Renaming, round 1 of 2", count) if report else pairs:
-                _move(folder / old, aside / new)
+                _move(folder / old, staging / new)
             plan = _next_round(folder, plan)
         if plan.round == 2:
             names = plan.names.values()
             for new in report.track(names, "Renaming, round 2 of 2", count) if report else names:
-                _move(aside / new, folder / new)
+                _move(staging / new, folder / new)
             plan = _next_round(folder, plan)
         _rename_in_tables(folder, plan, report)
-        if aside.is_dir() and not any(aside.iterdir()):
-            aside.rmdir()
-        (folder / JOURNAL).unlink()
+        if staging.is_dir() and not any(staging.iterdir()):
+            staging.rmdir()
+        (folder / RENAMING_JOURNAL).unlink()
     except OSError as error:
-        raise to_user_error(error, place_of(error, folder)) from error
+        raise to_user_error(error, error_path(error, folder)) from error
 
 
 def _move(source: Path, target: Path) -> None:
@@ -129,7 +129,7 @@ def _next_round(folder: Path, plan: _Plan) -> _Plan:
 
 def _tables(folder: Path) -> tuple[tuple[str, int], ...]:
     """The files in the faceset that list its files by name, with their checksums."""
-    with suppress(UserError):  # a damaged index is told by those who need it
+    with suppress(UserError):  # a damaged index is reported by the stages that need it
         gather_notes(folder)
     return tuple((name, _checksum(folder / name)) for name in _RENAMED_IN if (folder / name).is_file())
 
@@ -152,18 +152,18 @@ def _checksum(path: Path) -> int:
 
 # What lists a faceset's files by name, and how names change in it.
 _RENAMED_IN: dict[str, Callable[[Path, Mapping[str, str]], None]] = {
-    INDEX_NAME: rename_in_index,
+    FACESET_INDEX: rename_in_index,
     META_DAT: lambda folder, names: rename_in_meta_dat(folder / META_DAT, names),
 }
 
 
 def _write(folder: Path, plan: _Plan) -> None:
-    write_json(folder / JOURNAL, {"format": _FORMAT} | asdict(plan))
+    write_json(folder / RENAMING_JOURNAL, {"format": _FORMAT} | asdict(plan))
 
 
 def _read(folder: Path) -> _Plan:
     """The journal. It may come with a faceset of unknown origin: nothing in it may lead out of the folder."""
-    found: Any = read_json(folder / JOURNAL)
+    found: Any = read_json(folder / RENAMING_JOURNAL)
     try:
         names = {str(old): str(new) for old, new in found["names"].items()}
         plan = _Plan(names, int(found["round"]), tuple((str(name), int(value)) for name, value in found["tables"]))
@@ -175,10 +175,11 @@ def _read(folder: Path) -> _Plan:
         not is_whole
         or any(why_unsafe(new) for new in plan.names.values())
         or any(Path(old).name != old or "\\" in old or old in ("", ".", "..") for old in plan.names)
-        or len({same_place(new) for new in plan.names.values()}) < len(plan.names)
+        or len({name_key(new) for new in plan.names.values()}) < len(plan.names)
     ):
         raise UserError(
-            f"{folder / JOURNAL} is damaged.", f"Move the files of {folder / FOLDER} back by hand, then delete it."
+            f"{folder / RENAMING_JOURNAL} is damaged.",
+            f"Move the files of {folder / RENAMING} back by hand, then delete it.",
         )
     return plan
 
@@ -187,17 +188,17 @@ def _read(folder: Path) -> _Plan:
 def _alone(folder: Path) -> Iterator[None]:
     """Keep a second program away while files of the folder change their names."""
     try:
-        with hold_file(folder / _LOCK):
+        with hold_file(folder / RENAMING_LOCK):
             yield
     except Held:
         raise UserError(
             f"Another program is renaming the files of {folder}.", "Wait until it has finished, then start again."
         ) from None
-    _drop_lock(folder / _LOCK)
+    _drop_lock(folder / RENAMING_LOCK)
 
 
 def _drop_lock(path: Path) -> None:
-    """An empty file that nobody needs any more; another program may hold it (Windows)."""
+    """Remove the empty lock file; another program may hold it (Windows)."""
     try:
         path.unlink(missing_ok=True)
     except OSError:

@@ -1,4 +1,4 @@
-"""What an aligned picture may carry about its face's outline: a mask (from XSeg) and polygons drawn by the user."""
+"""Segmentation stored in an aligned picture: a mask (from XSeg) and polygons drawn by the user."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from dfl.base.pictures import FloatPicture, Points, announced_size
 
 # The mask shares 65533 bytes with the other metadata.
 MAX_MASK_BYTES = 50_000
-MAX_MASK_SIDE = 4096
+MAX_MASK_EDGE = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +53,7 @@ def decode_mask(content: bytes, name: str) -> FloatPicture:
 
 def decode_mask_bytes(content: bytes, name: str) -> NDArray[np.uint8]:
     """The mask of encode_mask's bytes as it is stored: (H, W) uint8. UserError names the file when it is damaged."""
-    if 0 < max(announced_size(content)) <= MAX_MASK_SIDE:
+    if 0 < max(announced_size(content)) <= MAX_MASK_EDGE:
         try:
             picture: Any = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
         except cv2.error:

@@ -1,14 +1,14 @@
-"""`faceset.json`: the face data of a faceset's pictures, beside them.
+"""`faceset.json`: the face data of a faceset's pictures, in the same folder.
 
 PNG and WebP pictures have their face data here and nowhere else; JPEGs (after save-metadata) once more, against editors
 that drop what they do not know. While faces are written, each process appends to a file of its own,
-`faceset-PID.jsonl`; `gather_notes` puts those into faceset.json, and readers look into both.
+`faceset-PID.jsonl`; `gather_notes` puts those into faceset.json, and readers read both.
 """
 
 import base64
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,31 +19,32 @@ from numpy.typing import NDArray
 
 from dfl.base import pickle_writer, safe_pickle
 from dfl.base.errors import UserError
-from dfl.base.files import read_json, replacing, to_user_error
+from dfl.base.files import read_json, replacing
+from dfl.base.json_lines import objects_in, to_lines
 from dfl.base.notes import gathering, note, notes_of, read_notes
+from dfl.base.system_errors import to_user_error
 from dfl.faceset.face_metadata import MAX_METADATA_BYTES, FaceMetadata, metadata_from_dict
 from dfl.faceset.perceptual_hash import BYTES
+from dfl.workspace import FACESET_INDEX, FACESET_LOCK
 
-INDEX_NAME = "faceset.json"
-LOCK_NAME = ".faceset.lock"
-_READINGS = 5
+_READ_ATTEMPTS = 5
 _WAIT_SECONDS = 60.0
 _FORMAT = 1
-_MAX_SIDE = 8192
+_MAX_EDGE = 8192
 Row = dict[str, Any]  # an entry as it stands in the file
 
 
 @dataclass(frozen=True, eq=False)
 class SidecarEntry:
-    """Face data of one picture, its (height, width, channels), and its print (see likeness; None: not known)."""
+    """Face data of one picture, its (height, width, channels), and its perceptual hash (None: not known)."""
 
     metadata: FaceMetadata
     shape: tuple[int, int, int]
-    likeness: bytes | None = None
+    perceptual_hash: bytes | None = None
 
 
 class Sidecar:
-    """What stands beside a faceset, by file name. Entries are checked when they are asked for."""
+    """The entries of faceset.json by file name. An entry is checked when `get` reads it."""
 
     def __init__(self, rows: dict[str, Row], source: Path) -> None:
         self.rows, self._source = rows, source
@@ -51,7 +52,7 @@ class Sidecar:
     @classmethod
     def empty(cls) -> "Sidecar":
         """An index of no face."""
-        return cls({}, Path(INDEX_NAME))
+        return cls({}, Path(FACESET_INDEX))
 
     def __contains__(self, name: str) -> bool:
         return name in self.rows
@@ -63,9 +64,9 @@ class Sidecar:
 
 
 def read_index(folder: Path) -> Sidecar:
-    """All that stands beside the pictures of a folder, perhaps nothing. UserError when faceset.json is damaged."""
-    path = folder / INDEX_NAME
-    for _ in range(_READINGS):
+    """The entries of a folder's faceset.json and notes, perhaps none. UserError when faceset.json is damaged."""
+    path = folder / FACESET_INDEX
+    for _ in range(_READ_ATTEMPTS):
         before = _state(path)
         rows = _rows_of(path)
         for notes in notes_of(path):
@@ -98,19 +99,19 @@ def add_to_index(folder: Path, entries: Mapping[str, SidecarEntry]) -> None:
 
 def note_face(folder: Path, name: str, entry: SidecarEntry) -> None:
     """Note one face, cheaply, from any process: a killed run loses none. Call gather_notes at the end of the run."""
-    note(folder / INDEX_NAME, json.dumps({"name": name} | _row(entry)) + "\n")
+    note(folder / FACESET_INDEX, to_lines([{"name": name} | _row(entry)]))
 
 
 def gather_notes(folder: Path) -> None:
     """Put the notes of all processes into faceset.json; what is noted while it is written waits for the next time."""
-    if notes_of(folder / INDEX_NAME):
+    if notes_of(folder / FACESET_INDEX):
         _update(folder, lambda rows: rows)
 
 
 def rename_in_index(folder: Path, names: Mapping[str, str]) -> None:
-    """Give entries new names: from old to new, all at once, so that names may change places.
+    """Give entries new names: from old to new, all at once, so that names may be swapped.
 
-    An entry that has a new name already, and gets no other, was of a file that is gone: it makes room.
+    An entry that has a new name already, and gets no other, was of a file that is gone: it is dropped.
     """
     if not read_index(folder).rows:
         return
@@ -125,8 +126,8 @@ def rename_in_index(folder: Path, names: Mapping[str, str]) -> None:
 
 def _update(folder: Path, change: Callable[[dict[str, Row]], dict[str, Row]]) -> None:
     """Write faceset.json anew, with all notes, while no other program does; one face a line."""
-    path = folder / INDEX_NAME
-    with _alone(path), gathering(path) as notes:
+    path = folder / FACESET_INDEX
+    with _lock(path), gathering(path) as notes:
         rows = _rows_of(path)
         for content in notes:
             rows.update(_noted(content))
@@ -139,9 +140,9 @@ def _update(folder: Path, change: Callable[[dict[str, Row]], dict[str, Row]]) ->
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def _lock(path: Path) -> Iterator[None]:
     """Keep other programs from writing faceset.json meanwhile. The lock's file stays: deleting it would break it."""
-    lock = FileLock(path.with_name(LOCK_NAME))
+    lock = FileLock(path.with_name(FACESET_LOCK))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=_WAIT_SECONDS)
@@ -160,16 +161,14 @@ def _alone(path: Path) -> Iterator[None]:
 def _noted(content: bytes) -> dict[str, Row]:
     """The entries in a process's notes; a torn line does not count."""
     rows: dict[str, Row] = {}
-    for line in content.splitlines():
-        with suppress(ValueError, RecursionError):
-            row = json.loads(line)
-            if isinstance(row, dict) and isinstance(row.get("name"), str):
-                rows[row.pop("name")] = row
+    for row in objects_in(content):
+        if isinstance(row.get("name"), str):
+            rows[row.pop("name")] = row
     return rows
 
 
 def _row(entry: SidecarEntry) -> Row:
-    """An entry as JSON has it. Points as float32, little endian, base64: a tenth of the time and exact."""
+    """An entry as JSON. Points as float32, little endian, base64: a tenth of the time and exact."""
     metadata = entry.metadata
     row: Row = {
         "shape": list(entry.shape),
@@ -179,8 +178,8 @@ def _row(entry: SidecarEntry) -> Row:
         "landmarks": _packed(metadata.landmarks),
         "source_landmarks": _packed(metadata.source_landmarks),
     }
-    if entry.likeness is not None:
-        row["likeness"] = _text(entry.likeness)
+    if entry.perceptual_hash is not None:
+        row["likeness"] = _text(entry.perceptual_hash)
     if metadata.image_to_face_mat is not None:
         row["image_to_face_mat"] = metadata.image_to_face_mat.tolist()
     if metadata.xseg_mask is not None:
@@ -213,21 +212,21 @@ def _entry(row: Row, name: str) -> SidecarEntry:
             polygons = [{"type": int(one["includes"] is True), "pts": one["points"]} for one in row["polygons"]]
             values["seg_ie_polys"] = {"polys": polygons}
         shape = checked_shape(row["shape"])
-        likeness = _bytes(row["likeness"]) if "likeness" in row else None
-        is_whole = likeness is None or len(likeness) == BYTES
+        perceptual_hash = _bytes(row["likeness"]) if "likeness" in row else None
+        is_whole = perceptual_hash is None or len(perceptual_hash) == BYTES
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         is_whole = False
     if not is_whole:
         raise UserError(f"The face data in {name} are damaged.", "Extract this face again, or delete it.")
-    return SidecarEntry(metadata_from_dict(values, name), shape, likeness)
+    return SidecarEntry(metadata_from_dict(values, name), shape, perceptual_hash)
 
 
 def checked_shape(shape: Any) -> tuple[int, int, int]:
     """Height, width and channels out of a file. ValueError when no aligned picture has such: none is that large."""
-    if not isinstance(shape, list | tuple) or len(shape) != 3 or not all(type(side) is int for side in shape):
+    if not isinstance(shape, list | tuple) or len(shape) != 3 or not all(type(size) is int for size in shape):
         raise ValueError("a shape is three whole numbers")
     height, width, channels = shape
-    if not (0 < height <= _MAX_SIDE and 0 < width <= _MAX_SIDE and 0 < channels <= 4):
+    if not (0 < height <= _MAX_EDGE and 0 < width <= _MAX_EDGE and 0 < channels <= 4):
         raise ValueError(f"no aligned picture has the shape {shape}")
     return height, width, channels
 

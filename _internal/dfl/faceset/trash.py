@@ -5,8 +5,6 @@ between any two moves leaves every file either in the faceset or in the trash, w
 A line whose file is not in the trash means nothing: the file never moved, or is back.
 """
 
-import json
-import os
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -14,10 +12,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures, move, place_of, sync_file, sync_folder, to_user_error, write_text
+from dfl.base.files import move, write_text
+from dfl.base.json_lines import append_lines, objects_in, to_lines
+from dfl.base.listing import list_pictures
+from dfl.base.system_errors import error_path, to_user_error
+from dfl.base.unused_path import unused_path
 from dfl.faceset.sidecar import add_to_index, read_index
-
-JOURNAL_NAME = "trash.jsonl"
+from dfl.workspace import TRASH_JOURNAL
 
 
 @dataclass(frozen=True)
@@ -49,15 +50,15 @@ def move_to_trash(aligned: Path, names: Iterable[str], reason: str) -> Path:
         return folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        taken = _names(folder) | {JOURNAL_NAME}
+        taken = _names(folder) | {TRASH_JOURNAL}
         run = uuid.uuid4().hex
-        rows = [Trashed(name, _free_name(name, taken), reason, run) for name in wanted]
-        _append(folder / JOURNAL_NAME, rows)
+        rows = [Trashed(name, _take_name(name, taken), reason, run) for name in wanted]
+        append_lines(folder / TRASH_JOURNAL, map(asdict, rows))
         _copy_face_data(aligned, folder, {row.name: row.trash_name for row in rows})
         for row in rows:
             _move(aligned / row.name, folder / row.trash_name)
     except OSError as error:
-        raise to_user_error(error, place_of(error, folder)) from error
+        raise to_user_error(error, error_path(error, folder)) from error
     return folder
 
 
@@ -80,48 +81,44 @@ def restore(aligned: Path, *, reason: str | None = None, all_runs: bool = False)
     try:
         aligned.mkdir(parents=True, exist_ok=True)
         taken = _names(aligned)
-        names = {row.trash_name: _free_name(row.name, taken) for row in chosen}
+        names = {row.trash_name: _take_name(row.name, taken) for row in chosen}
         _copy_face_data(folder, aligned, names)
         for trash_name, name in names.items():
             _move(folder / trash_name, aligned / name)
     except OSError as error:
-        raise to_user_error(error, place_of(error, aligned)) from error
-    left = "".join(f"{_line(row)}\n" for row in list_trash(aligned))
-    write_text(folder / JOURNAL_NAME, left)
+        raise to_user_error(error, error_path(error, aligned)) from error
+    write_text(folder / TRASH_JOURNAL, to_lines(map(asdict, list_trash(aligned))))
     return len(chosen)
 
 
 def list_trash(aligned: Path) -> list[Trashed]:
-    """What lies in the trash and is told in its journal, in the order in which it was moved."""
+    """The files in the trash that its journal names, in the order in which they were moved."""
     folder = trash_folder(aligned)
     try:
-        lines = (folder / JOURNAL_NAME).read_bytes().split(b"\n")
+        content = (folder / TRASH_JOURNAL).read_bytes()
         there = {path.name for path in folder.iterdir()}
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise to_user_error(error, place_of(error, folder)) from error
+        raise to_user_error(error, error_path(error, folder)) from error
     rows: dict[str, Trashed] = {}
-    for row in _rows(lines):
+    for row in _rows(content):
         # A name was free in the trash when its line was written: an older line with that name is void.
         rows.pop(row.trash_name, None)
         rows[row.trash_name] = row
     return [row for row in rows.values() if row.trash_name in there]
 
 
-def _free_name(name: str, taken: set[str]) -> str:
-    """`name`, or with _1, _2 ... before its ending when it is in `taken` (lower case), where it is put."""
-    path, free, number = PurePosixPath(name), name, 0
-    while free.lower() in taken:
-        number += 1
-        free = f"{path.stem}_{number}{path.suffix}"
+def _take_name(name: str, taken: set[str]) -> str:
+    """`name`, or with _1, _2 ... before its suffix when it is in `taken` (lower case), to which it is added."""
+    free = unused_path(Path(name), first=1, is_used=lambda path: path.name.lower() in taken).name
     taken.add(free.lower())
     return free
 
 
 def _copy_face_data(source: Path, target: Path, names: Mapping[str, str]) -> None:
-    """Face data that stand beside pictures (PNG, WebP) go where the pictures go. `names`: from here to there."""
-    with suppress(UserError):  # a damaged index is told by those who need it; the pictures move
+    """Copy the faceset.json entries of pictures (PNG, WebP) to where the pictures go. `names`: from here to there."""
+    with suppress(UserError):  # a damaged index is reported by the stages that need it; the pictures move
         index = read_index(source)
         entries = {new: index.get(old) for old, new in names.items()}
         found = {new: entry for new, entry in entries.items() if entry}
@@ -140,38 +137,15 @@ def _move(source: Path, target: Path) -> None:
     move(source, target)
 
 
-def _append(path: Path, rows: list[Trashed]) -> None:
-    """Add lines to the journal and wait for the disk. A line that a killed run left torn is ended first."""
-    is_new = not path.exists()
-    with path.open("ab+") as journal:
-        if journal.tell() and not _ends_with_newline(path):
-            journal.write(b"\n")
-        journal.write("".join(f"{_line(row)}\n" for row in rows).encode())
-        sync_file(journal)
-    if is_new:
-        sync_folder(path.parent)
-
-
-def _ends_with_newline(path: Path) -> bool:
-    with path.open("rb") as handle:
-        handle.seek(-1, os.SEEK_END)
-        return handle.read() == b"\n"
-
-
-def _line(row: Trashed) -> str:
-    return json.dumps(asdict(row))
-
-
-def _rows(lines: Iterable[bytes]) -> Iterator[Trashed]:
+def _rows(content: bytes) -> Iterator[Trashed]:
     """The files of those lines that are whole and name nothing outside the two folders."""
-    for line in lines:
+    for values in objects_in(content):
         try:
-            values = json.loads(line)
             row = Trashed(**values)
-        except (ValueError, TypeError, RecursionError):
+        except TypeError:
             continue
         is_text = all(isinstance(value, str) for value in values.values())
-        if is_text and _is_plain(row.name) and _is_plain(row.trash_name) and row.trash_name != JOURNAL_NAME:
+        if is_text and _is_plain(row.name) and _is_plain(row.trash_name) and row.trash_name != TRASH_JOURNAL:
             yield row
 
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from dfl.base.files import list_pictures, move_into
+from dfl.base.files import move_into
+from dfl.base.listing import list_pictures
 from dfl.base.pictures import Picture, encode_picture
 from dfl.base.report import Report
 from dfl.faces.draw import draw_landmarks
@@ -24,12 +25,12 @@ def run(workspace: Workspace, options: DebugLandmarksOptions, report: Report) ->
     if not faces:
         raise no_faces(aligned, f"Run extract-faces {options.side} first.")
     folder = aligned.with_name(f"{aligned.name}_debug_landmarks")
-    made = export_faces(faces, folder, _ENDING, _drawn, report)
-    old = {path for path in list_pictures(folder) if path.name.endswith(_ENDING)} - set(made.paths)
+    exported = export_faces(faces, folder, _ENDING, _drawn, report)
+    old = {path for path in list_pictures(folder) if path.name.endswith(_ENDING)} - set(exported.paths)
     for path in old:  # of faces that are gone
-        move_into(made.earlier, path)
-    gone = f"; {len(old)} of faces that are gone are in {made.earlier}" if old else ""
-    report.done(f"{len(made.paths)} pictures with landmarks in {folder}{gone}.", made=len(made.paths))
+        move_into(exported.earlier, path)
+    gone = f"; {len(old)} of faces that are gone are in {exported.earlier}" if old else ""
+    report.done(f"{len(exported.paths)} pictures with landmarks in {folder}{gone}.", made=len(exported.paths))
 
 
 def _drawn(face: FaceFile) -> bytes:

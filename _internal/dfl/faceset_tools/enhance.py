@@ -1,39 +1,37 @@
-"""The stage enhance: a faceset with more detail, by the original's FaceEnhancer, made beside it, then taken over.
+"""The stage enhance: a faceset with more detail, by the original's FaceEnhancer; see regenerate.
 
 The network invents the detail: pores and lashes that the frames do not show. It runs in this process alone. Enhanced
-pictures carry a mark, so that a second run does not enhance them again.
+pictures are marked in their metadata, so that a second run does not enhance them again.
 """
 
 from dataclasses import replace
 from pathlib import Path
 
+from dfl.base.disk_space import need_space
 from dfl.base.errors import UserError
-from dfl.base.files import need_space
 from dfl.base.pictures import Picture
-from dfl.base.report import Report
+from dfl.base.report import Failures, Report
 from dfl.faceset.aligned_face import AlignedFace
 from dfl.faceset.faceset import FaceFile, list_faceset, no_faces
-from dfl.faceset.pak_format import PAK_NAME
 from dfl.faceset.trash import trash_folder
 from dfl.faceset_tools.options import EnhanceOptions
 from dfl.faceset_tools.regenerate import Regenerated, regenerate, was_regenerated
 from dfl.models.engine import start_engine
 from dfl.models.face_weights import face_network_file
-from dfl.workspace import Workspace
+from dfl.workspace import FACESET_PAK, Workspace
 
-# The key of enhanced pictures in their metadata.
+# Key in the metadata of enhanced pictures.
 MARK = "enhanced"
 _BYTES_A_PIXEL = 1.0  # of a JPEG of quality 100
-_MAX_WARNINGS = 20
 
 
 def run(workspace: Workspace, options: EnhanceOptions, report: Report) -> None:
     """Enhance a side's faceset; see `dfl enhance --help`. UserError when the network's weights are not there."""
     aligned = workspace.aligned(options.side)
-    remade = Regenerated(aligned, "enhance", "enhanced")
-    remade.finish_taking_over(report)
-    face_network_file("FaceEnhancer")  # before anything is read or asked of the engine
-    if (aligned / PAK_NAME).is_file():
+    regenerated = Regenerated(aligned, "enhance", "enhanced")
+    regenerated.finish_taking_over(report)
+    face_network_file("FaceEnhancer")  # before anything is read or the engine starts
+    if (aligned / FACESET_PAK).is_file():
         raise UserError(f"{aligned} is packed.", f"Run `dfl unpack {options.side}` first.")
     faces = list_faceset(aligned, report)
     if not faces:
@@ -44,32 +42,31 @@ def run(workspace: Workspace, options: EnhanceOptions, report: Report) -> None:
     if not due:
         report.done(f"There is nothing to enhance in {aligned}.", faces=0, failed=0)
         return
-    remade.prepare({"network": "FaceEnhancer"}, report)
-    names = remade.names(due)
-    times = remade.times()
-    left = [
-        face for face in due if not was_regenerated(face, remade.folder / names[face.name], times.get(names[face.name]))
-    ]
+    regenerated.prepare({"network": "FaceEnhancer"}, report)
+    names = regenerated.names(due)
+    times = regenerated.times()
+    targets = {face.name: regenerated.folder / names[face.name] for face in due}
+    left = [face for face in due if not was_regenerated(face, targets[face.name], times.get(names[face.name]))]
     if 0 < len(left) < len(due):
         report.line(f"{len(due) - len(left)} of {len(due)} faces are finished; going on with the rest.")
-    failed = _make(left, {face.name: remade.folder / names[face.name] for face in left}, options.engine, report)
+    failed = _make(left, targets, options.engine, report)
     made = {face.name: names[face.name] for face in due if face.name not in failed}
-    remade.note_times({names[face.name]: face for face in due if face.name in made})
-    remade.part_from_others(set(made.values()), report)
+    regenerated.note_times({names[face.name]: face for face in due if face.name in made})
+    regenerated.move_others_away(set(made.values()), report)
     text = f"{len(made)} faces enhanced" + (f"; {len(failed)} failed and stay as they are" if failed else "")
     if options.merge and made:
-        remade.take_over(made, report)
-        text += f', in {aligned} now. The old ones are in {trash_folder(aligned)} (reason "{remade.word}").'
+        regenerated.take_over(made, report)
+        text += f', in {aligned} now. The old ones are in {trash_folder(aligned)} (reason "{regenerated.word}").'
     else:
-        text += f", in {remade.folder}; the same with --merge takes them over."
+        text += f", in {regenerated.folder}; the same with --merge takes them over."
     report.done(text, faces=len(made), failed=len(failed))
 
 
 def _make(faces: list[FaceFile], targets: dict[str, Path], engine: str | None, report: Report) -> set[str]:
-    """Make the new pictures; returns the names of faces that failed."""
-    failed: set[str] = set()
+    """Write the enhanced pictures; returns the names of faces that failed."""
+    failures = Failures(report)
     if not faces:
-        return failed
+        return set(failures.names)
     pixels = sum(face.shape[0] * face.shape[1] for face in faces)
     need_space(next(iter(targets.values())).parent, int(pixels * _BYTES_A_PIXEL), f"{len(faces)} enhanced faces")
     report.line(str(start_engine(engine)))
@@ -81,10 +78,9 @@ def _make(faces: list[FaceFile], targets: dict[str, Path], engine: str | None, r
             changed = face.path.stat()
             picture: Picture = face.read_picture()
         except (UserError, OSError) as error:
-            failed.add(face.name)
-            if len(failed) <= _MAX_WARNINGS:
-                report.warn(f"{face.name} is left as it is: {error.what if isinstance(error, UserError) else error}")
+            reason = error.what if isinstance(error, UserError) else error
+            failures.add(face.name, f"{face.name} is left as it is: {reason}")
             continue
         metadata = replace(face.metadata, other=face.metadata.other | {MARK: True})
         regenerate(targets[face.name], AlignedFace(enhancer.enhance(picture), metadata), changed)
-    return failed
+    return set(failures.names)

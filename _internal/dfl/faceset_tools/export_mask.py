@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from dfl.base.pictures import encode_picture
 from dfl.base.report import Report
+from dfl.base.wording import first_few
 from dfl.faces.masks import hull_mask
 from dfl.faceset.faceset import FaceFile, list_faceset, no_faces
 from dfl.faceset.segmentation import decode_mask, draw_polygons
@@ -25,12 +26,13 @@ def run(workspace: Workspace, options: ExportMaskOptions, report: Report) -> Non
     if not faces:
         raise no_faces(aligned, f"Run extract-faces {options.side} first.")
     folder = aligned.with_name(f"{aligned.name}_mask")
-    made = export_faces(faces, folder, _ENDING, partial(_encoded_mask, source=options.source), report)
-    text = f"{len(made.paths)} masks in {folder}"
-    if made.skipped:
-        text += f"; {len(made.skipped)} faces have none (such as {made.skipped[0]}): `--source hull` draws theirs"
-    text += f"; {len(made.failed)} failed" if made.failed else ""
-    report.done(f"{text}.", made=len(made.paths), without=len(made.skipped), failed=len(made.failed))
+    exported = export_faces(faces, folder, _ENDING, partial(_encoded_mask, source=options.source), report)
+    text = f"{len(exported.paths)} masks in {folder}"
+    if exported.skipped:
+        names = first_few(exported.skipped)
+        text += f"; {len(exported.skipped)} faces have none ({names}): `--source hull` draws theirs"
+    text += f"; {len(exported.failed)} failed" if exported.failed else ""
+    report.done(f"{text}.", made=len(exported.paths), without=len(exported.skipped), failed=len(exported.failed))
 
 
 def _encoded_mask(face: FaceFile, source: MaskSource) -> bytes | None:
@@ -47,7 +49,7 @@ def stored_mask(face: FaceFile, source: MaskSource) -> NDArray[np.uint8] | None:
     if source == "hull":
         mask = hull_mask(shape, metadata.landmarks, metadata.eyebrows_expand_mod)
     elif metadata.xseg_mask is not None:
-        mask = decode_mask(metadata.xseg_mask, face.place)
+        mask = decode_mask(metadata.xseg_mask, face.location)
     elif metadata.polygons:
         mask = draw_polygons(shape, metadata.polygons)
     else:

@@ -1,4 +1,4 @@
-"""One picture made of each face, written into a folder beside the faceset.
+"""Export one picture of each face into a folder next to the faceset.
 
 Never into `aligned` itself, as the original does: there they are pictures without face data to every other tool. What
 is there already, perhaps edited by somebody, is never written over: where the new one differs it goes elsewhere.
@@ -12,12 +12,12 @@ from pathlib import Path
 import cv2
 
 from dfl.base.errors import UserError
-from dfl.base.files import free_path, move_into, remove_parts, write_bytes
+from dfl.base.files import move_into, write_bytes
+from dfl.base.part_files import remove_parts
 from dfl.base.processes import in_processes, lower_priority, worker_count
-from dfl.base.report import Report
+from dfl.base.report import Failures, Report
+from dfl.base.unused_path import earlier_path
 from dfl.faceset.faceset import FaceFile
-
-_MAX_WARNINGS = 20
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class _Task:
 
 
 @dataclass(frozen=True)
-class Made:
+class ExportedFaces:
     """Paths written, names of faces of which nothing could be made, or that failed; where earlier pictures went."""
 
     paths: list[Path]
@@ -44,7 +44,7 @@ def export_faces(
     make: Callable[[FaceFile], bytes | None],
     report: Report,
     workers: int = 0,
-) -> Made:
+) -> ExportedFaces:
     """Write what `make` gives for each face as `<stem><ending>` into `folder`, in processes.
 
     `make`: a module's function; None means that there is nothing to write. A face that fails is named and left out.
@@ -54,26 +54,25 @@ def export_faces(
     except FileExistsError as error:
         raise UserError(f"{folder} is a file, not a folder.", "Move it away and start again.") from error
     remove_parts(folder)
-    earlier = free_path(folder)
+    earlier = earlier_path(folder)
     names = output_names(faces, ending)
     tasks = [_Task(face, folder / name, earlier) for face, name in zip(faces, names, strict=True)]
-    made = Made([], [], [], earlier)
+    failures = Failures(report)
+    exported = ExportedFaces([], [], failures.names, earlier)
     workers = max(1, min(worker_count(workers), len(tasks)))
     outcomes = in_processes(partial(_work, make=make), tasks, workers=workers, start=_start)
     for outcome in report.track(outcomes, folder.name, len(tasks)):
         task = outcome.item
         if outcome.error:
-            made.failed.append(task.face.name)
-            if len(made.failed) <= _MAX_WARNINGS:
-                reason = outcome.error.what if isinstance(outcome.error, UserError) else repr(outcome.error)
-                report.warn(f"{task.face.name} is left out: {reason}")
+            reason = outcome.error.what if isinstance(outcome.error, UserError) else repr(outcome.error)
+            failures.add(task.face.name, f"{task.face.name} is left out: {reason}")
         elif outcome.result:
-            made.paths.append(task.target)
+            exported.paths.append(task.target)
         else:
-            made.skipped.append(task.face.name)
+            exported.skipped.append(task.face.name)
     if earlier.is_dir():
         report.line(f"Earlier pictures that differ from the new ones are in {earlier}.")
-    return made
+    return exported
 
 
 def output_names(faces: list[FaceFile], ending: str) -> list[str]:

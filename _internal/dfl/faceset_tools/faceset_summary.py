@@ -1,4 +1,4 @@
-"""What `inspect` knows of one faceset: everything that is measured, before any judgement."""
+"""The measurements of one faceset that `inspect` shows and that its recommendations rest on."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
+from dfl.base.evenly_spaced import evenly_spaced
 from dfl.base.pictures import shown_size
 from dfl.base.rare_pictures import size_by_pillow
 from dfl.base.report import Report
@@ -21,7 +22,7 @@ from dfl.faceset_tools.people import PersonGroup, people_of
 from dfl.video.facts import read_facts
 from dfl.workspace import Side, Workspace
 
-# So many faces show who is there; descriptors take as long as all other measures together.
+# Enough faces to cluster people; descriptors take as long as all other measures together.
 SAMPLED_FACES = 400
 _HEAD_BYTES = 65536
 _END_OF_JPEG = b"\xff\xd9"
@@ -31,11 +32,11 @@ _END_OF_JPEG = b"\xff\xd9"
 class FacesetSummary:
     """A faceset's measures; arrays have a value for each of `faces`, in their order, which is by name.
 
-    poses: (N, 2) pitch and yaw, radians. source_sizes: side of a square as large as the face in its frame, pixels.
-    enlargements: pixels of the aligned picture made from one of the frame, in a row. sharpness: 0..1. brightness:
-    0..255. doubts: the worst first. duplicates: groups of two and more near equal faces, the sharpest of each first.
-    people: who is in `looked_at` faces, evenly taken; who has most faces first. mean_descriptor: (128,), of that
-    person. damaged: pictures that could not be read, which are in none of the others.
+    poses: (N, 2) pitch and yaw, radians. source_sizes: square root of the face's area in its frame, pixels.
+    enlargements: scale from the frame to the aligned picture. sharpness: 0..1. brightness: 0..255. outliers: the worst
+    first. duplicates: groups of two and more near equal faces, the sharpest of each first. people: clusters of
+    `compared` evenly sampled faces, the largest first. mean_descriptor: (128,), of the largest. damaged: names of
+    pictures that could not be read.
     """
 
     side: Side
@@ -45,10 +46,10 @@ class FacesetSummary:
     enlargements: NDArray[np.float64]
     sharpness: NDArray[np.float64]
     brightness: NDArray[np.float64]
-    doubts: tuple[Outlier, ...]
+    outliers: tuple[Outlier, ...]
     duplicates: tuple[tuple[FaceFile, ...], ...]
     people: tuple[PersonGroup, ...]
-    looked_at: int
+    compared: int
     mean_descriptor: NDArray[np.float32]
     damaged: tuple[str, ...]
 
@@ -59,12 +60,12 @@ class FacesetSummary:
 
     @property
     def picture_sizes(self) -> Counter[int]:
-        """How many pictures have each side in pixels."""
+        """How many pictures have each size, in pixels."""
         return Counter(face.shape[1] for face in self.faces)
 
     @property
     def spare_faces(self) -> int:
-        """How many faces show next to nothing that another one does not."""
+        """How many faces are near duplicates of another one."""
         return sum(len(group) - 1 for group in self.duplicates)
 
     @property
@@ -78,8 +79,8 @@ class FacesetSummary:
         return self.people[1:] if self.people and self.people[0].number != NOBODY else ()
 
 
-def summarise_faceset(workspace: Workspace, side: Side, look_at_all: bool, report: Report) -> FacesetSummary | None:
-    """Measure a side's faceset; None when it has no faces. look_at_all: compare every face's person."""
+def summarise_faceset(workspace: Workspace, side: Side, compare_all: bool, report: Report) -> FacesetSummary | None:
+    """Measure a side's faceset; None when it has no faces. compare_all: cluster all faces, not a sample."""
     report.line(f"{side}: {workspace.aligned(side)}")
     listed = list_faceset(workspace.aligned(side), report)
     if not listed:
@@ -91,7 +92,7 @@ def summarise_faceset(workspace: Workspace, side: Side, look_at_all: bool, repor
         return None
     sharpness = measured["sharpness"][readable]
     groups = near_duplicates(measured["thumbnail"][readable], sharpness, report)
-    people, looked_at, mean = _people(faces, look_at_all, report)
+    people, compared, mean = _people(faces, compare_all, report)
     return FacesetSummary(
         side=side,
         faces=tuple(faces),
@@ -100,11 +101,11 @@ def summarise_faceset(workspace: Workspace, side: Side, look_at_all: bool, repor
         enlargements=enlargements(faces),
         sharpness=sharpness,
         brightness=measured["brightness"][readable],
-        # A face of dst that the frame cuts is put in like any other.
-        doubts=tuple(find_outliers(faces, frame_sizes(workspace, side, faces) if side == "src" else {})),
+        # Faces of dst that the frame's edge cuts are swapped like any other.
+        outliers=tuple(find_outliers(faces, frame_sizes(workspace, side, faces) if side == "src" else {})),
         duplicates=tuple(tuple(faces[index] for index in group) for group in groups if len(group) > 1),
         people=tuple(people),
-        looked_at=looked_at,
+        compared=compared,
         mean_descriptor=mean,
         damaged=tuple(face.name for face, is_readable in zip(listed, readable, strict=True) if not is_readable),
     )
@@ -140,11 +141,10 @@ def _picture_size(path: Path) -> tuple[int, int] | None:
 
 
 def _people(
-    faces: list[FaceFile], look_at_all: bool, report: Report
+    faces: list[FaceFile], compare_all: bool, report: Report
 ) -> tuple[list[PersonGroup], int, NDArray[np.float32]]:
-    """Who is in the faces, or in an even choice of them; how many were looked at; the mean of the first person."""
-    count = len(faces) if look_at_all else min(len(faces), SAMPLED_FACES)
-    chosen = [faces[index] for index in np.linspace(0, len(faces) - 1, count).round().astype(int)]
+    """Clusters of the faces, or of an evenly spaced sample; its size; the mean descriptor of the largest cluster."""
+    chosen = faces if compare_all else evenly_spaced(faces, SAMPLED_FACES)
     measured = measure(chosen, ["descriptor"], report)
     readable, descriptors = measured["readable"], measured["descriptor"]
     chosen = [face for face, is_readable in zip(chosen, readable, strict=True) if is_readable]

@@ -17,28 +17,28 @@ _MARKS = {"missing": "MISSING", "throw away": "THROW AWAY", "look": "LOOK", "goo
 
 
 def run(workspace: Workspace, options: InspectOptions, report: Report) -> None:
-    """Look at one faceset or at both; write the page workspace/inspect.html and tell the same in short."""
+    """Measure one faceset or both; write workspace/inspect.html and report the same in short."""
     wanted: tuple[Side, ...] = ("src", "dst") if options.sides == "both" else (options.sides,)
     sides: dict[Side, FacesetSummary | None] = {
         side: summarise_faceset(workspace, side, options.all, report) for side in wanted
     }
-    found = [facts for facts in sides.values() if facts]
-    if not found:
+    summaries = [facts for facts in sides.values() if facts]
+    if not summaries:
         raise no_faces(workspace.aligned(wanted[0]), f"Run extract-faces {wanted[0]} first.")
     src, dst = sides.get("src"), sides.get("dst")
-    holes = find_coverage_gaps(dst.poses, src.poses) if src and dst else []
-    verdicts = recommend(sides, holes)
+    gaps = find_coverage_gaps(dst.poses, src.poses) if src and dst else []
+    recommendations = recommend(sides, gaps)
     report.line("")
-    for verdict in verdicts:
-        report.line(f"{_MARKS[verdict.kind]:>10}  {verdict.text}")
-        if verdict.command:
-            report.line(f"{'':>10}  > {verdict.command}")
+    for recommendation in recommendations:
+        report.line(f"{_MARKS[recommendation.kind]:>10}  {recommendation.text}")
+        if recommendation.command:
+            report.line(f"{'':>10}  > {recommendation.command}")
     report.line("")
-    for line in table(found):
+    for line in table(summaries):
         report.line(line)
     report.line("")
-    write_text(workspace.inspect_page, page(sides, holes, verdicts))
-    counts = Counter(verdict.kind for verdict in verdicts)
+    write_text(workspace.inspect_page, page(sides, gaps, recommendations))
+    counts = Counter(recommendation.kind for recommendation in recommendations)
     report.done(
         f"The page with pictures and maps: {workspace.inspect_page} (open it in a browser)",
         missing=counts["missing"],

@@ -1,4 +1,4 @@
-"""Drawings of the page that `inspect` writes, as SVG text: where faces look, and how values are spread."""
+"""Drawings of the page that `inspect` writes, as SVG text: a map of head poses, and histograms."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class _Field:
 
     @property
     def cell(self) -> float:
-        """Side of a cell, pixels."""
+        """Size of a cell, pixels."""
         return _MAP_WIDTH / (2 * self.yaw // _CELL_DEGREES)
 
     @property
@@ -69,7 +69,7 @@ def pose_map(poses: Mapping[Side, NDArray[np.float64]], lacking: NDArray[np.bool
 
 
 def histogram(values: Mapping[Side, NDArray[np.float64]], low: float, high: float) -> str:
-    """How the values of each side are spread from `low` to `high`; what lies beyond counts in the last column."""
+    """A histogram of each side's values from `low` to `high`; what lies beyond counts in the first and last bin."""
     width, height = 300, 96
     edges = np.linspace(low, high, _BINS + 1)
     shares = {
@@ -87,8 +87,8 @@ def histogram(values: Mapping[Side, NDArray[np.float64]], low: float, high: floa
             f'stroke="{COLOURS[side]}" stroke-width="1.5"/>'
         )
     parts.append(f'<path d="M0,{height}H{width}" class="axis"/>')
-    for place, anchor, value in ((0, "start", low), (width / 2, "middle", (low + high) / 2), (width, "end", high)):
-        parts.append(f'<text x="{_short(place)}" y="{height + 15}" text-anchor="{anchor}">{value:g}</text>')
+    for x, anchor, value in ((0, "start", low), (width / 2, "middle", (low + high) / 2), (width, "end", high)):
+        parts.append(f'<text x="{_short(x)}" y="{height + 15}" text-anchor="{anchor}">{value:g}</text>')
     return f'<svg viewBox="-2 0 {width + 4} {height + 20}" class="spread" role="img">{"".join(parts)}</svg>'
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dfl import __version__
 from dfl.base.errors import UserError
+from dfl.base.evenly_spaced import evenly_spaced
 from dfl.base.pictures import encode_picture
 from dfl.face_analysis.clustering import NOBODY
 from dfl.face_analysis.pose_coverage import CoverageGap, is_lacking
@@ -22,7 +23,7 @@ from dfl.workspace import Side
 
 _THUMBNAIL_PIXELS, _THUMBNAIL_QUALITY = 112, 75
 _SAMPLES = 8
-_SHOWN_DOUBTS = 24
+_SHOWN_OUTLIERS = 24
 _SHOWN_GROUPS = 6
 _SHOWN_PEOPLE = 6
 
@@ -33,10 +34,10 @@ body {{ margin: 0 auto; padding: 24px 20px 60px; max-width: 1000px; background: 
 h1 {{ font-size: 26px; margin: 0 0 4px; }} h2 {{ font-size: 19px; margin: 36px 0 8px; }}
 h3 {{ font-size: 15px; margin: 18px 0 4px; }}
 p {{ margin: 4px 0; }} .soft {{ color: #666; }}
-section, ul.verdicts li {{ background: #fff; border: 1px solid #e2e2e2; border-radius: 6px; }}
+section, ul.recommendations li {{ background: #fff; border: 1px solid #e2e2e2; border-radius: 6px; }}
 section {{ padding: 12px 16px; }}
-ul.verdicts {{ list-style: none; padding: 0; margin: 14px 0; }}
-ul.verdicts li {{ padding: 8px 12px; margin: 6px 0; border-left: 5px solid #999;
+ul.recommendations {{ list-style: none; padding: 0; margin: 14px 0; }}
+ul.recommendations li {{ padding: 8px 12px; margin: 6px 0; border-left: 5px solid #999;
   display: grid; grid-template-columns: 108px 1fr; }}
 li.missing {{ border-left-color: {LACKING} !important; }} li.throw-away {{ border-left-color: #d9822b !important; }}
 li.look {{ border-left-color: #caa800 !important; }} li.good {{ border-left-color: #3f9142 !important; }}
@@ -62,19 +63,19 @@ _INTRODUCTION = (
 
 
 def page(
-    sides: Mapping[Side, FacesetSummary | None], holes: Sequence[CoverageGap], verdicts: Sequence[Recommendation]
+    sides: Mapping[Side, FacesetSummary | None], gaps: Sequence[CoverageGap], recommendations: Sequence[Recommendation]
 ) -> str:
     """The whole page. Every name from a file is escaped; pictures are small JPEGs inside the page."""
     found = [facts for facts in sides.values() if facts]
     parts = [
         f"<h1>{escape(' and '.join(facts.side for facts in found))}, inspected</h1>",
         _INTRODUCTION,
-        _verdicts(verdicts),
+        _recommendations(recommendations),
         _facts(found),
-        _directions(found, holes),
+        _directions(found, gaps),
         _spreads(found),
         *(_people(facts) for facts in found),
-        *(_doubts(facts) for facts in found if facts.doubts),
+        *(_outliers(facts) for facts in found if facts.outliers),
         *(_duplicates(facts) for facts in found if facts.duplicates),
     ]
     return (
@@ -87,13 +88,13 @@ def page(
     )
 
 
-def _verdicts(verdicts: Sequence[Recommendation]) -> str:
+def _recommendations(recommendations: Sequence[Recommendation]) -> str:
     rows = [
-        f'<li class="{verdict.kind.replace(" ", "-")}"><b>{verdict.kind}</b> <span>{escape(verdict.text)} '
-        f"{_command(verdict.command)}</span></li>"
-        for verdict in verdicts
+        f'<li class="{one.kind.replace(" ", "-")}"><b>{one.kind}</b> <span>{escape(one.text)} '
+        f"{_command(one.command)}</span></li>"
+        for one in recommendations
     ]
-    return f'<ul class="verdicts">{"".join(rows)}</ul>'
+    return f'<ul class="recommendations">{"".join(rows)}</ul>'
 
 
 def _facts(found: Sequence[FacesetSummary]) -> str:
@@ -105,7 +106,7 @@ def _facts(found: Sequence[FacesetSummary]) -> str:
     ]
     samples = [
         f"<h3>{_key(facts.side)} {len(facts.faces)} faces, from first to last</h3>"
-        + _faces([(face, "") for face in _evenly(facts.faces, _SAMPLES)])
+        + _faces([(face, "") for face in evenly_spaced(facts.faces, _SAMPLES)])
         for facts in found
     ]
     return (
@@ -115,7 +116,7 @@ def _facts(found: Sequence[FacesetSummary]) -> str:
     )
 
 
-def _directions(found: Sequence[FacesetSummary], holes: Sequence[CoverageGap]) -> str:
+def _directions(found: Sequence[FacesetSummary], gaps: Sequence[CoverageGap]) -> str:
     poses: dict[Side, NDArray[np.float64]] = {facts.side: facts.poses for facts in found}
     has_both = len(poses) == 2
     lacking = is_lacking(poses["dst"], poses["src"]) if has_both else None
@@ -123,9 +124,9 @@ def _directions(found: Sequence[FacesetSummary], holes: Sequence[CoverageGap]) -
     if has_both:
         key += f'<span class="key" style="--colour:{LACKING}">dst where src lacks faces</span>'
     rows = [
-        f"<tr><td>{escape(hole.words)}</td><td>{hole.faces} ({hole.share:.1%})</td><td>{hole.src_faces}</td>"
-        f"<td>{hole.mirrored_faces}</td></tr>"
-        for hole in holes
+        f"<tr><td>{escape(gap.words)}</td><td>{gap.faces} ({gap.share:.1%})</td><td>{gap.src_faces}</td>"
+        f"<td>{gap.mirrored_faces}</td></tr>"
+        for gap in gaps
     ]
     table = (
         "<table><tr><th>dst looks</th><th>faces of dst that src lacks</th><th>src has there</th><th>mirrored</th></tr>"
@@ -161,13 +162,13 @@ def _people(facts: FacesetSummary) -> str:
     parts = []
     for person in facts.people[:_SHOWN_PEOPLE]:
         name = f"person {person.number}" if person.number != NOBODY else "like too few others"
-        shown = [(face, face.name) for face in _evenly(person.faces, _SAMPLES)]
+        shown = [(face, face.name) for face in evenly_spaced(person.faces, _SAMPLES)]
         parts.append(
             f"<h3>{name}: {len(person.faces)} {'face' if len(person.faces) == 1 else 'faces'}</h3>{_faces(shown)}"
         )
     if len(facts.people) > _SHOWN_PEOPLE:
         parts.append(f"<p>and {len(facts.people) - _SHOWN_PEOPLE} more</p>")
-    told = f"{facts.looked_at} of {len(facts.faces)} faces were compared, the most typical ones are first."
+    told = f"{facts.compared} of {len(facts.faces)} faces were compared, the most typical ones are first."
     if facts.others:
         told += (
             f" {_command(f'dfl people {side}')} sorts all faces, {_command(f'dfl people {side} --keep 1')} keeps one."
@@ -175,11 +176,11 @@ def _people(facts: FacesetSummary) -> str:
     return f'<h2>{_key(side)} Who it is</h2><section><p class="soft">{told}</p>{"".join(parts)}</section>'
 
 
-def _doubts(facts: FacesetSummary) -> str:
-    shown = facts.doubts[:_SHOWN_DOUBTS]
-    pictures = _faces([(doubt.face, f"{doubt.face.name}: {'; '.join(doubt.reasons)}") for doubt in shown])
-    command = _command(trash_command(facts.side, [doubt.face for doubt in shown]))
-    more = f"<p>and {len(facts.doubts) - len(shown)} more</p>" if len(facts.doubts) > len(shown) else ""
+def _outliers(facts: FacesetSummary) -> str:
+    shown = facts.outliers[:_SHOWN_OUTLIERS]
+    pictures = _faces([(outlier.face, f"{outlier.face.name}: {'; '.join(outlier.reasons)}") for outlier in shown])
+    command = _command(trash_command(facts.side, [outlier.face for outlier in shown]))
+    more = f"<p>and {len(facts.outliers) - len(shown)} more</p>" if len(facts.outliers) > len(shown) else ""
     return (
         f'<h2>{_key(facts.side)} Doubtful faces</h2><section><p class="soft">The worst first; look before you throw '
         f"away. {command}</p>{pictures}{more}</section>"
@@ -189,7 +190,7 @@ def _doubts(facts: FacesetSummary) -> str:
 def _duplicates(facts: FacesetSummary) -> str:
     groups = [
         f"<h3>{len(group)} faces like {escape(group[0].name)}</h3>"
-        + _faces([(face, face.name) for face in _evenly(group, _SAMPLES)])
+        + _faces([(face, face.name) for face in evenly_spaced(group, _SAMPLES)])
         for group in facts.duplicates[:_SHOWN_GROUPS]
     ]
     advice = (
@@ -222,17 +223,9 @@ def _data_address(face: FaceFile) -> str:
         picture = face.read_picture()
     except UserError:
         return ""
-    side = _THUMBNAIL_PIXELS
-    content = encode_picture(
-        cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA), ".jpg", _THUMBNAIL_QUALITY
-    )
+    size = (_THUMBNAIL_PIXELS, _THUMBNAIL_PIXELS)
+    content = encode_picture(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), ".jpg", _THUMBNAIL_QUALITY)
     return f"data:image/jpeg;base64,{base64.b64encode(content).decode('ascii')}"
-
-
-def _evenly(faces: Sequence[FaceFile], most: int) -> list[FaceFile]:
-    """At most so many faces, spread evenly, the first and the last among them."""
-    places = np.linspace(0, len(faces) - 1, min(len(faces), most)).round().astype(int)
-    return [faces[place] for place in places]
 
 
 def _key(side: Side) -> str:

@@ -17,7 +17,7 @@ def table(found: Sequence[FacesetSummary]) -> list[str]:
     columns += [[row[name] for row in rows] for name in rows[0]]
     names = ["", *rows[0]]
     width = max(len(name) for name in names)
-    widths = [max(len(column[place]) for column in columns) for place in range(len(found))]
+    widths = [max(len(column[number]) for column in columns) for number in range(len(found))]
     return [
         "  ".join([name.ljust(width), *(cell.ljust(size) for cell, size in zip(cells, widths, strict=True))]).rstrip()
         for name, cells in zip(names, columns, strict=True)
@@ -34,8 +34,8 @@ def facts_in_words(facts: FacesetSummary) -> dict[str, str]:
         "enlarged": _range(facts.enlargements, "{:.2f} times"),
         "sharpness": _range(facts.sharpness, "{:.2f}"),
         "brightness": _range(facts.brightness, "{:.0f}"),
-        "people": f"{facts.people_count} in {facts.looked_at} faces",
-        "doubtful faces": str(len(facts.doubts)),
+        "people": f"{facts.people_count} in {facts.compared} faces",
+        "doubtful faces": str(len(facts.outliers)),
         "near duplicates": str(facts.spare_faces),
         "damaged pictures": str(len(facts.damaged)),
     }

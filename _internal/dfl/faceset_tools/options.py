@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from dfl.base.options import Options, option
-from dfl.workspace import Side
+from dfl.shared_options import ENGINE, WORKERS, EngineName, FacesetOptions
 
 Method = Literal[
     "blur",
@@ -30,10 +30,9 @@ Method = Literal[
 ]
 
 
-class SortOptions(Options):
+class SortOptions(FacesetOptions):
     """How the faces of a side are put into order."""
 
-    side: Side = option(..., "Whose faces: src or dst.", argument=True)
     by: Method = option(
         "hist",
         "What the faces are ordered by: sharpness (blur, motion-blur), direction (face-yaw, face-pitch), size in the "
@@ -62,13 +61,12 @@ class SortOptions(Options):
         ask="Move all but the sharpest of near equal faces to the trash?",
         only_if={"by": ("near-duplicates",)},
     )
-    workers: int = option(0, "Processes that work at once; 0 takes one a core, at most 16.", minimum=0, maximum=64)
+    workers: int = WORKERS
 
 
-class PeopleOptions(Options):
+class PeopleOptions(FacesetOptions):
     """Whose faces of a side's faceset stay."""
 
-    side: Side = option(..., "Whose faces: src or dst.", argument=True)
     keep: str = option(
         "",
         "Numbers of the people who stay, such as 1,3 (0: faces of nobody); the others go to the trash. Look at "
@@ -81,26 +79,23 @@ class PeopleOptions(Options):
     ask: bool = option(False, "Ask who stays.")
 
 
-class TrashOptions(Options):
+class TrashOptions(FacesetOptions):
     """Options of trash."""
 
-    side: Side = option(..., "Whose faces: src or dst.", argument=True)
     names: tuple[str, ...] = option((), "Names of pictures, or patterns with * and ?.", argument=True)
     reason: str = option("chosen by hand", "Why: `restore` can put back all faces of one reason.")
 
 
-class RestoreOptions(Options):
+class RestoreOptions(FacesetOptions):
     """Options of restore."""
 
-    side: Side = option(..., "Whose faces: src or dst.", argument=True)
     all: bool = option(False, "Put everything back, not only what the last run moved.")
     reason: str = option("", "Only faces that were moved for this reason.")
 
 
-class ResizeOptions(Options):
+class ResizeOptions(FacesetOptions):
     """Options of resize."""
 
-    side: Side = option(..., "Whose faces: src or dst.", argument=True)
     size: int = option(512, "Side of the new pictures in pixels.", ask="New image size", minimum=128, maximum=2048)
     face_type: Literal["same", "h", "mf", "f", "wf", "head"] = option(
         "same",
@@ -113,22 +108,19 @@ class ResizeOptions(Options):
         "Put the new pictures in the place of the old ones, which go to the trash; else they stay in aligned_resized.",
         ask="Merge aligned_resized to aligned?",
     )
-    workers: int = option(0, "Processes that work at once; 0 takes one a core.", minimum=0, maximum=64)
+    workers: int = WORKERS
 
 
-class DebugLandmarksOptions(Options):
+class DebugLandmarksOptions(FacesetOptions):
     """Options of debug-landmarks."""
-
-    side: Side = option(..., "Whose faces: src or dst.", argument=True)
 
 
 MaskSource = Literal["auto", "hull"]
 
 
-class ExportMaskOptions(Options):
+class ExportMaskOptions(FacesetOptions):
     """Options of export-mask."""
 
-    side: Side = option(..., "Whose faces: src or dst.", argument=True)
     source: MaskSource = option(
         "auto", "auto takes a face's trained mask, else what was drawn; hull the area of its landmarks."
     )
@@ -141,35 +133,30 @@ class InspectOptions(Options):
     all: bool = option(False, "Compare who it is on every face, not on 400 of each side: 20 ms a face more.")
 
 
-class XsegApplyOptions(Options):
+class XsegApplyOptions(FacesetOptions):
     """Masks by a trained XSeg model, into the pictures of a faceset."""
 
-    side: Side = option(..., "Whose faces: src or dst.", argument=True)
     models: Path | None = option(
         None, "Folder with an XSeg model, such as the model folder of another workspace; this one's if not given."
     )
-    engine: Literal["tensorflow", "torch"] | None = option(None, "Engine; chosen by what the machine has if not given.")
+    engine: EngineName | None = ENGINE
     ask: bool = option(False, "Ask before a model of the original is taken over.")
 
 
-class XsegFetchOptions(Options):
+class XsegFetchOptions(FacesetOptions):
     """Copies of the faces that have outlines."""
 
-    side: Side = option(..., "Whose faces: src or dst.", argument=True)
 
-
-class XsegRemoveOptions(Options):
+class XsegRemoveOptions(FacesetOptions):
     """Removing asks first."""
 
-    side: Side = option(..., "Whose faces: src or dst.", argument=True)
     yes: bool = option(False, "No questions: nothing is removed, as the default answer is no.")
     delete: bool = option(False, "Remove without asking.")
 
 
-class PackOptions(Options):
+class PackOptions(FacesetOptions):
     """What goes into faceset.pak, and what becomes of the files."""
 
-    side: Literal["src", "dst"] = option(..., "Whose faces: src or dst.", argument=True)
     persons: bool = option(
         True,
         "Where the faceset has sub-folders with faces: pack those, each as one person; faces outside stay as they are.",
@@ -182,38 +169,29 @@ class PackOptions(Options):
     )
 
 
-class UnpackOptions(Options):
+class UnpackOptions(FacesetOptions):
     """The pack is deleted when every picture of it is verified."""
 
-    side: Literal["src", "dst"] = option(..., "Whose faces: src or dst.", argument=True)
 
-
-class SaveMetadataOptions(Options):
+class SaveMetadataOptions(FacesetOptions):
     """Saved are the face data of all pictures, beside them."""
 
-    side: Literal["src", "dst"] = option(..., "Whose faces: src or dst.", argument=True)
 
-
-class RestoreMetadataOptions(Options):
+class RestoreMetadataOptions(FacesetOptions):
     """Given back are the face data that save-metadata saved."""
 
-    side: Literal["src", "dst"] = option(..., "Whose faces: src or dst.", argument=True)
 
-
-class RecoverNamesOptions(Options):
+class RecoverNamesOptions(FacesetOptions):
     """Faces get the names of their frames."""
 
-    side: Literal["src", "dst"] = option(..., "Whose faces: src or dst.", argument=True)
 
-
-class EnhanceOptions(Options):
+class EnhanceOptions(FacesetOptions):
     """How a faceset is enhanced."""
 
-    side: Literal["src", "dst"] = option(..., "Whose faces: src or dst.", argument=True)
     merge: bool = option(
         True,
         "Put the enhanced pictures in the place of the old ones, which go to the trash; else they stay in "
         "aligned_enhanced.",
         ask="Merge aligned_enhanced to aligned?",
     )
-    engine: Literal["tensorflow", "torch"] | None = option(None, "Engine; chosen by what the machine has if not given.")
+    engine: EngineName | None = ENGINE

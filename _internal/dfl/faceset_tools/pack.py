@@ -10,28 +10,24 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dfl.base import jpeg
+from dfl.base.disk_space import need_space
 from dfl.base.errors import UserError
-from dfl.base.files import (
-    free_path,
-    list_folders,
-    list_pictures,
-    move,
-    need_space,
-    place_of,
-    remove_parts,
-    replacing,
-    to_user_error,
-)
+from dfl.base.files import move, replacing
+from dfl.base.listing import list_folders, list_pictures
+from dfl.base.part_files import remove_parts
 from dfl.base.report import Report
+from dfl.base.system_errors import error_path, to_user_error
+from dfl.base.unused_path import earlier_path
+from dfl.base.wording import first_few
 from dfl.faceset.faceset import list_pictures_with_data, no_faces
-from dfl.faceset.file_names import same_place, why_unsafe
-from dfl.faceset.pak_format import PAK_NAME, Member, PackedFace, read_at, read_members, write_pak
-from dfl.faceset.rename import FOLDER, finish_renaming
+from dfl.faceset.file_names import name_key, why_unsafe
+from dfl.faceset.pak_format import Member, PackedFace, read_at, read_members, write_pak
+from dfl.faceset.rename import finish_renaming
 from dfl.faceset_tools.options import PackOptions
-from dfl.workspace import Workspace
+from dfl.workspace import FACESET_PAK, RENAMING, Workspace
 
 _ROW_BYTES = 2500  # of a face without a mask in the pack's list
-Place = tuple[str, str]  # person ("" for none) and name, as same_place gives them
+NameKey = tuple[str, str]  # person ("" for none) and name, as name_key gives them
 
 
 def run(workspace: Workspace, options: PackOptions, report: Report) -> None:
@@ -39,7 +35,7 @@ def run(workspace: Workspace, options: PackOptions, report: Report) -> None:
     folder = workspace.aligned(options.side)
     finish_renaming(folder, report)
     faces, kept = _find(folder, options.persons, report)
-    pak = folder / PAK_NAME
+    pak = folder / FACESET_PAK
     if not faces:
         if pak.is_file():
             report.done(f"{pak} is there already, and there are no faces beside it.", packed=0, deleted=0)
@@ -71,10 +67,11 @@ def _find(folder: Path, by_folder: bool, report: Report) -> tuple[list[PackedFac
         kept = len(top.faces)
     faces: list[PackedFace] = []
     for listing in persons or [top]:
-        listing.tell(report)
+        listing.report_problems(report)
         packed = [face for face in listing.faces if face.path.suffix.lower() in jpeg.SUFFIXES]
         if len(packed) < len(listing.faces):
-            report.warn(f"{listing.folder}: {len(listing.faces) - len(packed)} faces are no JPEGs and are not packed.")
+            others = [face.name for face in listing.faces if face.path.suffix.lower() not in jpeg.SUFFIXES]
+            report.warn(f"{listing.folder}: {len(others)} faces are no JPEGs and are not packed: {first_few(others)}")
         kept += len(list_pictures(listing.folder)) - len(packed)
         person = listing.folder.name if persons else None
         for face in packed:
@@ -86,17 +83,17 @@ def _find(folder: Path, by_folder: bool, report: Report) -> tuple[list[PackedFac
 
 def _folders(folder: Path) -> list[Path]:
     """Sub-folders that may be persons, by name."""
-    return [path for path in list_folders(folder) if path.name != FOLDER]
+    return [path for path in list_folders(folder) if path.name != RENAMING]
 
 
 def _check_names(faces: Sequence[PackedFace]) -> None:
     """A pack that could not be unpacked on another system is not made."""
-    seen: dict[Place, Path] = {}
+    seen: dict[NameKey, Path] = {}
     for face in faces:
         reason = why_unsafe(face.path.name) or (why_unsafe(face.person) if face.person else "")
         if reason:
             raise UserError(f"{face.path} cannot be packed under its name: {reason}.", "Rename it.")
-        other = seen.setdefault(_place(face), face.path)
+        other = seen.setdefault(_name_key(face), face.path)
         if other != face.path:
             raise UserError(f"{other} and {face.path} would be one file on Windows.", "Rename one of them.")
 
@@ -106,8 +103,8 @@ def _holds_all(pak: Path, faces: Sequence[PackedFace], report: Report) -> bool:
 
     UserError when it holds others that are not in the folder, which a new pack would lose.
     """
-    members, here = _by_place(pak), {_place(face) for face in faces}
-    lost = [member.label for place, member in members.items() if place not in here]
+    members, here = _by_name_key(pak), {_name_key(face) for face in faces}
+    lost = [member.label for key, member in members.items() if key not in here]
     with pak.open("rb") as file:
         if all(_is_packed(file, pak, members, face) for face in faces):
             if lost:
@@ -115,23 +112,23 @@ def _holds_all(pak: Path, faces: Sequence[PackedFace], report: Report) -> bool:
             return True
     if lost:
         raise UserError(
-            f"{pak} holds {len(lost)} faces that are not in the folder ({lost[0]} ...): a new pack would lose them.",
+            f"{pak} holds {len(lost)} faces that the folder lacks, and a new pack would lose them: {first_few(lost)}.",
             "Unpack it first, or move it away.",
         )
     return False
 
 
-def _place(face: PackedFace) -> Place:
-    return same_place(face.person or ""), same_place(face.path.name)
+def _name_key(face: PackedFace) -> NameKey:
+    return name_key(face.person or ""), name_key(face.path.name)
 
 
-def _by_place(pak: Path) -> dict[Place, Member]:
-    return {(same_place(member.person or ""), same_place(member.name)): member for member in read_members(pak)}
+def _by_name_key(pak: Path) -> dict[NameKey, Member]:
+    return {(name_key(member.person or ""), name_key(member.name)): member for member in read_members(pak)}
 
 
-def _is_packed(file: BinaryIO, pak: Path, members: Mapping[Place, Member], face: PackedFace) -> bool:
+def _is_packed(file: BinaryIO, pak: Path, members: Mapping[NameKey, Member], face: PackedFace) -> bool:
     """Whether the open pack holds the file byte for byte."""
-    member = members.get(_place(face))
+    member = members.get(_name_key(face))
     return member is not None and read_at(file, member, pak) == face.path.read_bytes()
 
 
@@ -145,7 +142,7 @@ def _pack(pak: Path, faces: Sequence[PackedFace], report: Report) -> None:
             pass
         _compare(part, faces, report)
         if pak.is_file():  # of the same names, but other pictures or face data
-            earlier = free_path(pak)
+            earlier = earlier_path(pak)
             move(pak, earlier)
             report.line(f"The pack that was there holds other versions of these faces: it is {earlier.name} now.")
 
@@ -169,7 +166,7 @@ def _delete(pak: Path, faces: Sequence[PackedFace], report: Report) -> int:
     deleted = 0
     try:
         with pak.open("rb") as file:
-            members = _by_place(pak)
+            members = _by_name_key(pak)
             for face in report.track(faces, "Deleting the files", len(faces)):
                 if _is_packed(file, pak, members, face):
                     face.path.unlink()
@@ -180,5 +177,5 @@ def _delete(pak: Path, faces: Sequence[PackedFace], report: Report) -> int:
             if not any(person.iterdir()):
                 person.rmdir()
     except OSError as error:
-        raise to_user_error(error, place_of(error, pak)) from error
+        raise to_user_error(error, error_path(error, pak)) from error
     return deleted

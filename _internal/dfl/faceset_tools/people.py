@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 
 from dfl.base.asking import ask_text
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures
+from dfl.base.evenly_spaced import evenly_spaced
+from dfl.base.listing import list_pictures
 from dfl.base.pictures import Picture, contact_sheet, write_picture
 from dfl.base.report import Report
 from dfl.face_analysis.clustering import MIN_FACES, NOBODY, distances_to_mean, group_people
 from dfl.face_analysis.measures import measure
 from dfl.faces.reference import LIKE_REFERENCE, nearest_person, references_of
 from dfl.faceset.faceset import FaceFile, list_faceset, no_faces
-from dfl.faceset.pak_format import PAK_NAME
 from dfl.faceset.trash import move_to_trash
 from dfl.faceset_tools.options import PeopleOptions
-from dfl.workspace import Workspace
+from dfl.workspace import FACESET_PAK, Workspace
 
 _SHEET = re.compile(r"person_\d+\.jpg|nobody\.jpg")
 _SHEET_FACES = 60
@@ -32,7 +32,7 @@ _KEEP_HELP = "Such as 1,3; look at the contact sheets first. The faces of all ot
 
 @dataclass(frozen=True, eq=False)
 class PersonGroup:
-    """The faces of one person of a faceset, the most typical first; number NOBODY: faces like too few others.
+    """The faces of one person of a faceset, the most typical first; NOBODY: faces of too small clusters.
 
     spread: mean distance of the faces to the person's mean.
     """
@@ -52,7 +52,7 @@ def run(workspace: Workspace, options: PeopleOptions, report: Report) -> None:
     if options.keep and options.only:
         raise UserError("--keep and --only were given together.", "Give one of them.")
     aligned = workspace.aligned(options.side)
-    is_packed = (aligned / PAK_NAME).is_file()
+    is_packed = (aligned / FACESET_PAK).is_file()
     if (options.keep or options.only) and is_packed:
         raise UserError(f"The faceset in {aligned} is packed.", f"Run `dfl unpack {options.side}` first.")
     references = references_of([Path(path) for path in options.only]) if options.only else None
@@ -66,7 +66,7 @@ def run(workspace: Workspace, options: PeopleOptions, report: Report) -> None:
     kept = _numbers(options.keep, people)
     folder = workspace.aligned_people(options.side)
     write_sheets(folder, people, report)
-    _tell(people, report)
+    _report_people(people, report)
     report.line(f"Their faces are in {folder}, the least typical ones last.")
     if not kept and len(people) > 1 and options.ask and not options.yes and not is_packed:
         kept = _numbers(ask_text("Numbers of the people who stay, Enter for all", "", help=_KEEP_HELP), people)
@@ -81,7 +81,7 @@ def run(workspace: Workspace, options: PeopleOptions, report: Report) -> None:
 
 
 def _described(faces: list[FaceFile], report: Report) -> tuple[list[FaceFile], NDArray[np.float32]]:
-    """The faces that can be read, and their descriptors; damaged ones are told and stay where they are."""
+    """The faces that can be read, and their descriptors; damaged ones are reported and stay where they are."""
     measured = measure(faces, ["descriptor"], report)
     readable = measured["readable"]
     return [face for face, is_readable in zip(faces, readable, strict=True) if is_readable], measured["descriptor"][
@@ -90,7 +90,7 @@ def _described(faces: list[FaceFile], report: Report) -> tuple[list[FaceFile], N
 
 
 def people_of(faces: Sequence[FaceFile], descriptors: NDArray[np.float32]) -> list[PersonGroup]:
-    """The people of a faceset, who has most faces first; faces of nobody last. descriptors: (N, 128), one a face."""
+    """The people of a faceset, who has most faces first; NOBODY last. descriptors: (N, 128), one a face."""
     labels = group_people(descriptors)
     people = []
     for number in sorted(set(labels.tolist()), key=lambda number: (number == NOBODY, number)):
@@ -116,11 +116,10 @@ def write_sheets(folder: Path, people: Sequence[PersonGroup], report: Report) ->
 
 def _cells(person: PersonGroup) -> list[Picture]:
     """Small pictures of faces taken evenly from the most to the least typical one; damaged ones are left out."""
-    count = min(len(person.faces), _SHEET_FACES)
     cells: list[Picture] = []
-    for index in np.linspace(0, len(person.faces) - 1, count).round().astype(int):
+    for face in evenly_spaced(person.faces, _SHEET_FACES):
         try:
-            picture = person.faces[index].read_picture()
+            picture = face.read_picture()
         except UserError:
             continue  # told when it was measured
         small = cv2.resize(picture, (_CELL_PIXELS, _CELL_PIXELS), interpolation=cv2.INTER_AREA)
@@ -128,7 +127,7 @@ def _cells(person: PersonGroup) -> list[Picture]:
     return cells
 
 
-def _tell(people: Sequence[PersonGroup], report: Report) -> None:
+def _report_people(people: Sequence[PersonGroup], report: Report) -> None:
     total = sum(len(person.faces) for person in people)
     report.line("person   faces  share  spread  most typical face")
     for person in people:

@@ -1,4 +1,4 @@
-"""What `inspect` makes of the facts: what footage is missing, what to throw away, what to look at."""
+"""What `inspect` recommends: which footage is missing, what to throw away, what to look at."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from dfl.base.wording import counted
 from dfl.face_analysis.outliers import Outlier
 from dfl.face_analysis.pose_coverage import CoverageGap
 from dfl.faceset.faceset import FaceFile
@@ -14,7 +15,7 @@ from dfl.faceset_tools.faceset_summary import FacesetSummary
 from dfl.workspace import PERSON, Side
 
 Kind = Literal["missing", "throw away", "look", "good"]
-_NAMED_HOLES = 4
+_NAMED_GAPS = 4
 _NAMED_FILES = 8
 _FEW_SRC_FACES = 500
 _MANY_SPARE = 0.1
@@ -34,22 +35,22 @@ class Recommendation:
     command: str = ""
 
 
-def recommend(sides: Mapping[Side, FacesetSummary | None], holes: Sequence[CoverageGap]) -> list[Recommendation]:
-    """All verdicts: missing footage first, then what to throw away, what to look at, what is good."""
+def recommend(sides: Mapping[Side, FacesetSummary | None], gaps: Sequence[CoverageGap]) -> list[Recommendation]:
+    """All recommendations: missing footage first, then what to throw away, what to look at, what is good."""
     found = [facts for facts in sides.values() if facts]
-    verdicts = [_no_faces(side) for side, facts in sides.items() if not facts]
-    verdicts += _missing(sides.get("src"), sides.get("dst"), holes)
+    advice = [_no_faces(side) for side, facts in sides.items() if not facts]
+    advice += _missing(sides.get("src"), sides.get("dst"), gaps)
     for facts in found:
-        verdicts += _to_throw_away(facts)
-        verdicts += _to_look_at(facts)
+        advice += _to_throw_away(facts)
+        advice += _to_look_at(facts)
     src, dst = sides.get("src"), sides.get("dst")
     if src and dst:
-        verdicts += _differences(src, dst)
-        if not holes:
-            verdicts.append(Recommendation("good", "src looks in every direction in which dst looks."))
-    verdicts += [_one_person(facts) for facts in found if facts.people and not facts.others]
+        advice += _differences(src, dst)
+        if not gaps:
+            advice.append(Recommendation("good", "src looks in every direction in which dst looks."))
+    advice += [_one_person(facts) for facts in found if facts.people and not facts.others]
     order: tuple[Kind, ...] = ("missing", "throw away", "look", "good")
-    return sorted(verdicts, key=lambda verdict: order.index(verdict.kind))
+    return sorted(advice, key=lambda one: order.index(one.kind))
 
 
 def trash_command(side: Side, faces: Sequence[FaceFile]) -> str:
@@ -62,64 +63,66 @@ def _no_faces(side: Side) -> Recommendation:
 
 
 def _missing(
-    src: FacesetSummary | None, dst: FacesetSummary | None, holes: Sequence[CoverageGap]
+    src: FacesetSummary | None, dst: FacesetSummary | None, gaps: Sequence[CoverageGap]
 ) -> list[Recommendation]:
-    verdicts = []
-    for hole in holes[:_NAMED_HOLES]:
-        there = f"src has {hole.src_faces or 'no'} {'face' if hole.src_faces == 1 else 'faces'}"
-        text = f"{hole.share:.0%} of dst's faces look {hole.words}, where {there}."
-        if hole.mirrored_faces > hole.src_faces + hole.faces // 10:
-            text += f" Mirrored, src has {hole.mirrored_faces}: flipping src at random helps if both halves are alike."
-            verdicts.append(Recommendation("missing", text, "dfl train --random-src-flip"))
+    advice = []
+    for gap in gaps[:_NAMED_GAPS]:
+        there = f"src has {gap.src_faces or 'no'} {'face' if gap.src_faces == 1 else 'faces'}"
+        text = f"{gap.share:.0%} of dst's faces look {gap.words}, where {there}."
+        if gap.mirrored_faces > gap.src_faces + gap.faces // 10:
+            text += f" Mirrored, src has {gap.mirrored_faces}: flipping src at random helps if both halves are alike."
+            advice.append(Recommendation("missing", text, "dfl train --random-src-flip"))
         else:
-            verdicts.append(Recommendation("missing", f"{text} Add footage of src that looks so."))
-    if len(holes) > _NAMED_HOLES:
-        others = sum(hole.share for hole in holes[_NAMED_HOLES:])
-        verdicts.append(
-            Recommendation("missing", f"Another {others:.0%} of dst in {len(holes) - _NAMED_HOLES} directions.")
+            advice.append(Recommendation("missing", f"{text} Add footage of src that looks so."))
+    if len(gaps) > _NAMED_GAPS:
+        others = sum(gap.share for gap in gaps[_NAMED_GAPS:])
+        advice.append(
+            Recommendation("missing", f"Another {others:.0%} of dst in {len(gaps) - _NAMED_GAPS} directions.")
         )
     if src and len(src.faces) < _FEW_SRC_FACES:
-        verdicts.append(
+        advice.append(
             Recommendation(
                 "missing", f"src has {len(src.faces)} faces. With {_FEW_SRC_FACES} or more a face learns better."
             )
         )
-    return verdicts
+    return advice
 
 
 def _to_throw_away(facts: FacesetSummary) -> list[Recommendation]:
     side = facts.side
-    verdicts = []
+    advice = []
     others = sum(len(person.faces) for person in facts.others)
     if others:
-        text = f"{side}: {others} of the {facts.looked_at} faces that were compared are not the person seen most."
-        verdicts.append(
+        text = f"{side}: {others} of the {facts.compared} faces that were compared are not the person seen most."
+        advice.append(
             Recommendation("throw away", f"{text} See who is who, then keep the right one.", f"dfl people {side}")
         )
-    if facts.doubts:
-        text = f"{side}: {_count(len(facts.doubts), 'face is', 'faces are')} doubtful, {_shown(facts.doubts)}."
+    if facts.outliers:
+        text = f"{side}: {counted(len(facts.outliers), 'face is', 'faces are')} doubtful, {_shown(facts.outliers)}."
         if side == "dst":
             text += " Throw away what is no face; a real one that is gone is not swapped."
         else:
             text += " Look at them, and throw away those that are no faces or have their landmarks wrong."
-        verdicts.append(Recommendation("throw away", text, trash_command(side, [doubt.face for doubt in facts.doubts])))
-    # Every face of dst is wanted by merging, however alike.
+        advice.append(
+            Recommendation("throw away", text, trash_command(side, [outlier.face for outlier in facts.outliers]))
+        )
+    # Merging needs every face of dst, near duplicates too.
     if side == "src" and facts.spare_faces > _MANY_SPARE * len(facts.faces):
         text = f"src: {facts.spare_faces} of {len(facts.faces)} faces are near duplicates of others."
-        verdicts.append(Recommendation("throw away", text, "dfl sort src --by near-duplicates --remove"))
+        advice.append(Recommendation("throw away", text, "dfl sort src --by near-duplicates --remove"))
     if facts.damaged:
-        verdicts.append(
+        advice.append(
             Recommendation(
                 "throw away",
-                f"{side}: {_count(len(facts.damaged), 'picture is', 'pictures are')} damaged.",
+                f"{side}: {counted(len(facts.damaged), 'picture is', 'pictures are')} damaged.",
                 f"dfl trash {side} {' '.join(shlex.quote(name) for name in facts.damaged[:_NAMED_FILES])}",
             )
         )
-    return verdicts
+    return advice
 
 
 def _to_look_at(facts: FacesetSummary) -> list[Recommendation]:
-    verdicts = []
+    advice = []
     enlarged = float(np.median(facts.enlargements))
     if enlarged > _MUCH_ENLARGED:
         shown = round(facts.picture_sizes.most_common(1)[0][0] / enlarged / 32) * 32
@@ -128,45 +131,39 @@ def _to_look_at(facts: FacesetSummary) -> list[Recommendation]:
             text += f"Pictures of {shown} pixels would show as much; larger footage helps more than a larger model."
         else:
             text += f"A model of more than about {shown} pixels shows no more in the result."
-        verdicts.append(Recommendation("look", text))
+        advice.append(Recommendation("look", text))
     if len(facts.face_types) > 1:
         kinds = ", ".join(f"{count} {name}" for name, count in facts.face_types.most_common())
-        verdicts.append(Recommendation("look", f"{facts.side} mixes face types: {kinds}."))
-    return verdicts
+        advice.append(Recommendation("look", f"{facts.side} mixes face types: {kinds}."))
+    return advice
 
 
 def _differences(src: FacesetSummary, dst: FacesetSummary) -> list[Recommendation]:
-    verdicts = []
+    advice = []
     src_type, dst_type = (facts.face_types.most_common(1)[0][0] for facts in (src, dst))
     if src_type != dst_type:
         text = f"src's faces are {src_type}, dst's are {dst_type}: a model shows no more than the smaller of the two."
-        verdicts.append(Recommendation("look", text))
+        advice.append(Recommendation("look", text))
     brighter = float(np.median(src.brightness) - np.median(dst.brightness))
     if abs(brighter) > _BRIGHTNESS_STEP:
         text = f"src is {'brighter' if brighter > 0 else 'darker'} than dst (by {abs(brighter):.0f} of 255)."
-        verdicts.append(Recommendation("look", f"{text} Colour transfer in training and merging evens that out."))
+        advice.append(Recommendation("look", f"{text} Colour transfer in training and merging evens that out."))
     sharper = float(np.median(src.sharpness) - np.median(dst.sharpness))
     if sharper < -_SHARPNESS_STEP:
-        verdicts.append(
-            Recommendation("look", "src is less sharp than dst: the result will look softer than its frame.")
-        )
+        advice.append(Recommendation("look", "src is less sharp than dst: the result will look softer than its frame."))
     if src.people and dst.people:
         apart = float(np.linalg.norm(src.mean_descriptor - dst.mean_descriptor))
         if apart < _SAME_PERSON:
-            verdicts.append(Recommendation("look", "src and dst seem to be the same person."))
-    return verdicts
+            advice.append(Recommendation("look", "src and dst seem to be the same person."))
+    return advice
 
 
 def _one_person(facts: FacesetSummary) -> Recommendation:
-    told = "All" if facts.looked_at == len(facts.faces) else f"The {facts.looked_at}"
+    told = "All" if facts.compared == len(facts.faces) else f"The {facts.compared}"
     return Recommendation("good", f"{facts.side}: one person. {told} faces that were compared are alike.")
 
 
-def _shown(doubts: Sequence[Outlier]) -> str:
-    """The files of the worst doubts, in words."""
-    names = ", ".join(doubt.face.name for doubt in doubts[:3])
-    return f"most of all {names}" if len(doubts) > 3 else names
-
-
-def _count(number: int, one: str, several: str) -> str:
-    return f"{number} {one if number == 1 else several}"
+def _shown(outliers: Sequence[Outlier]) -> str:
+    """The files of the worst outliers, in words."""
+    names = ", ".join(outlier.face.name for outlier in outliers[:3])
+    return f"most of all {names}" if len(outliers) > 3 else names

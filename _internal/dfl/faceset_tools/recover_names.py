@@ -5,14 +5,14 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures
+from dfl.base.listing import list_pictures
 from dfl.base.report import Report
+from dfl.base.wording import first_few
 from dfl.faceset.faceset import FaceFile, list_pictures_with_data
-from dfl.faceset.file_names import same_place, why_unsafe
-from dfl.faceset.pak_format import PAK_NAME
+from dfl.faceset.file_names import name_key, why_unsafe
 from dfl.faceset.rename import finish_renaming, rename_all
 from dfl.faceset_tools.options import RecoverNamesOptions
-from dfl.workspace import Workspace
+from dfl.workspace import FACESET_PAK, Workspace
 
 
 def run(workspace: Workspace, options: RecoverNamesOptions, report: Report) -> None:
@@ -20,15 +20,18 @@ def run(workspace: Workspace, options: RecoverNamesOptions, report: Report) -> N
     folder = workspace.aligned(options.side)
     finish_renaming(folder, report)
     listing = list_pictures_with_data(folder)
-    listing.tell(report)
+    listing.report_problems(report)
     if not listing.faces:
-        if (folder / PAK_NAME).is_file():
+        if (folder / FACESET_PAK).is_file():
             raise UserError(f"The faces in {folder} are packed.", f"Run unpack {options.side} first.")
-        raise listing.none_there(f"Run extract-faces {options.side} first.")
+        raise listing.no_faces_error(f"Run extract-faces {options.side} first.")
     names = source_names(listing.faces, {path.name for path in list_pictures(folder)})
-    nameless = len(listing.faces) - len(names)
+    nameless = [face.name for face in listing.faces if face.name not in names]
     if nameless:
-        report.warn(f"{nameless} faces do not know their frame, or its name is no file name: they keep their names.")
+        report.warn(
+            f"{len(nameless)} faces lack the name of their frame, or it cannot be a file name: they keep their names: "
+            f"{first_few(nameless)}"
+        )
     changed = {old: new for old, new in names.items() if old != new}
     rename_all(folder, changed, report)
     report.done(f"{folder}: {len(changed)} of {len(listing.faces)} faces renamed.", renamed=len(changed))
@@ -42,17 +45,17 @@ def source_names(faces: Sequence[FaceFile], present: Collection[str]) -> dict[st
     """
     stems = {face.name: Path(face.metadata.source_filename).stem for face in faces}
     stems = {name: stem for name, stem in stems.items() if stem and not why_unsafe(f"{stem}_0000000.jpg")}
-    staying = {same_place(name) for name in present if name not in stems}
+    staying = {name_key(name) for name in present if name not in stems}
     counts: Counter[str] = Counter()
     names: dict[str, str] = {}
     for old, stem in stems.items():
         # Names of one stem may differ in suffix too: the number alone tells them apart.
-        while _taken(new := f"{stem}_{counts[same_place(stem)]}{Path(old).suffix}", staying):
-            counts[same_place(stem)] += 1
-        counts[same_place(stem)] += 1
+        while _taken(new := f"{stem}_{counts[name_key(stem)]}{Path(old).suffix}", staying):
+            counts[name_key(stem)] += 1
+        counts[name_key(stem)] += 1
         names[old] = new
     return names
 
 
 def _taken(name: str, staying: Collection[str]) -> bool:
-    return same_place(name) in staying
+    return name_key(name) in staying

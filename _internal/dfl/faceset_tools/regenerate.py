@@ -1,8 +1,8 @@
-"""Pictures of a faceset made anew in a folder beside it, then put in the place of the old ones.
+"""Regenerate a faceset's pictures in a folder of their own, then replace the old ones by them.
 
-A new picture counts as finished when it is whole and carries its original's time of change, so a stopped run goes on.
-Taking over moves the old pictures to the trash first; a journal says that it is under way, and the next run does the
-rest.
+A new picture counts as finished when it is whole and has its original's time of change, so a stopped run goes on.
+Taking over moves the old pictures to the trash first; a journal says that it is under way, and the next run finishes
+it.
 """
 
 import os
@@ -11,19 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from dfl.base.errors import UserError
-from dfl.base.files import (
-    free_path,
-    is_hidden,
-    list_pictures,
-    move,
-    move_into,
-    place_of,
-    read_json,
-    remove_parts,
-    to_user_error,
-    write_json,
-)
+from dfl.base.files import move, move_into, read_json, write_json
+from dfl.base.listing import is_hidden, list_pictures
+from dfl.base.part_files import remove_parts
 from dfl.base.report import Report
+from dfl.base.system_errors import error_path, to_user_error
+from dfl.base.unused_path import earlier_path
+from dfl.base.wording import first_few
 from dfl.faceset.aligned_face import AlignedFace, write_face
 from dfl.faceset.faceset import FaceFile, read_face_file
 from dfl.faceset.trash import move_to_trash
@@ -34,7 +28,7 @@ _TIME_STEP_NS = 2_000_000_000  # the coarsest clock of a file system (FAT)
 
 @dataclass(frozen=True)
 class Regenerated:
-    """The faceset, the stage (`resize`), and what its pictures are then: the folder's ending, a reason in the trash."""
+    """New pictures of a faceset. stage: `resize`; word: `resized`, the folder's ending and the reason in the trash."""
 
     aligned: Path
     stage: str
@@ -50,18 +44,18 @@ class Regenerated:
         return self.folder / f"{self.stage}.json"
 
     def prepare(self, settings: dict[str, Any], report: Report) -> None:
-        """Make the folder for these settings, or go on with a stopped run's; results of other ones are moved aside."""
+        """Make the folder for these settings, or continue a stopped run; results of other settings are moved away."""
         folder = self.folder
         if folder.is_dir() and any(not is_hidden(path) for path in folder.iterdir()):
             if self._read_journal().get("settings") == settings:
                 remove_parts(folder)
                 return
-            aside = free_path(folder)
+            earlier = earlier_path(folder)
             try:
-                move(folder, aside)
+                move(folder, earlier)
             except OSError as error:
-                raise to_user_error(error, place_of(error, folder)) from error
-            report.line(f"{folder} held other pictures: they are in {aside} now.")
+                raise to_user_error(error, error_path(error, folder)) from error
+            report.line(f"{folder} held other pictures: they are in {earlier} now.")
         folder.mkdir(parents=True, exist_ok=True)
         write_json(self._journal, {"settings": settings})
 
@@ -85,18 +79,19 @@ class Regenerated:
         return {str(name): time for name, time in found.items() if type(time) is int} if isinstance(found, dict) else {}
 
     def note_times(self, made: dict[str, FaceFile]) -> None:
-        """Note of what the new pictures, by name, are made: then one that is edited is not taken for an old one."""
+        """Note when the faces behind the new pictures, by name, were changed: an edited new one then still counts."""
         times = {name: face.path.stat().st_mtime_ns for name, face in made.items()}
         write_json(self._journal, self._read_journal() | {"times": times})
 
-    def part_from_others(self, names: set[str], report: Report) -> None:
-        """Move pictures away that are none of the new ones: of originals that are gone, or put there by somebody."""
+    def move_others_away(self, names: set[str], report: Report) -> None:
+        """Move pictures away that are not among the new ones: of faces that are gone, or put there by somebody."""
         others = [path for path in list_pictures(self.folder) if path.name not in names]
-        aside = free_path(self.folder)
+        earlier = earlier_path(self.folder)
         for path in others:
-            move_into(aside, path)
+            move_into(earlier, path)
         if others:
-            report.line(f"{len(others)} other pictures that were in {self.folder} are in {aside}.")
+            listed = first_few([path.name for path in others])
+            report.line(f"{len(others)} other pictures that were in {self.folder} are in {earlier}: {listed}")
 
     def take_over(self, made: dict[str, str], report: Report) -> None:
         """Old pictures to the trash, new ones to their place. `made`: the new name for each old one.
@@ -105,13 +100,13 @@ class Regenerated:
         """
         aligned, folder = self.aligned, self.folder
         remove_parts(folder)
-        bare = [new for new in made.values() if (folder / new).is_file() and not _is_face(folder / new)]
-        if bare:
+        without_data = [new for new in made.values() if (folder / new).is_file() and not _is_face(folder / new)]
+        if without_data:
             report.warn(
-                f"{len(bare)} pictures lost their face data since, such as {bare[0]}: they stay in {folder}, and the "
-                "old ones in the faceset. Delete them to have them made anew."
+                f"{len(without_data)} pictures in {folder} lost their face data: {first_few(without_data)}. They stay "
+                "there, and the old ones in the faceset. Delete them to have them made anew."
             )
-        made = {old: new for old, new in made.items() if new not in bare}
+        made = {old: new for old, new in made.items() if new not in without_data}
         write_json(self._journal, self._read_journal() | {"taking_over": made})
         # Where the new one is still in its folder, what has the old name is the old one.
         due = {old: new for old, new in made.items() if (folder / new).is_file()}
@@ -129,10 +124,10 @@ class Regenerated:
             if not any(folder.iterdir()):
                 folder.rmdir()
         except OSError as error:
-            raise to_user_error(error, place_of(error, folder)) from error
+            raise to_user_error(error, error_path(error, folder)) from error
 
     def finish_taking_over(self, report: Report) -> None:
-        """Do the rest of what a killed run was at. UserError when its journal names what it may not touch."""
+        """Finish what a killed run was taking over. UserError when its journal names files outside the two folders."""
         made = self._read_journal().get("taking_over")
         if made is None:
             return
@@ -177,7 +172,7 @@ def regenerate(target: Path, new: AlignedFace, changed: os.stat_result) -> None:
     """Write a new picture, quality 100. `changed`: the state of the old one's file before it was read.
 
     The new file gets the old one's time of change, last of all. What is there, of an older version of the face or
-    changed by somebody, goes to a folder beside.
+    changed by somebody, goes to a folder whose name ends in _replaced.
     """
     if target.is_file():
         move_into(target.parent.with_name(f"{target.parent.name}_replaced"), target)

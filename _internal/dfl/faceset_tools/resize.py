@@ -1,4 +1,4 @@
-"""The stage resize: a faceset in another size or of another face type, made beside it, then taken over (see remade)."""
+"""The stage resize: a faceset in another size or of another face type, see regenerate."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,22 +7,21 @@ from pathlib import Path
 
 import cv2
 
+from dfl.base.disk_space import need_space
 from dfl.base.errors import UserError
-from dfl.base.files import need_space
 from dfl.base.processes import in_processes, lower_priority, worker_count
-from dfl.base.report import Report
+from dfl.base.report import Failures, Report
+from dfl.base.wording import first_few
 from dfl.faces.face_type import FaceType
 from dfl.faceset.aligned_face import AlignedFace
 from dfl.faceset.faceset import FaceFile, list_faceset, no_faces
-from dfl.faceset.pak_format import PAK_NAME
 from dfl.faceset.trash import trash_folder
 from dfl.faceset_tools.options import ResizeOptions
 from dfl.faceset_tools.regenerate import Regenerated, regenerate, was_regenerated
 from dfl.faceset_tools.resized_face import resized_face
-from dfl.workspace import Workspace
+from dfl.workspace import FACESET_PAK, Workspace
 
 _BYTES_A_PIXEL = 0.8  # of a JPEG of quality 100
-_MAX_WARNINGS = 20
 
 
 @dataclass(frozen=True)
@@ -34,10 +33,10 @@ class _Task:
 def run(workspace: Workspace, options: ResizeOptions, report: Report) -> None:
     """Make a side's faceset in another size or face type; see `dfl resize --help`."""
     aligned = workspace.aligned(options.side)
-    remade = Regenerated(aligned, "resize", "resized")
-    folder = remade.folder
-    remade.finish_taking_over(report)
-    if (aligned / PAK_NAME).is_file():
+    regenerated = Regenerated(aligned, "resize", "resized")
+    folder = regenerated.folder
+    regenerated.finish_taking_over(report)
+    if (aligned / FACESET_PAK).is_file():
         raise UserError(f"{aligned} is packed.", f"Run `dfl unpack {options.side}` first.")
     face_type = None if options.face_type == "same" else FaceType.from_name(options.face_type)
     faces = list_faceset(aligned, report)
@@ -48,11 +47,11 @@ def run(workspace: Workspace, options: ResizeOptions, report: Report) -> None:
         report.done(f"There is nothing to resize in {aligned}.", faces=0, failed=0)
         return
     if face_type is not None:
-        _tell_narrow(faces, face_type, report)
-    remade.prepare({"size": options.size, "face_type": options.face_type}, report)
-    names = remade.names(faces)
+        _report_narrow(faces, face_type, report)
+    regenerated.prepare({"size": options.size, "face_type": options.face_type}, report)
+    names = regenerated.names(faces)
     tasks = [_Task(face, folder / names[face.name]) for face in faces]
-    times = remade.times()
+    times = regenerated.times()
     due = [task for task in tasks if not was_regenerated(task.face, task.target, times.get(task.target.name))]
     if 0 < len(due) < len(tasks):
         report.line(f"{len(tasks) - len(due)} of {len(tasks)} faces are finished; going on with the rest.")
@@ -61,14 +60,14 @@ def run(workspace: Workspace, options: ResizeOptions, report: Report) -> None:
     made = {
         face.name: name for face, name in ((task.face, task.target.name) for task in tasks) if face.name not in failed
     }
-    remade.note_times({task.target.name: task.face for task in tasks if task.face.name in made})
-    remade.part_from_others(set(made.values()), report)
+    regenerated.note_times({task.target.name: task.face for task in tasks if task.face.name in made})
+    regenerated.move_others_away(set(made.values()), report)
     text = f"{len(made)} faces of {options.size} x {options.size} pixels"
     text += f"; {len(failed)} failed and stay as they are" if failed else ""
     if options.merge and made:
-        remade.take_over(made, report)
+        regenerated.take_over(made, report)
         report.done(
-            f'{text}, in {aligned} now. The old ones are in {trash_folder(aligned)} (reason "{remade.word}").',
+            f'{text}, in {aligned} now. The old ones are in {trash_folder(aligned)} (reason "{regenerated.word}").',
             faces=len(made),
             failed=len(failed),
         )
@@ -80,7 +79,7 @@ def _to_change(faces: list[FaceFile], size: int, face_type: FaceType | None, rep
     """The square pictures that are not as wanted already; others are counted and left as they are."""
     others = [face.name for face in faces if face.shape[0] != face.shape[1]]
     if others:
-        report.warn(f"{len(others)} pictures are not square and stay as they are: {', '.join(others[:5])}")
+        report.warn(f"{len(others)} pictures are not square and stay as they are: {first_few(others)}")
     done = {
         face.name for face in faces if face.shape[:2] == (size, size) and face_type in (None, face.metadata.face_type)
     }
@@ -89,7 +88,7 @@ def _to_change(faces: list[FaceFile], size: int, face_type: FaceType | None, rep
     yield from (face for face in faces if face.shape[0] == face.shape[1] and face.name not in done)
 
 
-def _tell_narrow(faces: list[FaceFile], face_type: FaceType, report: Report) -> None:
+def _report_narrow(faces: list[FaceFile], face_type: FaceType, report: Report) -> None:
     """Warn of faces that get a wider face type than they show."""
     narrow = [face for face in faces if face.metadata.shown_type < face_type]
     if narrow:
@@ -100,10 +99,10 @@ def _tell_narrow(faces: list[FaceFile], face_type: FaceType, report: Report) -> 
 
 
 def _make(due: list[_Task], options: ResizeOptions, face_type: FaceType | None, report: Report) -> set[str]:
-    """Make the new pictures in processes; returns the names of those that failed."""
-    failed: set[str] = set()
+    """Write the resized pictures in processes; returns the names of those that failed."""
+    failures = Failures(report)
     if not due:
-        return failed
+        return set(failures.names)
     work = partial(_make_one, size=options.size, face_type=face_type)
     workers = min(worker_count(options.workers), len(due))
     outcomes = in_processes(work, due, workers=workers, start=_start)
@@ -111,11 +110,10 @@ def _make(due: list[_Task], options: ResizeOptions, face_type: FaceType | None, 
         if outcome.error:
             if isinstance(outcome.error, UserError) and "disk is full" in outcome.error.what:
                 raise outcome.error
-            failed.add(outcome.item.face.name)
-            if len(failed) <= _MAX_WARNINGS:
-                reason = outcome.error.what if isinstance(outcome.error, UserError) else repr(outcome.error)
-                report.warn(f"{outcome.item.face.name} is left as it is: {reason}")
-    return failed
+            name = outcome.item.face.name
+            reason = outcome.error.what if isinstance(outcome.error, UserError) else repr(outcome.error)
+            failures.add(name, f"{name} is left as it is: {reason}")
+    return set(failures.names)
 
 
 def _start() -> None:

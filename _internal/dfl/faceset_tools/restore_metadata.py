@@ -1,9 +1,9 @@
-"""The stage `restore-metadata`: pictures that an editor wrote anew get their face data back.
+"""The stage `restore-metadata`: give pictures that an editor rewrote their face data back.
 
 From meta.dat, as in the original: every JPEG that it names gets what was saved, if it is still that face; outlines that
-were drawn since stay. From faceset.json: pictures without face data, known by name or by their looks. A picture that
-was enlarged or shrunk keeps its size: its data are scaled. meta.dat is deleted at the end, when all that was written is
-verified and no picture is left without data.
+were drawn since stay. From faceset.json: pictures without face data, recognised by name or perceptual hash. A picture
+that was enlarged or shrunk keeps its size: its data are scaled. meta.dat is deleted at the end, when all that was
+written is verified and no picture is left without data.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,21 +14,22 @@ import numpy as np
 
 from dfl.base import jpeg, pickle_writer
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures, to_user_error, write_bytes
+from dfl.base.files import write_bytes
+from dfl.base.listing import list_pictures
 from dfl.base.report import Report
+from dfl.base.system_errors import to_user_error
+from dfl.base.wording import first_few
 from dfl.faceset.aligned_face import with_metadata
 from dfl.faceset.face_metadata import FaceMetadata, metadata_to_dict
 from dfl.faceset.faceset import FaceFile, list_pictures_with_data, read_face_file
-from dfl.faceset.meta_dat import META_DAT, read_meta_dat
-from dfl.faceset.perceptual_hash import find_alike, perceptual_hashes
+from dfl.faceset.meta_dat import read_meta_dat
+from dfl.faceset.perceptual_hash import match_hashes, perceptual_hashes
 from dfl.faceset.png_faces import picture_size
 from dfl.faceset.rename import finish_renaming
-from dfl.faceset.sidecar import INDEX_NAME, Sidecar, SidecarEntry, add_to_index, read_index
+from dfl.faceset.sidecar import Sidecar, SidecarEntry, add_to_index, read_index
 from dfl.faceset_tools.options import RestoreMetadataOptions
 from dfl.faceset_tools.resized_face import scaled_metadata
-from dfl.workspace import Workspace
-
-_NAMED_FILES = 5
+from dfl.workspace import FACESET_INDEX, META_DAT, Workspace
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,22 +50,21 @@ def run(workspace: Workspace, options: RestoreMetadataOptions, report: Report) -
     index = read_index(folder)
     if not saved and not index.rows:
         raise UserError(
-            f"There is neither {META_DAT} nor {INDEX_NAME} in {folder}, which hold the faces' data.",
+            f"There is neither {META_DAT} nor {FACESET_INDEX} in {folder}, which hold the faces' data.",
             f"Put the one back that lay beside the pictures, or extract the faces again. The next time run "
             f"save-metadata {options.side} before pictures are edited.",
         )
     faces = {face.name: face for face in list_pictures_with_data(folder).faces}
-    bare = [path for path in list_pictures(folder) if path.name not in faces]
+    without_data = [path for path in list_pictures(folder) if path.name not in faces]
     jobs, failed = _reset(faces.values(), saved, report)
-    found, unknown, damaged = _recognise(bare, saved, index, report)
+    found, unknown, damaged = _recognise(without_data, saved, index, report)
     jobs += found
     failed += damaged
     not_written = _apply(folder, jobs, report)
     failed += not_written
     problems = [*failed, *(f"{name} is none of the saved faces." for name in unknown)]
     if problems:
-        more = f" and {len(problems) - _NAMED_FILES} more" if len(problems) > _NAMED_FILES else ""
-        report.warn(f"{folder}: {len(problems)} pictures stay as they are: {' '.join(problems[:_NAMED_FILES])}{more}")
+        report.warn(f"{folder}: {len(problems)} pictures stay as they are: {first_few(problems, ' ')}")
     if meta_dat.is_file() and not problems:
         meta_dat.unlink()
     kept = f" {META_DAT} is kept." if meta_dat.is_file() else ""
@@ -102,7 +102,7 @@ def _reset(
     if others:
         report.warn(
             f"{len(others)} pictures carry another face's data than was saved under their name and stay as they are: "
-            f"{', '.join(others[:_NAMED_FILES])}"
+            f"{first_few(others)}"
         )
     return jobs, problems
 
@@ -111,14 +111,14 @@ def _polygons(metadata: FaceMetadata) -> list[tuple[bool, list[list[float]]]]:
     return [(one.includes, one.points.tolist()) for one in metadata.polygons]
 
 
-def _fitted(entry: SidecarEntry, size: tuple[int, int], place: str) -> SidecarEntry:
+def _fitted(entry: SidecarEntry, size: tuple[int, int], name: str) -> SidecarEntry:
     """Face data for a picture of (height, width) pixels. UserError when it is not the same picture, only larger."""
     (height, width), (old_height, old_width, channels) = size, entry.shape
     if (height, width) == (old_height, old_width):
         return entry
     if abs(width * old_height - height * old_width) > max(old_height, old_width):  # a pixel more or less
         raise UserError(
-            f"{place} is {width} x {height} pixels, its face data are for {old_width} x {old_height}: it was cut or "
+            f"{name} is {width} x {height} pixels, its face data are for {old_width} x {old_height}: it was cut or "
             "stretched.",
             "Undo that in the editor, or extract the face again.",
         )
@@ -127,8 +127,8 @@ def _fitted(entry: SidecarEntry, size: tuple[int, int], place: str) -> SidecarEn
 
 def _is_same_face(one: FaceMetadata, other: FaceMetadata) -> bool:
     """Whether both are of one face of one frame: cut, masked or marked anew it stays the same."""
-    same_place = np.allclose(one.source_landmarks, other.source_landmarks, atol=0.01)
-    return one.source_filename == other.source_filename and same_place
+    same_landmarks = np.allclose(one.source_landmarks, other.source_landmarks, atol=0.01)
+    return one.source_filename == other.source_filename and same_landmarks
 
 
 def _pickled(metadata: FaceMetadata) -> bytes:
@@ -140,28 +140,29 @@ def _pickled(metadata: FaceMetadata) -> bytes:
 
 
 def _recognise(
-    bare: Sequence[Path], saved: Mapping[str, SidecarEntry], index: Sidecar, report: Report
+    without_data: Sequence[Path], saved: Mapping[str, SidecarEntry], index: Sidecar, report: Report
 ) -> tuple[list[_Job], list[str], list[str]]:
     """Pictures without data: what they get, the names of those that are no saved face, and what is damaged."""
-    prints: dict[Path, bytes] = {}
+    hashes: dict[Path, bytes] = {}
     failed: list[str] = []
-    marks = perceptual_hashes((str(path), path.read_bytes) for path in bare)
-    for path, mark in report.track(zip(bare, marks, strict=True), "Looking at pictures", len(bare)) if bare else ():
-        if isinstance(mark, UserError):
-            failed.append(mark.what)
+    computed = perceptual_hashes((str(path), path.read_bytes) for path in without_data)
+    pairs = zip(without_data, computed, strict=True)
+    for path, found_hash in report.track(pairs, "Hashing pictures", len(without_data)) if without_data else ():
+        if isinstance(found_hash, UserError):
+            failed.append(found_hash.what)
         else:
-            prints[path] = mark
-    known = _known_prints(index)
+            hashes[path] = found_hash
+    known = _known_hashes(index)
     names = list(known)
-    places = {name: place for place, name in enumerate(names)}
-    alike = find_alike(
-        list(prints.values()), list(known.values()), [places.get(_saved_name(path, known), -1) for path in prints]
+    numbers = {name: number for number, name in enumerate(names)}
+    alike = match_hashes(
+        list(hashes.values()), list(known.values()), [numbers.get(_saved_name(path, known), -1) for path in hashes]
     )
     jobs: list[_Job] = []
     unknown: list[str] = []
-    for path, place in zip(prints, alike, strict=True):
-        name = names[place] if place >= 0 else _saved_name(path, {**index.rows, **saved})
-        if place < 0 and name in known:
+    for path, number in zip(hashes, alike, strict=True):
+        name = names[number] if number >= 0 else _saved_name(path, {**index.rows, **saved})
+        if number < 0 and name in known:
             name = ""  # another picture has got this name
         entry = saved.get(name) or index.get(name)
         if not entry:
@@ -178,17 +179,17 @@ def _recognise(
     return jobs, unknown, failed
 
 
-def _known_prints(index: Sidecar) -> dict[str, bytes]:
-    """The prints of all entries that are whole."""
-    prints = {}
+def _known_hashes(index: Sidecar) -> dict[str, bytes]:
+    """The perceptual hashes of all entries that are whole."""
+    hashes = {}
     for name in index.rows:
         try:
             entry = index.get(name)
         except UserError:
             continue
-        if entry and entry.likeness:
-            prints[name] = entry.likeness
-    return prints
+        if entry and entry.perceptual_hash:
+            hashes[name] = entry.perceptual_hash
+    return hashes
 
 
 def _saved_name(path: Path, names: Mapping[str, object]) -> str:
@@ -200,9 +201,9 @@ def _saved_name(path: Path, names: Mapping[str, object]) -> str:
 def _apply(folder: Path, jobs: Sequence[_Job], report: Report) -> list[str]:
     """Write every picture's data, then read all of them again; returns what went wrong, file by file."""
     failed: list[str] = []
-    beside = {job.path.name: job.entry for job in jobs if not job.is_jpeg}
-    if beside:
-        add_to_index(folder, beside)
+    in_index = {job.path.name: job.entry for job in jobs if not job.is_jpeg}
+    if in_index:
+        add_to_index(folder, in_index)
     written: list[_Job] = []
     for job in report.track(jobs, "Restoring", len(jobs)) if jobs else ():
         try:
@@ -214,7 +215,7 @@ def _apply(folder: Path, jobs: Sequence[_Job], report: Report) -> list[str]:
             failed.append(to_user_error(error, job.path).what)
         except UserError as error:
             failed.append(error.what)
-    index = read_index(folder) if beside else Sidecar.empty()
+    index = read_index(folder) if in_index else Sidecar.empty()
     for job in report.track(written, "Verifying", len(written)) if written else ():
         face = read_face_file(job.path, lambda: index)
         if not face or _pickled(face.metadata) != _pickled(job.entry.metadata):

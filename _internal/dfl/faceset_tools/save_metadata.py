@@ -1,7 +1,7 @@
-"""The stage `save-metadata`: the face data of all pictures of a faceset, kept beside them.
+"""The stage `save-metadata`: the face data of all pictures of a faceset, saved in the same folder.
 
-Twice: in meta.dat as the original does (JPEGs), and in faceset.json with a print of every picture, so that
-restore-metadata knows pictures again that were renamed.
+Twice: in meta.dat as the original does (JPEGs), and in faceset.json with a perceptual hash of every picture, so that
+restore-metadata recognises pictures that were renamed.
 """
 
 from pathlib import Path
@@ -10,13 +10,12 @@ from dfl.base import jpeg
 from dfl.base.errors import UserError
 from dfl.base.report import Report
 from dfl.faceset.faceset import Listing, list_pictures_with_data
-from dfl.faceset.meta_dat import META_DAT, read_meta_dat, write_meta_dat
-from dfl.faceset.pak_format import PAK_NAME
+from dfl.faceset.meta_dat import read_meta_dat, write_meta_dat
 from dfl.faceset.perceptual_hash import perceptual_hashes
 from dfl.faceset.rename import finish_renaming
-from dfl.faceset.sidecar import INDEX_NAME, SidecarEntry, add_to_index
+from dfl.faceset.sidecar import SidecarEntry, add_to_index
 from dfl.faceset_tools.options import SaveMetadataOptions
-from dfl.workspace import Workspace
+from dfl.workspace import FACESET_INDEX, FACESET_PAK, META_DAT, Workspace
 
 
 def run(workspace: Workspace, options: SaveMetadataOptions, report: Report) -> None:
@@ -24,22 +23,22 @@ def run(workspace: Workspace, options: SaveMetadataOptions, report: Report) -> N
     folder = workspace.aligned(options.side)
     finish_renaming(folder, report)
     listing = list_pictures_with_data(folder)
-    listing.tell(report)
+    listing.report_problems(report)
     if not listing.faces:
-        if (folder / PAK_NAME).is_file():
+        if (folder / FACESET_PAK).is_file():
             raise UserError(f"The faces in {folder} are packed.", f"Run unpack {options.side} first.")
-        raise listing.none_there(f"Run extract-faces {options.side} first.")
+        raise listing.no_faces_error(f"Run extract-faces {options.side} first.")
     entries = {}
-    prints = perceptual_hashes((face.place, face.read_content) for face in listing.faces)
-    for face, mark in report.track(zip(listing.faces, prints, strict=True), "Reading", len(listing.faces)):
-        if isinstance(mark, UserError):
-            report.warn(f"{mark.what} Its face data are saved without a print.")
-        entries[face.name] = SidecarEntry(face.metadata, face.shape, mark if isinstance(mark, bytes) else None)
+    hashes = perceptual_hashes((face.location, face.read_content) for face in listing.faces)
+    for face, found in report.track(zip(listing.faces, hashes, strict=True), "Reading", len(listing.faces)):
+        if isinstance(found, UserError):
+            report.warn(f"{found.what} Its face data are saved without a perceptual hash.")
+        entries[face.name] = SidecarEntry(face.metadata, face.shape, found if isinstance(found, bytes) else None)
     add_to_index(folder, entries)
     jpegs = {name: entry for name, entry in entries.items() if name.lower().endswith(jpeg.SUFFIXES)}
     if jpegs:
         write_meta_dat(folder / META_DAT, _still_wanted(folder, listing) | jpegs)
-    saved = f"{META_DAT} and {INDEX_NAME}" if jpegs else INDEX_NAME
+    saved = f"{META_DAT} and {FACESET_INDEX}" if jpegs else FACESET_INDEX
     report.done(f"{folder}: the face data of {len(entries)} pictures are in {saved}.", saved=len(entries))
 
 
@@ -48,5 +47,5 @@ def _still_wanted(folder: Path, listing: Listing) -> dict[str, SidecarEntry]:
     path = folder / META_DAT
     if not path.is_file():
         return {}
-    bare = {*listing.lost_data, *listing.without_data}
-    return {name: entry for name, entry in read_meta_dat(path).items() if name in bare}
+    without_data = {*listing.lost_data, *listing.without_data}
+    return {name: entry for name, entry in read_meta_dat(path).items() if name in without_data}

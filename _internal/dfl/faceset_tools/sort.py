@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures, natural_key
+from dfl.base.listing import list_pictures, natural_key
 from dfl.base.memory import free_memory
 from dfl.base.report import Report
 from dfl.face_analysis.best_faces import best_faces, covering_faces
@@ -24,11 +24,10 @@ from dfl.face_analysis.near_duplicates import near_duplicates
 from dfl.face_analysis.pixel_chain import MAX_VALUES, chain_of_pixels
 from dfl.face_analysis.poses import distances_to_nearest, enlargements, pitch_yaw, rectangle_areas
 from dfl.faceset.faceset import FaceFile, list_faceset, list_pictures_with_data, no_faces
-from dfl.faceset.pak_format import PAK_NAME
 from dfl.faceset.rename import finish_renaming, rename_all
 from dfl.faceset.trash import move_to_trash
 from dfl.faceset_tools.options import SortOptions
-from dfl.workspace import Workspace
+from dfl.workspace import FACESET_PAK, Workspace
 
 # Up to this size, and half of the free memory, all pixels of a faceset are compared, beyond it those of thumbnails.
 _MAX_PIXEL_BYTES = 2**30
@@ -64,12 +63,12 @@ def run(workspace: Workspace, options: SortOptions, report: Report) -> None:
     """Sort a side's faceset; see `dfl sort --help`."""
     aligned = workspace.aligned(options.side)
     finish_renaming(aligned, report)
-    if (aligned / PAK_NAME).is_file():
+    if (aligned / FACESET_PAK).is_file():
         raise UserError(f"The faceset in {aligned} is packed.", f"Run `dfl unpack {options.side}` first.")
     listing = list_pictures_with_data(aligned)
     if not listing.faces:
-        raise listing.none_there(f"Run `dfl extract-faces {options.side}` first.")
-    listing.tell(report)
+        raise listing.no_faces_error(f"Run `dfl extract-faces {options.side}` first.")
+    listing.report_problems(report)
     method = _METHODS[options.by]
     kept, trash = _order(method, listing.faces, options, workspace, report)
     names = [face.name for face in listing.faces]
@@ -174,7 +173,7 @@ def _pixels(subject: _Subject) -> Order:
 
 
 def _identity(subject: _Subject) -> Order:
-    """Who has most faces comes first, each person's most typical faces first; who is like nobody comes last."""
+    """Who has most faces comes first, each person's most typical faces first; NOBODY comes last."""
     descriptors = subject.values["descriptor"]
     people = group_people(descriptors)
     order: list[int] = []

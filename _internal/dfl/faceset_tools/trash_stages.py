@@ -4,12 +4,12 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures
+from dfl.base.listing import list_pictures
 from dfl.base.report import Report
-from dfl.faceset.pak_format import PAK_NAME
-from dfl.faceset.trash import JOURNAL_NAME, list_trash, move_to_trash, restore, trash_folder
+from dfl.base.wording import counted, first_few
+from dfl.faceset.trash import list_trash, move_to_trash, restore, trash_folder
 from dfl.faceset_tools.options import RestoreOptions, TrashOptions
-from dfl.workspace import Workspace
+from dfl.workspace import FACESET_PAK, TRASH_JOURNAL, Workspace
 
 
 def run(workspace: Workspace, options: TrashOptions, report: Report) -> None:
@@ -32,7 +32,8 @@ def run(workspace: Workspace, options: TrashOptions, report: Report) -> None:
     chosen = list(dict.fromkeys(chosen))
     folder = move_to_trash(aligned, chosen, options.reason)
     report.done(
-        f"{_count(len(chosen))} moved to {folder}; `dfl restore {options.side}` puts them back.", moved=len(chosen)
+        f"{counted(len(chosen), 'picture')} moved to {folder}; `dfl restore {options.side}` puts them back.",
+        moved=len(chosen),
     )
 
 
@@ -45,33 +46,31 @@ def run_restore(workspace: Workspace, options: RestoreOptions, report: Report) -
     count = restore(aligned, reason=options.reason or None, all_runs=options.all)
     pictures = list_pictures(folder)
     listed = {row.trash_name for row in list_trash(aligned)}
-    unlisted = sum(path.name not in listed for path in pictures)
+    unlisted = [path.name for path in pictures if path.name not in listed]
     if unlisted:
+        count_and_verb = f"{counted(len(unlisted), 'picture')} in {folder} {'is' if len(unlisted) == 1 else 'are'}"
         report.warn(
-            f"{_count(unlisted)} in {folder} {'is' if unlisted == 1 else 'are'} not in its list {JOURNAL_NAME}, which "
-            f"was damaged or deleted: `dfl restore {options.side} --all` puts all pictures back, under the names that "
-            "they have there."
+            f"{count_and_verb} not in its list {TRASH_JOURNAL}, which was damaged or deleted: {first_few(unlisted)}. "
+            f"`dfl restore {options.side} --all` puts all pictures back, under the names that they have there."
         )
     if not count:
         asked = f' that was moved there as "{options.reason}"' if options.reason else ""
-        text = f"Nothing to put back{asked}: {folder} holds {_count(len(pictures))}."
+        text = f"Nothing to put back{asked}: {folder} holds {counted(len(pictures), 'picture')}."
         report.done(text, restored=0, left=len(pictures))
         return
     report.done(
-        f"{_count(count)} back in {aligned}; {len(pictures)} left in the trash.", restored=count, left=len(pictures)
+        f"{counted(count, 'picture')} back in {aligned}; {len(pictures)} left in the trash.",
+        restored=count,
+        left=len(pictures),
     )
 
 
 def _check_is_unpacked(aligned: Path, side: str) -> None:
     """UserError for a packed faceset: its faces are no files, and files beside the pack are not used."""
-    if (aligned / PAK_NAME).is_file():
+    if (aligned / FACESET_PAK).is_file():
         raise UserError(
-            f"The faceset in {aligned} is packed: its faces are in {PAK_NAME}.", f"Run `dfl unpack {side}` first."
+            f"The faceset in {aligned} is packed: its faces are in {FACESET_PAK}.", f"Run `dfl unpack {side}` first."
         )
-
-
-def _count(number: int) -> str:
-    return f"{number} {'picture' if number == 1 else 'pictures'}"
 
 
 def _own_name(given: str, aligned: Path) -> str:

@@ -6,12 +6,15 @@ takes over the files that are whole.
 
 from pathlib import Path
 
+from dfl.base.disk_space import need_space
 from dfl.base.errors import UserError
-from dfl.base.files import need_space, place_of, remove_parts, sync_file, sync_folder, to_user_error, write_bytes
+from dfl.base.files import sync_file, sync_folder, write_bytes
+from dfl.base.part_files import remove_parts
 from dfl.base.report import Report
-from dfl.faceset.pak_format import PAK_NAME, Member, read_at, read_members
+from dfl.base.system_errors import error_path, to_user_error
+from dfl.faceset.pak_format import Member, read_at, read_members
 from dfl.faceset_tools.options import UnpackOptions
-from dfl.workspace import Workspace
+from dfl.workspace import FACESET_PAK, Workspace
 
 _BLOCK_BYTES = 4096
 
@@ -19,7 +22,7 @@ _BLOCK_BYTES = 4096
 def run(workspace: Workspace, options: UnpackOptions, report: Report) -> None:
     """Unpack a side's faces. UserError, before anything is written, when another file stands where one would go."""
     folder = workspace.aligned(options.side)
-    pak = folder / PAK_NAME
+    pak = folder / FACESET_PAK
     if not pak.is_file():
         raise UserError(f"There is no {pak}.", "Pack the faces first, or put the pack there.")
     members = read_members(pak)
@@ -33,7 +36,7 @@ def run(workspace: Workspace, options: UnpackOptions, report: Report) -> None:
         pak.unlink()
         sync_folder(folder)
     except OSError as error:
-        raise to_user_error(error, place_of(error, pak)) from error
+        raise to_user_error(error, error_path(error, pak)) from error
     persons = {member.person for member in members if member.person}
     more = f" of {len(persons)} persons, in a folder each" if persons else ""
     report.done(f"{folder}: {len(members)} faces{more}; the pack is deleted.", faces=len(members))

@@ -5,20 +5,20 @@ from dataclasses import replace
 from pathlib import Path
 
 from dfl.base.asking import ask_yes
+from dfl.base.disk_space import need_space
 from dfl.base.errors import Stopped, UserError
-from dfl.base.files import need_space, write_bytes
-from dfl.base.report import Report
+from dfl.base.files import write_bytes
+from dfl.base.report import Failures, Report
+from dfl.base.wording import first_few
 from dfl.faceset.change_metadata import MetadataChanges
 from dfl.faceset.face_metadata import FaceMetadata
 from dfl.faceset.faceset import FaceFile, list_faceset, no_faces
-from dfl.faceset.pak_format import PAK_NAME
 from dfl.faceset.sidecar import SidecarEntry, add_to_index, read_index
 from dfl.faceset_tools.options import XsegFetchOptions, XsegRemoveOptions
-from dfl.workspace import Side, Workspace
+from dfl.workspace import FACESET_PAK, Side, Workspace
 
-# The key in a face's data: which model drew its mask. See extraction.apply_xseg.
+# Key in a face's metadata: which model made its mask. See apply_xseg.
 DRAWN_BY = "xseg_drawn_by"
-_MAX_WARNINGS = 20
 
 
 def run_fetch(workspace: Workspace, options: XsegFetchOptions, report: Report) -> None:
@@ -43,8 +43,8 @@ def run_fetch(workspace: Workspace, options: XsegFetchOptions, report: Report) -
     _copy_face_data(aligned, target, labelled)
     if others:  # perhaps with outlines that were drawn there
         report.warn(
-            f"{len(others)} faces in {target} are others than in {aligned} and stay, such as {others[0]}. Move them "
-            "away for those of the faceset."
+            f"{len(others)} faces in {target} differ from those in {aligned} and stay: {first_few(others)}. Move "
+            "them away for those of the faceset."
         )
     report.done(
         f"{len(labelled) - len(others)} faces with outlines are in {target}, {copied} of them new.",
@@ -53,7 +53,7 @@ def run_fetch(workspace: Workspace, options: XsegFetchOptions, report: Report) -
 
 
 def _copy_face_data(aligned: Path, target: Path, faces: list[FaceFile]) -> None:
-    """What stands beside PNG and WebP pictures, unless it stands there already."""
+    """Copy the faceset.json entries of PNG and WebP pictures, unless they are there already."""
     index, there = read_index(aligned), read_index(target)
     found: dict[str, SidecarEntry] = {}
     for face in faces:
@@ -81,7 +81,7 @@ def run_remove_labels(workspace: Workspace, options: XsegRemoveOptions, report: 
 def editable_faces(workspace: Workspace, side: Side, report: Report) -> list[FaceFile]:
     """The faces of a side, to be changed in place. UserError when they are packed or there are none."""
     aligned = workspace.aligned(side)
-    if (aligned / PAK_NAME).is_file():
+    if (aligned / FACESET_PAK).is_file():
         raise UserError(f"{aligned} is packed.", f"Run `dfl unpack {side}` first.")
     faces = list_faceset(aligned, report)
     if not faces:
@@ -121,16 +121,15 @@ def _change(
         report.line("Nothing was removed.")
         raise Stopped
     changes = MetadataChanges(aligned)
-    failed = 0
+    failures = Failures(report)
     for face in report.track(faces, "removing", len(faces)):
         try:
             changes.write(face, changed(face.metadata))
         except UserError as error:
-            failed += 1
-            if failed <= _MAX_WARNINGS:
-                report.warn(f"{error.what} {error.todo}")
-            if failed == len(faces):  # a disk that can only be read
+            failures.add(face.name, f"{error.what} {error.todo}")
+            if len(failures.names) == len(faces):  # a disk that can only be read
                 raise
     changes.finish()
+    failed = len(failures.names)
     text = f"The {what} of {len(faces) - failed} faces are removed"
     report.done(text + (f"; {failed} failed." if failed else "."), removed=len(faces) - failed, failed=failed)

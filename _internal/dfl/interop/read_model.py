@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
+from dfl.base.files import reading
 from dfl.base.safe_pickle import loads
 from dfl.models.original_files import NAMELESS, find_models
 
@@ -112,13 +113,11 @@ def _weights(path: Path, network: str) -> Arrays:
 
 
 def _read(path: Path) -> Any:
-    try:
+    with reading(path, "Copy all files of the model."):
         if path.stat().st_size > MAX_FILE_BYTES:
             raise UserError(f"{path} is larger than any model.", "Check that it is the right file.")
         content = path.read_bytes()
-        return loads(content, str(path), 16 * len(content) + 2**16)
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}.", "Copy all files of the model.") from error
+    return loads(content, str(path), 16 * len(content) + 2**16)
 
 
 def read_arrays(path: Path) -> Arrays:

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from dfl.base.disk_space import need_space
 from dfl.base.errors import UserError
-from dfl.base.files import need_space, remove_parts, write_json
+from dfl.base.files import write_json
+from dfl.base.part_files import remove_parts
 from dfl.base.pictures import Picture, decode_frame, read_picture
 from dfl.base.processes import worker_count
 from dfl.base.report import Report
@@ -26,11 +28,8 @@ from dfl.merging.running.to_video import VideoMerge
 from dfl.merging.running.video_source import VideoSource, open_video_source
 from dfl.models.open_model import SWAP_CLASSES
 from dfl.video.encoders import list_encoders
-from dfl.workspace import Workspace
+from dfl.workspace import MERGE_FACTS, MERGE_JOURNAL, MERGE_MADE, Workspace
 
-FACTS_NAME = "merge.json"
-JOURNAL_NAME = "merge.journal"
-MADE_NAME = "merge_made.json"
 # Of an uncompressed frame of 8 bits: what picture and mask take in each format.
 _SHARES = {"png": 0.65, "png16": 1.6, "exr": 1.8}
 _FAILURES_IN_A_ROW = 25
@@ -67,7 +66,7 @@ def run_merge(workspace: Workspace, options: MergeOptions, models: Models, repor
         remove_parts(folder)
     stems = {task.stem for task in plan.tasks}
     take_back(files, stems)
-    with MergeJournal(files.folder / JOURNAL_NAME) as journal:
+    with MergeJournal(files.folder / MERGE_JOURNAL) as journal:
         sources = [source_of(plan.tasks, task.place) for task in plan.tasks]
         looks = [render_signature(task, plan.networks, files) for task in plan.tasks]
         done = {
@@ -82,7 +81,7 @@ def run_merge(workspace: Workspace, options: MergeOptions, models: Models, repor
         if aside:
             report.line(f"{files.folder} held pictures that somebody made or changed. They are in {aside} now.")
         if todo:  # it tells of finished runs only
-            (files.folder / FACTS_NAME).unlink(missing_ok=True)
+            (files.folder / MERGE_FACTS).unlink(missing_ok=True)
         work = FrameProcessor(plan.networks, plan.base.resolution, files)
         failed: list[FrameOutcome] = []
         strangers: list[FrameOutcome] = []  # never noted, so that each run looks at them and tells
@@ -100,7 +99,7 @@ def run_merge(workspace: Workspace, options: MergeOptions, models: Models, repor
                     else:
                         failed.append(outcome)
         finally:
-            write_json(workspace.frames("dst") / MADE_NAME, made_by(plan.tasks, journal))
+            write_json(workspace.frames("dst") / MERGE_MADE, made_by(plan.tasks, journal))
     left = set_aside(files, journal.stems, stems)
     if left:
         report.line(
@@ -112,7 +111,7 @@ def run_merge(workspace: Workspace, options: MergeOptions, models: Models, repor
     whole = plan.asked_for - {outcome.frame.place for outcome in failed} | done
     if not whole and failed[0].error:
         raise failed[0].error
-    report_done(plan, files.folder / FACTS_NAME, whole, failed, strangers, options.mark, report)
+    report_done(plan, files.folder / MERGE_FACTS, whole, failed, strangers, options.mark, report)
 
 
 def run_merge_to_video(

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from dfl.base.options import option
 from dfl.merging.planning.settings import MergeSettings
+from dfl.shared_options import ENGINE, EngineName
 from dfl.video.options import EncodingOptions
 from dfl.workspace import Workspace
 
@@ -34,7 +35,7 @@ class MergeOptions(MergeSettings, EncodingOptions):
     )
     everyone: bool = option(False, "Forget whom earlier runs named with --only: swap every face again.")
     model: str | None = option(None, "Name of the saved model; the one that was saved last if not given.")
-    engine: Literal["tensorflow", "torch"] | None = option(None, "Engine; chosen by what the machine has if not given.")
+    engine: EngineName | None = ENGINE
     morph_factor: float = option(
         1.0,
         "How far an AMP model goes from dst (0) to src (1).",

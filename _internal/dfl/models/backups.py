@@ -14,8 +14,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from dfl.base.disk_space import need_space
 from dfl.base.errors import UserError
-from dfl.base.files import move, need_space, place_of, sync_file, sync_folder, to_user_error
+from dfl.base.files import move, sync_file, sync_folder
+from dfl.base.system_errors import error_path, to_user_error
 from dfl.models.checkpoint import MANIFEST, finished_checkpoints, peek, read_checkpoint, write_checkpoint
 
 KEPT = 24
@@ -85,7 +87,7 @@ def make_backup(folder: Path) -> Path:
         move(part, place / "01")
         sync_folder(place)
     except OSError as error:
-        raise to_user_error(error, place_of(error, part)) from error
+        raise to_user_error(error, error_path(error, part)) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return place / "01"

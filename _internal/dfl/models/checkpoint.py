@@ -25,8 +25,10 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
+from dfl.base.disk_space import need_space
 from dfl.base.errors import UserError
-from dfl.base.files import move, need_space, read_json, replacing, sync_folder, to_user_error, write_json
+from dfl.base.files import move, read_bytes, read_json, replacing, sync_folder, write_json
+from dfl.base.system_errors import to_user_error
 
 # By name. A trainer's are brought over from the engine one at a time, each time that they are asked for.
 Arrays = Mapping[str, NDArray[Any]]
@@ -261,10 +263,7 @@ def _checked(path: Path, manifest: dict[str, Any], name: str) -> bytes:
     facts = manifest["files"].get(name)
     if not isinstance(facts, dict):
         raise UserError(f"{path / MANIFEST} does not name {name}.", "Put back a copy of it.")
-    try:
-        content = (path / name).read_bytes()
-    except OSError as error:
-        raise UserError(f"{path / name} cannot be read: {error.strerror}.", "Put back a copy of it.") from error
+    content = read_bytes(path / name, "Put back a copy of it.")
     if len(content) != facts.get("bytes") or hashlib.sha256(content).hexdigest() != facts.get("sha256"):
         raise UserError(f"{path / name} is damaged (its checksum does not match).", "Put back a copy of it.")
     return content

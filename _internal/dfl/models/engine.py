@@ -13,8 +13,8 @@ from typing import Literal
 from dfl.base.errors import UserError
 from dfl.base.processor import BFLOAT16_FLAGS, processor_flags
 from dfl.models.nvidia import visible_cards
+from dfl.shared_options import EngineName
 
-EngineName = Literal["tensorflow", "torch"]
 # Compute capabilities from which NVIDIA cards have these numbers.
 _BFLOAT16_CARD, _FLOAT16_CARD = (8, 0), (7, 0)
 

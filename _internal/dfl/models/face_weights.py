@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from dfl.base.disk_space import need_space
 from dfl.base.errors import UserError
-from dfl.base.files import need_space, write_bytes
+from dfl.base.files import read_bytes, write_bytes
 from dfl.faces.weights import kept_file, weights_folder
 
 if TYPE_CHECKING:
@@ -114,10 +115,7 @@ def write_weights(file: Path, arrays: Arrays) -> None:
 
 def read_weights(file: Path) -> Arrays:
     """What `write_weights` wrote. UserError when a single byte of it is another one now."""
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise UserError(f"{file} cannot be read: {error.strerror}.", "Check that it may be read.") from error
+    content = read_bytes(file)
     try:
         arrays: Arrays = load(content)
         # The reader has checked the header; it does not hand on the metadata.

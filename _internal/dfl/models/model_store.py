@@ -7,8 +7,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from dfl.base.disk_space import size_in_words
 from dfl.base.errors import UserError
-from dfl.base.files import move, size_in_words, to_user_error
+from dfl.base.files import move
+from dfl.base.system_errors import to_user_error
 from dfl.models.backups import Backup, list_backups
 from dfl.models.checkpoint import MANIFEST, finished_checkpoints, list_models, model_folder, peek
 from dfl.models.lock import LOCK_NAME, hold_model

@@ -6,8 +6,8 @@ all layers, kept until the backward pass. Both are counted from the layers' shap
 
 from dataclasses import dataclass
 
+from dfl.base.disk_space import size_in_words
 from dfl.base.errors import UserError
-from dfl.base.files import size_in_words
 from dfl.base.memory import free_memory
 from dfl.models.options import (
     QUICK96,

@@ -8,6 +8,7 @@ from pydantic.fields import FieldInfo
 
 from dfl.base.options import Options, bounds, option
 from dfl.models.options import AmpOptions, SaehdOptions, XsegOptions
+from dfl.shared_options import ENGINE, EngineName
 
 
 class TrainRunOptions(Options):
@@ -15,7 +16,7 @@ class TrainRunOptions(Options):
 
     model: Literal["SAEHD", "AMP", "Quick96", "XSeg"] = option("SAEHD", "Class of the model.", ask="Model")
     name: str | None = option(None, "Name of the model; the one that was saved last, or `new`.")
-    engine: Literal["tensorflow", "torch"] | None = option(None, "Engine; chosen by what the machine has if not given.")
+    engine: EngineName | None = ENGINE
     devices: int = option(
         1, "Graphics cards of this machine that share each batch (TensorFlow; for torch see torchrun).", minimum=1
     )
@@ -114,4 +115,4 @@ class CompareOptions(Options):
     model: Literal["SAEHD", "AMP", "Quick96"] | None = option(None, "Class of the model.")
     snapshots: str = option("", "Numbers of backups to compare with the newest set, as 01,05; all if not given.")
     faces: int = option(16, "Faces of each side to compare on.", minimum=1, maximum=256)
-    engine: Literal["tensorflow", "torch"] | None = option(None, "Engine; chosen by what the machine has if not given.")
+    engine: EngineName | None = ENGINE

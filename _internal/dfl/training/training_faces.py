@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from dfl.base.errors import UserError
-from dfl.base.files import is_hidden
+from dfl.base.listing import is_hidden
 from dfl.base.report import Report
 from dfl.data.batches import load_training_faces
 from dfl.data.fitting_faces import fitting_faces

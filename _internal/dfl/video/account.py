@@ -1,4 +1,4 @@
-"""What is to be known of a clip before anything is made of it, in a few lines: for extract-frames and the doctor."""
+"""A clip's properties and defects in a few lines, for extract-frames and the doctor."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -9,13 +9,13 @@ from dfl.video.picture_runs import PAUSE_SECONDS
 from dfl.video.timeline import Gap, SoundTimes
 
 _LATE_SECONDS = 0.1
-_NEAR_SECONDS = 1.5  # what is missing so near to damage is told with it
+_NEAR_SECONDS = 1.5  # what is missing so near to damage is reported with it
 _CHANNELS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
-_SHOWN_PLACES = 3  # of joins and the like
+_SHOWN_TIMES = 3  # of joins and the like
 
 
-def tell(clip: Clip, report: Report) -> None:
-    """Say all of it."""
+def report_account(clip: Clip, report: Report) -> None:
+    """Report all of it."""
     for text in account(clip):
         report.line(text)
     for text in account_warnings(clip):
@@ -47,7 +47,7 @@ def account(clip: Clip) -> Iterator[str]:
     if times.joins:
         yield (
             f"{name} is {len(times.joins) + 1} recordings joined, whose times begin anew "
-            f"({_places([join.at for join in times.joins])}): they follow each other, pictures and sound alike."
+            f"({_times_in_words([join.at for join in times.joins])}): they follow each other, pictures and sound alike."
         )
 
 
@@ -62,16 +62,16 @@ def account_warnings(clip: Clip) -> Iterator[str]:
         yield f"{name} is interlaced, and its frames are left so: where something moves they show combs, as the result."
     if abs(clip.pixel_aspect - 1) > Fraction(1, 100):
         yield f"{name} has pixels that are not square: the frames keep them, the result says so."
-    told = list(times.damaged)
-    yield from _gaps(name, [gap for gap in times.gaps if gap.is_closed or not _is_near(gap.at, told)])
-    told += [gap.at for gap in times.gaps if gap.is_closed or not gap.has_sound]
-    holes = [(at, length) for at, length in times.holes if not _is_near(at, told)]
-    if holes:
-        places = _places([at for at, _ in holes])
-        yield f"{name} has neither pictures nor sound for {sum(length for _, length in holes):.2f} s ({places})."
+    reported = list(times.damaged)
+    yield from _gaps(name, [gap for gap in times.gaps if gap.is_closed or not _is_near(gap.at, reported)])
+    reported += [gap.at for gap in times.gaps if gap.is_closed or not gap.has_sound]
+    empty_spans = [(at, length) for at, length in times.empty_spans if not _is_near(at, reported)]
+    if empty_spans:
+        where = _times_in_words([at for at, _ in empty_spans])
+        yield f"{name} has neither pictures nor sound for {sum(length for _, length in empty_spans):.2f} s ({where})."
     if times.damaged:
         lost = f", about {times.missing} frames are missing" if times.missing else ""
-        yield f"{name} is damaged ({_places(list(times.damaged))}){lost}. Copy or download it again if you can."
+        yield f"{name} is damaged ({_times_in_words(list(times.damaged))}){lost}. Copy or download it again if you can."
     if clip.unread:
         share = f"{100 * clip.unread / clip.path.stat().st_size:.0f} %"
         yield (
@@ -83,8 +83,8 @@ def account_warnings(clip: Clip) -> Iterator[str]:
         yield f"{name} can be read up to {times.seconds:.2f} s of {length:.2f} s: it is damaged or was cut."
     for number, sound in enumerate(times.sounds):
         which = "The sound" if len(times.sounds) == 1 else f"Sound track {number}"
-        lacking = [gap for gap in sound.gaps if not _is_near(gap[0], told)]
-        for what in _unevenness(sound, lacking, bool(times.joins or times.gaps)):
+        lacking = [gap for gap in sound.gaps if not _is_near(gap[0], reported)]
+        for what in _irregularities(sound, lacking, bool(times.joins or times.gaps)):
             yield f"{which} of {name} {what}"
 
 
@@ -97,11 +97,11 @@ def _pictures(clip: Clip) -> str:
 
 
 def _streams(clip: Clip) -> str:
-    told = []
+    reported = []
     for number, video in enumerate(clip.videos):
         what = f"{number} ({video.width} x {video.height}{', the default' if video.is_default else ''})"
-        told.append(f"{what} is taken" if number == clip.video_stream else what)
-    return ", ".join(told)
+        reported.append(f"{what} is taken" if number == clip.video_stream else what)
+    return ", ".join(reported)
 
 
 def _sounds(clip: Clip) -> Iterator[str]:
@@ -110,7 +110,7 @@ def _sounds(clip: Clip) -> Iterator[str]:
 
 
 def _gaps(name: str, gaps: list[Gap]) -> Iterator[str]:
-    """What is done with times without pictures. Short ones in which sound goes on are those of any uneven clip."""
+    """What is done with times without pictures. Short ones with sound are usual in clips of variable frame rate."""
     closed = [gap for gap in gaps if gap.is_closed]
     if closed:
         yield (
@@ -130,20 +130,20 @@ def _gaps(name: str, gaps: list[Gap]) -> Iterator[str]:
 def _lacks_pictures(name: str, gaps: list[Gap]) -> str:
     length = sum(gap.length for gap in gaps)
     text = f"{length / 3600:.2f} hours" if length >= 3600 else f"{length:.2f} s"
-    return f"{name} has no pictures for {text}, {_places([gap.at for gap in gaps])}"
+    return f"{name} has no pictures for {text}, {_times_in_words([gap.at for gap in gaps])}"
 
 
 def _is_near(at: float, others: list[float]) -> bool:
     return any(abs(at - other) <= _NEAR_SECONDS for other in others)
 
 
-def _unevenness(sound: SoundTimes, gaps: list[tuple[float, float]], is_joined: bool) -> Iterator[str]:
-    """What is odd about a stream of sound, as the end of a sentence. gaps: those that were not told with others."""
+def _irregularities(sound: SoundTimes, gaps: list[tuple[float, float]], is_joined: bool) -> Iterator[str]:
+    """Irregularities of a sound stream, as the end of a sentence. gaps: those that were not reported with others."""
     if sound.late > _LATE_SECONDS:
         yield f"begins {sound.late:.2f} s after the pictures."
     lacking = sum(length for _, length in gaps)
     if lacking > _LATE_SECONDS:
-        yield f"lacks {lacking:.2f} s ({_places([at for at, _ in gaps])})."
+        yield f"lacks {lacking:.2f} s ({_times_in_words([at for at, _ in gaps])})."
     if sound.trimmed > (0.05 if is_joined else 0):
         yield f"overlaps itself: {sound.trimmed:.2f} s that would be heard twice are left out."
     if sound.rejoined:
@@ -152,10 +152,10 @@ def _unevenness(sound: SoundTimes, gaps: list[tuple[float, float]], is_joined: b
         yield "changes its rate or its channels on the way: it is coded anew in the first ones."
 
 
-def _places(seconds: list[float]) -> str:
-    """A few places in the clip, in words."""
-    more = f" and {len(seconds) - _SHOWN_PLACES} more" if len(seconds) > _SHOWN_PLACES else ""
-    return f"at {', '.join(_time(one) for one in seconds[:_SHOWN_PLACES])}{more}"
+def _times_in_words(seconds: list[float]) -> str:
+    """A few times in the clip, in words."""
+    more = f" and {len(seconds) - _SHOWN_TIMES} more" if len(seconds) > _SHOWN_TIMES else ""
+    return f"at {', '.join(_time(one) for one in seconds[:_SHOWN_TIMES])}{more}"
 
 
 def _time(seconds: float) -> str:

@@ -19,18 +19,18 @@ class Mp4Box:
 
 def top_level_boxes(content: bytes | mmap) -> Iterator[Mp4Box]:
     """The boxes of a file, one after the other; ends at the first that is cut or is not a box."""
-    place, size = 0, len(content)
-    while place + 8 <= size:
-        length, kind = struct.unpack(">I4s", content[place : place + 8])
-        payload = place + 8
-        if length == 1 and place + 16 <= size:
-            length, payload = struct.unpack(">Q", content[place + 8 : place + 16])[0], place + 16
+    offset, size = 0, len(content)
+    while offset + 8 <= size:
+        length, kind = struct.unpack(">I4s", content[offset : offset + 8])
+        payload = offset + 8
+        if length == 1 and offset + 16 <= size:
+            length, payload = struct.unpack(">Q", content[offset + 8 : offset + 16])[0], offset + 16
         elif length == 0:  # up to the end of the file
-            length = size - place
-        if place + length < payload or place + length > size or not kind.isascii():
+            length = size - offset
+        if offset + length < payload or offset + length > size or not kind.isascii():
             return
-        yield Mp4Box(kind, place, payload, place + length)
-        place += length
+        yield Mp4Box(kind, offset, payload, offset + length)
+        offset += length
 
 
 def uuid_box(kind: UUID, payload: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""What a clip is: opened, looked at and, where it cannot be used, refused in words.
+"""A clip's properties: opened, probed and, where it cannot be used, refused in words.
 
 All of video/ works through PyAV and not through the ffmpeg program: time stamps, rates and display matrices come as
 exact numbers instead of text to be parsed, no process can hang, and a result can carry the source's own time stamps.
@@ -19,7 +19,8 @@ import cv2
 import numpy as np
 
 from dfl.base.errors import UserError
-from dfl.base.pictures import MAX_SIDE, Picture
+from dfl.base.files import reading
+from dfl.base.pictures import MAX_EDGE, Picture
 from dfl.video.boxes import top_level_boxes
 from dfl.video.demux import read_packets
 from dfl.video.file_kinds import file_kind
@@ -38,7 +39,7 @@ HDR_TRANSFERS = (16, 18)  # ITU-T H.273: PQ (SMPTE ST 2084), HLG (ARIB STD-B67)
 UNTAGGED = 2  # ITU-T H.273: unspecified
 BT709 = 1  # ITU-T H.273: matrix, primaries and transfer of ordinary video
 _FILE_STARTS = {"matroska,webm": b"\x1a\x45\xdf\xa3", "flv": b"FLV\x01"}  # how files begin that others can follow
-_LOOKED_AT = 2**20  # bytes behind the last packet in which another file's start is looked for
+_SEARCHED_BYTES = 2**20  # behind the last packet, for the start of another file
 DEFAULT_RATE = Fraction(25)
 
 
@@ -89,7 +90,7 @@ class Sound:
 
 
 @dataclass(frozen=True)
-class OtherVideo:
+class VideoStreamFacts:
     """A stream of pictures in a file that has several. Size in pixels as coded."""
 
     width: int
@@ -99,7 +100,7 @@ class OtherVideo:
 
 @dataclass(frozen=True)
 class Clip:
-    """What is known of a clip before all of it is decoded. Numbers are exact; times count from the clip's start."""
+    """The properties of a clip, known without decoding it. Numbers are exact; times count from the clip's start."""
 
     path: Path
     codec: str
@@ -122,7 +123,7 @@ class Clip:
     is_interlaced: bool = False  # what the first frame says of itself
     fields: Fields = ""  # how its frames are made whole where they are interlaced
     container: str = ""  # libav's name of the kind of file
-    videos: tuple[OtherVideo, ...] = ()  # all streams of pictures
+    videos: tuple[VideoStreamFacts, ...] = ()  # all streams of pictures
     video_stream: int = 0  # which of them this clip is
     subtitles: tuple[str, ...] = ()  # kinds
     timecode: str = ""  # of the first frame
@@ -140,18 +141,18 @@ class Clip:
         """How many frames to expect: the header's number, else those that are there; of a file that was cut, and
         where a constant rate has a hole, those that should be there."""
         times = self.timeline
-        found = times.packets + (times.missing if times.damaged or times.holes else 0)
-        return self.frames or (self._told_frames if self.ends_early else found) or self._told_frames or None
+        found = times.packets + (times.missing if times.damaged or times.empty_spans else 0)
+        return self.frames or (self._header_frames if self.ends_early else found) or self._header_frames or None
 
     @property
     def ends_early(self) -> bool:
-        """Whether the packets end well before the end that the file's header tells."""
-        told = self._told_frames
-        return told * 9 > (self.timeline.packets + self.timeline.missing) * 10 + 30 and not self.has_longer_sound
+        """Whether the packets end well before the length in the file's header."""
+        expected = self._header_frames
+        return expected * 9 > (self.timeline.packets + self.timeline.missing) * 10 + 30 and not self.has_longer_sound
 
     @property
-    def _told_frames(self) -> int:
-        """How many frames there are by the header's length; 0 where it tells none."""
+    def _header_frames(self) -> int:
+        """How many frames there are by the header's length; 0 where it has none."""
         length = self.duration or self.length
         return max(1, round(length * self.rate)) if length else 0
 
@@ -162,7 +163,7 @@ class Clip:
 
 
 def read_clip(path: Path, reading: Reading | None = None) -> Clip:
-    """Read all packets of a clip and decode its first frame: the one account of what it is, kept while it is unchanged.
+    """Read all packets of a clip and decode its first frame; the result is cached while the file is unchanged.
 
     UserError when there is no video in it that can be decoded.
     """
@@ -176,7 +177,7 @@ def read_clip(path: Path, reading: Reading | None = None) -> Clip:
 
 @lru_cache(maxsize=8)
 def _read_clip(path: Path, reading: Reading, stamp: tuple[int, int]) -> Clip:
-    """stamp: by which a file is known to be the same as before."""
+    """stamp: size and time of change; another one makes a new entry in the cache."""
     del stamp
     timeline = _read_timeline(path, reading)
     with open_clip(path) as container:
@@ -199,7 +200,7 @@ def _read_clip(path: Path, reading: Reading, stamp: tuple[int, int]) -> Clip:
             rate=_rate(stream, None if is_plain else (timeline.packets + timeline.missing) / seconds),
             time_base=time_base,
             start=start_ticks(container, time_base),
-            # What a header or the last time tells counts for a file that is one recording.
+            # The header's count and length hold only for a file that is one recording.
             frames=(stream.frames or None) if is_plain else timeline.packets,
             duration=(Fraction(stream.duration * time_base) if stream.duration else None) if is_plain else seconds,
             length=(Fraction(container.duration, 1_000_000) if container.duration else None) if is_plain else seconds,
@@ -243,11 +244,8 @@ def need_file(path: Path, todo: str) -> None:
         raise UserError(f"{path} is a folder, not a file.", "Name a file in it.")
     if not path.is_file():
         raise UserError(f"{path} is not there.", todo)
-    try:
-        with path.open("rb") as handle:
-            is_empty = not handle.read(1)
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}.", "Check that it may be read.") from error
+    with reading(path), path.open("rb") as handle:
+        is_empty = not handle.read(1)
     if is_empty:
         raise UserError(f"{path} is empty (0 bytes).", "Copy or download it again, or make it anew.")
 
@@ -296,22 +294,22 @@ def video_stream(container: Any, path: Path, number: int | None = None) -> Any:
 
 
 def _rank(stream: Any) -> tuple[bool, bool, int]:
-    """By what a stream of pictures is chosen; of equal ones the first."""
+    """The sort key by which a video stream is chosen; of equal ones the first."""
     context = stream.codec_context
     is_default = bool(stream.disposition & av.stream.Disposition.default)
     return context is not None, is_default, context.width * context.height if context and not is_default else 0
 
 
-def _other_video(stream: Any) -> OtherVideo:
+def _other_video(stream: Any) -> VideoStreamFacts:
     context = stream.codec_context
     is_default = bool(stream.disposition & av.stream.Disposition.default)
-    return OtherVideo(context.width if context else 0, context.height if context else 0, is_default)
+    return VideoStreamFacts(context.width if context else 0, context.height if context else 0, is_default)
 
 
 def _timecode(container: Any, stream: Any) -> str:
     """What the file says of the first frame's time of day."""
-    places = (stream, *(part for part in container.streams if part.type == "data"), container)
-    tags = ({name.lower(): text for name, text in part.metadata.items()} for part in places)  # mkv: in capitals
+    tagged = (stream, *(part for part in container.streams if part.type == "data"), container)
+    tags = ({name.lower(): text for name, text in part.metadata.items()} for part in tagged)  # mkv: in capitals
     return next((found["timecode"] for found in tags if "timecode" in found), "")
 
 
@@ -326,7 +324,7 @@ def start_ticks(container: Any, time_base: Fraction) -> int:
 
 
 def _check_size(width: int, height: int, path: Path) -> None:
-    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+    if width * height > MAX_PIXELS or max(width, height) > MAX_EDGE:
         raise UserError(
             f"{path} says that its frames have {width} x {height} pixels.",
             f"Expected {MAX_PIXELS} pixels at most: convert it to a smaller size.",
@@ -363,7 +361,7 @@ def _turn(frame: Any) -> Turn:
 def _rate(stream: Any, mean: Fraction | None) -> Fraction:
     """Frames a second: the stream's base rate where the mean agrees to half a percent, else the mean.
 
-    mean: where it is known better than the file tells.
+    mean: the measured one, where the file's own is not reliable.
     """
     mean, base = mean or stream.average_rate or Fraction(0), stream.base_rate or Fraction(0)
     if not mean or abs(base - mean) <= mean / 200:
@@ -377,7 +375,7 @@ def _sound(stream: Any) -> Sound:
 
 
 def _unreadable(path: Path, error: av.FFmpegError) -> UserError:
-    """Say why libav could not open or decode a file."""
+    """Why libav could not open or decode a file, and the way out."""
     if isinstance(error, PermissionError | FileNotFoundError | IsADirectoryError):
         return UserError(f"{path} cannot be opened: {error.strerror}.", "Check that it is there and may be read.")
     if _lacks_index(path):
@@ -392,12 +390,12 @@ def _unreadable(path: Path, error: av.FFmpegError) -> UserError:
 
 
 def _unread(path: Path, kind: str, timeline: Timeline) -> int:
-    """How many bytes of a file come behind its end, as where two were put one behind the other; few do not count."""
+    """How many bytes follow the file's own end, as where two files were concatenated; 0 for a few."""
     size = end = path.stat().st_size
     with path.open("rb") as handle:
         if kind in _FILE_STARTS and timeline.end_byte:
             handle.seek(timeline.end_byte)
-            found = handle.read(_LOOKED_AT).find(_FILE_STARTS[kind])
+            found = handle.read(_SEARCHED_BYTES).find(_FILE_STARTS[kind])
             end = timeline.end_byte + found if found >= 0 else size
         elif kind.startswith("mov"):
             with mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as content:

@@ -1,4 +1,4 @@
-"""Sound that is coded anew: at its own times, with silence where there is none."""
+"""Re-encoding of sound at its own times, with silence in gaps."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -6,7 +6,7 @@ from typing import Any
 
 import av
 
-# A decoded piece that is so far from where the one before ended was not meant to follow it: less is rounding of times.
+# A decoded frame so many seconds off the end of the one before does not follow it; less is rounding of times.
 TOLERANCE = Fraction(12, 1000)
 
 
@@ -55,7 +55,7 @@ class SoundCoder:
             yield from self._code(piece)
 
     def _with_layout(self, frame: Any) -> Any:
-        """A piece of as many channels as the output has, channel by channel: a guess at their places would mix them."""
+        """Keep the channels of a frame that has as many as the output: a guessed layout would mix them."""
         layout = self._context.layout
         if frame.layout.name == layout.name or len(frame.layout.channels) != len(layout.channels):
             return frame
@@ -71,7 +71,7 @@ class SoundCoder:
         self._resampler = None
 
     def _go_to(self, sample: int) -> Iterator[Any]:
-        """Silence up to a sample, or as many of the next ones left out as it lies back."""
+        """Insert silence up to a sample; where that lies back, skip as many of the next samples."""
         self._skipped = max(0, self._next - sample)
         while self._next < sample:
             yield from self._code(self._silence(min(sample - self._next, self._context.sample_rate)))

@@ -1,4 +1,4 @@
-"""What the numbers of a video mean, carried over from a clip to its result."""
+"""Colour tags (matrix, primaries, transfer, range), carried over from a clip to its result."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ MATRICES = {1: "bt709", 2: "bt601", 4: "fcc", 5: "bt470", 6: "smpte170m", 7: "sm
 
 @dataclass(frozen=True)
 class ColourTags:
-    """What the numbers of a video mean: code points of ITU-T H.273, 2 where the video does not say."""
+    """Colour tags of a video: code points of ITU-T H.273, 2 where the video has none."""
 
     matrix: int = BT709
     primaries: int = BT709

@@ -1,4 +1,4 @@
-"""Cut a clip without coding it anew: packets are copied from a key frame on."""
+"""Cut a clip without re-encoding: packets are copied from a key frame on."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -61,7 +61,7 @@ def sign(path: Path, source_type: str, source: Path | None = None, signer: Signe
 
 
 def _sign(c2pa: Any, path: Path, source_type: str, source: Path | None, own: Signer) -> None:
-    """Write a signed copy beside, then put it in place."""
+    """Write a signed copy, then rename it over the file."""
     parent = source if source and check(source) in ("valid", "changed") else None
     first = "c2pa.opened" if parent else "c2pa.created"
     names = [first, "c2pa.edited"] if parent else [first]
@@ -117,10 +117,10 @@ def own_signer() -> Signer:
     path = config_folder() / "signing.pem"
     if path.is_file():
         content = path.read_bytes()
-        place = content.find(_ENDS[1])
-        kept = Signer(content[place:], content[:place])
-        if content.startswith(_ENDS[0]) and place > 0 and not signer_problem(kept):
-            return kept
+        split = content.find(_ENDS[1])
+        stored = Signer(content[split:], content[:split])
+        if content.startswith(_ENDS[0]) and split > 0 and not signer_problem(stored):
+            return stored
     made = make_signer()
     # One file, so that key and chain always belong together; readable by the user alone from the first byte on.
     with replacing(path) as part:

@@ -1,4 +1,4 @@
-"""The stage cut-video: a part of a video as a file of its own, beside it."""
+"""The stage cut-video: a part of a video as a file of its own in the same folder."""
 
 import re
 from collections.abc import Iterator
@@ -8,10 +8,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from dfl.base.disk_space import need_space
 from dfl.base.errors import UserError
-from dfl.base.files import free_name, need_space, replacing
+from dfl.base.files import replacing
 from dfl.base.report import Report
-from dfl.video.account import tell
+from dfl.base.unused_path import unused_path
+from dfl.video.account import report_account
 from dfl.video.clip import Clip, Reading, read_clip
 from dfl.video.colours import ColourTags
 from dfl.video.copy_part import copy_part
@@ -36,12 +38,12 @@ def run(workspace: Workspace, options: CutVideoOptions, report: Report) -> None:
     start, end = _span(options)
     clip = read_clip(path, Reading(options.video_stream, options.gaps, options.deinterlace))
     if not clip.timeline.is_plain or clip.fields or len(clip.videos) > 1:
-        tell(clip, report)
+        report_account(clip, report)
     if clip.length and start >= clip.length:
         raise UserError(f"{path} is {float(clip.length):.3f} s long, it cannot be cut at {float(start):.3f} s.", _TIMES)
     track = _track(clip, options, report)
     suffix = path.suffix if options.copy_only or path.suffix.lower() in _WRITTEN else ".mp4"
-    target = free_name(path.with_name(f"{path.stem}_cut{suffix}"))
+    target = unused_path(path.with_name(f"{path.stem}_cut{suffix}"))
     _need_space(clip, target.parent, start, end, options)
     marks = read_marks(path)
     is_made = COMMENT in marks.tag or marks.source_type == SOURCE_TYPE
@@ -51,7 +53,7 @@ def run(workspace: Workspace, options: CutVideoOptions, report: Report) -> None:
         else:
             text, frames = _code(clip, part, (start, end), track, options.bitrate, COMMENT if is_made else "", report)
         now = mark_result(part, path) if is_made else None
-    _tell_marks(marks, now, target, report)
+    _report_marks(marks, now, target, report)
     report.done(f"{target}: {text}.", frames=frames)
 
 
@@ -188,7 +190,7 @@ def _frames_between(clip: Clip, start: Fraction, end: Fraction | None, report: R
             yield frame
 
 
-def _tell_marks(marks: Marks, now: Marks | None, target: Path, report: Report) -> None:
+def _report_marks(marks: Marks, now: Marks | None, target: Path, report: Report) -> None:
     """Marks as made go along; others cannot be carried over to a changed file."""
     if now is not None:
         report.line(f"{target.name} is {now.line()}, as the video that it was cut from.")

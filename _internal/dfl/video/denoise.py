@@ -47,14 +47,14 @@ def _alike(pictures: Iterator[Picture], shape: tuple[int, ...], rest: list[Pictu
 def _denoised_alike(pictures: Iterator[Picture], shape: tuple[int, ...], factor: int) -> Iterator[Picture]:
     height, width = shape[:2]
     fed: list[Exception] = []
-    with _program(width, height, factor) as (process, told):
+    with _program(width, height, factor) as (process, log):
 
         def feed() -> None:
             try:
                 for picture in pictures:
                     process.stdin.write(np.ascontiguousarray(picture).data)
             except (BrokenPipeError, OSError, ValueError):
-                return  # the program ended, or was ended; what it said tells why
+                return  # the program ended, or was ended; its log says why
             except Exception as error:  # noqa: BLE001 - raised where the result is read
                 fed.append(error)
             finally:
@@ -70,8 +70,8 @@ def _denoised_alike(pictures: Iterator[Picture], shape: tuple[int, ...], factor:
         if fed:
             raise fed[0]
         if process.wait() != 0 or content:
-            told.seek(0)
-            reason = told.read().decode(errors="replace").strip().splitlines()[-1:] or ["no reason given"]
+            log.seek(0)
+            reason = log.read().decode(errors="replace").strip().splitlines()[-1:] or ["no reason given"]
             raise UserError(f"The ffmpeg program failed: {reason[0]}.", "`dfl doctor` tells whether it works.")
 
 
@@ -88,14 +88,14 @@ def _program(width: int, height: int, factor: int) -> Iterator[tuple[Any, IO[byt
     )
     stream = stream.filter("scale", flags=_ACCURATE, sws_dither="none").filter("format", "bgr24")
     stream = stream.output("pipe:", format="rawvideo", pix_fmt="bgr24").global_args("-nostdin", "-v", "error")
-    with tempfile.TemporaryFile() as told:
+    with tempfile.TemporaryFile() as log:
         try:
             command = ffmpeg.compile(stream, cmd=imageio_ffmpeg.get_ffmpeg_exe())
-            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=told)
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
         except (OSError, RuntimeError) as error:
             raise UserError(f"The ffmpeg program cannot be started: {error}.", "`dfl doctor` tells why.") from error
         try:
-            yield process, told
+            yield process, log
         finally:
             process.kill()
             process.wait()

@@ -1,7 +1,7 @@
 """The encoders that a result can be written by: what each takes, and whether it works on this machine.
 
 A build of libav may lack an encoder, and one for a graphics card may be there without the card; so an encoder counts
-only after it has coded a frame that comes back as it was.
+as working only after a trial frame came back as it was.
 """
 
 import os
@@ -20,7 +20,7 @@ from dfl.video.options import EncodingOptions
 
 _EVERYWHERE = (".mp4", ".mov", ".mkv", ".avi")
 _NEWER = (".mp4", ".mov", ".mkv")
-_TRIAL_SIDE = 256  # pixels; encoders of graphics cards refuse smaller ones
+_TRIAL_SIZE = 256  # pixels; encoders of graphics cards refuse smaller ones
 _TRIAL_ERROR = 12  # of 255: more than any encoder loses of a smooth ramp, less than a wrong picture
 _CARD_MAKERS = {"nvenc": "NVIDIA", "qsv": "Intel", "amf": "AMD", "videotoolbox": "Apple"}
 _RGB = ("bgr24", "bgr0", "bgra", "gbrp")
@@ -47,7 +47,7 @@ class VideoEncoder:
 
 @dataclass(frozen=True)
 class Coding:
-    """What libav is told: codec, pixel format and options."""
+    """Encoder settings for libav: codec, pixel format and options."""
 
     codec: str
     pixels: str
@@ -58,7 +58,7 @@ class Coding:
         return self.pixels in _RGB
 
     @property
-    def even_sides(self) -> tuple[bool, bool]:
+    def even_edges(self) -> tuple[bool, bool]:
         """Whether width and height must be even, as the colours have half the resolution there."""
         is_420 = "420" in self.pixels or self.pixels in ("nv12", "p010le")
         return is_420 or "422" in self.pixels, is_420
@@ -155,7 +155,7 @@ ENCODERS: dict[str, VideoEncoder] = {
 
 
 def coding_of(options: EncodingOptions) -> Coding:
-    """What libav is told for a stage's options. UserError when they do not go together; nothing is tried."""
+    """The encoder settings for a stage's options. UserError when they do not go together; nothing is tried."""
     name = "libx264" if options.encoder == "auto" else options.encoder
     encoder, suffix = ENCODERS[name], f".{options.format}"
     if suffix not in encoder.suffixes:
@@ -172,10 +172,10 @@ def coding_of(options: EncodingOptions) -> Coding:
             raise UserError(f"{name} cannot keep every value of a picture.", f"--lossless goes with --encoder {able}.")
         return Coding(*encoder.lossless)
     settings = encoder.fixed | encoder.speeds.get(options.speed, {})
-    number, told = (options.bitrate, encoder.bitrate) if options.crf is None else (options.crf, encoder.quality)
-    if options.crf is not None and told is None:
+    number, values = (options.bitrate, encoder.bitrate) if options.crf is None else (options.crf, encoder.quality)
+    if options.crf is not None and values is None:
         raise UserError(f"{name} knows no --crf.", "Leave it out.")
-    settings |= {key: value.format(number) for key, value in (told or {}).items()}
+    settings |= {key: value.format(number) for key, value in (values or {}).items()}
     return Coding(encoder.codec, _pixels(name, encoder, options), settings)
 
 
@@ -189,7 +189,7 @@ def _pixels(name: str, encoder: VideoEncoder, options: EncodingOptions) -> str:
 
 
 def quiet() -> None:
-    """Keep SVT-AV1 from writing to the terminal; the others are told by their options."""
+    """Keep SVT-AV1 from writing to the terminal; the others have options for it."""
     os.environ.setdefault("SVT_LOG", "0")
 
 
@@ -219,7 +219,7 @@ def works_here(coding: Coding) -> bool:
 def takes_size(coding: Coding, height: int, width: int) -> bool:
     """Whether an encoder can be opened for pictures of that size, made even where it needs that."""
     quiet()
-    right, below = coding.even_sides
+    right, below = coding.even_edges
     context: Any = av.CodecContext.create(coding.codec, "w")
     context.width, context.height = width + (width % 2) * right, height + (height % 2) * below
     context.pix_fmt, context.time_base, context.framerate = coding.pixels, Fraction(1, 25), Fraction(25)
@@ -234,7 +234,7 @@ def takes_size(coding: Coding, height: int, width: int) -> bool:
 def encoders_for(height: int, width: int) -> list[str]:
     """The choices of --encoder that work here for pictures of that size, each with its --format.
 
-    Limits are those of a side, so strips are tried: opened for 16384 x 8192 pixels, some take gigabytes.
+    Limits hold for each edge, so strips are tried: opened for 16384 x 8192 pixels, some take gigabytes.
     """
     able = []
     for name, why in tried_encoders():
@@ -246,13 +246,13 @@ def encoders_for(height: int, width: int) -> list[str]:
 
 
 def list_encoders(report: Report) -> None:
-    """Say of every encoder whether it works here, and what it takes."""
+    """List every encoder: whether it works here, and what it takes."""
     for name, why in tried_encoders():
         encoder = ENCODERS[name]
         kinds = ", ".join(f"{chroma} {bits}-bit" for chroma, bits in encoder.formats)
         takes = "; ".join(part for part in (kinds, "lossless" if encoder.lossless else "") if part)
-        places = ", ".join(suffix[1:] for suffix in encoder.suffixes)
-        report.line(f"{name}: {f'not here: {why}' if why else f'{takes}; into {places}'}")
+        containers = ", ".join(suffix[1:] for suffix in encoder.suffixes)
+        report.line(f"{name}: {f'not here: {why}' if why else f'{takes}; into {containers}'}")
 
 
 def tried_encoders() -> Iterator[tuple[str, str]]:
@@ -267,11 +267,11 @@ def tried_encoders() -> Iterator[tuple[str, str]]:
 def _problem(codec: str, pixels: str, options: tuple[tuple[str, str], ...]) -> str:
     """Why one frame does not come back from this encoder; empty when it does."""
     quiet()
-    ramp = np.add.outer(np.arange(_TRIAL_SIDE), np.arange(_TRIAL_SIDE)) * (200 / (2 * _TRIAL_SIDE)) + 28
+    ramp = np.add.outer(np.arange(_TRIAL_SIZE), np.arange(_TRIAL_SIZE)) * (200 / (2 * _TRIAL_SIZE)) + 28
     picture = np.repeat(ramp.astype(np.uint8)[:, :, None], 3, axis=2)
     try:
         context: Any = av.CodecContext.create(codec, "w")
-        context.width = context.height = _TRIAL_SIDE
+        context.width = context.height = _TRIAL_SIZE
         context.pix_fmt, context.time_base, context.framerate = pixels, Fraction(1, 25), Fraction(25)
         context.options = dict(options)
         frame: Any = av.VideoFrame.from_ndarray(picture, format="bgr24").reformat(format=pixels)

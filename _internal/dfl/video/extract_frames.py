@@ -4,9 +4,7 @@ Stopped at any moment and started again it goes on: every picture is written who
 kept, and `clip.unfinished.json` says what they were taken from until clip.json does.
 """
 
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
@@ -14,32 +12,27 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from dfl.base.disk_space import need_space
 from dfl.base.errors import UserError
-from dfl.base.files import (
-    free_path,
-    list_pictures,
-    move,
-    move_into,
-    need_space,
-    place_of,
-    read_json,
-    remove_parts,
-    to_user_error,
-    write_bytes,
-    write_json,
-)
+from dfl.base.files import move, move_into, read_json, write_bytes, write_json
 from dfl.base.frames import holds_other_pictures, list_frames, no_frames
+from dfl.base.listing import list_pictures
+from dfl.base.part_files import remove_parts
 from dfl.base.pictures import announced_size, encode_picture
 from dfl.base.processes import worker_count
 from dfl.base.report import Progress, Report
-from dfl.video.account import tell
+from dfl.base.system_errors import error_path, to_user_error
+from dfl.base.threads import in_order
+from dfl.base.unused_path import earlier_path
+from dfl.base.wording import first_few
+from dfl.video.account import report_account
 from dfl.video.clip import Clip, Reading, read_clip
 from dfl.video.colours import ColourTags
 from dfl.video.encoders import coding_of, encoders_for, takes_size
 from dfl.video.facts import NAME_DIGITS, ClipFacts, Source, fingerprint, read_facts, write_facts
 from dfl.video.options import EncodingOptions, ExtractFramesOptions
 from dfl.video.read import CodedFrame, PictureMaker, clip_end, decode, step_ticks
-from dfl.workspace import Side, Workspace
+from dfl.workspace import DENOISE_JOURNAL, Side, Workspace
 
 JPEG_QUALITY = 95  # near ffmpeg's -q:v 2, which the original uses
 _TIME_STEP_NS = 2_000_000_000  # the coarsest clock of a file system (FAT)
@@ -54,7 +47,7 @@ def run(workspace: Workspace, options: ExtractFramesOptions, report: Report) -> 
         return
     workspace.create()
     clip = _read_clip(workspace, options, report)
-    _tell(clip, options, report)
+    _report_clip(clip, options, report)
     expected = clip.expected_frames or 1
     source = Source(
         name=clip.path.name,
@@ -67,18 +60,18 @@ def run(workspace: Workspace, options: ExtractFramesOptions, report: Report) -> 
         gaps=options.gaps,
         fields=clip.fields,
     )
-    kept = _prepare_folder(workspace, side, source, clip, report)
+    present = _prepare_folder(workspace, side, source, clip, report)
     folder = workspace.frames(side)
     facts = read_facts(workspace.clip_facts(side))
-    if facts and kept.issuperset(facts.frame_names()) and _has_times_of(facts, clip):
+    if facts and present.issuperset(facts.frame_names()) and _has_times_of(facts, clip):
         report.done(f"All {len(facts.times)} frames of {clip.path.name} are there already.", frames=len(facts.times))
         return
-    write_json(_unfinished(workspace, side), source.model_dump(mode="json"))
-    facts, written = _extract(clip, source, folder, kept, expected, report)
-    _set_aside([path for path in _frames(folder, source) if int(path.stem) > len(facts.times)], report)
+    write_json(workspace.clip_unfinished(side), source.model_dump(mode="json"))
+    facts, written = _extract(clip, source, folder, present, expected, report)
+    _move_away([path for path in _frames(folder, source) if int(path.stem) > len(facts.times)], report)
     write_facts(workspace.clip_facts(side), facts)
-    with suppress(OSError):  # beside clip.json it counts no more
-        _unfinished(workspace, side).unlink()
+    with suppress(OSError):  # with clip.json there it is not used
+        workspace.clip_unfinished(side).unlink()
     count = len(facts.times)
     there = f", {count - written} were there already" if written < count else ""
     report.done(
@@ -89,7 +82,7 @@ def run(workspace: Workspace, options: ExtractFramesOptions, report: Report) -> 
 
 
 def _read_clip(workspace: Workspace, options: ExtractFramesOptions, report: Report) -> Clip:
-    """The side's clip as it is to be read. Frames that are there stay as they were made whole, unless asked."""
+    """The side's clip with the reading options. Frames that are there keep their deinterlacing, unless asked."""
     path = workspace.clip(options.side)
     reading = Reading(options.video_stream, options.gaps, options.deinterlace)
     clip = read_clip(path, reading)
@@ -125,7 +118,7 @@ def _uses_own_pictures(workspace: Workspace, side: Side, report: Report) -> bool
     with suppress(OSError), pictures[0].open("rb") as file:
         size = announced_size(file.read(_HEADER_BYTES))
         if side == "dst" and all(size):
-            _tell_size(*size, report)
+            _report_size(*size, report)
     report.done(
         f"No data_{side} video in {workspace.root}: the {len(pictures)} pictures in {workspace.frames(side)} are used.",
         frames=len(pictures),
@@ -133,30 +126,25 @@ def _uses_own_pictures(workspace: Workspace, side: Side, report: Report) -> bool
     return True
 
 
-def _tell(clip: Clip, options: ExtractFramesOptions, report: Report) -> None:
-    """Say what the clip is, and what to know about it."""
-    tell(clip, report)
+def _report_clip(clip: Clip, options: ExtractFramesOptions, report: Report) -> None:
+    """Report the clip's properties and defects."""
+    report_account(clip, report)
     rate = f"{float(clip.rate):.3f}".rstrip("0").rstrip(".")
     if options.side == "dst":
-        _tell_size(clip.height, clip.width, report)
+        _report_size(clip.height, clip.width, report)
     if options.fps > clip.rate * Fraction(1001, 1000):
         report.warn(f"{clip.path.name} has {rate} frames a second, not {options.fps:g}: each is taken once.")
 
 
-def _tell_size(height: int, width: int, report: Report) -> None:
-    """Say now, and not after days of work, when the result of frames of that size needs another encoder."""
+def _report_size(height: int, width: int, report: Report) -> None:
+    """Warn now, and not after days of work, when a result of that size needs another encoder."""
     if not takes_size(coding_of(EncodingOptions()), height, width):
         able = " or ".join(encoders_for(height, width)) or "another size: no encoder here takes it"
         report.warn(f"Frames of {width} x {height} are larger than libx264 takes: make the result with {able}.")
 
 
-def _unfinished(workspace: Workspace, side: Side) -> Path:
-    """What the pictures of a run that is under way, or was stopped, are taken from."""
-    return workspace.clip_facts(side).with_suffix(".unfinished.json")
-
-
 def _prepare_folder(workspace: Workspace, side: Side, source: Source, clip: Clip, report: Report) -> set[str]:
-    """Remove frames that were taken otherwise; returns the names of the whole frames that can be kept."""
+    """Remove frames that were taken with other options; returns the names of whole frames that can stay."""
     folder = workspace.frames(side)
     remove_parts(folder)
     earlier, is_sure = _earlier_source(workspace, side, clip)
@@ -175,7 +163,7 @@ def _prepare_folder(workspace: Workspace, side: Side, source: Source, clip: Clip
     left = sorted({*pictures} - {*frames})
     if left:  # before anything is removed
         raise UserError(
-            f"{folder} also holds {len(left)} pictures that are no frames of a clip, such as {left[0].name}.",
+            f"{folder} also holds {len(left)} pictures that are no frames: {first_few([path.name for path in left])}.",
             "Move them to another folder and start again.",
         )
     why = "with other options" if earlier.is_from(source) else f"from another clip ({earlier.name})"
@@ -186,12 +174,12 @@ def _prepare_folder(workspace: Workspace, side: Side, source: Source, clip: Clip
         )
     in_this_format = earlier.model_copy(update={"picture_format": source.picture_format})
     if side == "dst" and not in_this_format.gives_same_frames(source):
-        _set_merged_aside(workspace, report)
-    _set_aside(_changed_since(workspace.clip_facts(side), frames), report)
+        _move_merged_away(workspace, report)
+    _move_away(_changed_since(workspace.clip_facts(side), frames), report)
     workspace.clip_facts(side).unlink(missing_ok=True)
     for path in frames:
         path.unlink(missing_ok=True)
-    _unfinished(workspace, side).unlink(missing_ok=True)
+    workspace.clip_unfinished(side).unlink(missing_ok=True)
     return set()
 
 
@@ -201,7 +189,7 @@ def _earlier_source(workspace: Workspace, side: Side, clip: Clip) -> tuple[Sourc
     And whether the same source gives the same pictures: not where frames were chosen by times that are mended now.
     """
     facts = read_facts(workspace.clip_facts(side))
-    path = _unfinished(workspace, side)
+    path = workspace.clip_unfinished(side)
     if facts:
         return facts.source, not facts.source.fps or _has_times_of(facts, clip)
     if not path.is_file():
@@ -228,68 +216,60 @@ def _frames(folder: Path, source: Source) -> list[Path]:
 
 
 def _changed_since(clip_facts: Path, frames: list[Path]) -> list[Path]:
-    """The frames that somebody changed after they were taken out; what denoise-frames did is told in its journal."""
+    """The frames that somebody changed after they were taken out; the journal of denoise-frames has its own."""
     if not clip_facts.is_file():
         return []
-    journal = clip_facts.with_name("denoise.json")
-    told = read_json(journal) if journal.is_file() else None
-    denoised = told.get("frames") if isinstance(told, dict) else None
+    journal = clip_facts.with_name(DENOISE_JOURNAL)
+    journalled = read_json(journal) if journal.is_file() else None
+    denoised = journalled.get("frames") if isinstance(journalled, dict) else None
     stamps = {name: one.get("stamp") for name, one in denoised.items()} if isinstance(denoised, dict) else {}
     taken = clip_facts.stat().st_mtime_ns + _TIME_STEP_NS
-    states = [(path, path.stat()) for path in frames]
+    stats = [(path, path.stat()) for path in frames]
     return [
         path
-        for path, state in states
+        for path, state in stats
         if state.st_mtime_ns > taken and stamps.get(path.name) != [state.st_size, state.st_mtime_ns]
     ]
 
 
-def _set_aside(frames: list[Path], report: Report) -> None:
+def _move_away(frames: list[Path], report: Report) -> None:
     """Move frames that are perhaps somebody's work into a folder of their own."""
     if frames:
-        aside = free_path(frames[0].with_name("frames"))
+        earlier = earlier_path(frames[0].with_name("frames"))
         for path in frames:
-            move_into(aside, path)
-        report.warn(f"{len(frames)} frames that were changed or added by somebody are in {aside} now.")
+            move_into(earlier, path)
+        names = first_few([path.name for path in frames])
+        report.warn(f"{len(frames)} frames that were changed or added by somebody are in {earlier} now: {names}")
 
 
-def _set_merged_aside(workspace: Workspace, report: Report) -> None:
-    """Move what was merged of the old frames away: make-video would show it with times and sound of the new ones."""
+def _move_merged_away(workspace: Workspace, report: Report) -> None:
+    """Move merged pictures of old frames away: make-video would show them with times and sound of the new ones."""
     folders = [folder for folder in (workspace.merged, workspace.merged_mask) if list_pictures(folder)]
     if not folders:
         return
-    aside = free_path(workspace.merged)
+    earlier = earlier_path(workspace.merged)
     try:
-        aside.mkdir()
+        earlier.mkdir()
         for folder in folders:
-            move(folder, aside / folder.name)
+            move(folder, earlier / folder.name)
     except OSError as error:
-        raise to_user_error(error, place_of(error, aside)) from error
-    report.warn(f"What was merged of the old frames is in {aside} now.")
+        raise to_user_error(error, error_path(error, earlier)) from error
+    report.warn(f"What was merged of the old frames is in {earlier} now.")
 
 
 def _extract(
-    clip: Clip, source: Source, folder: Path, kept: set[str], expected: int, report: Report
+    clip: Clip, source: Source, folder: Path, present: set[str], expected: int, report: Report
 ) -> tuple[ClipFacts, int]:
     """Write the frames that are missing; returns the facts of all, and how many were written."""
     if source.fps:
         expected = min(expected, max(1, round(expected * source.fps / clip.rate)))
-    taken, first, end = [], 0, 0
     with report.progress(f"Frames of {clip.path.name}", expected) as progress:
-        writer = _Writer(clip, source, folder, expected - len(kept), progress)
-        with writer.threads:
-            for frame, is_taken in _chosen(clip, source.fps, report):
-                first = frame.ticks if frame.number == 1 else first
-                end = frame.ticks + (frame.duration or step_ticks(clip))
-                if not is_taken:
-                    continue
-                taken.append(frame.ticks)
-                name = source.frame_name(len(taken))
-                if name in kept:
-                    progress.advance()
-                else:
-                    writer.write(frame, folder / name)
-            writer.finish()
+        writing = _Writing(clip, source, folder, present, expected, progress)
+        workers = worker_count()
+        missing = writing.missing(_chosen(clip, source.fps, report))
+        for _ in in_order(writing.write, missing, workers=workers, ahead=2 * workers):
+            progress.advance()
+    taken = writing.taken
     if not taken:
         raise UserError(f"No frame of {clip.path} can be decoded.", "The file is damaged: copy or download it again.")
     colours = ColourTags.of(clip)
@@ -301,14 +281,14 @@ def _extract(
         rate=clip.rate,
         time_base=clip.time_base,
         times=taken,
-        end=clip_end(clip, first, taken[-1], end),
+        end=clip_end(clip, writing.first, taken[-1], writing.end),
         primaries=colours.primaries,
         transfer=colours.transfer,
         matrix=colours.matrix,
         is_full_range=colours.is_full_range,
         has_mended_times=True,
     )
-    return facts, writer.count
+    return facts, writing.count
 
 
 def _chosen(clip: Clip, fps: Fraction, report: Report) -> Iterator[tuple[CodedFrame, bool]]:
@@ -325,40 +305,44 @@ def _chosen(clip: Clip, fps: Fraction, report: Report) -> Iterator[tuple[CodedFr
             yield frame, True
 
 
-class _Writer:
-    """Turns coded frames into files in threads (libswscale and OpenCV let go of the GIL), a few frames ahead."""
+class _Writing:
+    """Which frames of a clip are taken, and the files of those that are missing.
 
-    def __init__(self, clip: Clip, source: Source, folder: Path, missing: int, progress: Progress) -> None:
+    taken: time stamps of the frames that are taken so far; first: of the clip's first frame; end: where the last frame
+    ends. All in the clip's time base. count: files that were written.
+    """
+
+    def __init__(
+        self, clip: Clip, source: Source, folder: Path, present: set[str], expected: int, progress: Progress
+    ) -> None:
         self._pictures = PictureMaker(clip)
-        self._suffix = f".{source.picture_format}"
-        self._folder, self._missing, self._progress = folder, missing, progress
-        workers = worker_count()
-        self.threads = ThreadPoolExecutor(workers)
-        self._window = 2 * workers
-        self._waiting: deque[Future[None]] = deque()
-        self.count = 0
+        self._clip, self._source, self._folder, self._kept, self._progress = clip, source, folder, present, progress
+        self._expected = max(1, expected - len(present))
+        self.taken: list[int] = []
+        self.first = self.end = self.count = 0
 
-    def write(self, frame: CodedFrame, path: Path) -> None:
-        """Hand a frame over; waits while too many are under way. A full disk is a UserError."""
-        if self.count == 0:
-            size = len(self._encode(frame))
-            need_space(self._folder, round(size * max(1, self._missing) * 1.1), f"{self._missing} frames")
-        self.count += 1
-        self._waiting.append(self.threads.submit(self._write_one, frame, path))
-        while len(self._waiting) > self._window:
-            self._take_one()
+    def missing(self, frames: Iterable[tuple[CodedFrame, bool]]) -> Iterator[tuple[CodedFrame, str]]:
+        """The frames that are to be written, with their file names. UserError when the disk has no room for them."""
+        for frame, is_taken in frames:
+            self.first = frame.ticks if frame.number == 1 else self.first
+            self.end = frame.ticks + (frame.duration or step_ticks(self._clip))
+            if not is_taken:
+                continue
+            self.taken.append(frame.ticks)
+            name = self._source.frame_name(len(self.taken))
+            if name in self._kept:
+                self._progress.advance()
+                continue
+            if self.count == 0:
+                size = round(len(self._encoded(frame)) * self._expected * 1.1)
+                need_space(self._folder, size, f"{self._expected} frames")
+            self.count += 1
+            yield frame, name
 
-    def finish(self) -> None:
-        """Wait for all frames."""
-        while self._waiting:
-            self._take_one()
+    def write(self, task: tuple[CodedFrame, str]) -> None:
+        """Write one frame, in any thread. A full disk is a UserError."""
+        frame, name = task
+        write_bytes(self._folder / name, self._encoded(frame), durable=False)
 
-    def _take_one(self) -> None:
-        self._waiting.popleft().result()
-        self._progress.advance()
-
-    def _write_one(self, frame: CodedFrame, path: Path) -> None:
-        write_bytes(path, self._encode(frame), durable=False)
-
-    def _encode(self, frame: CodedFrame) -> bytes:
-        return encode_picture(self._pictures.make(frame), self._suffix, JPEG_QUALITY)
+    def _encoded(self, frame: CodedFrame) -> bytes:
+        return encode_picture(self._pictures.make(frame), f".{self._source.picture_format}", JPEG_QUALITY)

@@ -31,8 +31,8 @@ class Source(BaseModel):
     fps: Fraction = Field(ge=0)  # 0: all frames
     digits: int = Field(ge=1, le=12)  # of a frame's file name
     video_stream: int = Field(default=0, ge=0)  # of those that show pictures; the first before it was noted
-    gaps: Gaps = "auto"  # how times without pictures were taken
-    fields: Fields = ""  # how interlaced frames were made whole; not at all before it was noted
+    gaps: Gaps = "auto"  # how times without pictures were treated
+    fields: Fields = ""  # how frames were deinterlaced; not at all before it was noted
 
     @property
     def reading(self) -> Reading:
@@ -86,11 +86,11 @@ class ClipFacts(BaseModel):
 
 
 def fingerprint(path: Path) -> str:
-    """A SHA-256 that tells clips apart without reading gigabytes: first, middle and last mebibyte."""
+    """A SHA-256 that distinguishes clips without reading gigabytes: first, middle and last mebibyte."""
     size, digest = path.stat().st_size, hashlib.sha256()
     with path.open("rb") as handle:
-        for place in (0, size // 2, max(0, size - _SAMPLE)):
-            handle.seek(place)
+        for offset in (0, size // 2, max(0, size - _SAMPLE)):
+            handle.seek(offset)
             digest.update(handle.read(_SAMPLE))
     return digest.hexdigest()
 

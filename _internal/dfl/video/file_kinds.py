@@ -1,4 +1,4 @@
-"""What a file is that is no video, and whether a file ends too early: by its bytes, whatever its name says."""
+"""The type of a file that is no video, and whether a file is truncated: by its bytes, whatever its name."""
 
 import mmap
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dfl.video.boxes import top_level_boxes
 
-_LOOKED_AT = 65536  # bytes at a file's start and end
+_PROBED_BYTES = 65536  # at a file's start and end
 _STILL_BRANDS = (b"heic", b"heix", b"mif1", b"avif")  # ISO 23008-12: one picture; sequences have others
 _PICTURES = (
     (b"\xff\xd8\xff", "JPEG"),
@@ -49,7 +49,7 @@ def file_kind(path: Path) -> FileKind | None:
     OSError when it cannot be read.
     """
     with path.open("rb") as handle:
-        start = handle.read(_LOOKED_AT)
+        start = handle.read(_PROBED_BYTES)
     picture = _picture(start)
     if picture:
         todo = "Convert an animated picture to mp4 first" if picture.startswith("animated") else "Choose a video"
@@ -82,14 +82,14 @@ def _is_text(start: bytes) -> bool:
 
 
 def ends_early(path: Path) -> bool:
-    """Whether a file lacks its end, as far as its kind tells: mp4 and mov, mkv and webm, avi, PNG, JPEG.
+    """Whether a file lacks its end, where its type shows that: mp4 and mov, mkv and webm, avi, PNG, JPEG.
 
     OSError when it cannot be read.
     """
     size = path.stat().st_size
     with path.open("rb") as handle:
-        start = handle.read(_LOOKED_AT)
-        handle.seek(max(0, size - _LOOKED_AT))
+        start = handle.read(_PROBED_BYTES)
+        handle.seek(max(0, size - _PROBED_BYTES))
         end = handle.read()
         if start.startswith(b"\x89PNG"):
             return b"IEND" not in end
@@ -108,17 +108,17 @@ def ends_early(path: Path) -> bool:
 
 def _segment_end(start: bytes) -> int:
     """Where the segment of a Matroska file ends (RFC 9559); 0 where it does not say."""
-    place, header = _number(start, 4)
-    place += header
-    if start[place : place + 4] != b"\x18\x53\x80\x67":
+    offset, header = _number(start, 4)
+    offset += header
+    if start[offset : offset + 4] != b"\x18\x53\x80\x67":
         return 0
-    place, length = _number(start, place + 4)
-    return place + length
+    offset, length = _number(start, offset + 4)
+    return offset + length
 
 
-def _number(content: bytes, place: int) -> tuple[int, int]:
+def _number(content: bytes, offset: int) -> tuple[int, int]:
     """A number of EBML (RFC 8794, 4): where it ends, and its value, 0 where all its bits are set (not known)."""
-    width = 9 - content[place : place + 1].ljust(1, b"\1")[0].bit_length()
+    width = 9 - content[offset : offset + 1].ljust(1, b"\1")[0].bit_length()
     most = (1 << 7 * width) - 1
-    value = int.from_bytes(content[place : place + width], "big") & most
-    return place + width, 0 if value == most else value
+    value = int.from_bytes(content[offset : offset + width], "big") & most
+    return offset + width, 0 if value == most else value

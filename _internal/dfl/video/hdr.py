@@ -1,4 +1,4 @@
-"""HDR video (PQ, HLG) coded anew as HDR: ten bits all the way, never through pictures of eight."""
+"""Re-encoding of HDR video (PQ, HLG) as HDR: ten bits all the way, never through pictures of eight."""
 
 import struct
 from collections.abc import Iterator
@@ -18,12 +18,12 @@ _Kind = av.sidedata.sidedata.Type
 
 def hdr_coding(first: CodedFrame, megabits: int) -> Coding:
     """HEVC of ten bits with the light that the frame says its video was graded for."""
-    told = {part.type: bytes(part) for part in first.content.side_data}
+    side_data = {part.type: bytes(part) for part in first.content.side_data}
     params = [X265_QUIET, "open-gop=0", "repeat-headers=1"]
-    if _Kind.MASTERING_DISPLAY_METADATA in told:
-        params += _mastering_display(told[_Kind.MASTERING_DISPLAY_METADATA])
-    if _Kind.CONTENT_LIGHT_LEVEL in told:
-        most, mean = struct.unpack("=2I", told[_Kind.CONTENT_LIGHT_LEVEL][:8])
+    if _Kind.MASTERING_DISPLAY_METADATA in side_data:
+        params += _mastering_display(side_data[_Kind.MASTERING_DISPLAY_METADATA])
+    if _Kind.CONTENT_LIGHT_LEVEL in side_data:
+        most, mean = struct.unpack("=2I", side_data[_Kind.CONTENT_LIGHT_LEVEL][:8])
         params.append(f"max-cll={most},{mean}")
     options = {"b": f"{megabits}M", "preset": "veryfast", "bf": "0", "x265-params": ":".join(params)}
     return Coding("libx265", _PIXELS, options)
@@ -36,7 +36,7 @@ def _mastering_display(content: bytes) -> list[str]:
         return []
     values = [top / bottom for top, bottom in zip(numbers[:20:2], numbers[1:20:2], strict=True)]
     red, green, blue, white = (
-        tuple(round(value * 50000) for value in values[place : place + 2]) for place in (0, 2, 4, 6)
+        tuple(round(value * 50000) for value in values[index : index + 2]) for index in (0, 2, 4, 6)
     )
     least, most = (round(value * 10000) for value in values[8:10])
     return [f"master-display=G{green}B{blue}R{red}WP{white}L({most},{least})".replace(" ", "")]
@@ -70,7 +70,7 @@ def _graph(content: Any, clip: Clip) -> Any:
     ]
     turn, reach = clip.turn, "pc" if clip.is_full_range else "tv"
     matrix = MATRICES.get(clip.matrix, "bt2020")
-    # Said for both sides: between a side that tells its matrix and one that does not, `scale` would convert.
+    # Given for input and output: with only one of them tagged, `scale` would convert.
     same = f"in_color_matrix={matrix}:out_color_matrix={matrix}:in_range={reach}:out_range={reach}:{_EXACT}"
     width, height = (clip.height, clip.width) if turn.is_swapped else (clip.width, clip.height)
     nodes.append(graph.add("scale", f"{width}:{height}:{same}:in_chroma_loc=left"))

@@ -1,4 +1,4 @@
-"""Interlaced clips: each frame holds two moments, its odd and its even lines. Recognised, and made whole frames again.
+"""Interlaced clips, whose frames hold two fields of different moments: detection and deinterlacing.
 
 What a file says of itself is often wrong: whole frames called interlaced (DV and broadcast at 25 frames a second),
 interlaced ones coded anew as if they were not. So a sample of frames is measured, and the file's own word counts where
@@ -22,15 +22,15 @@ from dfl.video.demux import read_packets
 if TYPE_CHECKING:
     from dfl.video.read import CodedFrame
 
-# How a clip's frames are made whole: not at all, by their first field (top, bottom, or what each frame says), or as
-# film by matching fields.
+# How a clip's frames are deinterlaced: not at all, by their first field (top, bottom, or by each frame's flag), or as
+# film by matching fields (inverse telecine).
 Fields = Literal["", "tff", "bff", "flagged", "film-tff", "film-bff"]
 Deinterlace = Literal["auto", "on", "off", "tff", "bff", "flagged", "film-tff", "film-bff"]
 CONTEXT = 3  # frames before and after one that its deinterlaced picture may depend on
-_PLACES, _SAMPLE = 4, 25  # of a clip: how many, and consecutive frames at each
+_SAMPLES, _SAMPLE_FRAMES = 4, 25  # of a clip: how many, and consecutive frames in each
 _MAX_HEIGHT, _MAX_RATE = 1152, 31  # no interlaced video is larger or faster
-_MIN_SIDE = 16  # pixels: what the filters take
-_COLUMNS = 180  # of a frame that are measured; all of them tell no more
+_MIN_EDGE = 16  # pixels: what the filters take
+_COLUMNS = 180  # of a frame that are measured; more gain nothing
 # Of a frame: combs of whole frames are 0.0003 of footage and 0.001 of test pictures, of interlaced ones from 0.002 on.
 _COMBED = 0.002
 _REPEATED = 3  # lines that changed so many times less than the others are those of the frame before
@@ -58,7 +58,7 @@ class _Graph:
 
 
 def fields_of(container: Any, stream: Any, first: Any, asked: Deinterlace, is_seekable: bool) -> Fields:
-    """How the frames of a stream are to be made whole; `asked` by the user, or as noted when frames were taken out.
+    """How the frames of a stream are to be deinterlaced; `asked` by the user, or as noted when frames were taken out.
 
     container: opened for this alone. first: its first decoded frame.
     """
@@ -67,18 +67,18 @@ def fields_of(container: Any, stream: Any, first: Any, asked: Deinterlace, is_se
     if asked != "auto" and asked != "on":
         return asked
     is_flagged = bool(first.interlaced_frame)
-    if min(first.width, first.height) < _MIN_SIDE:
+    if min(first.width, first.height) < _MIN_EDGE:
         return ""
     if asked == "auto" and not is_flagged and (first.height > _MAX_HEIGHT or (stream.average_rate or 0) > _MAX_RATE):
         return ""
-    seen = _Seen()
+    statistics = _FieldStatistics()
     for frames in _samples(container, stream, is_seekable):
-        seen.add(frames)
-    return seen.fields(is_flagged, asked == "on")
+        statistics.add(frames)
+    return statistics.fields(is_flagged, asked == "on")
 
 
-class _Seen:
-    """What consecutive frames are, counted: `whole`, or with lines of two moments (`tff`, `bff`: which lines first)."""
+class _FieldStatistics:
+    """Counts of frame kinds: `whole` (progressive), `tff` or `bff` (interlaced, top or bottom field first)."""
 
     def __init__(self) -> None:
         self._kinds: Counter[str] = Counter()
@@ -88,7 +88,7 @@ class _Seen:
         self._combs = 0.0
 
     def add(self, frames: Iterable[Any]) -> None:
-        """Look at consecutive frames."""
+        """Count consecutive frames."""
         before: NDArray[np.int16] | None = None
         repeats: tuple[Counter[int], Counter[int]] = (Counter(), Counter())
         for number, frame in enumerate(frames):
@@ -104,28 +104,28 @@ class _Seen:
         self._repeats.append(repeats)
 
     def fields(self, is_flagged: bool, is_wanted: bool) -> Fields:
-        """What is to be done. is_flagged: the file calls itself interlaced. is_wanted: also where it is not sure."""
+        """The decision. is_flagged: by the file it is interlaced. is_wanted: deinterlace also in doubt."""
         top, bottom, whole = (self._kinds[kind] for kind in ("tff", "bff", "whole"))
         combed, other = max(top, bottom), min(top, bottom)
         is_clear = combed >= 3 and combed >= 8 * other
         if is_clear and self._is_film():
             return "film-tff" if top > bottom else "film-bff"
         # What the file says of itself counts where nothing moves, or where lines of two moments lie between each other.
-        is_told = is_flagged and (combed + whole < 8 or self._combs > _COMBED * self._count)
+        is_by_flag = is_flagged and (combed + whole < 8 or self._combs > _COMBED * self._count)
         is_enough = combed * (25 if is_flagged else 6) >= combed + whole and (is_flagged or combed >= 6)
-        if (is_clear and is_enough) or is_told or is_wanted:
+        if (is_clear and is_enough) or is_by_flag or is_wanted:
             return ("tff" if top > bottom else "bff") if is_clear else "flagged"
         return ""
 
     def _is_film(self) -> bool:
         """Whether lines are repeated as 24 frames become 30: once in five frames the upper, two later the lower ones,
         or the other way round."""
-        told = sum(sum(upper.values()) + sum(lower.values()) for upper, lower in self._repeats)
-        steady = 0
+        repeats = sum(sum(upper.values()) + sum(lower.values()) for upper, lower in self._repeats)
+        regular = 0
         for upper, lower in self._repeats:
-            pairs = [(upper[place], lower[(place + step) % 5]) for place in range(5) for step in (2, 3)]
-            steady += max(sum(pair) if min(pair) else 0 for pair in pairs)
-        return steady >= 4 and steady * 20 >= self._count and steady * 5 >= 3 * told
+            pairs = [(upper[index], lower[(index + step) % 5]) for index in range(5) for step in (2, 3)]
+            regular += max(sum(pair) if min(pair) else 0 for pair in pairs)
+        return regular >= 4 and regular * 20 >= self._count and regular * 5 >= 3 * repeats
 
 
 def _columns(frame: Any) -> NDArray[np.int16]:
@@ -153,7 +153,7 @@ def _kind(now: NDArray[np.int16], before: NDArray[np.int16]) -> str:
 
 
 def _combs(now: NDArray[np.int16]) -> float:
-    """The share of a frame where lines differ much from those beside them and little from the next but one."""
+    """The share of a frame where lines differ much from their neighbours and little from the next but one."""
     upper, lower = now[::2], now[1::2]
     below = np.abs(2 * lower[:-1] - upper[:-1] - upper[1:])
     above = np.abs(2 * upper[1:] - lower[:-1] - lower[1:])
@@ -168,17 +168,17 @@ def _misfit(upper: NDArray[np.int16], lower: NDArray[np.int16]) -> float:
 
 
 def _samples(container: Any, stream: Any, is_seekable: bool) -> Iterator[Iterator[Any]]:
-    """Some consecutive frames at several places of a clip, or from its start where it is short or cannot be sought."""
+    """Samples of consecutive frames spread over a clip, or its start where it is short or cannot be sought."""
     start, length = int(container.start_time or 0), int(container.duration or 0)
-    if not is_seekable or length * (stream.average_rate or 25) < 3 * _PLACES * _SAMPLE * 1_000_000:
-        yield islice(_frames(container, stream), _PLACES * _SAMPLE)
+    if not is_seekable or length * (stream.average_rate or 25) < 3 * _SAMPLES * _SAMPLE_FRAMES * 1_000_000:
+        yield islice(_frames(container, stream), _SAMPLES * _SAMPLE_FRAMES)
         return
-    for place in range(_PLACES):
+    for index in range(_SAMPLES):
         try:
-            container.seek(start + length * place // _PLACES)
+            container.seek(start + length * index // _SAMPLES)
         except av.FFmpegError:
             return
-        yield islice(_frames(container, stream), _SAMPLE)
+        yield islice(_frames(container, stream), _SAMPLE_FRAMES)
 
 
 def _frames(container: Any, stream: Any) -> Iterator[Any]:
@@ -197,7 +197,7 @@ def _frames(container: Any, stream: Any) -> Iterator[Any]:
 
 
 def deinterlaced(frames: Iterator["CodedFrame"], fields: Fields) -> Iterator["CodedFrame"]:
-    """The same frames at the same times, made whole; as they are where `fields` is empty."""
+    """The same frames at the same times, deinterlaced; unchanged where `fields` is empty."""
     if not fields:
         yield from frames
         return

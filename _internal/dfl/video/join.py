@@ -1,4 +1,4 @@
-"""Put parts of one video, each coded by itself, into one file without coding them again."""
+"""Join parts of one video, each encoded by itself, without re-encoding."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,18 +1,19 @@
 """The stage make-video: merged frames become result and result_mask, with data_dst's times and sound."""
 
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures, read_or_set_aside, remove_parts
+from dfl.base.files import read_json_or_empty
+from dfl.base.listing import list_pictures
+from dfl.base.part_files import remove_parts
 from dfl.base.pictures import Picture, announced_size, read_picture
 from dfl.base.processes import worker_count
 from dfl.base.report import Report
+from dfl.base.threads import in_order
 from dfl.video.encoders import coding_of, list_encoders, need_encoder
 from dfl.video.marking import mark_result
 from dfl.video.options import Label, MakeVideoOptions
@@ -23,9 +24,9 @@ from dfl.video.result import (
     labelled,
     need_result_space,
     own_signer,
-    tell_aspect,
-    tell_padding,
-    tell_result,
+    report_aspect,
+    report_padding,
+    report_result,
     with_alpha,
 )
 from dfl.video.sound import SoundCut
@@ -55,7 +56,7 @@ def run(workspace: Workspace, options: MakeVideoOptions, report: Report) -> None
     if options.format == "avi":
         plan = at_constant_rate(plan, report)
     form = form_of(plan, coding, options.mark)
-    tell_aspect(plan, coding, suffix, report)
+    report_aspect(plan, coding, suffix, report)
     has_masks = (options.mask or options.alpha) and _has_masks(workspace, plan, report)
     if options.alpha and not has_masks:
         raise UserError("--alpha needs the masks that merge writes.", MERGE_ADVICE)
@@ -69,7 +70,7 @@ def run(workspace: Workspace, options: MakeVideoOptions, report: Report) -> None
         marks = mark_result(part, plan.sound, signer) if options.mark else None
         if has_masks and not options.alpha:
             _write(new.begin_mask(), workspace.merged_mask, plan, size, mask_form(form, size), report)
-    tell_result(workspace.root, new.made, plan, marks, report)
+    report_result(workspace.root, new.made, plan, marks, report)
 
 
 def _failed_in_merge(workspace: Workspace, report: Report) -> list[str]:
@@ -77,13 +78,13 @@ def _failed_in_merge(workspace: Workspace, report: Report) -> list[str]:
 
     UserError when no face was swapped at all: the result would be data_dst again.
     """
-    told = read_or_set_aside(workspace.merged / "merge.json", report.warn)
-    if told.get("swapped", 1) == 0:
+    facts = read_json_or_empty(workspace.merge_facts, report.warn)
+    if facts.get("swapped", 1) == 0:
         raise UserError(
             f"No face was swapped in any frame of {workspace.merged}, so there is no result to make.",
             "Check that aligned of data_dst holds faces and that merge found them, then merge again.",
         )
-    failed = told.get("failed", {})
+    failed = facts.get("failed", {})
     return list(failed) if isinstance(failed, dict) else []
 
 
@@ -109,7 +110,7 @@ def _one_size(workspace: Workspace, plan: VideoPlan, options: MakeVideoOptions, 
     """
     stems: dict[tuple[int, int], list[str]] = {}
     for frame in plan.frames:
-        with suppress(UserError, OSError):  # broken ones are told of when it is their turn
+        with suppress(UserError, OSError):  # broken ones are reported when it is their turn
             path = workspace.merged / f"{frame.stem}.png"
             with path.open("rb") as file:
                 size = announced_size(file.read(_HEADER_BYTES))
@@ -151,7 +152,7 @@ def _write(
     for loss in write_video(path, tracked, form, sound):
         report.warn(loss)
     if name == "result":
-        tell_padding(read_picture(folder / f"{plan.frames[0].stem}.png"), form.coding, report)
+        report_padding(read_picture(folder / f"{plan.frames[0].stem}.png"), form.coding, report)
 
 
 def _shown(folders: list[Path], frames: list[TimedFrame], size: tuple[int, int], report: Report) -> Iterator[Shown]:
@@ -184,12 +185,5 @@ def _try_read(paths: list[Path]) -> tuple[Picture | None, str]:
 
 def _read_ahead(paths: Iterable[list[Path]]) -> Iterator[tuple[Picture | None, str]]:
     """Pictures in order, read in threads a few ahead."""
-    workers, waiting = worker_count(most=4), iter(paths)
-    with ThreadPoolExecutor(workers) as threads:
-        window: deque[Future[tuple[Picture | None, str]]] = deque()
-        while True:
-            for one in islice(waiting, 2 * workers - len(window)):
-                window.append(threads.submit(_try_read, one))
-            if not window:
-                return
-            yield window.popleft().result()
+    workers = worker_count(most=4)
+    return in_order(_try_read, paths, workers=workers, ahead=2 * workers)

@@ -1,4 +1,4 @@
-"""Results say that they were made: a tag, an XMP packet and signed Content Credentials (C2PA).
+"""Marks of results as AI-altered: a tag, an XMP packet and signed Content Credentials (C2PA).
 
 The EU AI Act, Art. 50(2), asks for a machine-readable mark since August 2026. The value is IPTC's digital source type.
 The XMP packet goes first and the signature last: any byte changed after signing makes the signature invalid.
@@ -30,7 +30,7 @@ _PNG_HEADER_END = 33  # signature and IHDR
 _PNG_KEYWORD = b"XML:com.adobe.xmp"
 _JPEG_KEYWORD = b"http://ns.adobe.com/xap/1.0/\0"
 _APP1 = 0xE1
-_XMP_LIMIT = 2**20  # bytes of a packet that are looked at
+_XMP_LIMIT = 2**20  # bytes of a packet that are read
 XMP = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
     '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
@@ -160,13 +160,13 @@ def _read_xmp(path: Path) -> bytes:
 
 
 def _read_png_xmp(path: Path) -> bytes:
-    """The text of a PNG's XMP chunk; compressed chunks are not looked into."""
+    """The text of a PNG's XMP chunk; compressed chunks are not read."""
     content = path.read_bytes()
-    place = len(_PNG_START)
-    while place + 12 <= len(content):
-        length, kind = struct.unpack(">I4s", content[place : place + 8])
-        data = content[place + 8 : place + 8 + length]
+    offset = len(_PNG_START)
+    while offset + 12 <= len(content):
+        length, kind = struct.unpack(">I4s", content[offset : offset + 8])
+        data = content[offset + 8 : offset + 8 + length]
         if kind == b"iTXt" and data.startswith(_PNG_KEYWORD + b"\0\0"):
             return data[len(_PNG_KEYWORD) + 3 :][:_XMP_LIMIT]
-        place += 12 + length
+        offset += 12 + length
     return b""

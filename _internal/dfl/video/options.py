@@ -1,9 +1,10 @@
-"""What the video stages can be told."""
+"""Options of the video stages."""
 
 from pathlib import Path
 from typing import Literal
 
 from dfl.base.options import Options, option
+from dfl.shared_options import FramesOptions
 from dfl.video.timeline import Gaps
 from dfl.workspace import Side
 
@@ -146,10 +147,9 @@ class CutVideoOptions(Options):
     deinterlace: Literal["auto", "on", "off"] = _DEINTERLACE
 
 
-class DenoiseFramesOptions(Options):
+class DenoiseFramesOptions(FramesOptions):
     """Options of denoise-frames."""
 
-    side: Side = option(..., "Whose frames: src or dst.", argument=True)
     factor: int = option(7, "How much: 1 little to 20 much.", ask="Denoise factor?", minimum=1, maximum=20)
     keep: bool = option(
         True,

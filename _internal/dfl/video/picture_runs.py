@@ -1,4 +1,4 @@
-"""Runs of a clip's pictures: packets whose times belong together, parted where times begin anew or jump."""
+"""Runs of a clip's video packets with continuous times, split where times restart or jump."""
 
 from array import array
 from collections import Counter
@@ -15,13 +15,13 @@ PAUSE_SECONDS = 10.0  # a gap from here on in which nothing sounds is a pause of
 GAP_SECONDS = 1.0  # shorter ones are part of a clip with frames of different lengths
 _NEAR_PACKETS = 24  # in which a picture may be stored later than it is shown
 _MAX_STRAYS = 3  # packets with damaged times among good ones
-_AROUND = 4  # packets on each side by which a time is judged
+_AROUND = 4  # neighbours before and after a packet by which its time is checked
 KEY, SHOWN, BAD = 1, 2, 4
 
 
 @dataclass
 class PacketTable:
-    """All packets of a stream: times in ticks, their place among all packets of the file."""
+    """All packets of a stream: times in ticks, their index among all packets of the file."""
 
     index: int
     time_base: Fraction
@@ -45,7 +45,7 @@ class PacketTable:
         self.flags.append(KEY * packet.is_keyframe | SHOWN * is_shown | BAD * packet.is_corrupt)
 
     def times(self) -> NDArray[np.int64]:
-        """When each packet is heard or shown, where the file says so; else when it is decoded."""
+        """Each packet's presentation time, where the file has it; else its decoding time."""
         pts, dts = np.frombuffer(self.pts, np.int64), np.frombuffer(self.dts, np.int64)
         return np.where(pts == NO_TIME, dts, pts)
 
@@ -57,7 +57,7 @@ class PacketTable:
 class PictureRun:
     """Pictures whose times belong together. Ticks, as in the file."""
 
-    first: int  # its first packet; those up to the next run's first one are its own, but for those of `place_of`
+    first: int  # its first packet; the run of each packet is what parted_at_gaps returns
     low: int  # when its first picture is shown
     high: int  # when its last picture begins
     move: int = 0  # added to its times
@@ -92,14 +92,14 @@ def straighten(table: PacketTable, step: int) -> tuple[NDArray[np.int64], NDArra
         least = least_gap(table, step)
         windows = np.lib.stride_tricks.sliding_window_view(old_pts, 2 * _AROUND + 1)
         middles = np.sort(windows, axis=1)[:, _AROUND]
-        for place in (np.flatnonzero(np.abs(old_pts[_AROUND:-_AROUND] - middles) > least) + _AROUND).tolist():
-            near = slice(max(0, place - _NEAR_PACKETS), place + _NEAR_PACKETS)
-            if (np.abs(old_pts[near] - old_pts[place]) <= least).sum() > _MAX_STRAYS:
+        for index in (np.flatnonzero(np.abs(old_pts[_AROUND:-_AROUND] - middles) > least) + _AROUND).tolist():
+            near = slice(max(0, index - _NEAR_PACKETS), index + _NEAR_PACKETS)
+            if (np.abs(old_pts[near] - old_pts[index]) <= least).sum() > _MAX_STRAYS:
                 continue
-            earlier = int(np.sort(pts[place - _AROUND : place])[_AROUND // 2])
-            pts[place] = _free_time(np.delete(pts[near], place - near.start), earlier, step)
-            if dts[place] != NO_TIME and abs(dts[place] - earlier) > least:
-                dts[place] = dts[place - 1]
+            earlier = int(np.sort(pts[index - _AROUND : index])[_AROUND // 2])
+            pts[index] = _free_time(np.delete(pts[near], index - near.start), earlier, step)
+            if dts[index] != NO_TIME and abs(dts[index] - earlier) > least:
+                dts[index] = dts[index - 1]
     return pts - old_pts, dts - old_dts
 
 
@@ -112,41 +112,41 @@ def _free_time(times: NDArray[np.int64], wanted: int, step: int) -> int:
 
 def runs_of(table: PacketTable, step: int) -> list[PictureRun]:
     """The runs of a stream of pictures; a single one where times are missing or all in disorder."""
-    known = [place for place, ticks in enumerate(table.pts) if ticks != NO_TIME]
-    times = [table.pts[place] for place in known] or [0]
+    known = [index for index, ticks in enumerate(table.pts) if ticks != NO_TIME]
+    times = [table.pts[index] for index in known] or [0]
     whole = [PictureRun(0, min(times), max(times))]
     if not known or len(known) < len(table.pts) * 0.9:
-        return whole  # without display times nothing can be said
+        return whole  # without presentation times there is nothing to split by
     least, nearly_nothing = least_gap(table, step), round(Fraction(1, 200) / table.time_base)
     runs: list[PictureRun] = []
     latest = NO_TIME
-    for place in known:
-        pts, dts = table.pts[place], table.dts[place]
+    for index in known:
+        pts, dts = table.pts[index], table.dts[index]
         if not runs:
             runs.append(PictureRun(0, pts, pts))
         run = runs[-1]
-        # Some files tell display times as decoding times: these step back at every picture that is stored early.
-        is_key = bool(table.flags[place] & KEY)
+        # Some files store presentation times as decoding times: these step back at every picture that is stored early.
+        is_key = bool(table.flags[index] & KEY)
         is_back = is_key and (NO_TIME < dts < latest or pts < run.high)
         is_back = is_back or ((dts == NO_TIME or dts < latest) and pts < run.high - least)
         if is_back or pts - run.high > least:
-            low = _low_after(table, place)
+            low = _low_after(table, index)
             if is_back and run.high - low >= (0 if dts < latest else nearly_nothing):
-                runs.append(PictureRun(place, low, pts))
+                runs.append(PictureRun(index, low, pts))
             elif low - run.high - step > least:
-                runs.append(PictureRun(place, low, pts, is_gap=True))
+                runs.append(PictureRun(index, low, pts, is_gap=True))
         runs[-1].high = max(runs[-1].high, pts)
         runs[0].low = min(runs[0].low, pts) if len(runs) == 1 else runs[0].low
         latest = dts if dts != NO_TIME else latest
     return runs if len(runs) <= 3 + len(table.pts) // 10 else whole
 
 
-def _low_after(table: PacketTable, place: int) -> int:
+def _low_after(table: PacketTable, index: int) -> int:
     """The earliest time of the pictures that are stored next, up to where times step back once more."""
-    end = place + 1
-    while end < min(place + _NEAR_PACKETS, len(table.pts)) and table.dts[end] > table.dts[end - 1]:
+    end = index + 1
+    while end < min(index + _NEAR_PACKETS, len(table.pts)) and table.dts[end] > table.dts[end - 1]:
         end += 1
-    return min(ticks for ticks in table.pts[place:end] if ticks != NO_TIME)
+    return min(ticks for ticks in table.pts[index:end] if ticks != NO_TIME)
 
 
 def parted_at_gaps(table: PacketTable, runs: list[PictureRun], step: int) -> tuple[list[PictureRun], NDArray[np.int64]]:
@@ -161,12 +161,12 @@ def parted_at_gaps(table: PacketTable, runs: list[PictureRun], step: int) -> tup
         inside = pts[run.first : end]
         times = np.unique(inside[inside != NO_TIME])
         jumps = np.flatnonzero(np.diff(times) > least + step).tolist() if len(times) > len(inside) * 0.9 else []
-        starts = [run.low, *(int(times[place + 1]) for place in jumps)]
+        starts = [run.low, *(int(times[index + 1]) for index in jumps)]
         run_of[run.first : end] = len(parted) + np.maximum(0, np.searchsorted(starts, inside, "right") - 1)
         parted.append(run)
-        for place in jumps:
-            low, high = int(times[place + 1]), run.high
-            parted[-1].high = int(times[place])
+        for index in jumps:
+            low, high = int(times[index + 1]), run.high
+            parted[-1].high = int(times[index])
             first = run.first + int(np.flatnonzero(inside >= low)[0])
             parted.append(PictureRun(first, low, high, is_gap=True))
     last = parted[-1]

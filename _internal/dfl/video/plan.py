@@ -1,4 +1,4 @@
-"""What a result is made of: which frames, each with its exact time, and whose sound."""
+"""The plan of a result: its frames, each with its exact time, and the clip of its sound."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
@@ -7,10 +7,11 @@ from itertools import pairwise
 from pathlib import Path
 
 from dfl.base.errors import UserError
-from dfl.base.files import in_natural_order, list_pictures
 from dfl.base.frames import list_frames
+from dfl.base.listing import in_natural_order, list_pictures
 from dfl.base.report import Report
-from dfl.video.account import tell
+from dfl.base.wording import first_few
+from dfl.video.account import report_account
 from dfl.video.clip import Clip, Reading, read_clip
 from dfl.video.colours import ColourTags
 from dfl.video.facts import ClipFacts, fingerprint, read_facts
@@ -32,7 +33,7 @@ class TimedFrame:
 
 @dataclass(frozen=True)
 class VideoPlan:
-    """What the result is made of. `sound` is data_dst's clip, None without it; reading: how it is read.
+    """The frames and times of the result. `sound` is data_dst's clip, None without it; reading: how it is read.
 
     What goes along besides sound (subtitles, chapters, timecode) is of that clip too.
     """
@@ -88,12 +89,12 @@ def read_clip_plan(workspace: Workspace, report: Report) -> tuple[Clip, VideoPla
     if facts:
         _check_source(path, facts)
     clip = read_clip(path, facts.source.reading if facts else None)
-    _tell_hdr(clip, report)
+    _report_hdr(clip, report)
     has_sound = bool(clip.sound)
     if facts:
         return clip, _plan_of(with_mended_times(facts, clip, report), path, has_sound)
     if not clip.timeline.is_plain or clip.fields:
-        tell(clip, report)
+        report_account(clip, report)
     ends = _read_times(clip, report)
     stems = [f"{number:05d}" for number in range(1, len(ends))]
     colours = ColourTags.of(clip)
@@ -152,7 +153,7 @@ def _dst_clip(workspace: Workspace, facts: ClipFacts | None, report: Report) -> 
     if facts:
         _check_source(path, facts)
     clip = read_clip(path, facts.source.reading if facts else None)
-    _tell_hdr(clip, report)
+    _report_hdr(clip, report)
     return clip
 
 
@@ -165,7 +166,7 @@ def _check_source(path: Path, facts: ClipFacts) -> None:
         )
 
 
-def _tell_hdr(clip: Clip, report: Report) -> None:
+def _report_hdr(clip: Clip, report: Report) -> None:
     if clip.is_hdr:
         report.warn(f"{clip.path.name} is HDR: the result is not, its colours are mapped to ordinary ones (BT.709).")
 
@@ -196,12 +197,13 @@ def only_merged(plan: VideoPlan, workspace: Workspace, failed: Collection[str], 
         what += f"; the first that is missing is {missing[0]}.png." if missing else "."
         if {path.stem for path in others} & wanted:
             raise UserError(
-                f"{what} There are {len(others)} pictures of another type, such as {others[0].name}.",
+                f"{what} {len(others)} pictures are of another type: {first_few([path.name for path in others])}.",
                 "Only PNG pictures are taken: convert those to PNG, or run merge again.",
             )
         raise UserError(what, MERGE_ADVICE)
     if others:
-        report.warn(f"{len(others)} pictures in {workspace.merged} are not PNG, such as {others[0].name}: left out.")
+        names = first_few([path.name for path in others])
+        report.warn(f"{len(others)} pictures in {workspace.merged} are not PNG and are left out: {names}")
     frames: list[TimedFrame] = []
     for frame in plan.frames:
         if frame.stem in merged:
@@ -212,7 +214,8 @@ def only_merged(plan: VideoPlan, workspace: Workspace, failed: Collection[str], 
         lost = wanted.intersection(failed) - merged
         gone = len(plan.frames) - len(frames) - len(lost)
         if lost:
-            report.warn(f"{len(lost)} frames failed in merge, such as {min(lost)}: the frame before each stays longer.")
+            names = first_few(in_natural_order(lost))
+            report.warn(f"{len(lost)} frames failed in merge ({names}): the frame before each stays longer.")
         if gone:
             report.warn(
                 f"{gone} frames were taken out of {workspace.frames('dst')}: the frame before each stays longer."

@@ -71,7 +71,7 @@ def decode_as_coded(clip: Clip, warn: Warn) -> Iterator[CodedFrame]:
             number += 1
             # Some old files have no time stamps, some have equal ones.
             ticks = ticks + step if content.pts is None else max(content.pts - clip.start, ticks + 1)
-            damage.look_at(content, ticks)
+            damage.add(content, ticks)
             yield CodedFrame(number, ticks, int(content.duration or 0), content)
     if damage.count or damage.patched or clip.timeline.damaged or _lost(clip, number) or is_cut(clip, ticks):
         warn(_damage_in_words(clip, damage, number, float((ticks + step) * clip.time_base)))
@@ -84,8 +84,8 @@ def _damage_in_words(clip: Clip, damage: "Damage", number: int, end: float) -> s
     text = (
         f"{clip.path.name} is damaged or cut: {number}{expected} frames could be decoded{patched}, up to {end:.2f} s."
     )
-    places = [*clip.timeline.damaged, *([] if damage.first is None else [float(damage.first * clip.time_base)])]
-    return f"{text} The first damage is at {min(places):.2f} s." if places else text
+    damaged = [*clip.timeline.damaged, *([] if damage.first is None else [float(damage.first * clip.time_base)])]
+    return f"{text} The first damage is at {min(damaged):.2f} s." if damaged else text
 
 
 def _lost(clip: Clip, number: int) -> bool:
@@ -113,12 +113,14 @@ def clip_end(clip: Clip, first: int, last: int, end: int) -> int:
     """
     if not clip.duration:
         return end
-    told = first + round(clip.duration / clip.time_base)
-    return told if abs(told - end) <= step_ticks(clip) and told > last else end  # else the file was cut
+    header_end = first + round(clip.duration / clip.time_base)
+    return (
+        header_end if abs(header_end - end) <= step_ticks(clip) and header_end > last else end
+    )  # else the file was cut
 
 
 def is_cut(clip: Clip, last_ticks: int) -> bool:
-    """Whether a clip whose last frame has this time ends well before the end that its header tells."""
+    """Whether a clip whose last frame has this time ends well before the length in its header."""
     end = (last_ticks + step_ticks(clip)) * clip.time_base
     if not clip.duration and clip.has_longer_sound:
         return False
@@ -127,13 +129,13 @@ def is_cut(clip: Clip, last_ticks: int) -> bool:
 
 @dataclass
 class Damage:
-    """How many parts of a clip could not be decoded, and how many frames the decoder patched up."""
+    """How many parts of a clip could not be decoded, and how many frames the decoder concealed errors in."""
 
     count: int = 0
     patched: int = 0
     first: int | None = None  # ticks of the first of those
 
-    def look_at(self, content: Any, ticks: int) -> None:
+    def add(self, content: Any, ticks: int) -> None:
         """Count a frame (av.VideoFrame) that the decoder calls damaged."""
         if content.is_corrupt:
             self.patched += 1

@@ -1,4 +1,4 @@
-"""Reads all packets of a clip once and finds its timeline."""
+"""Find a clip's timeline by reading all its packets once."""
 
 from bisect import bisect_right
 from typing import Any
@@ -24,7 +24,7 @@ from dfl.video.sound_form import HEADED, sound_form
 from dfl.video.sound_walk import SoundWalk, sound_lengths
 from dfl.video.timeline import NO_TIME, Gap, Gaps, Join, Mend, SoundTimes, Timeline
 
-_HOLE_SECONDS = 0.2  # without pictures and sound: more than a camera drops
+_EMPTY_SECONDS = 0.2  # without pictures and sound: more than a camera drops
 _WITHOUT_INDEX = ("matroska,webm", "flv", "asf")  # read one block after the other, whatever an index says
 _UNREAD_BYTES = 256  # between two packets: more than any block's head
 
@@ -50,7 +50,7 @@ def read_timeline(container: Any, video: Any, others: list[Any], gaps: Gaps, sta
                         unread.append(order)
                     end = packet.pos + packet.size
     except av.FFmpegError:
-        pass  # told by whoever decodes it
+        pass  # reported by whoever decodes it
     pictures = tables.pop(video.index)
     if not pictures.pts:
         return Timeline()  # nothing will be decoded, and whoever tries says so
@@ -81,7 +81,7 @@ class _Finder:
     def timeline(self, end_byte: int) -> Timeline:
         """What was found."""
         table, step, runs = self._pictures, self._step, self._runs
-        joins, gaps = self._place_runs()
+        joins, gaps = self._move_runs()
         moves = np.array([run.move for run in runs], np.int64)
         late = np.flatnonzero(np.array([run.is_left_over for run in runs])[self._run_of])
         decoding = _steps(moves[self._decoding_runs()] + self._decoding_straightened)
@@ -93,7 +93,7 @@ class _Finder:
             walk = SoundWalk(other, table, runs, step, other in self._sounds)
             mends[other.index] = walk.mend
             if other in self._sounds:
-                sounds.append(walk.told(self._start))
+                sounds.append(walk.times(self._start))
         is_moved = {
             one.index: any(move for _, move in mends[one.index].moves)
             or bool(mends[one.index].dropped)
@@ -116,7 +116,7 @@ class _Finder:
             damaged=self._damaged(moves),
             joins=tuple(joins),
             gaps=tuple(gaps),
-            holes=self._holes(shown, sounds),
+            empty_spans=self._empty_spans(shown, sounds),
             sounds=tuple(sounds),
             is_plain=not any(is_moved.values()),
             has_plain_pictures=not is_moved[table.index],
@@ -135,7 +135,7 @@ class _Finder:
                 chosen[(chosen == number) & (dts < middle) & (dts != NO_TIME)] = number - 1
         return chosen
 
-    def _place_runs(self) -> tuple[list[Join], list[Gap]]:
+    def _move_runs(self) -> tuple[list[Join], list[Gap]]:
         """Give every run the ticks by which it is moved."""
         table, step = self._pictures, self._step
         joins, gaps = [], []
@@ -176,25 +176,25 @@ class _Finder:
         steps = np.diff(np.frombuffer(table.dts, np.int64))
         edges = {run.first for run in self._runs[1:]} | set((np.flatnonzero(steps <= 0) + 1).tolist())
         times = table.times()
-        for place in np.flatnonzero(np.frombuffer(table.flags, np.uint8) & BAD).tolist():
-            is_edge = not edges.isdisjoint(range(place - 1, place + 4))
-            if times[place] != NO_TIME and not is_edge:
-                found.append(table.seconds(int(times[place] + moves[place])) - self._start)
+        for index in np.flatnonzero(np.frombuffer(table.flags, np.uint8) & BAD).tolist():
+            is_edge = not edges.isdisjoint(range(index - 1, index + 4))
+            if times[index] != NO_TIME and not is_edge:
+                found.append(table.seconds(int(times[index] + moves[index])) - self._start)
         for order in self._unread:
-            place = bisect_right(table.order, order - 1)  # the first picture behind the bytes that hold no packet
-            is_moved = 0 < place < len(times) and moves[place] != moves[place - 1]  # another file begins there
-            if 0 < place < len(times) and not is_moved and times[place] - times[place - 1] > 1.5 * self._step:
-                found.append(table.seconds(int(times[place - 1] + moves[place - 1])) - self._start)
+            index = bisect_right(table.order, order - 1)  # the first picture behind the bytes that hold no packet
+            is_moved = 0 < index < len(times) and moves[index] != moves[index - 1]  # another file begins there
+            if 0 < index < len(times) and not is_moved and times[index] - times[index - 1] > 1.5 * self._step:
+                found.append(table.seconds(int(times[index - 1] + moves[index - 1])) - self._start)
         return tuple(found)
 
-    def _holes(self, shown: NDArray[np.int64], sounds: list[SoundTimes]) -> tuple[tuple[float, float], ...]:
+    def _empty_spans(self, shown: NDArray[np.int64], sounds: list[SoundTimes]) -> tuple[tuple[float, float], ...]:
         """Where pictures are missing while every stream of sound misses something too."""
         seconds = self._pictures.seconds
         steps = np.diff(shown)
-        wide = np.flatnonzero(seconds(1) * (steps - self._step) > _HOLE_SECONDS).tolist() if sounds else []
+        wide = np.flatnonzero(seconds(1) * (steps - self._step) > _EMPTY_SECONDS).tolist() if sounds else []
         found = []
-        for place in wide:
-            at, length = seconds(int(shown[place]) + self._step) - self._start, seconds(int(steps[place]) - self._step)
+        for index in wide:
+            at, length = seconds(int(shown[index]) + self._step) - self._start, seconds(int(steps[index]) - self._step)
             if all(
                 any(min(at + length, begin + lasts) - max(at, begin) > length / 2 for begin, lasts in sound.gaps)
                 for sound in sounds
@@ -222,7 +222,7 @@ def _sounding(table: PacketTable) -> tuple[NDArray[np.float64], NDArray[np.float
 def _steps(moves: NDArray[np.int64]) -> tuple[tuple[int, int], ...]:
     """From which packet on which move counts, of the moves of all packets."""
     changes = [0, *(np.flatnonzero(np.diff(moves)) + 1).tolist()] if len(moves) else []
-    return tuple((place, int(moves[place])) for place in changes)
+    return tuple((index, int(moves[index])) for index in changes)
 
 
 def _steps_back(table: PacketTable) -> bool:

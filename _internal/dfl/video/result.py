@@ -1,4 +1,4 @@
-"""What make-video and `merge --to-video` share: how a result is written, labelled, marked and told of."""
+"""What make-video and `merge --to-video` share: how a result is written, labelled, marked and reported."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,10 +11,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dfl.base.disk_space import need_space
 from dfl.base.errors import UserError
-from dfl.base.files import free_name, move, need_space, part_of, sync_file, sync_folder, to_user_error
+from dfl.base.files import move, read_bytes, sync_file, sync_folder
+from dfl.base.part_files import part_of
 from dfl.base.pictures import Picture
 from dfl.base.report import Report
+from dfl.base.system_errors import to_user_error
+from dfl.base.unused_path import unused_path
 from dfl.video.credentials import Signer, signer_problem
 from dfl.video.encoders import Coding
 from dfl.video.marking import COMMENT, Marks
@@ -38,10 +42,7 @@ def own_signer(options: EncodingOptions) -> Signer | None:
         return None
     if options.certificate is None or options.key is None:
         raise UserError("--certificate and --key go together, only one was given.", "Give both, or neither.")
-    try:
-        signer = Signer(options.certificate.read_bytes(), options.key.read_bytes())
-    except OSError as error:
-        raise UserError(f"{error.filename} cannot be read: {error.strerror}.", "Check its name.") from error
+    signer = Signer(*(read_bytes(path, "Check its name.") for path in (options.certificate, options.key)))
     with suppress(ImportError):  # without the extra nothing is signed, which is said at the end
         problem = signer_problem(signer)
         if problem:
@@ -65,8 +66,8 @@ def need_result_space(folder: Path, plan: VideoPlan, form: VideoForm, picture_by
     need_space(folder, round(copies * wanted), "The result")
 
 
-def tell_aspect(plan: VideoPlan, coding: Coding, suffix: str, report: Report) -> None:
-    """Say when pixels that are not square will be shown square: only H.264 and HEVC note their shape themselves."""
+def report_aspect(plan: VideoPlan, coding: Coding, suffix: str, report: Report) -> None:
+    """Warn when pixels that are not square will be shown square: only H.264 and HEVC note their shape themselves."""
     if suffix == ".mkv" and plan.pixel_aspect != 1 and not any(kind in coding.codec for kind in ("26", "hevc")):
         report.warn("Pixels are not square, which this encoder cannot note in a mkv: choose another --format.")
 
@@ -80,8 +81,8 @@ def labelled(shown: Shown, label: Label, time_base: Fraction) -> Shown:
     size, margin = max(0.35, height / 1080), max(4, height // 40)
     thick = max(1, round(2 * size))
     for colour, width in (((0, 0, 0, 255), 3 * thick), ((255, 255, 255, 255), thick)):
-        place = (margin, height - margin)
-        cv2.putText(picture, COMMENT, place, cv2.FONT_HERSHEY_SIMPLEX, size, colour, width, cv2.LINE_AA)
+        origin = (margin, height - margin)
+        cv2.putText(picture, COMMENT, origin, cv2.FONT_HERSHEY_SIMPLEX, size, colour, width, cv2.LINE_AA)
     return replace(shown, picture=picture)
 
 
@@ -90,8 +91,8 @@ def with_alpha(picture: Picture, mask: NDArray[np.uint8]) -> Picture:
     return np.dstack([picture, mask])
 
 
-def tell_padding(picture: Picture, coding: Coding, report: Report) -> None:
-    """Say when an odd size becomes an even one."""
+def report_padding(picture: Picture, coding: Coding, report: Report) -> None:
+    """Report when an odd size becomes an even one."""
     padded = even_size(picture, coding)
     if padded.shape != picture.shape:
         (height, width), (now_high, now_wide) = picture.shape[:2], padded.shape[:2]
@@ -123,7 +124,7 @@ class NewResults:
             for part in new._parts.values():
                 with part.open("rb+") as handle:
                     sync_file(handle)
-            new._set_earlier_aside()
+            new._rename_earlier()
             new.made = [new._put_in_place(part, path) for path, part in new._parts.items()]
             sync_folder(workspace.root)
         except OSError as error:
@@ -141,32 +142,32 @@ class NewResults:
         """The file that the mask is to be written to."""
         return self._parts.setdefault(self._mask, part_of(self._mask))
 
-    def _set_earlier_aside(self) -> None:
+    def _rename_earlier(self) -> None:
         """Rename the earlier result and its mask, also where no new mask comes: it would not fit the new result."""
         earlier = [path for path in (self._result, self._mask) if path.is_file()]
         number, ending = 1, ""
-        while any(_aside(path, ending).exists() for path in earlier):
+        while any(_earlier_name(path, ending).exists() for path in earlier):
             number += 1
             ending = f"_{number}"
         for path in earlier:
             with suppress(OSError):  # it is open in a player (Windows)
-                move(path, _aside(path, ending))
-                self._report.line(f"The earlier {path.name} is {_aside(path, ending).name} now.")
+                move(path, _earlier_name(path, ending))
+                self._report.line(f"The earlier {path.name} is {_earlier_name(path, ending).name} now.")
 
     def _put_in_place(self, part: Path, path: Path) -> str:
         """Give a file its name; a free one where the earlier file could not be renamed."""
-        free = free_name(path)
+        free = unused_path(path)
         if free != path:
             self._report.warn(f"{path.name} is open in another program: the new one is {free.name}.")
         move(part, free)
         return free.name
 
 
-def _aside(path: Path, ending: str) -> Path:
+def _earlier_name(path: Path, ending: str) -> Path:
     return path.with_name(f"earlier_{path.stem}{ending}{path.suffix}")
 
 
-def tell_result(root: Path, made: list[str], plan: VideoPlan, marks: Marks | None, report: Report) -> None:
+def report_result(root: Path, made: list[str], plan: VideoPlan, marks: Marks | None, report: Report) -> None:
     """The marking line and the counts. made: file names, the result first."""
     if marks is None:
         report.warn(f"{made[0]} is NOT marked as made: mark it at the end of your own work (--no-mark was given).")

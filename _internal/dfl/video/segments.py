@@ -23,12 +23,24 @@ from dfl.video.interlacing import CONTEXT, deinterlaced
 from dfl.video.read import CodedFrame, Damage, PictureMaker, Warn, clip_stream, decode, decode_packets, is_cut
 
 SEGMENT_FRAMES = 48  # a part's fewest frames; opening a clip costs about as much as decoding ten
-# Kinds of video whose key frames forget all that was before. H.264 and HEVC are asked for the kind of key frame.
-_FORGETTING = {"vp8", "vp9", "av1", "mpeg1video", "mpeg2video", "mpeg4", "mjpeg", "prores", "dnxhd", "ffv1", "rawvideo"}
+# Codecs whose key frames depend on nothing before. For H.264 and HEVC the kind of key frame decides.
+_INTRA_CLEAN = {
+    "vp8",
+    "vp9",
+    "av1",
+    "mpeg1video",
+    "mpeg2video",
+    "mpeg4",
+    "mjpeg",
+    "prores",
+    "dnxhd",
+    "ffv1",
+    "rawvideo",
+}
 _H264_IDR, _H264_SEI, _H264_SLICE = 5, 6, 1
 _HEVC_RANDOM_ACCESS = range(16, 22)  # BLA, IDR, CRA (ITU-T H.265, table 7-1)
 _RECOVERY_POINT = 6  # SEI payload type (ITU-T H.264, D.1)
-_LOOKED_AT = 65536  # bytes of a packet in which its kind is looked for
+_PROBED_BYTES = 65536  # of a packet, to find its kind of key frame
 
 
 @dataclass(frozen=True)
@@ -78,10 +90,10 @@ def segments(clip: Clip) -> list[ClipSegment]:
         since += packet.is_shown
         latest = max(latest, packet.pts)
     shown = sorted(packet.pts for packet in packets if packet.is_shown)
-    places = [0, *(bisect_left(shown, cut.pts) for cut in cuts), len(shown)]
+    bounds = [0, *(bisect_left(shown, cut.pts) for cut in cuts), len(shown)]
     made = [ClipSegment(None, 0, None, len(shown), is_whole_clip=not cuts)]
-    for cut, (first, last) in zip(cuts, pairwise(places[1:]), strict=True):
-        made[-1] = replace(made[-1], end=cut.pts, frames=first - places[len(made) - 1])
+    for cut, (first, last) in zip(cuts, pairwise(bounds[1:]), strict=True):
+        made[-1] = replace(made[-1], end=cut.pts, frames=first - bounds[len(made) - 1])
         before = made[-1].start, made[-1].seek
         made.append(ClipSegment(cut.pts, min(cut.pts, cut.dts), None, last - first, before=before))
     return made
@@ -143,7 +155,7 @@ def _coded(clip: Clip, segment: ClipSegment, damage: Damage) -> Iterator[CodedFr
                 damage.count = 0  # of leading pictures: the part before has them whole
             is_first = False
             if not behind:
-                damage.look_at(content, ticks)
+                damage.add(content, ticks)
             yield from ahead
             ahead.clear()
             yield coded
@@ -152,7 +164,7 @@ def _coded(clip: Clip, segment: ClipSegment, damage: Damage) -> Iterator[CodedFr
 @contextmanager
 def _opened_at(clip: Clip, segment: ClipSegment) -> Iterator[tuple[Any, Iterator[Any]]]:
     """The clip's video stream, and its packets from the part's key frame on."""
-    for is_sought in (True, False):  # without an index, or with a wrong one: through the file from its start
+    for is_sought in (True, False):  # without an index, or with a wrong one, the file is read from its start
         with open_clip(clip.path) as container:
             stream = clip_stream(container, clip)
             packets = read_packets(container, stream)
@@ -172,7 +184,7 @@ def _opened_at(clip: Clip, segment: ClipSegment) -> Iterator[tuple[Any, Iterator
 
 
 def _key_packet(packets: Iterator[Any], pts: int) -> Any:
-    """Read up to the key frame that is shown at `pts`; None when the place in the file was behind it."""
+    """Read up to the key frame that is shown at `pts`; None when the file was sought behind it."""
     for packet in packets:
         if packet.is_keyframe and packet.pts is not None:
             if packet.pts == pts:
@@ -183,13 +195,13 @@ def _key_packet(packets: Iterator[Any], pts: int) -> Any:
 
 
 def _packets(clip: Clip) -> list[_Packet] | None:
-    """All packets in the order of the file; None where they tell too little to cut between them."""
+    """All packets in the order of the file; None where they lack what is needed to cut between them."""
     if not clip.timeline.has_plain_pictures:
-        return None  # where times begin anew nothing can be sought
+        return None  # where times restart nothing can be sought
     with open_clip(clip.path) as container:
         stream = clip_stream(container, clip)
         kind = kind_of(stream)
-        if (kind not in _FORGETTING and kind not in ("h264", "hevc")) or container.format.name == "avi":
+        if (kind not in _INTRA_CLEAN and kind not in ("h264", "hevc")) or container.format.name == "avi":
             return None  # an avi has no display times
         prefix = _length_bytes(kind, bytes(stream.codec_context.extradata or b""))
         packets = []
@@ -200,8 +212,8 @@ def _packets(clip: Clip) -> list[_Packet] | None:
                 if packet.pts is None or packet.is_corrupt or packet.size == 0 or packet.has_sidedata("new_extradata"):
                     return None
                 can_start = packet.is_keyframe and not packet.is_discard
-                if can_start and kind not in _FORGETTING:
-                    can_start = _forgets(kind, memoryview(packet)[:_LOOKED_AT], prefix)
+                if can_start and kind not in _INTRA_CLEAN:
+                    can_start = _is_random_access(kind, memoryview(packet)[:_PROBED_BYTES], prefix)
                 dts = packet.pts if packet.dts is None else packet.dts
                 packets.append(_Packet(packet.pts, dts, can_start, not packet.is_discard))
         except av.FFmpegError:
@@ -212,15 +224,15 @@ def _packets(clip: Clip) -> list[_Packet] | None:
 
 
 def _length_bytes(kind: str, header: bytes) -> int:
-    """How many bytes tell a unit's length in a packet; 0 where units are parted by start codes.
+    """Bytes of a unit's length in a packet; 0 where units are separated by start codes.
 
     By the decoder's configuration record (ISO 14496-15, 5.3.3 and 8.3.3), which starts with 1 where there is one.
     """
-    place = 4 if kind == "h264" else 21
-    return header[place] % 4 + 1 if len(header) > place and header[0] == 1 else 0
+    offset = 4 if kind == "h264" else 21
+    return header[offset] % 4 + 1 if len(header) > offset and header[0] == 1 else 0
 
 
-def _forgets(kind: str, content: memoryview, prefix: int) -> bool:
+def _is_random_access(kind: str, content: memoryview, prefix: int) -> bool:
     """Whether a key frame of H.264 or HEVC can be decoded, and all that is shown after it, without what was before."""
     recovers = False
     for unit in _units(bytes(content), prefix):
@@ -239,28 +251,28 @@ def _units(content: bytes, prefix: int) -> Iterator[bytes]:
     if prefix == 0:
         yield from (unit for unit in content.split(b"\0\0\1")[1:] if unit)
         return
-    place = 0
-    while place + prefix < len(content):
-        length = int.from_bytes(content[place : place + prefix], "big")
-        place += prefix
+    offset = 0
+    while offset + prefix < len(content):
+        length = int.from_bytes(content[offset : offset + prefix], "big")
+        offset += prefix
         if length:
-            yield content[place : place + length]
-        place += length
+            yield content[offset : offset + length]
+        offset += length
 
 
 def _recovers_at_once(unit: bytes) -> bool:
     """Whether an H.264 SEI unit says: from this frame on all is exact (recovery point, ITU-T H.264, D.1.8)."""
     content = unit[1:].replace(b"\0\0\3", b"\0\0")
-    place = 0
-    while place + 2 < len(content):
+    offset = 0
+    while offset + 2 < len(content):
         numbers = []
         for _ in range(2):  # payload type and size: bytes of 255 and one that is less
             number = 0
-            while place < len(content) and content[place] == 255:
-                number, place = number + 255, place + 1
-            numbers.append(number + (content[place] if place < len(content) else 0))
-            place += 1
-        if numbers[0] == _RECOVERY_POINT and place < len(content):
-            return content[place] >= 0b11000000  # recovery_frame_cnt 0 (one bit), exact_match_flag 1
-        place += numbers[1]
+            while offset < len(content) and content[offset] == 255:
+                number, offset = number + 255, offset + 1
+            numbers.append(number + (content[offset] if offset < len(content) else 0))
+            offset += 1
+        if numbers[0] == _RECOVERY_POINT and offset < len(content):
+            return content[offset] >= 0b11000000  # recovery_frame_cnt 0 (one bit), exact_match_flag 1
+        offset += numbers[1]
     return False

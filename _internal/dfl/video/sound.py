@@ -1,7 +1,7 @@
 """What else a clip has, taken along into a video that is being written: sound, subtitles and their fonts, chapters,
 timecode, and of every track its language, title and flags.
 
-Nothing more: other tags may tell where, when, by whom and with what a clip was taken.
+Nothing more: other tags may reveal where, when, by whom and with what a clip was taken.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from dfl.video.demux import read_packets
 from dfl.video.timecode import timecode_after
 from dfl.video.timeline import SoundTimes, Timeline
 
-# What players of a container play. Sound of other kinds becomes AAC.
+# What players of a container play. Sound of other codecs becomes AAC.
 COPIED = {
     ".mp4": {"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"},
     ".mov": {"aac", "mp3", "ac3", "eac3", "alac", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", "pcm_f32le"},
@@ -36,7 +36,7 @@ SUBTITLES = {
 }
 _TEXTS = ("mov_text", "subrip", "ass", "webvtt", "text")  # subtitles whose packets each hold one text with its length
 _Flag = av.stream.Disposition
-_SPOKEN_OF = {
+_FLAG_NAMES = {
     "default": _Flag.default,
     "forced": _Flag.forced,
     "commentary": _Flag.comment,
@@ -50,8 +50,8 @@ _KEPT_FLAGS = {
     ".mov": {"default"},
     ".avi": set[str](),
 }
-# A coder's lead-in lies before time 0. mp4 and mov hide it by an edit list; the others would start with it, and all
-# frames come later by it.
+# An encoder's priming samples lie before time 0. mp4 and mov hide them by an edit list; the others would start
+# with them, and all frames come later by it.
 _NO_LEAD_IN = (".mkv", ".avi")
 # These kinds stay what they are when they have to be coded anew.
 LOSSLESS = {"flac", "alac", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", "pcm_f32le", "pcm_u8"}
@@ -61,7 +61,7 @@ _LONGEST_GAPS = {".avi": 0.015, ".mp4": 0.1, ".mov": 0.1}  # seconds, all togeth
 PACKET_SAMPLES = {"aac": 1024, "ac3": 1536, "mp2": 1152, "mp3": 1152}  # of kinds whose packets are all alike
 _LONGEST_SUBTITLE = 15  # seconds
 AAC_BITRATE = 96_000  # a channel
-# What AAC takes, and what is taken for sound that only tells how many channels it has. 2.1 is what readers guess for
+# Layouts that AAC takes, and those that are taken for sound with a channel count only. 2.1 is what readers guess for
 # three: AAC would keep the lowest tones of the third one alone.
 # fmt: off
 AAC_LAYOUTS = (
@@ -140,15 +140,15 @@ class SoundTrack:
                 self.losses.append(why)
             else:
                 rate = context.sample_rate if context.sample_rate in AAC_RATES else AAC_RATES[-1]
-                told = context.layout.name
-                layout = told if told in AAC_LAYOUTS else _USUAL_LAYOUTS.get(context.channels, "stereo")
+                layout_name = context.layout.name
+                layout = layout_name if layout_name in AAC_LAYOUTS else _USUAL_LAYOUTS.get(context.channels, "stereo")
                 coded = self._output.add_stream("aac", rate=rate, layout=layout)
                 coded.codec_context.bit_rate = AAC_BITRATE * max(2, coded.codec_context.channels)
                 self._take(stream, coded)
                 self._coders[stream.index] = SoundCoder(coded)
                 lost = (
                     f" Of its {context.channels} channels {layout} is left."
-                    if layout != told and layout == "stereo"
+                    if layout != layout_name and layout == "stereo"
                     else ""
                 )
                 self.losses.append(why + lost)
@@ -169,7 +169,7 @@ class SoundTrack:
         if kind_of(stream) not in COPIED[self._suffix]:
             return f"Sound of {self._name}: {kind_of(stream)} became AAC, as {self._suffix} needs it."
         times = next((sound for sound in self._timeline.sounds if sound.index == stream.index), None)
-        what = _unevenness(times, self._suffix, self._cut) if times else ""
+        what = _irregularities(times, self._suffix, self._cut) if times else ""
         return f"Sound of {self._name} {what}, so it was coded anew." if what else ""
 
     def _code_alike(self, stream: Any) -> None:
@@ -193,7 +193,7 @@ class SoundTrack:
             taken.metadata["title"] = title
         taken.disposition = stream.disposition
         is_alone = sum(other.type == stream.type for other in self._source.streams) == 1  # then it is the default
-        flags = [name for name, flag in _SPOKEN_OF.items() if stream.disposition & flag]
+        flags = [name for name, flag in _FLAG_NAMES.items() if stream.disposition & flag]
         flags = [name for name in flags if name != "default" or not is_alone]
         lost = [name for name in flags if name not in _KEPT_FLAGS.get(self._suffix, flags)]
         if lost:
@@ -249,7 +249,7 @@ class SoundTrack:
             stream = self._streams[packet.stream.index]
             if packet.stream.index in self._coders:
                 self._mux_coded(stream, self._coders[packet.stream.index].take(packet))
-            elif self._suffix != ".avi" or self._is_put_behind(packet, *self._packet_form(packet.stream)):
+            elif self._suffix != ".avi" or self._append_in_avi(packet, *self._packet_form(packet.stream)):
                 packet.stream = stream
                 self._mux_copied(packet)
             self._next = next(self._packets, None)
@@ -271,7 +271,7 @@ class SoundTrack:
         samples, rate = PACKET_SAMPLES.get(kind_of(stream), 0), stream.codec_context.sample_rate
         return (samples // 2 if kind_of(stream) == "mp3" and rate < 32000 else samples), rate
 
-    def _is_put_behind(self, packet: Any, samples: int, rate: int) -> bool:
+    def _append_in_avi(self, packet: Any, samples: int, rate: int) -> bool:
         """Let a packet of sound follow the one before, as an avi plays them; False where it would come too late.
 
         samples: of every packet; 0 where they have different lengths, or hold samples as they are.
@@ -281,10 +281,11 @@ class SoundTrack:
             length = Fraction(
                 samples, rate
             )  # a tick of an avi's stream: of two that are rounded to one, none is written
-            place = packet.pts * packet.time_base / length
-            packet.pts = packet.dts = max(round(place), self._ends.get(index, -(2**62)))
+            position = packet.pts * packet.time_base / length
+            packet.pts = packet.dts = max(round(position), self._ends.get(index, -(2**62)))
             packet.duration, packet.time_base = 1, length
-            if place < -Fraction(1, 2) or packet.pts - place > Fraction(3, 4):  # a coder's lead-in, or heard before
+            # An encoder's priming, or sound before time 0.
+            if position < -Fraction(1, 2) or packet.pts - position > Fraction(3, 4):
                 return False
         else:
             end = self._ends.get(index, packet.pts)
@@ -347,8 +348,8 @@ class SoundTrack:
         return int(self._source.start_time or 0) + int(begin * 1_000_000)
 
 
-def _unevenness(times: SoundTimes, suffix: str, cut: SoundCut) -> str:
-    """What a stream of sound cannot keep in a container when it is copied; empty if nothing."""
+def _irregularities(times: SoundTimes, suffix: str, cut: SoundCut) -> str:
+    """Irregular times that a container cannot store when a sound stream is copied; empty if none."""
     if times.has_changes:
         return "changes its channels or its rate"
     late = times.late - float(cut.start)

@@ -44,9 +44,9 @@ class SoundWalk:
         self._dropped: set[int] = set()
         self._trimmed = self._rejoined = 0
         if not self._is_even():
-            for place, ticks in enumerate(self._times.tolist()):
+            for index, ticks in enumerate(self._times.tolist()):
                 if ticks != NO_TIME:
-                    self._take(place, ticks)
+                    self._take(index, ticks)
 
     def _is_even(self) -> bool:
         """Whether nothing is to be done: the pictures are not moved, and the stream's own times rise evenly."""
@@ -58,39 +58,39 @@ class SoundWalk:
             return is_known and bool((steps > 0).all() and (steps < 10 * self._second).all())
         return True
 
-    def _take(self, place: int, ticks: int) -> None:
-        """Look at the next packet."""
-        duration = int(self._lengths[place])
-        has_moved = self._choose_run(place, ticks)
+    def _take(self, index: int, ticks: int) -> None:
+        """Assign the next packet to a run, and move or drop it."""
+        duration = int(self._lengths[index])
+        has_moved = self._choose_run(index, ticks)
         self._raw = ticks
         if self._is_in_closed_gap(ticks, duration):
-            self._dropped.add(place)
+            self._dropped.add(index)
             return
         if self._is_sound:
             self._adjust(ticks, has_moved)
         move = self._moves[self._run] + self._own
         if not self._found or self._found[-1][1] != move:
-            self._found.append((place, move))
+            self._found.append((index, move))
         if self._is_sound:
             if self._begins_before_its_pictures(ticks, duration):
-                self._dropped.add(place)
+                self._dropped.add(index)
                 self._trimmed += duration
                 return
             if self._kept and (has_moved or ticks + move <= self._kept[-1][1]):
                 self._drop_overlap(ticks + move)
-            self._kept.append((place, ticks + move, ticks + move + duration))
+            self._kept.append((index, ticks + move, ticks + move + duration))
 
-    def _choose_run(self, place: int, ticks: int) -> bool:
+    def _choose_run(self, index: int, ticks: int) -> bool:
         """Find the run that a packet belongs to; whether it is another one than that of the packet before."""
         ahead = min(self._run + 1, len(self._lows) - 1)
         if ahead == self._run:
             return False
-        begun = bisect_right(self._orders, self._table.order[place])  # runs that have begun: so the next one's number
+        begun = bisect_right(self._orders, self._table.order[index])  # runs that have begun: so the next one's number
         if self._raw == NO_TIME and not self._only_forward:
             self._run = max(0, begun - 1)  # the stream begins with that recording
             return self._run > 0
         if not self._is_sound and not self._only_forward:
-            # Of subtitles, few and far between, only the place in the file tells.
+            # Subtitles are sparse: only their order in the file shows their run.
             has_moved = begun - 1 > self._run
             self._run = max(self._run, begun - 1)
             return has_moved
@@ -144,8 +144,8 @@ class SoundWalk:
     def _drop_overlap(self, start: int) -> None:
         """Leave out packets that would still sound when this one begins; half a packet's length is let be."""
         while self._kept and start - self._kept[-1][1] < self._spacing / 2:
-            place, begin, end = self._kept.pop()
-            self._dropped.add(place)
+            index, begin, end = self._kept.pop()
+            self._dropped.add(index)
             self._trimmed += end - begin
 
     @property
@@ -155,8 +155,8 @@ class SoundWalk:
         longest = _LONGEST * self._spacing if self._is_sound else 0
         return Mend(moves, frozenset(self._dropped), longest=longest, usual=self._spacing)
 
-    def told(self, start: float) -> SoundTimes:
-        """What is to know of a stream of sound. start: of the clip in the file's time, in seconds."""
+    def times(self, start: float) -> SoundTimes:
+        """The times of the stream. start: of the clip in the file's time, in seconds."""
         seconds = self._table.seconds
         if self._kept:
             begins = np.array([begin for _, begin, _ in self._kept], np.int64)
@@ -166,16 +166,16 @@ class SoundWalk:
             ends = begins + self._lengths[self._times != NO_TIME]
         if not len(begins):
             return SoundTimes(self._table.index, 0.0, (), 0.0, 0, 0.0)
-        holes = begins[1:] - ends[:-1]
-        found = np.flatnonzero(holes > _SOUND_GAP_SECONDS * self._second).tolist()
+        spacings = begins[1:] - ends[:-1]
+        found = np.flatnonzero(spacings > _SOUND_GAP_SECONDS * self._second).tolist()
         return SoundTimes(
             index=self._table.index,
             late=seconds(int(begins[0])) - start,
-            gaps=tuple((seconds(int(ends[place])) - start, seconds(int(holes[place]))) for place in found),
+            gaps=tuple((seconds(int(ends[index])) - start, seconds(int(spacings[index]))) for index in found),
             trimmed=seconds(self._trimmed),
             rejoined=self._rejoined,
             end=seconds(int(ends[-1])) - start,
-            lacking=seconds(int(holes[holes > self._second // 200].sum())),
+            lacking=seconds(int(spacings[spacings > self._second // 200].sum())),
             has_changes=sum(count >= _REAL_FORM for count in self._table.forms.values()) > 1,
         )
 
@@ -192,7 +192,7 @@ def _moved_alike(runs: list[PictureRun]) -> list[PictureRun]:
 
 
 def sound_lengths(table: PacketTable) -> NDArray[np.int64]:
-    """How many ticks each packet of sound lasts; the usual number where the file tells none, or a gap with it."""
+    """How many ticks each packet of sound lasts; the usual number where the file has none, or one with a gap in it."""
     usual, lengths = _usual_spacing(table.times()), np.frombuffer(table.duration, np.int64)
     return np.where((lengths > 0) & (lengths <= _LONGEST * usual), lengths, usual)
 

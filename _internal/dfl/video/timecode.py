@@ -15,7 +15,7 @@ def timecode_after(text: str, rate: Fraction, frames: int) -> str:
     whole = round(rate)
     if not found or not whole or int(found[5]) >= whole:
         return ""
-    hours, minutes, seconds, number = (int(found[place]) for place in (1, 2, 3, 5))
+    hours, minutes, seconds, number = (int(found[group]) for group in (1, 2, 3, 5))
     dropped = whole // 15 if found[4] != ":" and whole % 30 == 0 else 0
     passed = hours * 60 + minutes
     count = (passed * 60 + seconds) * whole + number - dropped * (passed - passed // 10) + frames

@@ -1,12 +1,12 @@
-"""The times of all streams of a clip, mended together, before any decoder or muxer sees them.
+"""The repaired times of all streams of a clip, before any decoder or muxer sees them.
 
 A clip's times may begin anew (two recordings joined by `cat`, HLS segments with discontinuities, VOB titles), step back
 a little (segments whose sound overlaps), or jump (a recorder that paused for an hour). `read_timeline.py` reads all
 packets of a clip once, decodes nothing, and finds where; the `Timeline` that it returns says for every stream from
-which packet on times are moved, and which packets of sound are left out because others take their place.
+which packet on times are moved, and which packets of sound are left out because they overlap others.
 
 How readers and writers use it: open the clip with `open_clip`, take the packets from
-`clip.timeline.mended(read_packets(container, streams))`, from the start, and believe their times. They never step back,
+`clip.timeline.mended(read_packets(container, streams))`, from the start, and rely on their times. They never step back,
 pictures and sound moved by the same amount; a clip whose times are good (`timeline.is_plain`) is handed through as it
 is. Packets are counted, so a reader that seeks may do so only where `is_plain`; the others read from the start. What
 was found is in `joins`, `gaps` and `sounds`, in seconds from the clip's start, mended.
@@ -41,7 +41,7 @@ class Gap:
 
 @dataclass(frozen=True)
 class SoundTimes:
-    """What is to know of one sound stream's times: seconds, as mended.
+    """The times of one sound stream: seconds, as mended.
 
     late: how much after the clip's start it begins. gaps: where nothing is, and how long. trimmed: how much was left
     out where it overlapped. rejoined: how often its own clock began anew while the pictures' did not. lacking: seconds
@@ -68,14 +68,14 @@ class Mend:
     longest: int = 0  # ticks that a packet can last; what says that it lasts longer stood before a gap
     usual: int = 0  # ticks that most packets last
 
-    def move_of(self, place: int) -> tuple[int, int]:
+    def move_of(self, index: int) -> tuple[int, int]:
         """By how many ticks the display time and the decoding time of a packet are moved."""
-        move = _at(self.moves, place)
-        return move, _at(self.decoding, place) if self.decoding else move
+        move = _at(self.moves, index)
+        return move, _at(self.decoding, index) if self.decoding else move
 
 
-def _at(moves: tuple[tuple[int, int], ...], place: int) -> int:
-    return moves[bisect_right(moves, (place, 2**62)) - 1][1] if moves else 0
+def _at(moves: tuple[tuple[int, int], ...], index: int) -> int:
+    return moves[bisect_right(moves, (index, 2**62)) - 1][1] if moves else 0
 
 
 @dataclass(frozen=True)
@@ -84,13 +84,13 @@ class Timeline:
 
     packets: int = 0
     stored: int = 0  # all packets of pictures, also empty ones and those that are never shown
-    end_byte: int = 0  # of the file, behind the last packet, where the file tells places
+    end_byte: int = 0  # of the file, behind the last packet, where the file has byte positions
     reach: float = 0.0  # seconds from the clip's start to the last packet of any stream, by the file's own times
     seconds: float = 0.0  # from the first picture to the end of the last one, mended
     step: float = 0.0  # seconds between most pictures
     missing: int = 0  # pictures that the clip's constant rate lacks; 0 where it has no constant rate
     damaged: tuple[float, ...] = ()  # where the container says that packets are damaged, or bytes hold none
-    holes: tuple[tuple[float, float], ...] = ()  # where both pictures and sound are missing, and how long
+    empty_spans: tuple[tuple[float, float], ...] = ()  # where both pictures and sound are missing, and how long
     joins: tuple[Join, ...] = ()
     gaps: tuple[Gap, ...] = ()
     sounds: tuple[SoundTimes, ...] = ()
@@ -108,17 +108,17 @@ class Timeline:
         counts: dict[int, int] = {}
         latest: dict[int, int] = {}
         for packet in packets:
-            index = packet.stream_index
-            place = counts[index] = counts.get(index, -1) + 1
-            mend = mends.get(index, Mend())
-            if place in mend.dropped:
+            stream = packet.stream_index
+            index = counts[stream] = counts.get(stream, -1) + 1
+            mend = mends.get(stream, Mend())
+            if index in mend.dropped:
                 continue
-            move, decoding_move = mend.move_of(place)
+            move, decoding_move = mend.move_of(index)
             if packet.pts is not None:
                 packet.pts += move
             if packet.dts is not None:
-                packet.dts = max(packet.dts + decoding_move, latest.get(index, NO_TIME) + 1)
-                latest[index] = packet.dts
+                packet.dts = max(packet.dts + decoding_move, latest.get(stream, NO_TIME) + 1)
+                latest[stream] = packet.dts
                 if packet.pts is not None and packet.pts < packet.dts and packet.stream.type == "audio":
                     packet.pts = packet.dts
             if mend.longest and (packet.duration or 0) > mend.longest:

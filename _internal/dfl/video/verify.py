@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from dfl.base.errors import UserError
+from dfl.base.files import reading
 from dfl.base.report import Report
 from dfl.video.clip import need_file, open_clip
 from dfl.video.credentials import MISSING_EXTRA
@@ -15,18 +16,16 @@ _CREDENTIALS = {
     "valid": "valid: nothing was changed since it was signed",
     "changed": "INVALID: the file was changed after it was signed",
     "none": "none",
-    "unknown": f"not looked at: {MISSING_EXTRA}",
+    "unknown": f"not checked: {MISSING_EXTRA}",
 }
 
 
 def run(workspace: Workspace, options: VerifyOptions, report: Report) -> None:
-    """Tell which marks a file has; see `dfl verify --help`."""
+    """Report which marks a file has; see `dfl verify --help`."""
     path = options.file
     need_file(path, "Name a video or picture, such as workspace/result.mp4.")
-    try:
+    with reading(path):
         kind, is_cut, marks = file_kind(path), ends_early(path), read_marks(path)
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}.", "Check that it may be read.") from error
     if kind is None and not is_cut:
         _need_video(path)
     elif kind and not kind.is_picture:

@@ -1,6 +1,6 @@
 """Write a video from pictures, every frame at its own exact time, with the sound of another clip.
 
-How the frames are coded stands in encoders.py. What is not RGB is converted by the matrix and the range that the
+Encoder settings are in encoders.py. What is not RGB is converted by the matrix and the range that the
 source has, and tagged as the source is, so that every player shows the result as it shows the source.
 """
 
@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 
 from dfl.base.errors import UserError
-from dfl.base.files import to_user_error
 from dfl.base.pictures import Picture
+from dfl.base.system_errors import to_user_error
 from dfl.video.clip import HDR_TRANSFERS
 from dfl.video.colours import MATRICES, ColourTags
 from dfl.video.encoders import X265_QUIET, Coding, quiet, takes_size
@@ -53,7 +53,7 @@ class VideoForm:
 
 
 def mask_form(form: VideoForm, size: tuple[int, int]) -> VideoForm:
-    """How the mask beside a result is written: every value kept, of the result's size; as ProRes beside ProRes.
+    """How the mask of a result is written: lossless, of the result's size; as ProRes where the result is ProRes.
 
     The values lie in the brightness alone, in full range: so they come back exactly. size: height and width.
     """
@@ -61,7 +61,7 @@ def mask_form(form: VideoForm, size: tuple[int, int]) -> VideoForm:
     if not coding.is_rgb and coding.codec != "prores_ks":
         chroma = "444" if "444" in coding.pixels else "422" if "422" in coding.pixels else "420"
         coding = Coding("libx264", f"yuv{chroma}p", {"qp": "0", "preset": "veryfast", "bf": "0"})
-        if not takes_size(coding, *size):  # then it lies beside a result of libx265
+        if not takes_size(coding, *size):  # then the result is of libx265 too
             lossless = {"preset": "ultrafast", "bf": "0", "x265-params": f"{X265_QUIET}:lossless=1"}
             coding = Coding("libx265", coding.pixels, lossless)
     is_full_range = not coding.is_rgb and coding.codec != "prores_ks"
@@ -145,7 +145,7 @@ def even_size(picture: Picture, coding: Coding) -> Picture:
     """Repeat the last column or row of an odd size where the coding needs even ones."""
     height, width = picture.shape[:2]
     right, below = (
-        side % 2 if is_even else 0 for side, is_even in zip((width, height), coding.even_sides, strict=True)
+        length % 2 if is_even else 0 for length, is_even in zip((width, height), coding.even_edges, strict=True)
     )
     if not right and not below:
         return picture
@@ -243,10 +243,10 @@ class _FrameMaker:
             width=frame.width, height=frame.height, format=frame.format, time_base=self._form.time_base
         )
         colours, pixels = self._form.colours, self._form.coding.pixels
-        told = "flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
+        scale_options = "flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
         if not self._form.coding.is_rgb:
             reach = "pc" if colours.is_full_range else "tv"
-            told += f":out_color_matrix={MATRICES[colours.matrix]}:out_range={reach}:out_chroma_loc=left"
-        nodes = source, graph.add("scale", told), graph.add("format", pixels), graph.add("buffersink")
+            scale_options += f":out_color_matrix={MATRICES[colours.matrix]}:out_range={reach}:out_chroma_loc=left"
+        nodes = source, graph.add("scale", scale_options), graph.add("format", pixels), graph.add("buffersink")
         graph.link_nodes(*nodes).configure()
         return graph

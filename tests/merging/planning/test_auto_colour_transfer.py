@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dfl.base.files import list_pictures
+from dfl.base.listing import list_pictures
 from dfl.base.pictures import read_picture, write_picture
 from dfl.merging.blending.box import PixelBox
 from dfl.merging.blending.face_in_frame import Patch

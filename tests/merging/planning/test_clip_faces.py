@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dfl.base.files import list_pictures
+from dfl.base.listing import list_pictures
 from dfl.base.report import Report
 from dfl.faceset.faceset import list_faceset
 from dfl.faceset_tools.options import PackOptions

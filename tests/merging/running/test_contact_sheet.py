@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures
+from dfl.base.listing import list_pictures
 from dfl.base.pictures import read_picture
 from dfl.merging.running.contact_sheet import NAME
 from dfl.workspace import Workspace

@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures
+from dfl.base.listing import list_pictures
 from dfl.base.pictures import read_picture
 from dfl.merging import merge
 from dfl.merging.merge import run, run_merge_to_video

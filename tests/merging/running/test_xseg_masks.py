@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures
+from dfl.base.listing import list_pictures
 from dfl.base.pictures import read_picture
 from dfl.base.report import Report
 from dfl.faces.align import transform_points

@@ -66,13 +66,6 @@ class _Sample:
         return self.crop.side / float(np.sqrt(abs(np.linalg.det(self.crop.to_face[:, :2]))))
 
 
-def spread(tasks: Sequence[FrameTask], count: int = SAMPLE_FRAMES) -> list[FrameTask]:
-    """So many of the tasks, evenly spread."""
-    if len(tasks) <= count:
-        return list(tasks)
-    return [tasks[round(place)] for place in np.linspace(0, len(tasks) - 1, count)]
-
-
 def choose_colour_transfer(
     tasks: Sequence[FrameTask], pictures: Iterable[Picture | None], work: FrameProcessor, report: Report
 ) -> Choice | None:

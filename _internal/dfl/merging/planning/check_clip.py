@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from dfl.base.errors import UserError
+from dfl.base.evenly_spaced import evenly_spaced
 from dfl.base.pictures import announced_size
 from dfl.base.report import Report
 from dfl.merging.planning.belonging import Belonging
@@ -131,7 +132,7 @@ def _need_most(clip: Sequence[ClipFrame], read: Reader) -> None:
     doubted = sum(1 for frame in doubtful for face in frame.faces if face.check)
     looked_at = 0
     refused: list[tuple[str, str]] = []
-    for face, reason in _refusals(_spread(doubtful), read):
+    for face, reason in _refusals(evenly_spaced(doubtful, SAMPLE_FRAMES), read):
         looked_at += 1
         refused += [(face.file.name, reason)] if reason else []
     if looked_at and len(refused) / looked_at * doubted > faces / 2:
@@ -143,12 +144,6 @@ def _need_most(clip: Sequence[ClipFrame], read: Reader) -> None:
             "Find the faces again: 2_extract_dst.bat (`dfl extract-faces dst`). Or put back the frames that they were "
             "found in.",
         )
-
-
-def _spread(frames: Sequence[ClipFrame]) -> list[ClipFrame]:
-    if len(frames) <= SAMPLE_FRAMES:
-        return list(frames)
-    return [frames[round(index)] for index in np.linspace(0, len(frames) - 1, SAMPLE_FRAMES)]
 
 
 def _refusals(frames: Sequence[ClipFrame], read: Reader) -> Iterator[tuple[ClipFace, str]]:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 
@@ -13,6 +12,7 @@ from dfl.base.errors import UserError
 from dfl.base.files import read_json, write_json
 from dfl.base.pictures import Picture, Points
 from dfl.base.report import Report
+from dfl.base.threads import in_order
 from dfl.faces.align import alignment_matrix, transform_points
 from dfl.faces.face_type import FaceType
 from dfl.faces.smoothing import smooth_track
@@ -21,10 +21,9 @@ from dfl.merging.blending.face_in_frame import STILL, Motion
 from dfl.merging.planning.clip_faces import ClipFace, ClipFrame
 from dfl.merging.planning.extraction_notes import NotedFrame
 from dfl.video.cuts import begins_scene, thumbnail
-from dfl.workspace import Workspace
+from dfl.workspace import MERGE_CUTS, Workspace
 
 # What is found here where extraction tells nothing.
-_CUTS_NAME = "merge_cuts.json"
 _SAME_FACE_OVERLAP = 0.3
 _MOTION_SIDE = 256
 Place = tuple[int, int]  # of a frame in the clip, and of a face in it
@@ -40,7 +39,7 @@ def cuts_of(
     found = _noted_cuts(notes, stems)
     if found is not None:
         return found
-    path = workspace.frames("dst") / _CUTS_NAME
+    path = workspace.frames("dst") / MERGE_CUTS
     with suppress(UserError):
         kept = read_json(path) if path.is_file() else None
         if isinstance(kept, dict) and kept.get("frames") == stems and isinstance(kept.get("cuts"), list):
@@ -146,8 +145,6 @@ def read_in_threads(read: Callable[[ClipFrame], Picture], workers: int) -> Reade
             return None  # named when it is merged
 
     def pictures(frames: Sequence[ClipFrame]) -> Iterator[Picture | None]:
-        with ThreadPoolExecutor(workers) as pool:
-            for start in range(0, len(frames), 4 * workers):
-                yield from pool.map(picture, frames[start : start + 4 * workers])
+        return in_order(picture, frames, workers=workers, ahead=4 * workers)
 
     return pictures

@@ -12,9 +12,6 @@ from numpy.typing import NDArray
 
 from dfl.workspace import Workspace
 
-# extract-faces keeps a line for each frame.
-_NAME = "found_faces.jsonl"
-
 
 @dataclass(frozen=True, eq=False)
 class NotedFrame:
@@ -41,7 +38,7 @@ class NotedFrame:
 def read_notes(workspace: Workspace) -> dict[str, NotedFrame]:
     """What is noted, by the frames' stems; nothing where extraction was another program's."""
     try:
-        lines = (workspace.frames("dst") / _NAME).read_bytes().split(b"\n")[1:]
+        lines = (workspace.found_faces("dst")).read_bytes().split(b"\n")[1:]
     except OSError:
         return {}
     notes: dict[str, NotedFrame] = {}

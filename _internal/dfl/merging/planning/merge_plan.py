@@ -9,17 +9,17 @@ import numpy as np
 
 from dfl.base.asking import ask_options
 from dfl.base.errors import UserError
+from dfl.base.evenly_spaced import evenly_spaced
 from dfl.base.pictures import Picture
 from dfl.base.report import Report
 from dfl.merging.options import MergeOptions
-from dfl.merging.planning.auto_colour_transfer import choose_colour_transfer, spread
+from dfl.merging.planning.auto_colour_transfer import SAMPLE_FRAMES, choose_colour_transfer
 from dfl.merging.planning.check_clip import check_clip
 from dfl.merging.planning.clip_faces import ClipFace, ClipFrame
 from dfl.merging.planning.clip_tracks import Place, Reader, cuts_of, link_faces, with_tracks
 from dfl.merging.planning.extraction_notes import read_notes
 from dfl.merging.planning.person_assignment import who_is_who
 from dfl.merging.planning.session import (
-    NAME,
     Session,
     SessionPerson,
     Span,
@@ -67,7 +67,7 @@ def with_answers(workspace: Workspace, options: MergeOptions) -> MergeOptions:
     """The options with answers to the questions, where they are to be put; Enter leaves a setting as it is."""
     if not options.ask or options.yes:
         return options
-    session = read_session(workspace.frames("dst") / NAME)
+    session = read_session(workspace.merge_session)
     known = session.first_settings.model_dump() | {"morph_factor": session.morph_factor}
     given = {name: getattr(options, name) for name in options.model_fields_set}
     pointless = MergeOptions.pointless_questions(workspace.root, given)
@@ -91,7 +91,7 @@ def make_plan(
     UserError when options contradict each other, when faces are not those of the frames, or when a model cannot be
     opened.
     """
-    path = workspace.frames("dst") / NAME
+    path = workspace.merge_session
     session = read_session(path)
     numbers = frame_numbers([frame.stem for frame in clip])
     spans = parse_spans(options.frames, numbers) if options.frames else None
@@ -121,8 +121,8 @@ def make_plan(
         tasks = _Tasks(session, owners, base.name).of(clip, numbers)
     if not options.contact_sheet and not write_session(path, session):
         report.warn(
-            f"{NAME} was edited while this run began: the edit stays and counts from the next run on. What was given "
-            "with this run counts for it, and is not kept."
+            f"{path.name} was edited while this run began: the edit stays and counts from the next run on. What was "
+            "given with this run counts for it, and is not kept."
         )
     return MergePlan(session, tasks, networks, base, spans)
 
@@ -167,7 +167,7 @@ def _are_smoothed(workspace: Workspace) -> bool:
     import json
 
     try:
-        with (workspace.aligned("dst") / "extraction.jsonl").open(encoding="utf-8") as file:
+        with (workspace.extraction_journal("dst")).open(encoding="utf-8") as file:
             return bool(json.loads(file.readline())["options"]["smooth"])
     except (OSError, ValueError, KeyError, TypeError):
         return False
@@ -259,7 +259,7 @@ def _choose(
         for key in sorted({face.person for task in tasks for face in task.faces if _waits(face, face.person)})
     }
     for key, own in waiting.items():
-        looks = spread([task for task in own if task.faces])
+        looks = evenly_spaced([task for task in own if task.faces], SAMPLE_FRAMES)
         choice = choose_colour_transfer(looks, pictures_of(looks), work, report)
         if choice is None:
             continue

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
+from dfl.base.evenly_spaced import evenly_spaced
 from dfl.base.report import Report
 from dfl.face_analysis.measures import measure
 from dfl.faces.reference import LIKE_REFERENCE, nearest_person, references_of
@@ -68,7 +69,7 @@ def _like_whom(
     workers: int,
 ) -> Iterator[tuple[Sequence[Place], int]]:
     """The tracks that show one of the people, and whom. references: descriptors (M, 128) by place in the people."""
-    looked_at = [[track[index] for index in _spread(len(track))] for track in tracks]
+    looked_at = [evenly_spaced(track, _LOOKS) for track in tracks]
     faces: list[FaceFile] = [clip[frame].faces[place].file for some in looked_at for frame, place in some]
     measured = measure(faces, ["descriptor"], report, workers)
     first = 0
@@ -84,11 +85,6 @@ def _like_whom(
         owner = min(distances, key=lambda one: distances[one])
         if distances[owner] < LIKE_REFERENCE:
             yield track, owner
-
-
-def _spread(count: int) -> list[int]:
-    """Up to _LOOKS places spread evenly over so many."""
-    return sorted({round(place) for place in np.linspace(0, count - 1, min(count, _LOOKS))})
 
 
 def _say_who_is_missing(people: Sequence[SessionPerson], owners: Mapping[Place, int], report: Report) -> None:

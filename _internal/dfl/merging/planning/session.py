@@ -18,7 +18,6 @@ from dfl.base.errors import UserError
 from dfl.base.files import read_json, write_json
 from dfl.merging.planning.settings import AUTO, MergeSettings
 
-NAME = "merge_session.json"
 FORMAT = 1
 Span = tuple[int, int]  # first and last frame
 _PERSON_KEYS = {"only", "faces", "model", "options"}

@@ -7,17 +7,16 @@ import cv2
 import numpy as np
 
 from dfl.base.errors import UserError
+from dfl.base.evenly_spaced import evenly_spaced
 from dfl.base.pictures import Picture, contact_sheet, write_picture
 from dfl.base.report import Report
 from dfl.merging.blending.finished_frame import MergedFrame
-from dfl.merging.planning.auto_colour_transfer import spread
 from dfl.merging.planning.clip_tracks import Reader
 from dfl.merging.planning.merge_plan import MergePlan
 from dfl.merging.planning.tasks import FrameTask, with_neighbours
 from dfl.merging.running.pipeline import FrameOutcome, merge_frames
 from dfl.workspace import Workspace
 
-NAME = "merged_sheet.png"
 _MAX_FRAMES = 48
 _EVEN_FRAMES = 12
 _PIXELS = 240  # height of a frame
@@ -32,10 +31,10 @@ def write_sheet(
     """
     wanted = [plan.tasks[place] for place in sorted(plan.asked_for)]
     if plan.spans is None:
-        wanted = spread([task for task in wanted if task.faces] or wanted, _EVEN_FRAMES)
+        wanted = evenly_spaced([task for task in wanted if task.faces] or wanted, _EVEN_FRAMES)
     if len(wanted) > _MAX_FRAMES:
         report.line(f"{len(wanted)} frames are too many for one sheet: {_MAX_FRAMES} of them are shown.")
-        wanted = spread(wanted, _MAX_FRAMES)
+        wanted = evenly_spaced(wanted, _MAX_FRAMES)
     cells: list[list[Picture]] = []
     with report.progress("Merging", len(wanted)) as progress:
         for outcome in _merged(plan, wanted, workers, read):
@@ -45,7 +44,7 @@ def write_sheet(
             cells.append(_row(outcome.frame, outcome.made))
     if not cells:
         raise UserError("There is no frame to be shown.", "Name frames that the clip has: --frames 100-110.")
-    path = workspace.root / NAME
+    path = workspace.merged_sheet
     columns = 2 if len(cells) > 6 else 1
     lines = [
         [picture for row in cells[start : start + columns] for picture in row]

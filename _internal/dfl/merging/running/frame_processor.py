@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from dfl.base.errors import UserError
+from dfl.base.files import read_bytes
 from dfl.base.pictures import Picture, decode_frame
 from dfl.faces.face_type import FaceType
 from dfl.merging.blending.box import PixelBox
@@ -161,9 +162,4 @@ def _neighbours(task: FaceTask, place: int, around: Sequence[PredictedFaces]) ->
 
 def read_content(path: Path) -> bytes:
     """The bytes of a frame's file. UserError when it cannot be read."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UserError(
-            f"{path} cannot be read: {error.strerror}.", "Check that it is there and may be read."
-        ) from error
+    return read_bytes(path)

@@ -13,7 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from dfl.base.files import to_user_error, write_text
+from dfl.base.files import write_text
+from dfl.base.system_errors import to_user_error
 
 Look = Mapping[str, Any]  # JSON values: how a frame is made
 # What a network is known by where the digest of its weights is known: then its name and iteration do not count.

@@ -19,7 +19,7 @@ from dfl.merging.blending.finished_frame import MergedFrame
 from dfl.merging.options import OutputFormat
 from dfl.merging.running.frame_processor import PredictedFrame
 from dfl.video.marking import COMMENT, SOURCE_TYPE, mark_png
-from dfl.workspace import Workspace
+from dfl.workspace import MERGED_CROPS, Workspace
 
 _PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 _EXR_START = b"\x76\x2f\x31\x01"
@@ -134,7 +134,7 @@ def files_of(workspace: Workspace, form: OutputFormat, alpha: bool, crops: bool,
     folder = workspace.merged if form == "png" else frames / f"merged_{form}"
     beside = workspace.merged_mask if form == "png" else frames / f"merged_{form}_mask"
     masks = None if alpha and form != "png" else beside
-    return FrameFiles(folder, masks, frames / "merged_crops" if crops else None, form, alpha, mark)
+    return FrameFiles(folder, masks, frames / MERGED_CROPS if crops else None, form, alpha, mark)
 
 
 def to_linear(values: FloatPicture) -> FloatPicture:

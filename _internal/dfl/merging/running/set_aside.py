@@ -11,12 +11,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from dfl.base.errors import UserError
-from dfl.base.files import free_path, move_into, read_json
+from dfl.base.files import move_into, read_json
+from dfl.base.unused_path import earlier_path
 from dfl.merging.running.merge_journal import MergeJournal
 from dfl.merging.running.output import FrameFiles
 from dfl.video.marking import SOURCE_TYPE
+from dfl.workspace import MERGED_SET_ASIDE
 
-FOLDER = "merged_set_aside"
 _MARK_BYTES = 8192
 
 
@@ -49,7 +50,7 @@ def part_from_others(files: FrameFiles, journal: MergeJournal, todo: Iterable[st
     todo: the stems of frames that will be written. What a killed run wrote and did not note is known by its mark.
     """
     made = journal.stems
-    aside, found = free_path(files.folder), False
+    aside, found = earlier_path(files.folder), False
     for stem in todo:
         picture = files.picture_path(stem)
         if not picture.is_file():
@@ -75,7 +76,7 @@ def where(files: FrameFiles) -> Path:
 
 
 def _aside(folder: Path) -> Path:
-    return folder.parent / FOLDER / folder.name
+    return folder.parent / MERGED_SET_ASIDE / folder.name
 
 
 def _files_of(files: FrameFiles, stem: str, folders: list[Path]) -> Iterator[Path]:

@@ -22,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
-from dfl.base.files import read_json, remove_parts, replacing, write_json
+from dfl.base.files import read_json, replacing, write_json
+from dfl.base.part_files import remove_parts
 from dfl.base.pictures import Picture
 from dfl.base.report import Report
 from dfl.merging.options import MergeOptions
@@ -44,15 +45,14 @@ from dfl.video.result import (
     labelled,
     need_result_space,
     own_signer,
-    tell_aspect,
-    tell_padding,
-    tell_result,
+    report_aspect,
+    report_padding,
+    report_result,
     with_alpha,
 )
 from dfl.video.write import Shown, VideoForm, VideoWriter, mask_form
 from dfl.workspace import Workspace
 
-FOLDER = "merged_video"
 _ENCODED_BEHIND = 4  # pictures that wait for an encoder
 _PNG_SHARE = 0.65  # of an uncompressed frame: what a PNG of footage takes
 
@@ -90,12 +90,12 @@ class VideoMerge:
         self._signer = own_signer(options)
         self._form = form_of(source.plan, coding, options.mark)
         self._mask_form = mask_form(self._form, (source.clip.height, source.clip.width))
-        tell_aspect(source.plan, coding, self._suffix, report)
+        report_aspect(source.plan, coding, self._suffix, report)
         if plan.spans is not None:
             report.line("--frames: the settings count for these frames; the result has all frames of the clip.")
         if options.crops or options.output_format != "png":
             report.warn("--crops and --output-format are for pictures: nothing comes of them with --to-video.")
-        self._folder = workspace.frames("dst") / FOLDER
+        self._folder = workspace.merged_video
         self._parts = source.parts(plan.tasks)
         self._prints = self._print_parts()
 
@@ -156,7 +156,7 @@ class VideoMerge:
             self._folder.rmdir()
         if left:
             self._report.warn(f"{left[0]} cannot be deleted: the result is whole, delete {self._folder} yourself.")
-        tell_result(root, new.made, plan, marks, self._report)
+        report_result(root, new.made, plan, marks, self._report)
 
     def _print_parts(self) -> list[str]:
         """For every part a text that changes when anything changes that it is made of."""
@@ -216,7 +216,7 @@ class VideoMerge:
             for number, frame in enumerate(part.frames):
                 picture, mask = next(pictures)
                 if part.number == number == 0:
-                    tell_padding(picture, self._form.coding, self._report)
+                    report_padding(picture, self._form.coding, self._report)
                 if options.alpha:
                     picture = with_alpha(picture, mask)
                 for timed in part.shown[frame.stem]:

@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
-from dfl.base.files import list_pictures
+from dfl.base.listing import list_pictures
 from dfl.base.pictures import Picture
 from dfl.base.report import Report
 from dfl.merging.blending.face_masks import FacePrediction
@@ -115,7 +115,7 @@ def open_video_source(workspace: Workspace, options: EncodingOptions, report: Re
 
 def _say_what_is_not_looked_at(workspace: Workspace, plan: VideoPlan, report: Report) -> None:
     """Pictures of data_dst that were changed or deleted do not matter here; they do without --to-video."""
-    if (workspace.frames("dst") / "denoise.json").is_file():
+    if workspace.denoise_journal("dst").is_file():
         report.warn("The frames of data_dst were denoised: --to-video takes those of the clip, with their noise.")
     stems = {path.stem for path in list_pictures(workspace.frames("dst"))}
     gone = [timed.stem for timed in plan.frames if timed.stem not in stems]

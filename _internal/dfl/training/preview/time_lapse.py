@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
+from dfl.base.disk_space import need_space
 from dfl.base.errors import UserError
-from dfl.base.files import list_folders, need_space, replacing
+from dfl.base.files import replacing
+from dfl.base.listing import list_folders
 from dfl.base.pictures import read_picture
 from dfl.base.report import Report
 from dfl.models.checkpoint import list_models, model_folder

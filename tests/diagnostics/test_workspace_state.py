@@ -10,7 +10,7 @@ import pytest
 from dfl.base.locks import hold_folders
 from dfl.diagnostics.doctor import examine, in_words
 from dfl.diagnostics.findings import Finding
-from dfl.diagnostics.kept_files import kept
+from dfl.diagnostics.workspace_state import check_state
 from dfl.models.checkpoint import Checkpoint, write_checkpoint
 from dfl.workspace import Workspace
 
@@ -23,7 +23,7 @@ def _file_in_place_of(folder: Path) -> None:
 def test_a_whole_workspace_has_nothing_to_tell(workspace: Workspace) -> None:
     write_checkpoint(workspace.model / "new_SAEHD", Checkpoint("SAEHD", {}, 1, {"w": np.zeros(4, np.float32)}))
     workspace.answers.write_text('{"sort dst": {}}')
-    assert list(kept(workspace)) == []
+    assert list(check_state(workspace)) == []
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_what_is_in_the_way_empty_or_damaged_is_told(
     workspace: Workspace, spoil: Callable[[Workspace], None], told: str
 ) -> None:
     spoil(workspace)
-    (finding,) = kept(workspace)
+    (finding,) = check_state(workspace)
     assert told in finding.text
     assert finding.todo
 
@@ -52,12 +52,12 @@ def test_a_workspace_that_is_a_file_must_be_mended(tmp_path: Path) -> None:
     (tmp_path / "clip.mp4").write_bytes(b"x")
     said = "\n".join(in_words(examine(Workspace(tmp_path / "clip.mp4"), start_engine=False)))
     assert f"{tmp_path / 'clip.mp4'} is a file, where a folder should be" in said.split("To mend:")[1]
-    assert "could not be looked at" not in said
+    assert "could not be checked" not in said
 
 
 def test_stages_that_run_are_told(workspace: Workspace) -> None:
     with hold_folders(workspace.running, "sort dst", (), ("data_dst/aligned",), print):
-        (finding,) = kept(workspace)
+        (finding,) = check_state(workspace)
     assert isinstance(finding, Finding)
     assert finding.text.startswith("sort dst (process ")
 
@@ -68,5 +68,5 @@ def test_a_stage_that_holds_folders_twice_is_told_once(workspace: Workspace) -> 
         hold_folders(running, "train", ("model",), (), print),
         hold_folders(running, "train", ("data_dst/aligned",), (), print),
     ):
-        (finding,) = kept(workspace)
+        (finding,) = check_state(workspace)
     assert finding.text.startswith("train (process ")

@@ -1,4 +1,4 @@
-"""The doctor's account of what the program keeps in a workspace: folders, models, notes, and who works there now."""
+"""The doctor's checks of a workspace's state: folders, models, the program's own files, and which stages run."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,13 +6,13 @@ from pathlib import Path
 from dfl.base.errors import UserError
 from dfl.base.files import read_json
 from dfl.diagnostics.findings import Finding
-from dfl.workspace import Side, Workspace
+from dfl.workspace import FACESET_INDEX, Side, Workspace
 
 _FOLDERS = ("data_src/aligned", "data_dst/aligned", "data_dst/merged", "model")
 
 
-def kept(workspace: Workspace) -> Iterator[Finding]:
-    """What is in the way, what is damaged, which stages run."""
+def check_state(workspace: Workspace) -> Iterator[Finding]:
+    """What blocks a folder, what is damaged, which stages run."""
     obstacle = workspace.obstacle(_FOLDERS)
     if obstacle:
         yield Finding("Workspace", obstacle.what.rstrip("."), obstacle.todo, must=True)
@@ -20,22 +20,22 @@ def kept(workspace: Workspace) -> Iterator[Finding]:
     if not workspace.root.is_dir():
         yield Finding("Workspace", f"{workspace.root} is not there yet")
         return
-    yield from _notes(workspace)
+    yield from _stored_files(workspace)
     yield from _models(workspace.model)
     yield from _running(workspace.running)
 
 
-def _notes(workspace: Workspace) -> Iterator[Finding]:
-    """Files of the program that a power cut, or an editor, has damaged. What is forgotten is answers only."""
+def _stored_files(workspace: Workspace) -> Iterator[Finding]:
+    """Files of the program that a power cut, or an editor, has damaged; a damaged answers.json costs nothing else."""
     sides: tuple[Side, Side] = ("src", "dst")
     files = [workspace.clip_facts(side) for side in sides]
-    files += [workspace.aligned(side) / "faceset.json" for side in sides]
-    files += [workspace.frames("dst") / "merge_session.json", workspace.merged / "merge.json"]
+    files += [workspace.aligned(side) / FACESET_INDEX for side in sides]
+    files += [workspace.merge_session, workspace.merge_facts]
     for path in files:
         if _is_damaged(path):
             yield Finding("Workspace", f"{path} is damaged", "Put an older copy of it back, or move it away.")
     if _is_damaged(workspace.answers):
-        todo = "The next stage sets it aside and puts its questions anew."
+        todo = "The next stage renames it and asks its questions again."
         yield Finding("Workspace", f"{workspace.answers} is damaged", todo)
 
 

@@ -1,6 +1,6 @@
-"""Which files of a workspace are surely this program's, or the original's: by its journals, its face data, its names.
+"""Which files of a workspace are surely this program's, or the original's: by its journals, face data and names.
 
-What a user put among them is none of these: videos, projects of other programs, pictures that no journal names.
+What a user put among them is not: videos, projects of other programs, pictures that no journal names.
 """
 
 import re
@@ -10,29 +10,68 @@ from pathlib import Path
 from typing import Literal
 
 from dfl.base.errors import UserError
-from dfl.base.files import is_part, list_pictures, read_json
+from dfl.base.files import read_json
+from dfl.base.listing import list_pictures
+from dfl.base.part_files import is_part
 from dfl.faceset.faceset import list_pictures_with_data
-from dfl.faceset.pak_format import PAK_NAME, read_members
+from dfl.faceset.pak_format import read_members
 from dfl.merging.running.merge_journal import MergeJournal
-from dfl.merging.running.set_aside import FOLDER as SET_ASIDE
 from dfl.models.checkpoint import MANIFEST
+from dfl.models.lock import LOCK_NAME
 from dfl.models.original_files import find_models
 from dfl.video.facts import Source, read_facts
-from dfl.workspace import Side, Workspace
+from dfl.workspace import (
+    CLIP_FACTS,
+    CLIP_UNFINISHED,
+    DENOISE_JOURNAL,
+    DOUBTFUL_FACES,
+    ENHANCE_JOURNAL,
+    EXTRACTION_JOURNAL,
+    FACESET_INDEX,
+    FACESET_LOCK,
+    FACESET_PAK,
+    FOUND_FACES,
+    FRAMES_BEFORE_DENOISE,
+    FRAMES_DENOISING,
+    FRAMES_WITHOUT_FACE,
+    MEASURES,
+    MERGE_CUTS,
+    MERGE_FACTS,
+    MERGE_JOURNAL,
+    MERGE_MADE,
+    MERGE_SESSION,
+    MERGED_CROPS,
+    MERGED_SET_ASIDE,
+    MERGED_VIDEO,
+    META_DAT,
+    RENAMING_JOURNAL,
+    RENAMING_LOCK,
+    RESIZE_JOURNAL,
+    TRASH_JOURNAL,
+    Side,
+    Workspace,
+)
 
-Kind = Literal["frames", "faces", "merged pictures", "model files", "other files"]
-_PLAIN = frozenset({"clip.json", "clip.unfinished.json", "found_faces.jsonl", "frames_without_face.txt"})
-_PLAIN |= {"doubtful_faces.txt", "denoise.json", "merge_cuts.json", "merge_session.json", "merge_made.json"}
-_PLAIN |= {"extraction.jsonl", "faceset.json", ".faceset.lock", "meta.dat", "renaming.json", "renaming.lock"}
-_PLAIN |= {"trash.jsonl", "resize.json", "enhance.json", "merge.json", "merge.journal", "training.lock"}
-_PLAIN |= {"measures.sqlite3", "measures.sqlite3-journal"}
+FileGroup = Literal["frames", "faces", "merged pictures", "model files", "other files"]
+_PLAIN = frozenset({CLIP_FACTS, CLIP_UNFINISHED, DENOISE_JOURNAL, FOUND_FACES, FRAMES_WITHOUT_FACE, DOUBTFUL_FACES})
+_PLAIN |= {
+    EXTRACTION_JOURNAL,
+    FACESET_INDEX,
+    FACESET_LOCK,
+    META_DAT,
+    RENAMING_JOURNAL,
+    RENAMING_LOCK,
+    TRASH_JOURNAL,
+}
+_PLAIN |= {RESIZE_JOURNAL, ENHANCE_JOURNAL, MEASURES, f"{MEASURES}-journal"}
+_PLAIN |= {MERGE_CUTS, MERGE_SESSION, MERGE_MADE, MERGE_FACTS, MERGE_JOURNAL, LOCK_NAME}
 _NOTES = re.compile(r"(found_faces|extraction|faceset)-\d+(-[0-9a-f]{8})?\.jsonl")
 # Folders of pictures made of faces or frames: what their names look like.
 _SHEETS = {
     "aligned_people": re.compile(r"person_\d+\.jpg|nobody\.jpg"),
     "aligned_mask": re.compile(r".+_mask\.jpg"),
     "aligned_debug_landmarks": re.compile(r".+_debug\.jpg"),
-    "merged_video": re.compile(r"\d{5,}(_mask)?\.(mp4|mov|mkv|avi|json)"),
+    MERGED_VIDEO: re.compile(r"\d{5,}(_mask)?\.(mp4|mov|mkv|avi|json)"),
 }
 _FORMATS = ("merged", "merged_png16", "merged_exr")  # each with its journal, its masks in NAME_mask
 _CROP = re.compile(r"(.+)_\d+\.png")
@@ -45,41 +84,41 @@ _BACKUP = re.compile(r"\d\d|(part|old)-[0-9a-f]{8}")
 
 
 @dataclass
-class Found:
-    """Files by what they are, and those that the program did not make. outlined: faces with outlines somebody drew."""
+class OwnFiles:
+    """Files by group, and foreign ones, which the program did not make. outlined: faces with outlines somebody drew."""
 
-    ours: dict[Kind, list[Path]] = field(default_factory=dict)
-    others: list[Path] = field(default_factory=list)
+    own: dict[FileGroup, list[Path]] = field(default_factory=dict)
+    foreign: list[Path] = field(default_factory=list)
     outlined: int = 0
 
-    def sort_in(self, path: Path, kind: Kind | None = None) -> None:
-        """Note a file. kind: what it is, where its place tells; None: what its name alone tells, if it does."""
+    def add(self, path: Path, kind: FileGroup | None = None) -> None:
+        """Add a file. kind: its group where its folder tells; None: by its name alone."""
         if kind is None and (path.name in _PLAIN or _NOTES.fullmatch(path.name) or is_part(path.name)):
             kind = "other files"
         if kind is None or path.is_symlink():  # the program makes no links
-            self.others.append(path)
+            self.foreign.append(path)
         else:
-            self.ours.setdefault(kind, []).append(path)
+            self.own.setdefault(kind, []).append(path)
 
 
-def find_made(workspace: Workspace, folders: list[Path]) -> Found:
-    """Look through data_src, data_dst and model, those that `folders` names. Links are others', never entered."""
-    found = Found()
+def find_own_files(workspace: Workspace, folders: list[Path]) -> OwnFiles:
+    """Scan data_src, data_dst and model, those that `folders` names. Links are foreign and never entered."""
+    found = OwnFiles()
     sides: tuple[Side, Side] = ("src", "dst")
     for side in sides:
         if workspace.frames(side) in folders:
-            _look_at_side(workspace, side, found)
+            _scan_side(workspace, side, found)
     if workspace.model in folders:
-        _look_at_models(workspace.model, found)
+        _scan_models(workspace.model, found)
     return found
 
 
-def _look_at_side(workspace: Workspace, side: Side, found: Found) -> None:
+def _scan_side(workspace: Workspace, side: Side, found: OwnFiles) -> None:
     folder = workspace.frames(side)
     is_frame = _frames_of(workspace, side)
     stems = {path.stem for path in list_pictures(folder)} | _named_frames(workspace, side)
     for path in _files(folder):
-        found.sort_in(path, "frames" if is_frame(path.name) else None)
+        found.add(path, "frames" if is_frame(path.name) else None)
     for child in _folders(folder):
         name = child.name
         if name in _SHEETS:
@@ -87,24 +126,24 @@ def _look_at_side(workspace: Workspace, side: Side, found: Found) -> None:
         elif re.fullmatch(r"aligned(_before_\d+)?_debug", name):
             _take(child, found, lambda path: "other files" if path.suffix == ".jpg" and path.stem in stems else None)
         elif name == "aligned" or name.startswith("aligned_"):
-            _look_at_faces(child, found)
-        elif re.fullmatch(r"frames_before_denoise(_\d+)?|frames_denoising", name):
+            _scan_faces(child, found)
+        elif re.fullmatch(rf"{FRAMES_BEFORE_DENOISE}(_\d+)?|{FRAMES_DENOISING}", name):
             _take(child, found, lambda path: "frames" if is_frame(path.name) else None)
-        elif name == SET_ASIDE:
+        elif name == MERGED_SET_ASIDE:
             for made in _folders(child):
-                _look_at_merged(made, folder, found)
+                _scan_merged(made, folder, found)
             _take(child, found, lambda path: None, deep=False)
         elif name.startswith("merged"):
-            _look_at_merged(child, folder, found)
+            _scan_merged(child, folder, found)
         else:
-            found.others += _all_files(child)
+            found.foreign += _all_files(child)
 
 
 def _frames_of(workspace: Workspace, side: Side) -> Callable[[str], bool]:
     """Whether a name is that of a frame which was taken out of a clip here."""
     try:
         facts = read_facts(workspace.clip_facts(side))
-        unfinished = workspace.clip_facts(side).with_suffix(".unfinished.json")
+        unfinished = workspace.clip_unfinished(side)
         source = Source.model_validate(read_json(unfinished)) if unfinished.is_file() else None
     except (UserError, ValueError):
         return lambda name: False
@@ -119,9 +158,9 @@ def _frames_of(workspace: Workspace, side: Side) -> Callable[[str], bool]:
 
 
 def _named_frames(workspace: Workspace, side: Side) -> set[str]:
-    """Stems of the frames that faces were looked for in, whether they are still there or not."""
+    """Stems of the frames that extraction has searched, whether they are still there or not."""
     stems = set()
-    for file in (workspace.frames(side) / "found_faces.jsonl", workspace.aligned(side) / "extraction.jsonl"):
+    for file in (workspace.found_faces(side), workspace.extraction_journal(side)):
         try:
             content = file.read_text(encoding="utf-8", errors="replace")
         except OSError:
@@ -130,16 +169,16 @@ def _named_frames(workspace: Workspace, side: Side) -> set[str]:
     return stems
 
 
-def _look_at_faces(folder: Path, found: Found) -> None:
+def _scan_faces(folder: Path, found: OwnFiles) -> None:
     """A faceset's folder, with those of its persons."""
     listing = list_pictures_with_data(folder)
     faces = {face.name for face in listing.faces} | set(listing.lost_data)
     found.outlined += sum(bool(face.metadata.polygons) for face in listing.faces)
     for path in _files(folder):
-        is_face = path.name in faces or (path.name == PAK_NAME and _is_pack(path))
-        found.sort_in(path, "faces" if is_face else None)
+        is_face = path.name in faces or (path.name == FACESET_PAK and _is_pack(path))
+        found.add(path, "faces" if is_face else None)
     for child in _folders(folder):
-        _look_at_faces(child, found)
+        _scan_faces(child, found)
 
 
 def _is_pack(path: Path) -> bool:
@@ -150,44 +189,44 @@ def _is_pack(path: Path) -> bool:
     return True
 
 
-def _look_at_merged(folder: Path, frames: Path, found: Found) -> None:
-    """A folder of merged pictures, masks or crops, or where those were set aside."""
+def _scan_merged(folder: Path, frames: Path, found: OwnFiles) -> None:
+    """A folder of merged pictures, masks or crops, or of earlier ones."""
     home = next((name for name in _FORMATS if folder.name in (name, f"{name}_mask")), "")
-    if folder.name == "merged_crops":
-        made = set().union(*(MergeJournal(frames / name / "merge.journal").stems for name in _FORMATS))
+    if folder.name == MERGED_CROPS:
+        made = set().union(*(MergeJournal(frames / name / MERGE_JOURNAL).stems for name in _FORMATS))
     elif home:
-        made = MergeJournal(frames / home / "merge.journal").stems
+        made = MergeJournal(frames / home / MERGE_JOURNAL).stems
     else:
-        found.others += _all_files(folder)
+        found.foreign += _all_files(folder)
         return
 
-    def kind(path: Path) -> Kind | None:
-        crop = _CROP.fullmatch(path.name) if folder.name == "merged_crops" else None
-        suffixes = (".json",) if folder.name == "merged_crops" else (".png", ".exr")
+    def kind(path: Path) -> FileGroup | None:
+        crop = _CROP.fullmatch(path.name) if folder.name == MERGED_CROPS else None
+        suffixes = (".json",) if folder.name == MERGED_CROPS else (".png", ".exr")
         is_made = (path.suffix in suffixes and path.stem in made) or (crop is not None and crop[1] in made)
         return "merged pictures" if is_made else None
 
     _take(folder, found, kind)
 
 
-def _look_at_models(folder: Path, found: Found) -> None:
+def _scan_models(folder: Path, found: OwnFiles) -> None:
     """Models of this program, each in a folder of its own, and the original's files."""
     prefixes = {f"{name}_{kind}" if name != kind else name for name, kind in find_models(folder)}
     prefix = "|".join(sorted(map(re.escape, prefixes))) or "(?!)"
     own = re.compile(rf"({prefix})_(data\.dat|summary\.txt|\w+\.npy)|(SAEHD|AMP|Quick96|XSeg)_default_options\.dat")
     for path in _files(folder):
-        found.sort_in(path, "model files" if own.fullmatch(path.name) else None)
+        found.add(path, "model files" if own.fullmatch(path.name) else None)
     for child in _folders(folder):
         if re.fullmatch(rf"({prefix})_(history|autobackups)", child.name):
             for path in _all_files(child):
-                found.sort_in(path, "model files")
+                found.add(path, "model files")
         elif any(_SET.fullmatch(one.name) or one.name == "backups" for one in _folders(child)):
-            _look_at_model(child, found)
+            _scan_model(child, found)
         else:
-            found.others += _all_files(child)
+            found.foreign += _all_files(child)
 
 
-def _look_at_model(folder: Path, found: Found) -> None:
+def _scan_model(folder: Path, found: OwnFiles) -> None:
     """One model's folder, or one backup of it."""
     _take(folder, found, lambda path: "model files" if _MODEL_FILE.fullmatch(path.name) else None, deep=False)
     for child in _folders(folder):
@@ -196,31 +235,31 @@ def _look_at_model(folder: Path, found: Found) -> None:
         elif child.name == "backups":
             for backup in _folders(child):
                 if _BACKUP.fullmatch(backup.name):
-                    _look_at_model(backup, found)
+                    _scan_model(backup, found)
                 else:
-                    found.others += _all_files(backup)
-            found.others += _files(child)
+                    found.foreign += _all_files(backup)
+            found.foreign += _files(child)
         elif child.name == "history":
             for page in _folders(child):
                 _take(page, found, lambda path: "model files" if re.fullmatch(r"\d{7,}|_last", path.stem) else None)
-            found.others += _files(child)
+            found.foreign += _files(child)
         elif child.name == "tensorboard":
             _take(child, found, lambda path: "model files" if path.name.startswith("events.out.tfevents.") else None)
         else:
-            found.others += _all_files(child)
+            found.foreign += _all_files(child)
 
 
-def _take_named(folder: Path, found: Found, names: re.Pattern[str]) -> None:
-    """Sort a folder's files in that have such names."""
+def _take_named(folder: Path, found: OwnFiles, names: re.Pattern[str]) -> None:
+    """Add a folder's files by their names."""
     _take(folder, found, lambda path: "other files" if names.fullmatch(path.name) else None)
 
 
-def _take(folder: Path, found: Found, kind: Callable[[Path], Kind | None], deep: bool = True) -> None:
-    """Sort a folder's files in; what lies in folders in it (deep) is others'."""
+def _take(folder: Path, found: OwnFiles, kind: Callable[[Path], FileGroup | None], deep: bool = True) -> None:
+    """Add a folder's files; what lies in folders in it (deep) is foreign."""
     for path in _files(folder):
-        found.sort_in(path, kind(path))
+        found.add(path, kind(path))
     for child in _folders(folder) if deep else ():
-        found.others += _all_files(child)
+        found.foreign += _all_files(child)
 
 
 def _files(folder: Path) -> list[Path]:
