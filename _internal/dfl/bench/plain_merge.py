@@ -21,8 +21,8 @@ from dfl.faces.face_type import FaceType
 from dfl.faces.masks import hull_mask
 from dfl.imaging.colour_transfer import hist_match
 from dfl.merging.blending.face_masks import FacePrediction
-from dfl.merging.planning.clip_faces import ClipFrame
 from dfl.merging.planning.settings import ORIGINAL, ColourTransfer, MergeSettings
+from dfl.merging.planning.tasks import FrameTask
 from dfl.merging.running.networks import SwapModel
 
 PLAIN_MODES = ("overlay", "hist-match", "seamless")
@@ -37,7 +37,7 @@ def can_be_plain(settings: MergeSettings) -> bool:
     return is_default and is_known and not (settings.is_seamless and settings.colour_transfer != "none")
 
 
-def plain_cpu(frames: Sequence[ClipFrame], model: SwapModel, settings: MergeSettings) -> float:
+def plain_cpu(frames: Sequence[FrameTask], model: SwapModel, settings: MergeSettings) -> float:
     """CPU seconds of one frame from file to files in memory, on one thread: the mean of frames that have a face. The
     model's own time is in it: give one that takes none."""
 

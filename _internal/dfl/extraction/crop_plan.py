@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from dfl.base.pictures import Points
-from dfl.extraction.face_tracks import Track, face_at, smooth
-from dfl.extraction.found_frame import Face, FoundFrame
+from dfl.extraction.face_tracks import face_at, smooth
 from dfl.extraction.options import ExtractFacesOptions
+from dfl.faces.tracks import Track
+from dfl.faceset.found_faces import Face, FoundFrame
 
 # A face of which no frame of its track is surer than this is most likely none.
 MIN_SURE = 0.5
@@ -59,7 +60,7 @@ def plan_frames(
     wanted: by place of the track in `tracks`, whether it shows a wanted person; None when everybody is wanted.
     """
     landmarks = smooth(frames, tracks) if options.smooth else {}
-    of_place = {place: number for number, track in enumerate(tracks) for place in track.places}
+    of_place = {place: number for number, track in enumerate(tracks) for place in track}
     is_rejected = [_is_doubtful(frames, track) for track in tracks]
     plans: list[FramePlan | None] = []
     for number, frame in enumerate(frames):
@@ -89,7 +90,7 @@ def plan_frames(
 
 
 def _is_doubtful(frames: Sequence[FoundFrame | None], track: Track) -> bool:
-    return max(face_at(frames, place).confidence for place in track.places) < MIN_SURE
+    return max(face_at(frames, place).confidence for place in track) < MIN_SURE
 
 
 def _is_large(face: Face, least: int) -> bool:

@@ -17,11 +17,9 @@ from dfl.base.files import free_path, is_hidden, list_pictures, move, need_space
 from dfl.base.processes import worker_count
 from dfl.base.report import Report
 from dfl.extraction.crop_plan import FramePlan, plan_frames
-from dfl.extraction.cut_faces import CutJob, CutSettings, CutTask, FrameCuts, cut_faces, cut_frame
+from dfl.extraction.cut_faces import CutJob, CutSettings, CutTask, cut_faces
 from dfl.extraction.face_tracks import link
 from dfl.extraction.find_faces import Failed, FindJob, FindSettings, PictureFinder, find_faces
-from dfl.extraction.found_frame import FoundFrame, found_frame
-from dfl.extraction.frame_journal import FrameJournal, journal_files, read_journal, start_journal
 from dfl.extraction.frame_source import Part, PicturePart, open_source, part_of
 from dfl.extraction.options import ExtractFacesOptions
 from dfl.extraction.person_filter import wanted_tracks
@@ -29,7 +27,10 @@ from dfl.extraction.summary import report_faces
 from dfl.faces.face_type import FaceType
 from dfl.faces.reference import references_of
 from dfl.faces.weights import ensure_mesh_v2, package_file
+from dfl.faceset.cut_journal import CUT_FILE, FrameCuts, cut_frame
 from dfl.faceset.faceset import list_pictures_with_data, read_face_file
+from dfl.faceset.found_faces import FOUND_FILE, FoundFrame, found_frame
+from dfl.faceset.frame_journal import FrameJournal, journal_files, read_journal, start_journal
 from dfl.faceset.pak_format import PAK_NAME
 from dfl.faceset.sidecar import Sidecar, read_index
 from dfl.faceset.trash import move_to_trash
@@ -42,8 +43,6 @@ _CUTTING_VERSION = 2
 _MAX_WORKERS = 8
 # An aligned picture's bytes a pixel: JPEG quality 90 takes a third of this, quality 100 all of it.
 _BYTES_A_PIXEL = 0.6
-_FOUND_FILE = "found_faces.jsonl"
-_CUT_FILE = "extraction.jsonl"
 
 
 def run(workspace: Workspace, options: ExtractFacesOptions, report: Report) -> None:
@@ -69,7 +68,7 @@ def _find(
     """Find the faces of all frames that were not searched yet, or have changed since."""
     detector = _detector(options, report)
     has_mesh_v2 = detector == "blaze" and ensure_mesh_v2(report) is not None
-    file = workspace.frames(options.side) / _FOUND_FILE
+    file = workspace.frames(options.side) / FOUND_FILE
     file.parent.mkdir(parents=True, exist_ok=True)
     remove_parts(file.parent)
     landmarks = {
@@ -234,7 +233,7 @@ def _tasks(
 
 def _cut_journal(aligned: Path, debug: Path, signature: dict[str, Any], report: Report) -> FrameJournal[FrameCuts]:
     """The journal to go on with, or a new one when the folder holds other faces (which are moved) or none."""
-    file = aligned / _CUT_FILE
+    file = aligned / CUT_FILE
     journal = read_journal(file, cut_frame)
     shown = {path.name for path in aligned.iterdir() if not is_hidden(path)} if aligned.is_dir() else set()
     content = shown - journal_files(file)

@@ -15,12 +15,12 @@ from dfl.base.errors import Stopped, UserError
 from dfl.base.pictures import Picture
 from dfl.base.processes import Outcome, in_processes, lower_priority, stop_if_asked
 from dfl.base.report import Progress, Report
-from dfl.extraction.found_frame import Face, FoundFrame
-from dfl.extraction.frame_journal import FrameJournal, note
 from dfl.extraction.frame_source import Part, SourceFrame
 from dfl.faces.dlib_faces import DlibFaces
 from dfl.faces.find import FaceFinder, FoundFace, Setting
 from dfl.faces.follow import FrameFaces, find_in_frames
+from dfl.faceset.found_faces import Face, FoundFrame
+from dfl.faceset.frame_journal import FrameJournal, note
 from dfl.video.cuts import CutFinder, thumbnail
 
 _MAX_WARNINGS = 20

@@ -15,6 +15,7 @@ from dfl.base.frames import list_frames, no_frames
 from dfl.base.pictures import Picture, decode_frame
 from dfl.base.report import Report
 from dfl.extraction.options import ExtractFacesOptions
+from dfl.faceset.found_faces import FrameFacts
 from dfl.video.account import tell
 from dfl.video.clip import Clip, read_clip
 from dfl.video.facts import NAME_DIGITS, reading_of
@@ -23,18 +24,6 @@ from dfl.workspace import Workspace
 
 PART_FRAMES = 64
 _FACE_NAME_BYTES = len("_99.jpeg")  # what a face's name has behind the stem of its frame
-
-
-@dataclass(frozen=True)
-class FrameFacts:
-    """By what a frame's file is known again: bytes, time of change (nanoseconds), CRC-32 of its content.
-
-    For frames that come straight from a clip: the clip's bytes and time of change, and 0.
-    """
-
-    size: int
-    mtime_ns: int
-    crc: int
 
 
 @dataclass(frozen=True, eq=False)

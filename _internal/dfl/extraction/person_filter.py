@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from dfl.base.pictures import Points
 from dfl.base.processes import in_processes, lower_priority, stop_if_asked
 from dfl.base.report import Report
-from dfl.extraction.face_tracks import Track, face_at
-from dfl.extraction.found_frame import FoundFrame
+from dfl.extraction.face_tracks import face_at
 from dfl.extraction.frame_source import Part
 from dfl.faces.identity import Descriptor, descriptor
 from dfl.faces.reference import LIKE_REFERENCE, nearest_person
+from dfl.faces.tracks import Track
+from dfl.faceset.found_faces import FoundFrame
 
 _LOOKS = 5  # faces of a track that are compared; the nearer half decides
 
@@ -58,10 +59,10 @@ def wanted_tracks(
 
 def _best_places(frames: Sequence[FoundFrame | None], track: Track) -> list[tuple[int, int]]:
     """Large and sure faces spread over the track."""
-    stretches = np.array_split(np.arange(len(track.places)), min(_LOOKS, len(track.places)))
+    stretches = np.array_split(np.arange(len(track)), min(_LOOKS, len(track)))
     return [
         max(
-            (track.places[index] for index in stretch),
+            (track[index] for index in stretch),
             key=lambda place: face_at(frames, place).area * face_at(frames, place).confidence,
         )
         for stretch in stretches

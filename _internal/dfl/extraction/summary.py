@@ -8,9 +8,9 @@ from dfl.base.files import write_bytes, write_text
 from dfl.base.pictures import contact_sheet, encode_picture, read_picture
 from dfl.base.report import Report
 from dfl.extraction.crop_plan import FramePlan
-from dfl.extraction.cut_faces import FrameCuts
 from dfl.extraction.find_faces import Failed
-from dfl.extraction.frame_journal import FrameJournal
+from dfl.faceset.cut_journal import FrameCuts
+from dfl.faceset.frame_journal import FrameJournal
 from dfl.workspace import Side, Workspace
 
 _WITHOUT_FACE_FILE = "frames_without_face.txt"

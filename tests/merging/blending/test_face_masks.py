@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
 from dfl.merging.blending.face_masks import FaceMask, FacePrediction, choose_mask, shape_mask
+from dfl.merging.blending.original_rules import ORIGINAL_RULES
 
 
 def spread_out(mask: FaceMask) -> NDArray[np.float32]:
@@ -41,9 +42,7 @@ def test_shaping_equals_the_record(shared: Path, erode: int, blur: int, agrees: 
     wanted = ops[f"merge_mask_e{erode}_b{blur}"]
     mask = ops["mask"][:, :, 0].astype(np.float32) / 255
     # Recorded in whole grey levels.
-    agrees(
-        "ops merge masks (grey levels)", spread_out(shape_mask(mask, erode, blur, like_original=True)) * 255, wanted, 1
-    )
+    agrees("ops merge masks (grey levels)", spread_out(shape_mask(mask, erode, blur, ORIGINAL_RULES)) * 255, wanted, 1)
 
 
 @settings(max_examples=60, deadline=None)
@@ -60,7 +59,7 @@ def test_working_on_the_part_that_is_not_zero_changes_nothing(side: int, seed: i
     part = mask[top : top + random.integers(1, side), left : left + random.integers(1, side)]
     part[:] = random.random(part.shape)
     wanted = shaped_as_a_whole(mask, erode, min(blur, 2 * side - 2))
-    made = spread_out(shape_mask(mask, erode, min(blur, 2 * side - 2), like_original=True))
+    made = spread_out(shape_mask(mask, erode, min(blur, 2 * side - 2), ORIGINAL_RULES))
     assert np.abs(made - wanted).max() < 1e-5
 
 

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from dfl.base.pictures import FloatPicture, read_picture, write_picture
 from dfl.faces.face_type import FaceType
-from dfl.merging.blending.face_in_frame import crop_face, merge_face
+from dfl.merging.blending.face_blender import merge_face
+from dfl.merging.blending.face_crop import crop_face
 from dfl.merging.blending.face_masks import FacePrediction, shape_mask, soften_mask
-from dfl.merging.blending.finished_frame import compose
+from dfl.merging.blending.merged_frame import compose
 from dfl.merging.blending.skin import SIDE, measure_light, relight
 from dfl.merging.merge import run_merge
 from dfl.merging.options import MergeOptions

@@ -21,7 +21,7 @@ from dfl.faceset.aligned_face import FaceMetadata, write_face
 from dfl.faceset.faceset import list_faceset
 from dfl.merging.merge import run_merge_to_video
 from dfl.merging.options import MergeOptions
-from dfl.merging.planning.belonging import likeness
+from dfl.merging.planning.frame_check import correlation
 from dfl.merging.running.open_models import GivenModels
 from dfl.merging.running.video_source import open_video_source
 from dfl.video.encoders import coding_of
@@ -127,7 +127,7 @@ def test_enlarged_frames_of_another_program_are_refused(
     forget_notes(workspace)
     for path in spots:
         write_picture(path, cv2.resize(read_picture(path), (480, 360)).astype(np.uint8))
-    with pytest.raises(UserError, match="12 of 12 faces that were looked at do not belong") as error:
+    with pytest.raises(UserError, match="12 of 12 faces that were compared do not belong") as error:
         merged()
     assert "extract-faces dst" in error.value.todo
     assert not list(workspace.merged.glob("*"))
@@ -211,7 +211,7 @@ def test_a_clip_that_was_replaced_is_refused(workspace: Workspace, spots: list[P
 
     shutil.rmtree(workspace.frames("dst") / "merged", ignore_errors=True)
     assert merge_clip(1).counts["frames"] == COUNT
-    with pytest.raises(UserError, match="12 of 12 faces that were looked at do not belong"):
+    with pytest.raises(UserError, match="12 of 12 faces that were compared do not belong"):
         merge_clip(2)
 
 
@@ -222,8 +222,8 @@ def test_a_face_is_like_its_own_frame_at_any_size(tmp_path: Path, side: int) -> 
     write_picture(frame, large)
     write_aligned(tmp_path / "aligned", frame, face_at(480, 360, side))
     (face,) = list_faceset(tmp_path / "aligned")
-    own = likeness(large, face)
-    beside = likeness(np.roll(large, side // 10, axis=1), face)
+    own = correlation(large, face)
+    beside = correlation(np.roll(large, side // 10, axis=1), face)
     assert own is not None
     assert beside is not None
     assert own > 0.95
@@ -235,4 +235,4 @@ def test_a_flat_face_tells_nothing(tmp_path: Path) -> None:
     write_picture(frame, np.full((180, 240, 3), 90, np.uint8))
     write_aligned(tmp_path / "aligned", frame, face_at(100, 90, 50))
     (face,) = list_faceset(tmp_path / "aligned")
-    assert likeness(picture(1), face) is None
+    assert correlation(picture(1), face) is None

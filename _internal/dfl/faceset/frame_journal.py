@@ -71,6 +71,19 @@ def read_journal(file: Path, read: Read[AnEntry]) -> FrameJournal[AnEntry] | Non
     return journal
 
 
+def read_lines(file: Path, read: Read[AnEntry]) -> tuple[dict[str, Any], list[AnEntry]]:
+    """Options and entries of a journal, without the notes of a run under way; none where it cannot be read.
+
+    Nothing is written: for whoever does not make the journal.
+    """
+    try:
+        first, *lines = file.read_bytes().split(b"\n")
+    except OSError:
+        return {}, []
+    options = (_object(first) or {}).get("options")
+    return options if isinstance(options, dict) else {}, list(_entries(lines, read))
+
+
 def note(file: Path, entries: Iterable[FrameEntry]) -> None:
     """Note finished frames of a journal in this process's own file. UserError when the disk does not take it."""
     add_note(file, "".join(f"{json.dumps(entry.to_json(), separators=(',', ':'))}\n" for entry in entries))
