@@ -19,6 +19,7 @@ from dfl.faces.align import alignment_matrix, rect_from_landmarks, transform_poi
 from dfl.faces.face_type import FaceType
 from dfl.faceset.aligned_face import FaceMetadata, write_face
 from dfl.faceset.faceset import list_faceset
+from dfl.faceset.found_faces import Face, FoundFrame, FrameFacts
 from dfl.merging.merge import run_merge_to_video
 from dfl.merging.options import MergeOptions
 from dfl.merging.planning.frame_check import correlation
@@ -60,7 +61,7 @@ def write_aligned(folder: Path, frame: Path, landmarks: NDArray[np.float32], ind
 
 @pytest.fixture
 def spots(workspace: Workspace) -> list[Path]:
-    """A clip with a face in each frame, its faceset, and what extraction notes of it; the frames' files."""
+    """A clip with a face in each frame, its faceset, and what extraction noted of it; the frames' files."""
     frames, lines = [], ['{"options": {}}']
     for number in range(1, COUNT + 1):
         path = workspace.frames("dst") / f"{number:05d}.png"
@@ -68,9 +69,9 @@ def spots(workspace: Workspace) -> list[Path]:
         landmarks = face_at(100, 90, 50)
         write_aligned(workspace.aligned("dst"), path, landmarks)
         status, crc = path.stat(), zlib.crc32(path.read_bytes())
-        box = [float(value) for value in rect_from_landmarks(landmarks)]
-        noted = {"frame": path.name, "facts": [status.st_size, status.st_mtime_ns, crc], "cut": False}
-        lines.append(json.dumps({**noted, "faces": [{"box": box}], "shape": [240, 180]}))
+        face = Face(rect_from_landmarks(landmarks).astype(np.float32), landmarks, 0.9)
+        found = FoundFrame(path.name, FrameFacts(status.st_size, status.st_mtime_ns, crc), (face,), shape=(240, 180))
+        lines.append(json.dumps(found.to_json()))
         frames.append(path)
     (workspace.frames("dst") / "found_faces.jsonl").write_text("\n".join([*lines, ""]), encoding="utf-8")
     return frames
