@@ -20,13 +20,14 @@ from dfl.faces.align import alignment_matrix
 from dfl.faces.face_type import FaceType
 from dfl.faces.masks import hull_mask
 from dfl.imaging.colour_transfer import hist_match
+from dfl.imaging.transfers import MergingTransfer
 from dfl.merging.blending.face_masks import FacePrediction
-from dfl.merging.planning.settings import ORIGINAL, ColourTransfer, MergeSettings
+from dfl.merging.planning.settings import ORIGINAL, MergeSettings
 from dfl.merging.planning.tasks import FrameTask
 from dfl.merging.running.networks import SwapModel
 
 PLAIN_MODES = ("overlay", "hist-match", "seamless")
-PLAIN_TRANSFERS: tuple[ColourTransfer, ...] = ("none", "rct", "idt", "idt-m", "sot-m")
+PLAIN_TRANSFERS: tuple[MergingTransfer, ...] = ("none", "rct", "idt", "idt-m", "sot-m")
 
 
 def can_be_plain(settings: MergeSettings) -> bool:

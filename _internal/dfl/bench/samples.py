@@ -22,7 +22,8 @@ from dfl.faceset.aligned_face import AlignedFace, write_face
 from dfl.faceset.faceset import FaceFile, list_faceset
 from dfl.faceset.segmentation import encode_mask
 from dfl.faceset_tools.resized_face import resized_face
-from dfl.imaging.colour_transfer import MODES, is_formula
+from dfl.imaging.colour_transfer import is_formula
+from dfl.imaging.transfers import TRAINING_TRANSFERS
 from dfl.workspace import Workspace
 
 FACES = 8
@@ -40,7 +41,9 @@ def bench_samples(workspace: Workspace, resolution: int, rounds: int, report: Re
     """
     plain = SampleSettings(resolution, FaceType.FULL, flip=True)
     kinds = {"plain": plain, "eyes and mouth": replace(plain, eyes_mouth="joint")}
-    kinds |= {f"{mode}, eyes and mouth": replace(plain, eyes_mouth="joint", transfer=mode) for mode in MODES[1:]}
+    kinds |= {
+        f"{mode}, eyes and mouth": replace(plain, eyes_mouth="joint", transfer=mode) for mode in TRAINING_TRANSFERS[1:]
+    }
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:

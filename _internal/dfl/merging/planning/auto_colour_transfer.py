@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 import cv2
 import numpy as np
@@ -10,20 +10,19 @@ from numpy.typing import NDArray
 
 from dfl.base.pictures import FloatPicture, Picture
 from dfl.base.report import Report
+from dfl.imaging.transfers import MERGING_TRANSFERS, MergingTransfer
 from dfl.merging.blending.box import as_float
 from dfl.merging.blending.face_blender import FacePatch, merge_face
 from dfl.merging.blending.face_crop import FaceCrop
 from dfl.merging.blending.face_filters import to_float
 from dfl.merging.blending.face_masks import MASK_SCALE, FacePrediction
 from dfl.merging.blending.face_measures import measure_face
-from dfl.merging.planning.settings import ColourTransfer, MergeSettings
+from dfl.merging.planning.settings import MergeSettings
 from dfl.merging.planning.tasks import FrameTask
 from dfl.merging.running.frame_processor import FrameProcessor
 
 SAMPLE_FRAMES = 8
-CANDIDATES: tuple[ColourTransfer, ...] = tuple(name for name in get_args(ColourTransfer) if name != "auto")
-# A transfer must be better than an earlier one of this order by so much: the simple ones flicker less.
-_ORDER: tuple[ColourTransfer, ...] = ("skin", "rct", "mkl-m", "lct", "mkl", "idt-m", "idt", "sot-m", "mix-m", "none")
+# A transfer must be better than a preferred one by so much: the simple ones flicker less.
 _CLEARLY_BETTER = 0.95
 # With a seam below this the first of the order is taken without trying the others.
 _WEAK_SEAM = 6.0
@@ -55,7 +54,7 @@ class _Sample:
     prediction: FacePrediction
     settings: MergeSettings
 
-    def seam(self, transfer: ColourTransfer) -> float | None:
+    def seam(self, transfer: MergingTransfer) -> float | None:
         settings = self.settings.model_copy(update={"colour_transfer": transfer, "steady_mask": 0, "steady_colours": 0})
         measures = measure_face(self.frame, self.crop, self.prediction, settings)
         random = np.random.default_rng(0)
@@ -119,14 +118,14 @@ def _samples(
     ]
 
 
-def _tried(settings: MergeSettings) -> Sequence[ColourTransfer]:
+def _tried(settings: MergeSettings) -> Sequence[MergingTransfer]:
     """The transfers in the order in which they are preferred; what is cloned into the frame has its colours already."""
     if settings.colour_transfer != "auto":
         return (settings.colour_transfer,)
-    return ("none", *_ORDER[:-1]) if settings.is_seamless else _ORDER
+    return ("none", *MERGING_TRANSFERS[:-1]) if settings.is_seamless else MERGING_TRANSFERS
 
 
-def best(means: Mapping[str, float], order: Sequence[ColourTransfer] = _ORDER) -> ColourTransfer:
+def best(means: Mapping[str, float], order: Sequence[MergingTransfer] = MERGING_TRANSFERS) -> MergingTransfer:
     """The one with the smallest seam; of those that are hardly worse the simplest."""
     smallest = min(means.values())
     return next(name for name in order if name in means and means[name] * _CLEARLY_BETTER <= smallest)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from dfl.base.options import Options, option
+from dfl.imaging.transfers import STATISTICAL_TRANSFERS, MergingTransfer
 from dfl.merging.blending.original_rules import EXACT_RULES, ORIGINAL_RULES, MergeRules
 
 Mode = Literal["original", "overlay", "hist-match", "seamless", "seamless-hist-match", "raw-rgb", "raw-predict"]
@@ -21,14 +22,11 @@ MaskMode = Literal[
     "xseg-prd*xseg-dst",
     "learned-prd*learned-dst*xseg-prd*xseg-dst",
 ]
-ColourTransfer = Literal["none", "rct", "lct", "mkl", "mkl-m", "idt", "idt-m", "sot-m", "mix-m", "skin", "auto"]
 Erode = Annotated[int, Field(ge=-400, le=400)] | Literal["auto"]
 Blur = Annotated[int, Field(ge=0, le=400)] | Literal["auto"]
 SharpenMode = Literal["none", "box", "gaussian"]
 
 RAW_MODES = ("raw-rgb", "raw-predict")
-# Transfers by a picture's mean colours and their covariance alone: these can be smoothed over time.
-STATISTICAL_TRANSFERS = ("rct", "lct", "mkl", "mkl-m")
 # What may be `auto`; and what erode and blur then are where nothing was measured, in shares of the mask's side.
 AUTO = ("erode", "blur", "colour_transfer")
 PLAIN_EDGE = (0.03, 0.16)
@@ -95,7 +93,7 @@ class MergeSettings(Options):
         minimum=-50,
         maximum=50,
     )
-    colour_transfer: ColourTransfer = option(
+    colour_transfer: MergingTransfer = option(
         "auto",
         "Give the swapped face the colours of the face it covers; -m: inside the mask; skin: the light that its skin "
         "needs to meet the frame's; auto: what shows the weakest seam on this clip. The original starts with rct.",
@@ -192,12 +190,12 @@ class MergeSettings(Options):
         ] if self.blur == "auto" else self.blur
 
     @property
-    def transfer(self) -> ColourTransfer:
+    def transfer(self) -> MergingTransfer:
         """The colour transfer; what fits nearly always where none was chosen yet."""
         if self.colour_transfer != "auto":
             return self.colour_transfer
         if self.rules.auto_values is not None:
-            transfer: ColourTransfer = self.rules.auto_values["colour_transfer"]
+            transfer: MergingTransfer = self.rules.auto_values["colour_transfer"]
             return transfer
         return "none" if self.is_seamless else "skin"
 
