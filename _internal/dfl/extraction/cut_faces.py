@@ -14,7 +14,7 @@ from dfl.base.pictures import Matrix, Picture, Points, encode_picture
 from dfl.base.processes import in_processes, lower_priority, stop_if_asked
 from dfl.base.report import Report
 from dfl.extraction.crop_plan import FramePlan, PlannedFace
-from dfl.extraction.find_faces import Failed, PartResult, lost_part, tell_part
+from dfl.extraction.find_faces import Failed, PartResult, lost_part, report_part
 from dfl.extraction.frame_source import Part, SourceFrame
 from dfl.faces.align import alignment_matrix, transform_points
 from dfl.faces.draw import draw_face, draw_landmarks
@@ -81,7 +81,7 @@ def cut_faces(
         # Closing waits for the processes, so that nothing is noted after the notes are gathered.
         with report.progress("cutting faces out", sum(len(job.tasks) for job in jobs)) as progress, closing(outcomes):
             for outcome in outcomes:
-                tell_part(outcome.item, outcome.result or lost_part(outcome), failed, progress, report)
+                report_part(outcome.item, outcome.result or lost_part(outcome), failed, progress, report)
     finally:
         journal.gather()
         gather_notes(settings.aligned)
@@ -89,7 +89,7 @@ def cut_faces(
 
 
 def _work(settings: CutSettings, job: CutJob) -> PartResult:
-    """Write and note the faces of a job's frames. One that cannot be read is told, and the rest goes on."""
+    """Write and note the faces of a job's frames. One that cannot be read is reported, and the rest goes on."""
     failed: Failed = []
     for frame in job.part.read(frozenset(job.tasks)):
         stop_if_asked()

@@ -2,7 +2,7 @@
 
 First the faces of all frames are found, then they are linked to tracks, smoothed and chosen, then cut out. It can be
 stopped at any moment; started again it does the rest. What was found is kept: another face type or size cuts the faces
-out anew without a new search. Faces that were made with other options, or by another program, are moved aside as a
+out anew without a new search. Faces that were made with other options, or by another program, are moved away as a
 folder, never deleted.
 """
 
@@ -93,7 +93,7 @@ def _find(
         setting="best" if options.redo_deleted_debug else options.setting,
         with_mesh_v2=has_mesh_v2,
         look_every=1 if options.redo_deleted_debug else options.look_every,
-        least_side=options.min_face,
+        min_size=options.min_face,
         journal=file,
     )
     _forget_changed(parts, journal, report)
@@ -239,14 +239,14 @@ def _cut_journal(aligned: Path, debug: Path, signature: dict[str, Any], report: 
     content = shown - journal_files(file)
     if journal and journal.options != signature:
         changed = [name for name, value in signature.items() if journal.options.get(name) != value]
-        told = ", ".join(f"{name} {journal.options.get(name)} -> {signature[name]}" for name in changed)
+        changes = ", ".join(f"{name} {journal.options.get(name)} -> {signature[name]}" for name in changed)
         if content:
-            aside = _move_aside(aligned, debug)
-            report.line(f"Other options ({told}): all faces are made anew. The old ones are in {aside}.")
+            moved = _move_away(aligned, debug)
+            report.line(f"Other options ({changes}): all faces are made anew. The old ones are in {moved}.")
         journal = None
     elif content and not journal:
-        aside = _move_aside(aligned, debug)
-        report.line(f"{aligned} held faces that were not made here. They are in {aside} now.")
+        moved = _move_away(aligned, debug)
+        report.line(f"{aligned} held faces that were not made here. They are in {moved} now.")
     elif journal and not content and any(frame.faces for frame in journal.entries.values()):
         report.line(f"{aligned} was emptied: all faces are made anew.")
         journal = None
@@ -256,16 +256,16 @@ def _cut_journal(aligned: Path, debug: Path, signature: dict[str, Any], report: 
     return start_journal(file, signature, cut_frame)
 
 
-def _move_aside(aligned: Path, debug: Path) -> Path:
+def _move_away(aligned: Path, debug: Path) -> Path:
     """Rename the aligned folder, and its debug folder, to names that are free."""
-    aside = free_path(aligned)
-    for folder, target in ((aligned, aside), (debug, aside.with_name(f"{aside.name}_debug"))):
+    moved = free_path(aligned)
+    for folder, target in ((aligned, moved), (debug, moved.with_name(f"{moved.name}_debug"))):
         if folder.is_dir():
             try:
                 move(folder, target)
             except OSError as error:
                 raise to_user_error(error, folder) from error
-    return aside
+    return moved
 
 
 def _discard_old_faces(aligned: Path, frames: list[str], report: Report) -> None:
@@ -305,7 +305,7 @@ def _frame_of(path: Path, index: Callable[[], Sidecar]) -> str:
 
 
 def _reject(aligned: Path, journal: FrameJournal[FrameCuts], report: Report) -> None:
-    """Move faces that are most likely none to the trash; once, for the user may put them back."""
+    """Move faces that are most likely none to the trash; once, for the user may restore them."""
     pending = [entry for entry in journal.entries.values() if entry.rejected]
     names = [name for entry in pending for name in entry.rejected if (aligned / name).is_file()]
     if names:

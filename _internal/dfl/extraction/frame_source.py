@@ -1,6 +1,6 @@
 """Where an extraction's frames come from: pictures of a folder, or straight from the clip.
 
-The frames are cut into parts of consecutive frames; one process works off one part. Parts begin at fixed places, so
+The frames are cut into parts of consecutive frames; one process works off one part. Parts begin at fixed frames, so
 that faces do not depend on the number of processes.
 """
 
@@ -89,7 +89,7 @@ class ClipPart:
         """The frames in order; only those of `wanted`, if given. Decoding stops behind the last one."""
         names = set(self.names) if wanted is None else wanted & set(self.names)
         facts = self.facts("")
-        for number, frame in enumerate(read_segment(self.clip, self.segment, _stay_silent), self.first):
+        for number, frame in enumerate(read_segment(self.clip, self.segment, _ignore_warning), self.first):
             name = self.name(number)
             if name in names:
                 names = names - {name}
@@ -210,6 +210,6 @@ def _read_picture(path: Path) -> SourceFrame:
         return SourceFrame(path.name, facts, None, f"{error.what} {error.todo}")
 
 
-def _stay_silent(text: str) -> None:
-    """Damage is told by the frames that are missing."""
+def _ignore_warning(text: str) -> None:
+    """Damage shows in the frames that are missing."""
     del text

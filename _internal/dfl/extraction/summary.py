@@ -1,4 +1,4 @@
-"""What extract-faces tells at its end: counts, frames without a face, doubtful faces."""
+"""What extract-faces reports at its end: counts, frames without a face, doubtful faces."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -61,9 +61,9 @@ def _write_doubtful(workspace: Workspace, side: Side, suffix: str, plans: Sequen
     _write_list(folder / _DOUBTFUL_FILE, [f"{confidence:.3f} {name}" for confidence, name in doubtful])
     pictures = []
     for _, name in doubtful[:_SHEET_FACES]:
-        for place in (workspace.aligned(side), workspace.aligned_trash(side)):
+        for source in (workspace.aligned(side), workspace.aligned_trash(side)):
             try:
-                pictures.append(read_picture(place / name))
+                pictures.append(read_picture(source / name))
                 break
             except UserError:
                 continue  # the user has taken it away, or sorted the faces

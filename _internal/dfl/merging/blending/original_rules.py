@@ -96,10 +96,10 @@ class MergeRules:
         """
         low, high = _MOTION_KERNELS
         if self.motion_in_face:
-            seen = min(math.hypot(*way), high * enlarged)
-            return seen if seen >= _SHORTEST_BLUR else 0
-        length = int(power)
-        return (2 if enlarged > 1 else 1) * min(max(length + 1, low), high) if length >= 1 else 0
+            length = min(math.hypot(*way), high * enlarged)
+            return length if length >= _SHORTEST_BLUR else 0
+        pixels = int(power)
+        return (2 if enlarged > 1 else 1) * min(max(pixels + 1, low), high) if pixels >= 1 else 0
 
 
 EXACT_RULES = MergeRules()

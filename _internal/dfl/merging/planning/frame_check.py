@@ -76,8 +76,8 @@ def correlation(picture: Picture, file: FaceFile, scale: float = 1.0) -> float |
     to_face = _to_comparison(file, scale)
     if to_face is None:
         return None
-    seen = _detail(_warped_grey(picture, to_face))
-    return float((wanted * seen).mean() / max(float(wanted.std() * seen.std()), _MIN_DETAIL**2))
+    found = _detail(_warped_grey(picture, to_face))
+    return float((wanted * found).mean() / max(float(wanted.std() * found.std()), _MIN_DETAIL**2))
 
 
 def _detail(grey: NDArray[Any]) -> NDArray[np.float32]:

@@ -133,8 +133,8 @@ def files_of(workspace: Workspace, form: OutputFormat, alpha: bool, crops: bool,
     """The folders of a format: PNG of 8 bits in merged and merged_mask, what make-video reads; others beside them."""
     frames = workspace.frames("dst")
     folder = workspace.merged if form == "png" else frames / f"merged_{form}"
-    beside = workspace.merged_mask if form == "png" else frames / f"merged_{form}_mask"
-    masks = None if alpha and form != "png" else beside
+    mask_folder = workspace.merged_mask if form == "png" else frames / f"merged_{form}_mask"
+    masks = None if alpha and form != "png" else mask_folder
     return FrameFiles(folder, masks, frames / "merged_crops" if crops else None, form, alpha, mark)
 
 

@@ -202,7 +202,7 @@ class VideoMerge:
     def _write(
         self, part: Part, pictures: Iterator[tuple[Picture, NDArray[np.uint8]]], failed: list[FrameResult]
     ) -> None:
-        """Encode one part; its facts are written last, so they tell that the rest is whole."""
+        """Encode one part; its facts are written last, once the rest is whole."""
         files, options, time_base = self._files(part), self._options, self._source.plan.time_base
         with ExitStack() as stack:
             add = stack.enter_context(_encoding(files.video, self._form))
