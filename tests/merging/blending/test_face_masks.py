@@ -1,7 +1,8 @@
 """Masks: equal to the records, and the same whether worked on in part or as a whole."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from dfl.base.errors import UserError
 from dfl.merging.blending.face_masks import FaceMask, FacePrediction, choose_mask, shape_mask
 from dfl.merging.blending.original_rules import ORIGINAL_RULES
+from dfl.merging.planning.settings import MaskMode
 
 
 def spread_out(mask: FaceMask) -> NDArray[np.float32]:
@@ -104,6 +106,16 @@ def prediction(**masks: Any) -> FacePrediction:
 def test_each_mode_takes_its_masks(mode: Any, value: float) -> None:
     mask = choose_mask(mode, prediction(), lambda: np.full((8, 8), 0.25, np.float32))
     assert mask == pytest.approx(value)
+
+
+@pytest.mark.parametrize("mode", get_args(MaskMode))
+def test_masks_have_the_models_size_with_super_resolution_too(mode: Any) -> None:
+    hull, xseg = np.full((8, 8), 0.25, np.float32), np.full((256, 256), 0.9, np.float32)
+    plain = prediction(xseg_face=xseg, xseg_dst=xseg)
+    enlarged = replace(plain, face=np.zeros((32, 32, 3), np.float32))
+    mask = choose_mask(mode, enlarged, lambda: hull)
+    assert mask.shape == (8, 8)
+    assert np.array_equal(mask, choose_mask(mode, plain, lambda: hull))
 
 
 def test_values_below_one_level_are_nothing() -> None:

@@ -88,7 +88,7 @@ def choose_mask(
 
     hull: gives the landmarks' hull in the face's square, (R, R); called for the mode `dst` only.
     """
-    size = prediction.face.shape[0]
+    size = prediction.face_mask.shape[0]
     learned, learned_dst = prediction.face_mask, prediction.dst_mask
     match mode:
         case "full":
