@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dfl.faceset.frame_journal import read_lines
+from dfl.faceset.frame_journal import read_options
 
 CUT_FILE = "extraction.jsonl"
 
@@ -31,4 +31,4 @@ def cut_frame(values: dict[str, Any]) -> FrameCuts:
 
 def are_smoothed(aligned: Path) -> bool:
     """Whether extraction has already smoothed the landmarks of the folder's faces."""
-    return bool(read_lines(aligned / CUT_FILE, cut_frame)[0].get("smooth", False))
+    return bool(read_options(aligned / CUT_FILE).get("smooth", False))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfl.base.pictures import Points
-from dfl.faceset.frame_journal import read_lines
+from dfl.faceset.frame_journal import read_entries
 from dfl.video.cuts import begins_scene
 from dfl.workspace import Side, Workspace
 
@@ -100,7 +100,7 @@ def found_frame(values: dict[str, Any]) -> FoundFrame:
 
 def read_found_frames(workspace: Workspace, side: Side) -> dict[str, FoundFrame]:
     """The journal's frames by their stems; none where another program extracted. Nothing is written."""
-    entries = read_lines(workspace.frames(side) / FOUND_FILE, found_frame)[1]
+    entries = read_entries(workspace.frames(side) / FOUND_FILE, found_frame)
     return {Path(entry.frame).stem: entry for entry in entries}
 
 

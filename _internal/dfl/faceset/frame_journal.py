@@ -71,17 +71,25 @@ def read_journal(file: Path, read: Read[AnEntry]) -> FrameJournal[AnEntry] | Non
     return journal
 
 
-def read_lines(file: Path, read: Read[AnEntry]) -> tuple[dict[str, Any], list[AnEntry]]:
-    """Options and entries of a journal, without the notes of a run under way; none where it cannot be read.
+def read_options(file: Path) -> dict[str, Any]:
+    """The options of a journal; none where it cannot be read. Nothing is written."""
+    try:
+        with file.open("rb") as lines:
+            options = (_object(lines.readline()) or {}).get("options")
+    except OSError:
+        return {}
+    return options if isinstance(options, dict) else {}
 
-    Nothing is written: for whoever does not make the journal.
+
+def read_entries(file: Path, read: Read[AnEntry]) -> list[AnEntry]:
+    """The entries of a journal, without the notes of a run under way; none where it cannot be read.
+
+    Nothing is written: for those who do not make the journal.
     """
     try:
-        first, *lines = file.read_bytes().split(b"\n")
+        return list(_entries(file.read_bytes().split(b"\n")[1:], read))
     except OSError:
-        return {}, []
-    options = (_object(first) or {}).get("options")
-    return options if isinstance(options, dict) else {}, list(_entries(lines, read))
+        return []
 
 
 def note(file: Path, entries: Iterable[FrameEntry]) -> None:
