@@ -17,7 +17,7 @@ from dfl.data.sampler import HardExampleSampler
 from dfl.faces.face_type import FaceType
 from dfl.faceset.faceset import list_faceset
 from dfl.faceset.pak_format import PackedFace, write_pak
-from dfl.imaging.colour_transfer import MODES
+from dfl.imaging.transfers import TRAINING_TRANSFERS
 
 SETTINGS = SampleSettings(resolution=32, face_type=FaceType.FULL, flip=True)
 Make = Callable[..., BatchMaker]
@@ -136,7 +136,7 @@ def test_faces_of_high_loss_are_drawn_again_while_batches_are_made_ahead(faceset
     assert counts[5] > 2 * counts[:5].max()
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", TRAINING_TRANSFERS)
 @pytest.mark.parametrize("memory_bytes", [None, 0])
 def test_every_transfer_changes_the_faces_as_one_sample_would(
     faceset: Path, make: Make, mode: Any, memory_bytes: int | None

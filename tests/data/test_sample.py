@@ -13,7 +13,7 @@ from dfl.data.sample import Sample, SampleSettings, make_base, make_sample
 from dfl.faces.face_type import FaceType
 from dfl.faceset.aligned_face import AlignedFace, read_face
 from dfl.faceset.segmentation import encode_mask
-from dfl.imaging.colour_transfer import MODES
+from dfl.imaging.transfers import TRAINING_TRANSFERS
 
 PLAIN = SampleSettings(resolution=64, face_type=FaceType.FULL)
 
@@ -64,7 +64,7 @@ def test_shapes_and_ranges(make_face: Any, resolution: int, face_type: FaceType)
     assert sample.eyes_mouth.max() == 1
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", TRAINING_TRANSFERS)
 def test_equal_seeds_give_equal_samples_and_others_differ(make_face: Any, mode: Any) -> None:
     face, partner = make_face(seed=1), make_face(seed=2)
     first, again, other = (_sample(face, seed, partner, transfer=mode, hsv_power=0.2) for seed in (5, 5, 6))

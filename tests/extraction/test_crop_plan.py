@@ -5,9 +5,8 @@ import pytest
 
 from dfl.extraction.crop_plan import FramePlan, plan_frames
 from dfl.extraction.face_tracks import link
-from dfl.extraction.found_frame import Face, FoundFrame
-from dfl.extraction.frame_source import FrameFacts
 from dfl.extraction.options import ExtractFacesOptions
+from dfl.faceset.found_faces import Face, FoundFrame, FrameFacts
 
 SHAPE = np.random.default_rng(5).uniform(0, 1, (68, 2)).astype(np.float32)
 

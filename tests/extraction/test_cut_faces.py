@@ -8,15 +8,16 @@ import pytest
 
 from dfl.base.pictures import Picture, read_picture
 from dfl.extraction.crop_plan import FramePlan, PlannedFace
-from dfl.extraction.cut_faces import CutJob, CutSettings, CutTask, cut_frame, cut_job, start_cutter
+from dfl.extraction.cut_faces import CutJob, CutSettings, CutTask, cut_job, start_cutter
 from dfl.extraction.find_faces import PartResult
-from dfl.extraction.found_frame import Face
-from dfl.extraction.frame_journal import read_journal, start_journal
 from dfl.extraction.frame_source import PicturePart
 from dfl.faces.align import alignment_matrix, transform_points
 from dfl.faces.dlib_faces import DlibFaces
 from dfl.faces.face_type import FaceType
 from dfl.faceset.aligned_face import read_face
+from dfl.faceset.cut_journal import cut_frame
+from dfl.faceset.found_faces import Face
+from dfl.faceset.frame_journal import read_journal, start_journal
 
 
 @pytest.fixture

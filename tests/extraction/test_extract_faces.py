@@ -15,14 +15,14 @@ from dfl.base.listing import list_pictures
 from dfl.base.pictures import Picture, read_picture, write_picture
 from dfl.base.report import Report
 from dfl.demo.portraits import COLLINS
-from dfl.extraction.cut_faces import cut_frame
 from dfl.extraction.extract_faces import run
-from dfl.extraction.found_frame import found_frame
-from dfl.extraction.frame_journal import read_journal
 from dfl.extraction.options import ExtractFacesOptions
 from dfl.faces.face_type import FaceType
 from dfl.faceset.aligned_face import read_face
+from dfl.faceset.cut_journal import cut_frame
 from dfl.faceset.faceset import list_faceset
+from dfl.faceset.found_faces import found_frame
+from dfl.faceset.frame_journal import read_journal
 from dfl.faceset_tools import pack
 from dfl.faceset_tools.options import PackOptions
 from dfl.video import extract_frames

@@ -3,8 +3,7 @@ import json
 import numpy as np
 
 from dfl.extraction.face_tracks import link, smooth
-from dfl.extraction.found_frame import Face, FoundFrame
-from dfl.extraction.frame_source import FrameFacts
+from dfl.faceset.found_faces import Face, FoundFrame, FrameFacts
 from tests.recorded import RECORDS
 
 RECORDED = json.loads((RECORDS / "alignment.json").read_text(encoding="utf-8"))
@@ -27,13 +26,13 @@ def _frame(*faces: Face, is_cut: bool = False, thumbnail: int | None = None) -> 
 
 def test_faces_that_move_little_are_one_track_whatever_their_order() -> None:
     frames = [_frame(_face(0), _face(300)), _frame(_face(310), _face(10)), _frame(_face(20), _face(320))]
-    tracks = [track.places for track in link(frames)]
+    tracks = link(frames)
     assert tracks == [[(0, 0), (1, 1), (2, 0)], [(0, 1), (1, 0), (2, 1)]]
 
 
 def test_each_face_is_taken_once_and_by_the_nearest() -> None:
     frames = [_frame(_face(0), _face(60)), _frame(_face(50), _face(30))]
-    assert [track.places for track in link(frames)] == [[(0, 0), (1, 1)], [(0, 1), (1, 0)]]
+    assert link(frames) == [[(0, 0), (1, 1)], [(0, 1), (1, 0)]]
 
 
 def test_no_track_goes_across_a_cut_a_gap_or_an_unreadable_frame() -> None:

@@ -7,10 +7,10 @@ import pytest
 from dfl.base.pictures import Picture, read_picture, write_picture
 from dfl.base.report import Report
 from dfl.extraction.find_faces import FindJob, FindSettings, find_faces
-from dfl.extraction.found_frame import FoundFrame, found_frame
-from dfl.extraction.frame_journal import FrameJournal, start_journal
 from dfl.extraction.frame_source import PicturePart
 from dfl.faces.find import FoundFace
+from dfl.faceset.found_faces import FoundFrame, found_frame
+from dfl.faceset.frame_journal import FrameJournal, start_journal
 
 
 class Stub:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from numpy.random import RandomState
 
 from dfl.base.pictures import FloatPicture
-from dfl.imaging.colour_transfer import MODES, hist_match, lct, mix, mkl, rct, transfer
+from dfl.imaging.colour_transfer import hist_match, lct, mix, mkl, rct, transfer
 from dfl.imaging.colour_transport import idt, random_rotations, sot
+from dfl.imaging.transfers import TRAINING_TRANSFERS
 from tests.reference.plain_transfers import plain_idt, plain_sot
 
 _steps = np.arange(64, dtype=np.float32) / 63
@@ -65,7 +66,7 @@ def _limit(how: str) -> float:
 
 
 @pytest.mark.parametrize("pair", ["p0", "p1"])
-@pytest.mark.parametrize("mode", [mode for mode in MODES if mode != "none"])
+@pytest.mark.parametrize("mode", [mode for mode in TRAINING_TRANSFERS if mode != "none"])
 def test_training_s_transfers_equal_the_recorded_ones(recorded_pairs: Any, pair: str, mode: Any, agrees: Any) -> None:
     changed = transfer(
         mode, _picture(recorded_pairs, f"{pair}_src"), _picture(recorded_pairs, f"{pair}_trg"), RandomState(107)
@@ -114,7 +115,7 @@ def test_rotations_are_scipy_s_from_the_same_stream() -> None:
     np.testing.assert_allclose(random_rotations(ours, 5), wanted, atol=1e-12)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", TRAINING_TRANSFERS)
 def test_a_picture_changed_towards_itself_stays(mode: Any) -> None:
     # idt drags the darkest bin along every direction, in the original too; rct goes through Lab.
     assert np.abs(transfer(mode, TARGET, TARGET, RandomState(1)) - TARGET).mean() <= 0.003
@@ -122,7 +123,7 @@ def test_a_picture_changed_towards_itself_stays(mode: Any) -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(
-    mode=st.sampled_from(MODES),
+    mode=st.sampled_from(TRAINING_TRANSFERS),
     target=st.tuples(*[st.floats(0, 1, width=32)] * 3),
     reference=st.tuples(*[st.floats(0, 1, width=32)] * 3),
     target_is_flat=st.booleans(),

@@ -1,6 +1,7 @@
 """A clip of waves with faces in it, and a model that turns colours round.
 
-Run as a program (`python conftest.py WORKSPACE`) it merges a workspace and prints a line for each frame: tests kill it.
+Run as a program (`python -m tests.merging.conftest WORKSPACE OPTIONS`) it merges a workspace and prints a line
+for each frame: tests kill it.
 """
 
 import json

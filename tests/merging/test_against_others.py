@@ -251,7 +251,8 @@ OVALS: list[tuple[int, Callable[[float], float]]] = [(scale, lambda s: 1 / (1 + 
 @pytest.mark.parametrize(("scale", "expected"), OVALS)
 def test_the_pasted_face_is_scaled_about_the_squares_middle(scale: int, expected: Callable[[float], float]) -> None:
     from dfl.faces.face_type import FaceType
-    from dfl.merging.blending.face_in_frame import crop_face, merge_face
+    from dfl.merging.blending.face_blender import merge_face
+    from dfl.merging.blending.face_crop import crop_face
     from dfl.merging.blending.face_masks import FacePrediction
     from dfl.merging.planning.settings import MergeSettings
     from tests.merging.conftest import face_at

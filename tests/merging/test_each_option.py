@@ -12,13 +12,16 @@ from numpy.typing import NDArray
 
 from dfl.base.options import number_or_words
 from dfl.faces.face_type import FaceType
-from dfl.merging.blending.face_in_frame import STILL, Motion, crop_face, measure_face, merge_face
+from dfl.merging.blending.face_blender import merge_face
+from dfl.merging.blending.face_crop import STILL, Motion, crop_face
 from dfl.merging.blending.face_masks import FacePrediction
-from dfl.merging.blending.finished_frame import compose
+from dfl.merging.blending.face_measures import measure_face
+from dfl.merging.blending.merged_frame import compose
 from dfl.merging.blending.temporal_smoothing import smoothed_over_time
 from dfl.merging.options import MergeOptions
 from dfl.merging.planning.settings import ORIGINAL, MergeSettings
-from dfl.merging.running.networks import Networks, ShownFace
+from dfl.merging.planning.tasks import FaceTask
+from dfl.merging.running.networks import Networks
 from dfl.video.options import EncodingOptions
 from tests.merging.conftest import FakeModel, face_at
 
@@ -26,6 +29,10 @@ SIDE = 64
 HEIGHT, WIDTH = 300, 400
 Made = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 Value = Callable[[Made], float]
+
+
+def task_of(settings: MergeSettings) -> FaceTask:
+    return FaceTask(CROP.landmarks, None, "m", settings)
 
 
 def frame() -> NDArray[np.uint8]:
@@ -233,7 +240,7 @@ def test_super_resolution_adds_as_much_of_the_enhancer_as_asked_for() -> None:
     shown = {}
     for power in (0, 40, 100):
         settings = MergeSettings(super_resolution=power, colour_transfer="none")
-        (answer,) = Networks({"m": model}, enhancer=enhancer).predict([ShownFace(CROP, "m", settings)])
+        (answer,) = Networks({"m": model}, enhancer=enhancer).predict([task_of(settings)], [CROP])
         assert answer.face.shape[0] == (4 * SIDE if power else SIDE)
         patch = merge_face(FRAME, CROP, replace(answer, face_mask=PLAIN_OVAL, dst_mask=PLAIN_OVAL), settings)
         shown[power] = compose(FRAME, [patch], settings).as_bytes()
@@ -260,8 +267,7 @@ def test_super_resolution_leaves_face_and_mask_where_they_are() -> None:
     for power in (0, 100):
         settings = MergeSettings(colour_transfer="none", super_resolution=power)
         model = FakeModel(resolution=SIDE, face_type=FaceType.FULL)
-        faces = [ShownFace(CROP, "m", settings)]
-        (answer,) = Networks({"m": model}, enhancer=Enlarging()).predict(faces)
+        (answer,) = Networks({"m": model}, enhancer=Enlarging()).predict([task_of(settings)], [CROP])
         patch = merge_face(FRAME, CROP, replace(answer, face_mask=PLAIN_OVAL, dst_mask=PLAIN_OVAL), settings)
         shown[power] = compose(FRAME, [patch], settings).as_bytes()
     assert np.array_equal(shown[0][1], shown[100][1])
@@ -287,7 +293,7 @@ def test_two_passes_show_the_model_its_own_face_in_the_place_of_the_first() -> N
 
     networks = Networks({"m": Watching(resolution=SIDE, face_type=FaceType.FULL)})
     settings = MergeSettings(two_pass=True)
-    (answer,) = networks.predict([ShownFace(CROP, "m", settings)])
+    (answer,) = networks.predict([task_of(settings)], [CROP])
     first, second = seen[0][0], seen[1][0]
     assert np.array_equal(first, CROP.picture)
     middle, corner = (SIDE // 2, SIDE // 2), (0, 0)
@@ -305,11 +311,11 @@ def steady_clip(**changes: Any) -> list[Made]:
     for _ in range(9):
         oval = np.clip(12 * (0.62 + random.normal(0, 0.004) - np.hypot(x / SIDE - 0.5, y / SIDE - 0.5) * 1.6), 0, 1)
         predictions.append(replace(prediction(), face_mask=oval.astype(np.float32)))
-    measured = [measure_face(FRAME, CROP, one, settings) for one in predictions]
+    measured = [measure_face(FRAME, CROP, one, settings, index, 0) for index, one in enumerate(predictions)]
     shown = []
-    for place, (one, own) in enumerate(zip(predictions, measured, strict=True)):
-        around = [(near - place, other) for near, other in enumerate(measured) if near != place]
-        patch = merge_face(FRAME, CROP, one, settings, measures=smoothed_over_time(own, around, settings))
+    for one, own in zip(predictions, measured, strict=True):
+        neighbours = [other for other in measured if other is not own]
+        patch = merge_face(FRAME, CROP, one, settings, measures=smoothed_over_time(own, neighbours, settings))
         shown.append(compose(FRAME, [patch], settings).as_bytes())
     return shown
 
@@ -340,7 +346,8 @@ def test_colours_that_tremble_are_smoothed_the_more_the_more_neighbours_count() 
 def test_a_trace_of_a_neighbours_mask_is_none() -> None:
     """Else the colours of rct, which look at all that lies under any mask, would tremble with the smoothed mask."""
     settings = MergeSettings(colour_transfer="none", steady_mask=4)
-    own = measure_face(FRAME, CROP, prediction(), settings)
+    own = measure_face(FRAME, CROP, prediction(), settings, 4, 0)
     wider = replace(own, mask=np.clip(own.mask + 0.02, 0, 1))
-    mask = smoothed_over_time(own, [(distance, wider) for distance in (-4, 4)], settings).mask
+    mask = smoothed_over_time(own, [replace(wider, index=index) for index in (0, 8)], settings).mask
+    assert not np.array_equal(mask, own.mask)
     assert not ((mask > 0) & (mask < 1 / 255)).any()

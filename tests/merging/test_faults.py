@@ -213,7 +213,7 @@ def test_a_failing_thread_loses_its_frame_alone(
     blend = FrameProcessor.blend
 
     def failing(self: Any, frame: Any, around: Any) -> Any:
-        if frame.cut.task.place % 3 == 0:
+        if frame.cropped.task.index % 3 == 0:
             raise MemoryError("no memory for this frame")
         return blend(self, frame, around)
 

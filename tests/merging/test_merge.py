@@ -402,7 +402,7 @@ def test_many_failures_in_a_row_that_should_not_be_end_the_run(
     blend = FrameProcessor.blend
 
     def failing(self: Any, frame: Any, around: Any) -> Any:
-        if frame.cut.task.place > 4:
+        if frame.cropped.task.index > 4:
             raise ValueError("no")
         return blend(self, frame, around)
 
@@ -433,11 +433,11 @@ def test_a_killed_run_goes_on_and_gives_the_same_pictures(workspace: Workspace, 
     """Killed after 2, 9, ... frames, with whatever was under way; the last run finishes."""
     clip(40, without_face=(5, 6, 30))
     options = {"colour_transfer": "idt-m", "blur": 15}
-    program = [sys.executable, str(Path(__file__).with_name("conftest.py")), str(workspace.root), json.dumps(options)]
-    counter = random.Random(11)
+    program = [sys.executable, "-m", "tests.merging.conftest", str(workspace.root), json.dumps(options)]
+    counter, repository = random.Random(11), Path(__file__).parents[2]
     done = 0
     for _ in range(3):
-        with subprocess.Popen(program, stdout=subprocess.PIPE, text=True, encoding="utf-8") as process:
+        with subprocess.Popen(program, cwd=repository, stdout=subprocess.PIPE, text=True, encoding="utf-8") as process:
             assert process.stdout is not None
             for _ in range(counter.randint(1, 10)):
                 process.stdout.readline()

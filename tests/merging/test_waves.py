@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
 from dfl.faces.face_type import FaceType
-from dfl.merging.blending.face_in_frame import FaceCrop, Motion, crop_face, merge_face, xseg_input
+from dfl.merging.blending.face_blender import merge_face
+from dfl.merging.blending.face_crop import FaceCrop, Motion, crop_face, xseg_input
 from dfl.merging.blending.face_masks import FacePrediction
-from dfl.merging.blending.finished_frame import compose, compose_raw
+from dfl.merging.blending.merged_frame import compose, compose_raw
+from dfl.merging.blending.original_rules import ORIGINAL_RULES
 from dfl.merging.planning.settings import MergeSettings
 from tests.recorded import RECORDS
 
@@ -54,7 +56,7 @@ def predicted(frame: NDArray[np.uint8], crop: FaceCrop) -> FacePrediction:
 @pytest.mark.parametrize("case", WAVES["cases"], ids=lambda case: str(case["name"]))
 def test_equals_what_the_original_makes_of_the_waves(case: dict[str, Any]) -> None:
     frame = waves()
-    crop = crop_face(frame, np.array(WAVES["landmarks"]), FaceType.WHOLE, SIDE, black_from_edge=True)
+    crop = crop_face(frame, np.array(WAVES["landmarks"]), FaceType.WHOLE, SIDE, rules=ORIGINAL_RULES)
     settings = MergeSettings(**({"colour_transfer": "none", "like_original": True} | case["settings"]))
     patch = merge_face(frame, crop, predicted(frame, crop), settings, Motion(12, 20))
     is_raw = settings.mode == "raw-predict"

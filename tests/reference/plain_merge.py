@@ -19,14 +19,15 @@ from dfl.faces.align import alignment_matrix
 from dfl.faces.face_type import FaceType
 from dfl.faces.masks import hull_mask
 from dfl.imaging.colour_transfer import hist_match
+from dfl.imaging.transfers import MergingTransfer
 from dfl.merging.blending.face_masks import FacePrediction
-from dfl.merging.planning.clip_faces import ClipFrame
-from dfl.merging.planning.settings import ORIGINAL, ColourTransfer, MergeSettings
+from dfl.merging.planning.settings import ORIGINAL, MergeSettings
+from dfl.merging.planning.tasks import FrameTask
 from dfl.merging.running.networks import SwapModel
 from tests.reference.plain_transfers import plain_idt, plain_rct, plain_sot
 
 PLAIN_MODES = ("overlay", "hist-match", "seamless")
-PLAIN_TRANSFERS: tuple[ColourTransfer, ...] = ("none", "rct", "idt", "idt-m", "sot-m")
+PLAIN_TRANSFERS: tuple[MergingTransfer, ...] = ("none", "rct", "idt", "idt-m", "sot-m")
 
 
 def can_be_plain(settings: MergeSettings) -> bool:
@@ -37,7 +38,7 @@ def can_be_plain(settings: MergeSettings) -> bool:
     return is_default and is_known and not (settings.is_seamless and settings.colour_transfer != "none")
 
 
-def plain_cpu(frames: Sequence[ClipFrame], model: SwapModel, settings: MergeSettings) -> float:
+def plain_cpu(frames: Sequence[FrameTask], model: SwapModel, settings: MergeSettings) -> float:
     """CPU seconds of one frame from file to files in memory, on one thread: the mean of frames that have a face. The
     model's own time is in it: give one that takes none."""
 

@@ -17,10 +17,10 @@ from dfl.bench.cpu_time import cpu_of
 from dfl.data.sample import Sample, SampleSettings
 from dfl.faces.align import alignment_matrix
 from dfl.faceset.faceset import FaceFile
-from dfl.imaging.colour_transfer import Mode
+from dfl.imaging.transfers import TrainingTransfer
 from tests.reference.plain_transfers import plain_idt, plain_rct, plain_sot
 
-PLAIN_MODES: tuple[Mode, ...] = ("none", "rct", "idt", "sot")
+PLAIN_MODES: tuple[TrainingTransfer, ...] = ("none", "rct", "idt", "sot")
 _EYES, _MOUTH = (range(36, 42), range(42, 48)), (range(60, 68),)
 _Maps = tuple[Any, Any, Any, bool]  # map_x, map_y, matrix, is_flipped
 
@@ -136,7 +136,7 @@ def _moved(picture: Any, maps: _Maps, warp: bool, interpolation: int, border: in
     return picture[:, ::-1] if is_flipped else picture
 
 
-def _transferred(mode: Mode, target: Any, reference: Any, random: RandomState) -> Any:
+def _transferred(mode: TrainingTransfer, target: Any, reference: Any, random: RandomState) -> Any:
     if mode == "rct":
         return plain_rct(target, reference)
     return (plain_idt if mode == "idt" else plain_sot)(target, reference, random)

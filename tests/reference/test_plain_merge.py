@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dfl.merging.blending.face_in_frame import crop_face, merge_face
+from dfl.merging.blending.face_blender import merge_face
+from dfl.merging.blending.face_crop import crop_face
 from dfl.merging.blending.face_masks import FacePrediction
-from dfl.merging.blending.finished_frame import compose
+from dfl.merging.blending.merged_frame import compose
+from dfl.merging.blending.original_rules import ORIGINAL_RULES
 from dfl.merging.planning.settings import ORIGINAL, MergeSettings
-from tests.merging.blending.test_face_in_frame import Recorded, levels_apart, settings_of
+from tests.merging.blending.test_face_blender import Recorded, levels_apart, settings_of
 from tests.merging.conftest import FakeModel, face_at, waves
 from tests.reference.plain_merge import PLAIN_TRANSFERS, can_be_plain, plain_merge
 
@@ -41,7 +43,7 @@ def test_makes_what_merging_makes(transfer: Any) -> None:
     settings = MergeSettings(**(ORIGINAL | {"colour_transfer": transfer, "steady_mask": 0, "steady_landmarks": False}))
     assert can_be_plain(settings)
     model, frame, landmarks = FakeModel(), waves(3), face_at(120, 90, 90)
-    crop = crop_face(frame, landmarks, model.face_type, model.resolution, black_from_edge=True)
+    crop = crop_face(frame, landmarks, model.face_type, model.resolution, rules=ORIGINAL_RULES)
     answer = model.predict(crop.picture[None])
     prediction = FacePrediction(answer.face[0], answer.face_mask[0, :, :, 0], answer.dst_mask[0, :, :, 0])
     plain = plain_merge(

@@ -56,10 +56,10 @@ def merged(
     read = read_in_threads(lambda frame: read_picture(frame.path), 2)
     plan = make_plan(workspace, options, models, read_clip_frames(workspace, report), read, report)
     tasks = with_neighbours(plan.tasks, {task.place for task in plan.tasks if task.place in plan.asked_for})
-    for outcome in merge_frames(tasks, plan.work, plan.networks, 2):
-        if outcome.error:
-            raise outcome.error
-        yield (outcome.made.frame, *outcome.made.as_bytes())
+    for result in merge_frames(tasks, plan.processor(), 2):
+        if result.error:
+            raise result.error
+        yield (result.output.frame, *result.output.as_bytes())
 
 
 def flicker(frames: Iterator[tuple[Picture, Picture, Picture]], smooth: float) -> dict[str, float]:

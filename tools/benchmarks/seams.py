@@ -14,15 +14,14 @@ from typing import Any
 import cv2
 import numpy as np
 
-from dfl.base.evenly_spaced import evenly_spaced
 from dfl.base.pictures import Picture, contact_sheet, read_picture, write_picture
 from dfl.base.report import NullReport
 from dfl.faces.align import alignment_matrix
 from dfl.faces.face_type import FaceType
-from dfl.merging.blending.face_in_frame import merge_face
-from dfl.merging.blending.finished_frame import compose
+from dfl.merging.blending.face_blender import merge_face
+from dfl.merging.blending.merged_frame import compose
 from dfl.merging.options import MergeOptions
-from dfl.merging.planning.auto_colour_transfer import seam_of
+from dfl.merging.planning.auto_colour_transfer import seam_of, spread
 from dfl.merging.planning.clip_faces import read_clip_frames
 from dfl.merging.planning.clip_tracks import read_in_threads
 from dfl.merging.planning.merge_plan import make_plan
@@ -53,16 +52,15 @@ def main() -> None:
         options = MergeOptions(contact_sheet=True, **settings)
         plan = make_plan(workspace, options, models, clip, read, report)
         seams, faces = [], []
-        for task in evenly_spaced([task for task in plan.tasks if task.faces], 10):
-            cut = plan.work.cut(task)
-            (prediction, *_) = plan.networks.predict(cut.faces)
-            shown = cut.faces[0]
-            patch = merge_face(cut.picture, shown.crop, prediction, shown.settings)
-            seams.append(seam_of(cut.picture, patch))
-            matrix = alignment_matrix(shown.crop.landmarks, SIDE, FaceType.WHOLE)
-            merged = compose(cut.picture, [patch], shown.settings).as_bytes()[0]
-            faces.append([cv2.warpAffine(one, matrix, (SIDE, SIDE)).astype(np.uint8) for one in (cut.picture, merged)])
-        used = shown.settings
+        for task in spread([task for task in plan.tasks if task.faces], 10):
+            cropped = plan.processor().crop(task)
+            ((prediction, *_),) = plan.processor().predict([cropped])
+            crop, used, picture = cropped.crops[0], cropped.task.faces[0].settings, cropped.picture
+            patch = merge_face(picture, crop, prediction, used)
+            seams.append(seam_of(picture, patch))
+            matrix = alignment_matrix(crop.landmarks, SIDE, FaceType.WHOLE)
+            merged = compose(picture, [patch], used).as_bytes()[0]
+            faces.append([cv2.warpAffine(one, matrix, (SIDE, SIDE)).astype(np.uint8) for one in (picture, merged)])
         print(
             f"{name}: seam {np.mean([seam for seam in seams if seam is not None]):.1f} "
             f"(colour transfer {used.transfer}, erode {used.erode}, blur {used.blur})"

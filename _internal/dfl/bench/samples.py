@@ -20,7 +20,8 @@ from dfl.faceset.aligned_face import AlignedFace, write_face
 from dfl.faceset.faceset import FaceFile, list_faceset
 from dfl.faceset.segmentation import encode_mask
 from dfl.faceset_tools.resized_face import resized_face
-from dfl.imaging.colour_transfer import MODES, is_formula
+from dfl.imaging.colour_transfer import is_formula
+from dfl.imaging.transfers import TRAINING_TRANSFERS
 from dfl.workspace import Workspace
 
 FACES = 8
@@ -62,7 +63,9 @@ def sample_kinds(resolution: int) -> dict[str, SampleSettings]:
     """The kinds of samples that are measured, by name."""
     plain = SampleSettings(resolution, FaceType.FULL, flip=True)
     kinds = {"plain": plain, "eyes and mouth": replace(plain, eyes_mouth="joint")}
-    return kinds | {f"{mode}, eyes and mouth": replace(plain, eyes_mouth="joint", transfer=mode) for mode in MODES[1:]}
+    return kinds | {
+        f"{mode}, eyes and mouth": replace(plain, eyes_mouth="joint", transfer=mode) for mode in TRAINING_TRANSFERS[1:]
+    }
 
 
 def faces_for(faces: list[FaceFile], settings: SampleSettings) -> list[FaceFile]:

@@ -19,15 +19,15 @@ from dfl.bench.cpu_time import cpu_seconds
 from dfl.extraction.extract_faces import run as extract_faces
 from dfl.extraction.options import ExtractFacesOptions
 from dfl.faces.face_type import FaceType
+from dfl.imaging.transfers import MergingTransfer
 from dfl.merging.merge import run_merge
 from dfl.merging.options import MergeOptions
-from dfl.merging.planning.settings import ColourTransfer
 from dfl.merging.running.open_models import GivenModels
 from dfl.models.prediction import Prediction
 from dfl.workspace import Workspace
 
 # From the fastest to the slowest, and the default.
-_TRANSFERS: tuple[ColourTransfer, ...] = ("auto", "none", "rct", "idt-m", "mix-m", "sot-m")
+_TRANSFERS: tuple[MergingTransfer, ...] = ("auto", "none", "rct", "idt-m", "mix-m", "sot-m")
 
 
 class MirrorModel:

@@ -22,7 +22,8 @@ from dfl.faces.face_type import FaceType
 from dfl.faces.masks import eyes_and_mouth, hull_mask
 from dfl.faceset.aligned_face import FaceMetadata
 from dfl.faceset.segmentation import decode_mask_bytes
-from dfl.imaging.colour_transfer import ColourStatistics, Mode, colours_of, is_formula, recolour, transfer
+from dfl.imaging.colour_transfer import ColourStatistics, colours_of, is_formula, recolour, transfer
+from dfl.imaging.transfers import TrainingTransfer
 
 _TO_UNIT = np.float32(1 / 255)
 _FEW_PIXELS = 3  # where a picture is this many times as wide as what is made of it
@@ -47,7 +48,7 @@ class SampleSettings:
     flip: bool = False
     ranges: AugmentRanges = field(default_factory=AugmentRanges)
     eyes_mouth: EyesMouth = "none"
-    transfer: Mode = "none"
+    transfer: TrainingTransfer = "none"
     hsv_power: float = 0.0
     symmetric_warp: bool = True
     degrade: Degradations = field(default_factory=Degradations)

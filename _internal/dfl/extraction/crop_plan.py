@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from dfl.base.pictures import Points
-from dfl.extraction.face_tracks import Track, face_at, smooth
-from dfl.extraction.found_frame import Face, FoundFrame
+from dfl.extraction.face_tracks import face_at, smooth
 from dfl.extraction.options import ExtractFacesOptions
+from dfl.faces.tracks import Track
+from dfl.faceset.found_faces import Face, FoundFrame
 
 # A face of which no frame of its track is surer than this is most likely none.
 MIN_SURE = 0.5
@@ -56,40 +57,40 @@ def plan_frames(
 ) -> list[FramePlan | None]:
     """What is cut out of each frame; None for frames that could not be read.
 
-    wanted: by place of the track in `tracks`, whether it shows a wanted person; None when everybody is wanted.
+    wanted: by index of the track, whether it shows a wanted person; None when everybody is wanted.
     """
     landmarks = smooth(frames, tracks) if options.smooth else {}
-    of_place = {place: number for number, track in enumerate(tracks) for place in track.places}
+    track_of = {position: number for number, track in enumerate(tracks) for position in track}
     is_rejected = [_is_doubtful(frames, track) for track in tracks]
     plans: list[FramePlan | None] = []
     for number, frame in enumerate(frames):
         if frame is None:
             plans.append(None)
             continue
-        places = [(number, place) for place in range(len(frame.faces))]
-        places = [place for place in places if _is_large(frame.faces[place[1]], options.min_face)]
+        positions = [(number, position) for position in range(len(frame.faces))]
+        positions = [position for position in positions if _is_large(frame.faces[position[1]], options.min_face)]
         if wanted is not None:
-            places = [place for place in places if wanted[of_place[place]]]
+            positions = [position for position in positions if wanted[track_of[position]]]
         # Rejected faces do not count: they would push real ones out.
-        places.sort(key=lambda place: is_rejected[of_place[place]])
-        sure = sum(not is_rejected[of_place[place]] for place in places)
+        positions.sort(key=lambda position: is_rejected[track_of[position]])
+        sure = sum(not is_rejected[track_of[position]] for position in positions)
         if options.max_faces and sure > options.max_faces:
-            places = places[: options.max_faces] + places[sure:]
+            positions = positions[: options.max_faces] + positions[sure:]
         faces = tuple(
             PlannedFace(
                 index,
-                face_at(frames, place),
-                landmarks.get(place, face_at(frames, place).landmarks),
-                is_rejected[of_place[place]],
+                face_at(frames, position),
+                landmarks.get(position, face_at(frames, position).landmarks),
+                is_rejected[track_of[position]],
             )
-            for index, place in enumerate(places)
+            for index, position in enumerate(positions)
         )
         plans.append(FramePlan(frame.frame, faces))
     return plans
 
 
 def _is_doubtful(frames: Sequence[FoundFrame | None], track: Track) -> bool:
-    return max(face_at(frames, place).confidence for place in track.places) < MIN_SURE
+    return max(face_at(frames, position).confidence for position in track) < MIN_SURE
 
 
 def _is_large(face: Face, least: int) -> bool:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -15,13 +14,14 @@ from dfl.base.pictures import Matrix, Picture, Points, encode_picture
 from dfl.base.processes import in_processes, lower_priority, stop_if_asked
 from dfl.base.report import Report
 from dfl.extraction.crop_plan import FramePlan, PlannedFace
-from dfl.extraction.find_faces import Failed, PartResult, lost_part, tell_part
-from dfl.extraction.frame_journal import FrameJournal, note
+from dfl.extraction.find_faces import Failed, PartResult, lost_part, report_part
 from dfl.extraction.frame_source import Part, SourceFrame
 from dfl.faces.align import alignment_matrix, transform_points
 from dfl.faces.draw import draw_face, draw_landmarks
 from dfl.faces.face_type import FaceType
 from dfl.faceset.aligned_face import FaceMetadata, write_face
+from dfl.faceset.cut_journal import FrameCuts
+from dfl.faceset.frame_journal import FrameJournal, note
 from dfl.faceset.sidecar import gather_notes
 
 # A square of more than this many times the face's box is taken for a mistake of the landmarks.
@@ -40,26 +40,6 @@ class CutSettings:
     aligned: Path
     debug: Path | None
     journal: Path
-
-
-@dataclass(frozen=True)
-class FrameCuts:
-    """A finished frame in the journal: the plan's digest, faces written, and files that the trash is still to get."""
-
-    frame: str
-    digest: str
-    faces: int
-    rejected: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """As it stands in the journal."""
-        return {"frame": self.frame, "digest": self.digest, "faces": self.faces, "rejected": list(self.rejected)}
-
-
-def cut_frame(values: dict[str, Any]) -> FrameCuts:
-    """The frame of a journal's line. KeyError, TypeError or ValueError when the line is not as expected."""
-    rejected = tuple(str(name) for name in values["rejected"])
-    return FrameCuts(str(values["frame"]), str(values["digest"]), int(values["faces"]), rejected)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +81,7 @@ def cut_faces(
         # Closing waits for the processes, so that nothing is noted after the notes are gathered.
         with report.progress("cutting faces out", sum(len(job.tasks) for job in jobs)) as progress, closing(outcomes):
             for outcome in outcomes:
-                tell_part(outcome.item, outcome.result or lost_part(outcome), failed, progress, report)
+                report_part(outcome.item, outcome.result or lost_part(outcome), failed, progress, report)
     finally:
         journal.gather()
         gather_notes(settings.aligned)
@@ -109,7 +89,7 @@ def cut_faces(
 
 
 def _work(settings: CutSettings, job: CutJob) -> PartResult:
-    """Write and note the faces of a job's frames. One that cannot be read is told, and the rest goes on."""
+    """Write and note the faces of a job's frames. One that cannot be read is reported, and the rest goes on."""
     failed: Failed = []
     for frame in job.part.read(frozenset(job.tasks)):
         stop_if_asked()

@@ -2,7 +2,7 @@
 
 First the faces of all frames are found, then they are linked to tracks, smoothed and chosen, then cut out. It can be
 stopped at any moment; started again it does the rest. What was found is kept: another face type or size cuts the faces
-out anew without a new search. Faces that were made with other options, or by another program, are moved aside as a
+out anew without a new search. Faces that were made with other options, or by another program, are moved away as a
 folder, never deleted.
 """
 
@@ -22,11 +22,9 @@ from dfl.base.report import Report
 from dfl.base.system_errors import to_user_error
 from dfl.base.unused_path import earlier_path
 from dfl.extraction.crop_plan import FramePlan, plan_frames
-from dfl.extraction.cut_faces import CutJob, CutSettings, CutTask, FrameCuts, cut_faces, cut_frame
+from dfl.extraction.cut_faces import CutJob, CutSettings, CutTask, cut_faces
 from dfl.extraction.face_tracks import link
 from dfl.extraction.find_faces import Failed, FindJob, FindSettings, PictureFinder, find_faces
-from dfl.extraction.found_frame import FoundFrame, found_frame
-from dfl.extraction.frame_journal import FrameJournal, journal_files, read_journal, start_journal
 from dfl.extraction.frame_source import Part, PicturePart, open_source, part_of
 from dfl.extraction.options import ExtractFacesOptions
 from dfl.extraction.person_filter import wanted_tracks
@@ -34,7 +32,10 @@ from dfl.extraction.summary import report_faces
 from dfl.faces.face_type import FaceType
 from dfl.faces.reference import references_of
 from dfl.faces.weights import ensure_mesh_v2, package_file
+from dfl.faceset.cut_journal import FrameCuts, cut_frame
 from dfl.faceset.faceset import list_pictures_with_data, read_face_file
+from dfl.faceset.found_faces import FoundFrame, found_frame
+from dfl.faceset.frame_journal import FrameJournal, journal_files, read_journal, start_journal
 from dfl.faceset.sidecar import Sidecar, read_index
 from dfl.faceset.trash import move_to_trash
 from dfl.workspace import EXTRACTION_JOURNAL, FACESET_PAK, Workspace
@@ -96,7 +97,7 @@ def _find(
         setting="best" if options.redo_deleted_debug else options.setting,
         with_mesh_v2=has_mesh_v2,
         look_every=1 if options.redo_deleted_debug else options.look_every,
-        least_side=options.min_face,
+        min_size=options.min_face,
         journal=file,
     )
     _forget_changed(parts, journal, report)
@@ -242,14 +243,14 @@ def _cut_journal(aligned: Path, debug: Path, signature: dict[str, Any], report: 
     content = shown - journal_files(file)
     if journal and journal.options != signature:
         changed = [name for name, value in signature.items() if journal.options.get(name) != value]
-        told = ", ".join(f"{name} {journal.options.get(name)} -> {signature[name]}" for name in changed)
+        changes = ", ".join(f"{name} {journal.options.get(name)} -> {signature[name]}" for name in changed)
         if content:
-            aside = _move_aside(aligned, debug)
-            report.line(f"Other options ({told}): all faces are made anew. The old ones are in {aside}.")
+            moved = _move_away(aligned, debug)
+            report.line(f"Other options ({changes}): all faces are made anew. The old ones are in {moved}.")
         journal = None
     elif content and not journal:
-        aside = _move_aside(aligned, debug)
-        report.line(f"{aligned} held faces that were not made here. They are in {aside} now.")
+        moved = _move_away(aligned, debug)
+        report.line(f"{aligned} held faces that were not made here. They are in {moved} now.")
     elif journal and not content and any(frame.faces for frame in journal.entries.values()):
         report.line(f"{aligned} was emptied: all faces are made anew.")
         journal = None
@@ -259,16 +260,16 @@ def _cut_journal(aligned: Path, debug: Path, signature: dict[str, Any], report: 
     return start_journal(file, signature, cut_frame)
 
 
-def _move_aside(aligned: Path, debug: Path) -> Path:
+def _move_away(aligned: Path, debug: Path) -> Path:
     """Rename the aligned folder, and its debug folder, to names that are free."""
-    aside = earlier_path(aligned)
-    for folder, target in ((aligned, aside), (debug, aside.with_name(f"{aside.name}_debug"))):
+    moved = earlier_path(aligned)
+    for folder, target in ((aligned, moved), (debug, moved.with_name(f"{moved.name}_debug"))):
         if folder.is_dir():
             try:
                 move(folder, target)
             except OSError as error:
                 raise to_user_error(error, folder) from error
-    return aside
+    return moved
 
 
 def _discard_old_faces(aligned: Path, frames: list[str], report: Report) -> None:
@@ -308,7 +309,7 @@ def _frame_of(path: Path, index: Callable[[], Sidecar]) -> str:
 
 
 def _reject(aligned: Path, journal: FrameJournal[FrameCuts], report: Report) -> None:
-    """Move faces that are most likely none to the trash; once, for the user may put them back."""
+    """Move faces that are most likely none to the trash; once, for the user may restore them."""
     pending = [entry for entry in journal.entries.values() if entry.rejected]
     names = [name for entry in pending for name in entry.rejected if (aligned / name).is_file()]
     if names:

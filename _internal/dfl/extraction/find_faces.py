@@ -15,12 +15,12 @@ from dfl.base.errors import Stopped, UserError
 from dfl.base.pictures import Picture
 from dfl.base.processes import Outcome, in_processes, lower_priority, stop_if_asked
 from dfl.base.report import Progress, Report
-from dfl.extraction.found_frame import Face, FoundFrame
-from dfl.extraction.frame_journal import FrameJournal, note
 from dfl.extraction.frame_source import Part, SourceFrame
 from dfl.faces.dlib_faces import DlibFaces
 from dfl.faces.find import FaceFinder, FoundFace, Setting
 from dfl.faces.follow import FrameFaces, find_in_frames
+from dfl.faceset.found_faces import Face, FoundFrame
+from dfl.faceset.frame_journal import FrameJournal, note
 from dfl.video.cuts import CutFinder, thumbnail
 
 _MAX_WARNINGS = 20
@@ -28,13 +28,13 @@ _MAX_WARNINGS = 20
 
 @dataclass(frozen=True)
 class FindSettings:
-    """How faces are looked for, and the journal that they are noted in."""
+    """How faces are detected, and the journal that they are noted in."""
 
     detector: Literal["blaze", "hog", "cnn", "s3fd"]
     setting: Setting
     with_mesh_v2: bool
     look_every: int
-    least_side: int
+    min_size: int
     journal: Path
 
 
@@ -107,13 +107,13 @@ def find_faces(
         # Closing waits for the processes, so that nothing is noted after the notes are gathered.
         with report.progress("finding faces", total) as progress, closing(results):
             for job, result in results:
-                tell_part(job, result, failed, progress, report)
+                report_part(job, result, failed, progress, report)
     finally:
         journal.gather()
     return failed
 
 
-def tell_part(job: Named, result: PartResult, failed: Failed, progress: Progress, report: Report) -> None:
+def report_part(job: Named, result: PartResult, failed: Failed, progress: Progress, report: Report) -> None:
     """Take in what became of a job; raises what must end the run."""
     for name, reason in result.failed:
         if len(failed) < _MAX_WARNINGS:
@@ -148,7 +148,7 @@ def lost_part(outcome: Outcome[ANamed, PartResult]) -> PartResult:
 
 
 def _find_in_part(find: FindInFrames, settings: FindSettings, job: FindJob) -> PartResult:
-    """Find and note the faces of a part's frames. One that cannot be read is told, and the rest goes on."""
+    """Find and note the faces of a part's frames. One that cannot be read is reported, and the rest goes on."""
     read: list[SourceFrame] = []
     thumbnails: list[NDArray[np.uint8] | None] = []
     shapes: list[tuple[int, int] | None] = []
@@ -166,7 +166,7 @@ def _find_in_part(find: FindInFrames, settings: FindSettings, job: FindJob) -> P
         thumbnails[1:-1] = [None] * (len(thumbnails) - 2)
     except Stopped:
         raise
-    except Exception:  # noqa: BLE001 - told with the frame that it comes from
+    except Exception:  # noqa: BLE001 - reported with its frame
         read.clear()
         thumbnails.clear()
         shapes.clear()
@@ -183,7 +183,7 @@ def _find_in_part(find: FindInFrames, settings: FindSettings, job: FindJob) -> P
 def _one_by_one(find: FindInFrames, pictures: Iterator[Picture | None], read: list[SourceFrame]) -> list[FrameFaces]:
     """Each frame's faces alone; a frame that the finder fails at gets that as its problem in `read`.
 
-    Cuts are not told: all thumbnails are kept for that.
+    Cuts are not detected: all thumbnails are kept for that.
     """
     found: list[FrameFaces] = []
     for picture in pictures:
@@ -229,7 +229,7 @@ def start_finder(settings: FindSettings) -> None:
     if settings.detector in ("hog", "cnn"):
         _find = partial(_each_alone, DlibFaces(settings.detector == "cnn"))
     else:
-        finder = FaceFinder(settings.setting, settings.with_mesh_v2, settings.least_side)
+        finder = FaceFinder(settings.setting, settings.with_mesh_v2, settings.min_size)
         _find = partial(find_in_frames, finder, detection_interval=settings.look_every)
 
 

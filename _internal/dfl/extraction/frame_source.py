@@ -1,6 +1,6 @@
 """Where an extraction's frames come from: pictures of a folder, or straight from the clip.
 
-The frames are cut into parts of consecutive frames; one process works off one part. Parts begin at fixed places, so
+The frames are cut into parts of consecutive frames; one process works off one part. Parts begin at fixed frames, so
 that faces do not depend on the number of processes.
 """
 
@@ -15,6 +15,7 @@ from dfl.base.pictures import Picture, decode_frame
 from dfl.base.report import Report
 from dfl.base.unused_path import MAX_NAME_BYTES, name_size
 from dfl.extraction.options import ExtractFacesOptions
+from dfl.faceset.found_faces import FrameFacts
 from dfl.video.account import report_account
 from dfl.video.clip import Clip, read_clip
 from dfl.video.facts import NAME_DIGITS, reading_of
@@ -23,18 +24,6 @@ from dfl.workspace import Workspace
 
 PART_FRAMES = 64
 _FACE_NAME_BYTES = len("_99.jpeg")  # what a face's name has behind the stem of its frame
-
-
-@dataclass(frozen=True)
-class FrameFacts:
-    """By what a frame's file is known again: bytes, time of change (nanoseconds), CRC-32 of its content.
-
-    For frames that come straight from a clip: the clip's bytes and time of change, and 0.
-    """
-
-    size: int
-    mtime_ns: int
-    crc: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +89,7 @@ class ClipPart:
         """The frames in order; only those of `wanted`, if given. Decoding stops behind the last one."""
         names = set(self.names) if wanted is None else wanted & set(self.names)
         facts = self.facts("")
-        for number, frame in enumerate(read_segment(self.clip, self.segment, _stay_silent), self.first):
+        for number, frame in enumerate(read_segment(self.clip, self.segment, _ignore_warning), self.first):
             name = self.name(number)
             if name in names:
                 names = names - {name}
@@ -221,6 +210,6 @@ def _read_picture(path: Path) -> SourceFrame:
         return SourceFrame(path.name, facts, None, f"{error.what} {error.todo}")
 
 
-def _stay_silent(text: str) -> None:
-    """Damage is told by the frames that are missing."""
+def _ignore_warning(text: str) -> None:
+    """Damage shows in the frames that are missing."""
     del text

@@ -22,10 +22,10 @@ from dfl.faces.find import FoundFace
 Network = Callable[[NDArray[np.float32]], tuple[NDArray[np.float32], ...]]
 _STRIDES = (4, 8, 16, 32, 64, 128)
 _MIN_FRAME = 128
-# Quarter turns clockwise in which a frame is looked at until one shows a face.
+# Quarter turns clockwise in which a frame is searched until one shows a face.
 _TURNS = (0, 1, 3, 2)
 _CV2_TURNS = {1: cv2.ROTATE_90_CLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_COUNTERCLOCKWISE}
-# The second pass takes the mean of five looks, their centres moved by these pixels.
+# Test-time augmentation of the second pass: the mean over five crops, their centres moved by these pixels.
 _SHIFTS = ((0, 0), (-1, -1), (1, -1), (1, 1), (-1, 1))
 _BATCH = 8
 
@@ -55,7 +55,7 @@ class S3fdFan:
     """Finds faces with the original's networks and rules. The same frame gives the same faces.
 
     s3fd: RGB pictures (N, H, W, 3) float32 0..255 -> twelve maps, see nets.s3fd. fan: RGB faces (N, 256, 256, 3)
-    float32 0..1 -> heat maps (N, 64, 64, 68). max_faces: only so many of a frame's largest boxes are looked at, 0 all.
+    float32 0..1 -> heat maps (N, 64, 64, 68). max_faces: only so many of a frame's largest boxes get landmarks, 0 all.
 
     Where the original is known to be wrong by a pixel (turned frames) or in the order of a turned box's sides, this is
     right.
@@ -68,7 +68,7 @@ class S3fdFan:
     def find(self, frame: Picture, before: Sequence[FoundFace] = ()) -> list[FoundFace]:
         """All faces of a frame (H, W, 3) uint8 BGR, largest box first; none in frames below 128 pixels.
 
-        before: not used, the original looks at every frame alone. The last row or column of an odd side is left out.
+        before: not used, the original searches every frame alone. The last row or column of an odd side is left out.
         """
         del before
         height, width = (side - side % 2 for side in frame.shape[:2])
@@ -105,8 +105,8 @@ class S3fdFan:
 
     def _landmarks(self, picture: Picture, boxes: NDArray[np.int64]) -> list[Points | None]:
         """Landmarks (68, 2) of the faces in boxes, in the picture's pixels; None where the box has no size."""
-        looks = [(picture, FanCrop.of_box(box)) for box in boxes]
-        landmarks = [None if points is None else points.astype(np.float32) for points in self._points(looks)]
+        crops = [(picture, FanCrop.of_box(box)) for box in boxes]
+        landmarks = [None if points is None else points.astype(np.float32) for points in self._points(crops)]
         matrices = {
             number: matrix
             for number, points in enumerate(landmarks)
@@ -119,33 +119,33 @@ class S3fdFan:
         return landmarks
 
     def _second_pass(self, aligned: list[Picture]) -> list[NDArray[np.float64] | None]:
-        """Landmarks (68, 2) in the pixels of upright faces; None where not exactly one face is seen."""
+        """Landmarks (68, 2) in the pixels of upright faces; None where not exactly one face is found."""
         boxes = [boxes for boxes, _ in self._boxes(aligned)]
-        looks = [
+        crops = [
             (face, FanCrop.of_box(found[0], shift))
             for face, found in zip(aligned, boxes, strict=True)
             if len(found) == 1
             for shift in _SHIFTS
         ]
-        seen = iter(self._points(looks))
+        points_of_crops = iter(self._points(crops))
         means: list[NDArray[np.float64] | None] = []
         for found in boxes:
-            of_face = list(islice(seen, len(_SHIFTS))) if len(found) == 1 else []
+            of_face = list(islice(points_of_crops, len(_SHIFTS))) if len(found) == 1 else []
             whole = [points for points in of_face if points is not None]
             means.append(np.mean(whole, axis=0) if len(whole) == len(_SHIFTS) else None)
         return means
 
-    def _points(self, looks: list[tuple[Picture, FanCrop]]) -> list[NDArray[np.float64] | None]:
-        """What FAN says of each look: (68, 2) in the pixels of its picture; None where there is nothing to look at."""
-        faces = [crop_for_fan(picture, crop) for picture, crop in looks]
-        results: list[NDArray[np.float64] | None] = [None] * len(looks)
+    def _points(self, crops: list[tuple[Picture, FanCrop]]) -> list[NDArray[np.float64] | None]:
+        """FAN's landmarks of each crop: (68, 2) in the pixels of its picture; None for an empty crop."""
+        faces = [crop_for_fan(picture, crop) for picture, crop in crops]
+        results: list[NDArray[np.float64] | None] = [None] * len(crops)
         known = [number for number, face in enumerate(faces) if face is not None]
         for start in range(0, len(known), _BATCH):
             batch = known[start : start + _BATCH]
             shown = _rgb([face for number in batch if (face := faces[number]) is not None])
             (maps,) = self._fan(shown / np.float32(255))
             for number, heat in zip(batch, maps, strict=True):
-                results[number] = looks[number][1].to_picture(peaks(heat), MAP_SIDE)
+                results[number] = crops[number][1].to_picture(peaks(heat), MAP_SIDE)
         return results
 
 

@@ -10,18 +10,19 @@ from numpy.typing import NDArray
 from dfl.base.pictures import Points
 from dfl.base.processes import in_processes, lower_priority, stop_if_asked
 from dfl.base.report import Report
-from dfl.extraction.face_tracks import Track, face_at
-from dfl.extraction.found_frame import FoundFrame
+from dfl.extraction.face_tracks import face_at
 from dfl.extraction.frame_source import Part
 from dfl.faces.identity import Descriptor, descriptor
 from dfl.faces.reference import LIKE_REFERENCE, nearest_person
+from dfl.faces.tracks import Position, Track
+from dfl.faceset.found_faces import FoundFrame
 
-_LOOKS = 5  # faces of a track that are compared; the nearer half decides
+_SAMPLES = 5  # faces of a track that are compared; the nearer half decides
 
 
 @dataclass(frozen=True, eq=False)
 class _Job:
-    """Faces of a part's frames to be described: by frame's file name, (place of the track, landmarks)."""
+    """Faces of a part's frames to be described: by frame's file name, (index of the track, landmarks)."""
 
     part: Part
     faces: dict[str, list[tuple[int, Points]]]
@@ -38,13 +39,13 @@ def wanted_tracks(
     workers: int,
     report: Report,
 ) -> dict[int, bool]:
-    """By place of the track: whether its faces are nearer to a reference (M, 128) than another person's would be."""
+    """By index of the track: whether its faces are nearer to a reference (M, 128) than another person's would be."""
     chosen: dict[str, list[tuple[int, Points]]] = {}
     for number, track in enumerate(tracks):
-        for place in _best_places(frames, track):
-            frame = frames[place[0]]
+        for position in _sample_positions(frames, track):
+            frame = frames[position[0]]
             assert frame is not None
-            chosen.setdefault(frame.frame, []).append((number, face_at(frames, place).landmarks))
+            chosen.setdefault(frame.frame, []).append((number, face_at(frames, position).landmarks))
     jobs = list(_jobs(parts, chosen))
     distances: dict[int, list[float]] = {}
     outcomes = in_processes(_describe, jobs, workers=min(workers, max(len(jobs), 1)), start=lower_priority)
@@ -56,13 +57,13 @@ def wanted_tracks(
     return {number: _is_wanted(distances.get(number, [])) for number in range(len(tracks))}
 
 
-def _best_places(frames: Sequence[FoundFrame | None], track: Track) -> list[tuple[int, int]]:
+def _sample_positions(frames: Sequence[FoundFrame | None], track: Track) -> list[Position]:
     """Large and sure faces spread over the track."""
-    stretches = np.array_split(np.arange(len(track.places)), min(_LOOKS, len(track.places)))
+    stretches = np.array_split(np.arange(len(track)), min(_SAMPLES, len(track)))
     return [
         max(
-            (track.places[index] for index in stretch),
-            key=lambda place: face_at(frames, place).area * face_at(frames, place).confidence,
+            (track[index] for index in stretch),
+            key=lambda position: face_at(frames, position).area * face_at(frames, position).confidence,
         )
         for stretch in stretches
     ]

@@ -24,7 +24,7 @@ _CHIN = 0.1
 
 
 def reduced(frame: Picture) -> tuple[Picture, float]:
-    """The frame as S3FD looks at it, and how many frame pixels one of its pixels is.
+    """S3FD's input of a frame, and how many frame pixels one of its pixels is.
 
     frame: (H, W, 3) uint8. Very long frames get black rows below, or columns at the right.
     """
@@ -34,9 +34,9 @@ def reduced(frame: Picture) -> tuple[Picture, float]:
     scale = longest / wanted
     size = (max(1, int(width / scale)), max(1, int(height / scale)))
     small = cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR)
-    below, beside = (max(0, _NETWORK_LIMIT - side) for side in small.shape[:2])
-    if below or beside:
-        small = cv2.copyMakeBorder(small, 0, below, 0, beside, cv2.BORDER_CONSTANT)
+    below, right = (max(0, _NETWORK_LIMIT - side) for side in small.shape[:2])
+    if below or right:
+        small = cv2.copyMakeBorder(small, 0, below, 0, right, cv2.BORDER_CONSTANT)
     return small.astype(np.uint8, copy=False), scale
 
 
@@ -62,7 +62,7 @@ def boxes_of_maps(maps: Sequence[NDArray[np.float32]], strides: Sequence[int]) -
 def boxes_of_cells(
     rows: NDArray[np.integer[Any]], columns: NDArray[np.integer[Any]], offsets: NDArray[np.float32], stride: int
 ) -> Boxes:
-    """The boxes (N, 4) that cells of one map tell of. offsets: (N, 4) shift of the centre, logarithm of the size."""
+    """The boxes (N, 4) of cells of one map. offsets: (N, 4) shift of the centre, logarithm of the size."""
     side = float(_PRIOR_SIDES * stride)
     centres = np.stack([columns, rows], axis=-1) * float(stride) + stride / 2
     centres = centres + offsets[:, :2] * np.float32(_CENTRE_UNIT) * side
@@ -101,7 +101,7 @@ def boxes_in_frame(
     widths, heights = frame_boxes[:, 2] - frame_boxes[:, 0], frame_boxes[:, 3] - frame_boxes[:, 1]
     frame_boxes[:, 3] += _CHIN * heights
     is_large = np.minimum(widths, heights) >= _MIN_FACE
-    # No frame is that large; whole numbers cannot hold what a damaged network may say.
+    # No frame is that large; whole numbers cannot hold what a damaged network may give.
     whole = np.clip(np.trunc(frame_boxes[is_large]), -1e9, 1e9).astype(np.int64)
     order = np.argsort(-(whole[:, 2] - whole[:, 0]) * (whole[:, 3] - whole[:, 1]), kind="stable")
     return whole[order], scores[is_large][order]

@@ -1,4 +1,4 @@
-"""What extract-faces tells at its end: counts, frames without a face, doubtful faces."""
+"""What extract-faces reports at its end: counts, frames without a face, doubtful faces."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,9 +8,9 @@ from dfl.base.files import write_bytes, write_text
 from dfl.base.pictures import contact_sheet, encode_picture, read_picture
 from dfl.base.report import Report
 from dfl.extraction.crop_plan import FramePlan
-from dfl.extraction.cut_faces import FrameCuts
 from dfl.extraction.find_faces import Failed
-from dfl.extraction.frame_journal import FrameJournal
+from dfl.faceset.cut_journal import FrameCuts
+from dfl.faceset.frame_journal import FrameJournal
 from dfl.workspace import DOUBTFUL_FACES, FRAMES_WITHOUT_FACE, Side, Workspace
 
 # Faces less sure than this are listed.
@@ -59,9 +59,9 @@ def _write_doubtful(workspace: Workspace, side: Side, suffix: str, plans: Sequen
     _write_list(folder / DOUBTFUL_FACES, [f"{confidence:.3f} {name}" for confidence, name in doubtful])
     pictures = []
     for _, name in doubtful[:_SHEET_FACES]:
-        for place in (workspace.aligned(side), workspace.aligned_trash(side)):
+        for source in (workspace.aligned(side), workspace.aligned_trash(side)):
             try:
-                pictures.append(read_picture(place / name))
+                pictures.append(read_picture(source / name))
                 break
             except UserError:
                 continue  # the user has taken it away, or sorted the faces

@@ -7,19 +7,15 @@ in: a `numpy.random.RandomState(s)` repeats what the original does after `numpy.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal, TypeGuard, get_args
+from typing import Any, TypeGuard, get_args
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from dfl.base.pictures import FloatPicture
-from dfl.imaging.colour_transport import SOT_SIGMA_COLOUR, SOT_SIGMA_SPACE, Random, idt, sot, transported
-
-Mode = Literal["none", "rct", "lct", "mkl", "idt", "sot"]
-MODES: tuple[Mode, ...] = get_args(Mode)
-# These look at nothing of the pictures but Colours.
-Formula = Literal["rct", "lct", "mkl"]
+from dfl.imaging.colour_transport import SOT_SIGMA_COLOUR, SOT_SIGMA_SPACE, Random, transported
+from dfl.imaging.transfers import TRANSFERS, Formula, TrainingTransfer
 
 _LAB_LOW = np.array([0.0, -127.0, -127.0, 0.0])  # OpenCV's scalars have four numbers
 _LAB_HIGH = np.array([100.0, 127.0, 127.0, 0.0])
@@ -27,7 +23,7 @@ _LAB_HIGH = np.array([100.0, 127.0, 127.0, 0.0])
 
 @dataclass(frozen=True, eq=False)
 class ColourStatistics:
-    """What the modes rct, lct and mkl know of a picture, float64: mean (C,) and spread, that of rct in Lab.
+    """Statistics of a picture's colours for rct, lct and mkl, float64: mean (C,) and spread, that of rct in Lab.
 
     spread: for rct the population standard deviations (3,), else the population covariance (C, C). count: of pixels.
     """
@@ -38,39 +34,37 @@ class ColourStatistics:
 
     @property
     def nbytes(self) -> int:
-        return 512  # with what Python needs for the objects
+        return 512  # with Python's objects
 
 
-def is_formula(mode: Mode) -> TypeGuard[Formula]:
-    """Whether a mode needs no more than the Colours of both pictures."""
+def is_formula(mode: TrainingTransfer) -> TypeGuard[Formula]:
+    """Whether a mode needs no more than both pictures' ColourStatistics."""
     return mode in get_args(Formula)
 
 
-def transfer(mode: Mode, target: FloatPicture, reference: FloatPicture, random: Random) -> FloatPicture:
+def transfer(mode: TrainingTransfer, target: FloatPicture, reference: FloatPicture, random: Random) -> FloatPicture:
     """Change `target` towards `reference` as training does; `random` is drawn from by idt and sot only.
 
     Both (H, W, 3) float32 BGR 0..1, same size. rct may leave 0..1 a little, the others are clipped.
     """
     if is_formula(mode):
         return recolour(mode, target, colours_of(mode, reference))
-    if mode == "idt":
-        return idt(target, reference, random)
-    if mode == "sot":
-        return sot(target, reference, random)
-    return target
+    apply = TRANSFERS[mode].apply
+    assert apply, "only merging has transfers without a function"
+    return apply(target, reference, None, random)
 
 
 def colours_of(mode: Formula, picture: FloatPicture) -> ColourStatistics:
-    """What `recolour` needs of a picture (H, W, 3) float32 BGR."""
+    """The statistics that `recolour` needs of a picture (H, W, 3) float32 BGR."""
     return _lab_colours(cv2.cvtColor(picture, cv2.COLOR_BGR2LAB), None) if mode == "rct" else _colours(picture)
 
 
 def recolour(
     mode: Formula, target: FloatPicture, wanted: ColourStatistics, own: ColourStatistics | None = None
 ) -> FloatPicture:
-    """What rct, lct and mkl make of `target` when the reference's Colours are `wanted`.
+    """What rct, lct and mkl make of `target` when the reference's statistics are `wanted`.
 
-    own: the Colours of `target`, or what is to stand for them; measured when left out.
+    own: those of `target`, or what stands in for them; measured when left out.
     """
     if mode == "rct":
         lab: Any = cv2.cvtColor(target, cv2.COLOR_BGR2LAB)
@@ -197,9 +191,9 @@ def hist_match(target: FloatPicture, reference: FloatPicture, threshold: int = 2
     """
     matched = np.empty_like(target)
     for channel in range(target.shape[2]):
-        _, place, counts = np.unique(target[:, :, channel], return_inverse=True, return_counts=True)
+        _, index, counts = np.unique(target[:, :, channel], return_inverse=True, return_counts=True)
         wanted, wanted_counts = np.unique(reference[:, :, channel], return_counts=True)
         share = threshold * np.cumsum(counts) / counts.sum()
         wanted_share = 255 * np.cumsum(wanted_counts) / wanted_counts.sum()
-        matched[:, :, channel] = np.interp(share, wanted_share, wanted)[place].reshape(target.shape[:2])
+        matched[:, :, channel] = np.interp(share, wanted_share, wanted)[index].reshape(target.shape[:2])
     return matched

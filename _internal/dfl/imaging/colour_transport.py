@@ -176,12 +176,12 @@ def _mean_goals(own: NDArray[np.float32], wanted: NDArray[np.float32]) -> NDArra
     both stays where it is.
     """
     here, there = (np.pad(shares.astype(np.float64), ((0, 0), (1, 0))) for shares in (own, wanted))
-    places, counted = np.arange(_BINS, dtype=np.float64), np.diff(here)
+    centres, counted = np.arange(_BINS, dtype=np.float64), np.diff(here)
     sums = np.zeros_like(there)  # of the wanted bins up to each rank
-    np.cumsum(np.diff(there) * places, axis=1, out=sums[:, 1:])
+    np.cumsum(np.diff(there) * centres, axis=1, out=sums[:, 1:])
     reached = np.stack([np.interp(*row) for row in zip(here, there, sums, strict=True)])
     # A bin without a measured value may hold others: they go where the rank of its edge goes.
-    goals = np.stack([np.interp(ranks, ends, places) for ranks, ends in zip(here[:, 1:], there[:, 1:], strict=True)])
+    goals = np.stack([np.interp(ranks, ends, centres) for ranks, ends in zip(here[:, 1:], there[:, 1:], strict=True)])
     np.divide(np.diff(reached), counted, out=goals, where=counted > 0)
     return goals
 

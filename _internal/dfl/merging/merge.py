@@ -1,4 +1,7 @@
-"""Stage `merge`: the trained face into every frame of data_dst, as pictures and masks in merged and merged_mask."""
+"""Stage `merge`: the trained face into every frame of data_dst, as pictures and masks in merged and merged_mask.
+
+The road of a frame is drawn in merging/__init__.py.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -11,18 +14,18 @@ from dfl.base.processes import worker_count
 from dfl.base.report import Report
 from dfl.interop.offer import offer_import
 from dfl.merging.options import MergeOptions
-from dfl.merging.planning.clip_faces import ClipFrame, read_clip_frames
+from dfl.merging.planning.clip_faces import read_clip_frames
 from dfl.merging.planning.clip_tracks import read_in_threads
 from dfl.merging.planning.merge_plan import MergePlan, make_plan, with_answers
 from dfl.merging.planning.tasks import FrameTask, with_neighbours
 from dfl.merging.running.contact_sheet import write_sheet
-from dfl.merging.running.frame_processor import FrameProcessor, read_content
+from dfl.merging.running.frame_processor import read_content
 from dfl.merging.running.merge_journal import MergeJournal
 from dfl.merging.running.open_models import Models, SavedModels
 from dfl.merging.running.output import FrameFiles, files_of
-from dfl.merging.running.pipeline import FrameOutcome, Work, merge_frames
+from dfl.merging.running.pipeline import FrameResult, merge_frames
 from dfl.merging.running.render_signature import changes, render_signature, source_of
-from dfl.merging.running.set_aside import part_from_others, set_aside, take_back, where
+from dfl.merging.running.set_aside import move_foreign, restore, set_aside, set_aside_folder
 from dfl.merging.running.summary import made_by, report_done, report_failures, report_refused, report_settings
 from dfl.merging.running.to_video import VideoMerge
 from dfl.merging.running.video_source import VideoSource, open_video_source
@@ -30,7 +33,7 @@ from dfl.models.open_model import SWAP_CLASSES
 from dfl.video.encoders import list_encoders
 from dfl.workspace import MERGE_FACTS, MERGE_JOURNAL, MERGE_MADE, Workspace
 
-# Of an uncompressed frame of 8 bits: what picture and mask take in each format.
+# Size of picture and mask in each format, relative to an uncompressed frame of 8 bits.
 _SHARES = {"png": 0.65, "png16": 1.6, "exr": 1.8}
 _FAILURES_IN_A_ROW = 25
 
@@ -65,53 +68,51 @@ def run_merge(workspace: Workspace, options: MergeOptions, models: Models, repor
         folder.mkdir(parents=True, exist_ok=True)
         remove_parts(folder)
     stems = {task.stem for task in plan.tasks}
-    take_back(files, stems)
+    restore(files, stems)
     with MergeJournal(files.folder / MERGE_JOURNAL) as journal:
-        sources = [source_of(plan.tasks, task.place) for task in plan.tasks]
-        looks = [render_signature(task, plan.networks, files) for task in plan.tasks]
+        sources = [source_of(plan.tasks, task.index) for task in plan.tasks]
+        signatures = [render_signature(task, plan.networks, files) for task in plan.tasks]
         done = {
-            task.place
-            for task, source, look in zip(plan.tasks, sources, looks, strict=True)
-            if journal.has(task.stem, source, look) and files.is_written(task.stem)
+            task.index
+            for task, source, signature in zip(plan.tasks, sources, signatures, strict=True)
+            if journal.has(task.stem, source, signature) and files.is_written(task.stem)
         }
         todo = plan.asked_for - done
-        _say_start(plan, todo, journal, files, report)
-        need_space(files.folder, _space([plan.tasks[place] for place in sorted(todo)], files), "Merging")
-        aside = part_from_others(files, journal, [plan.tasks[place].stem for place in sorted(todo)])
-        if aside:
-            report.line(f"{files.folder} held pictures that somebody made or changed. They are in {aside} now.")
-        if todo:  # it tells of finished runs only
+        _report_start(plan, todo, journal, files, report)
+        need_space(files.folder, _space([plan.tasks[index] for index in sorted(todo)], files), "Merging")
+        foreign = move_foreign(files, journal, [plan.tasks[index].stem for index in sorted(todo)])
+        if foreign:
+            report.line(f"{files.folder} held pictures that somebody made or changed. They are in {foreign} now.")
+        if todo:  # it describes finished runs only
             (files.folder / MERGE_FACTS).unlink(missing_ok=True)
-        work = FrameProcessor(plan.networks, plan.base.resolution, files)
-        failed: list[FrameOutcome] = []
-        strangers: list[FrameOutcome] = []  # never noted, so that each run looks at them and tells
+        failed: list[FrameResult] = []
+        mismatched: list[FrameResult] = []  # never noted, so that each run checks and reports them
         try:
             with report.progress("Merging", len(todo)) as progress:
                 tasks = with_neighbours(plan.tasks, todo)
-                for outcome in until_hopeless(merge_frames(tasks, work, plan.networks, workers)):
+                for result in until_hopeless(merge_frames(tasks, plan.processor(files.write), workers)):
                     progress.advance()
-                    place = outcome.frame.place
-                    if outcome.refused:
-                        strangers.append(outcome)
-                    elif outcome.error is None:
-                        stem = outcome.frame.stem
-                        journal.add(stem, sources[place], looks[place], files.size(stem))
+                    index, stem = result.task.index, result.task.stem
+                    if result.refused:
+                        mismatched.append(result)
+                    elif result.error is None:
+                        journal.add(stem, sources[index], signatures[index], files.size(stem))
                     else:
-                        failed.append(outcome)
+                        failed.append(result)
         finally:
             write_json(workspace.frames("dst") / MERGE_MADE, made_by(plan.tasks, journal))
     left = set_aside(files, journal.stems, stems)
     if left:
         report.line(
-            f"The frames of {left} merged pictures are not in data_dst any more: they are in {where(files)}, and come "
-            "back with their frames."
+            f"The frames of {left} merged pictures are not in data_dst any more: they are in "
+            f"{set_aside_folder(files.folder)}, and come back with their frames."
         )
     report_failures(workspace, failed, report)
-    report_refused(strangers, report)
-    whole = plan.asked_for - {outcome.frame.place for outcome in failed} | done
+    report_refused(mismatched, report)
+    whole = plan.asked_for - {result.task.index for result in failed} | done
     if not whole and failed[0].error:
         raise failed[0].error
-    report_done(plan, files.folder / MERGE_FACTS, whole, failed, strangers, options.mark, report)
+    report_done(plan, files.folder / MERGE_FACTS, whole, failed, mismatched, options.mark, report)
 
 
 def run_merge_to_video(
@@ -126,20 +127,21 @@ def run_merge_to_video(
         return
     video = VideoMerge(workspace, options, source, plan, report)
     report_settings(plan, report)
-    strangers: list[FrameOutcome] = []
+    mismatched: list[FrameResult] = []
+    processor = plan.processor(lambda _, merged: merged.as_bytes())
 
-    def outcomes(tasks: Iterable[FrameTask], work: Work) -> Iterator[FrameOutcome]:
-        for outcome in until_hopeless(merge_frames(tasks, work, plan.networks, workers)):
-            strangers.extend([outcome] if outcome.refused else [])
-            yield outcome
+    def merge(tasks: Iterable[FrameTask]) -> Iterator[FrameResult]:
+        for result in until_hopeless(merge_frames(tasks, processor, workers)):
+            mismatched.extend([result] if result.refused else [])
+            yield result
 
-    failed = video.merge_missing(plan.work, outcomes)
+    failed = video.merge_missing(merge)
     report_failures(workspace, failed, report)
-    report_refused(strangers, report)
+    report_refused(mismatched, report)
     video.finish()
 
 
-def _read_frame(frame: ClipFrame) -> Picture:
+def _read_frame(frame: FrameTask) -> Picture:
     return decode_frame(read_content(frame.path), str(frame.path))
 
 
@@ -153,13 +155,13 @@ def _space(todo: Sequence[FrameTask], files: FrameFiles) -> int:
     return 0
 
 
-def _say_start(plan: MergePlan, todo: set[int], journal: MergeJournal, files: FrameFiles, report: Report) -> None:
+def _report_start(plan: MergePlan, todo: set[int], journal: MergeJournal, files: FrameFiles, report: Report) -> None:
     """What is done already, what is done again and why, and how."""
     again: dict[str, None] = {}
     count = 0
-    for place in sorted(todo):
-        task = plan.tasks[place]
-        before = journal.look_of(task.stem)
+    for index in sorted(todo):
+        task = plan.tasks[index]
+        before = journal.signature_of(task.stem)
         if before is not None:
             changed = changes(before, render_signature(task, plan.networks, files))
             count += bool(changed)
@@ -174,14 +176,14 @@ def _say_start(plan: MergePlan, todo: set[int], journal: MergeJournal, files: Fr
     report_settings(plan, report)
 
 
-def until_hopeless(outcomes: Iterable[FrameOutcome]) -> Iterator[FrameOutcome]:
-    """Hand outcomes on; when many frames in a row fail that should not, raise the last one's error.
+def until_hopeless(results: Iterable[FrameResult]) -> Iterator[FrameResult]:
+    """Hand results on; when many frames in a row fail that should not, raise the last one's error.
 
     Frames that cannot be read do not count: behind them may be good ones.
     """
     in_a_row = 0
-    for outcome in outcomes:
-        in_a_row = in_a_row + 1 if outcome.error and not isinstance(outcome.error, UserError) else 0
-        yield outcome
-        if outcome.error and in_a_row == _FAILURES_IN_A_ROW:
-            raise outcome.error
+    for result in results:
+        in_a_row = in_a_row + 1 if result.error and not isinstance(result.error, UserError) else 0
+        yield result
+        if result.error and in_a_row == _FAILURES_IN_A_ROW:
+            raise result.error

@@ -4,6 +4,7 @@ from typing import Any, ClassVar, Literal
 
 from dfl.base.errors import UserError
 from dfl.base.options import Options, option
+from dfl.imaging.transfers import TrainingTransfer
 
 FaceLetter = Literal["h", "mf", "f", "wf", "head"]
 FACE_HELP = "Part of the head that is swapped: half, mid-full, full, whole face or head; the faceset must hold as much."
@@ -115,7 +116,7 @@ class TrainedSwapOptions(SwapOptions):
     gan_dims: int = option(16, "Width of that network.", minimum=4, maximum=512)
     gan_smoothing: float = option(0.0, "It learns to be so much less than sure of real faces.", minimum=0, maximum=0.5)
     gan_noise: float = option(0.0, "Share of its labels that are wrong on purpose.", minimum=0, maximum=0.5)
-    ct_mode: Literal["none", "rct", "lct", "mkl", "idt", "sot"] = option(
+    ct_mode: TrainingTransfer = option(
         "none", "Give src's faces the colours of dst's faces, by this method.", ask="Color transfer for src faceset"
     )
     clipgrad: bool = option(

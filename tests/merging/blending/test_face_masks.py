@@ -1,7 +1,8 @@
 """Masks: equal to the records, and the same whether worked on in part or as a whole."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import cv2
 import numpy as np
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
 from dfl.merging.blending.face_masks import FaceMask, FacePrediction, choose_mask, shape_mask
+from dfl.merging.blending.original_rules import ORIGINAL_RULES
+from dfl.merging.planning.settings import MaskMode
 
 
 def spread_out(mask: FaceMask) -> NDArray[np.float32]:
@@ -41,9 +44,7 @@ def test_shaping_equals_the_record(shared: Path, erode: int, blur: int, agrees: 
     wanted = ops[f"merge_mask_e{erode}_b{blur}"]
     mask = ops["mask"][:, :, 0].astype(np.float32) / 255
     # Recorded in whole grey levels.
-    agrees(
-        "ops merge masks (grey levels)", spread_out(shape_mask(mask, erode, blur, like_original=True)) * 255, wanted, 1
-    )
+    agrees("ops merge masks (grey levels)", spread_out(shape_mask(mask, erode, blur, ORIGINAL_RULES)) * 255, wanted, 1)
 
 
 @settings(max_examples=60, deadline=None)
@@ -60,7 +61,7 @@ def test_working_on_the_part_that_is_not_zero_changes_nothing(side: int, seed: i
     part = mask[top : top + random.integers(1, side), left : left + random.integers(1, side)]
     part[:] = random.random(part.shape)
     wanted = shaped_as_a_whole(mask, erode, min(blur, 2 * side - 2))
-    made = spread_out(shape_mask(mask, erode, min(blur, 2 * side - 2), like_original=True))
+    made = spread_out(shape_mask(mask, erode, min(blur, 2 * side - 2), ORIGINAL_RULES))
     assert np.abs(made - wanted).max() < 1e-5
 
 
@@ -105,6 +106,16 @@ def prediction(**masks: Any) -> FacePrediction:
 def test_each_mode_takes_its_masks(mode: Any, value: float) -> None:
     mask = choose_mask(mode, prediction(), lambda: np.full((8, 8), 0.25, np.float32))
     assert mask == pytest.approx(value)
+
+
+@pytest.mark.parametrize("mode", get_args(MaskMode))
+def test_masks_have_the_models_size_with_super_resolution_too(mode: Any) -> None:
+    hull, xseg = np.full((8, 8), 0.25, np.float32), np.full((256, 256), 0.9, np.float32)
+    plain = prediction(xseg_face=xseg, xseg_dst=xseg)
+    enlarged = replace(plain, face=np.zeros((32, 32, 3), np.float32))
+    mask = choose_mask(mode, enlarged, lambda: hull)
+    assert mask.shape == (8, 8)
+    assert np.array_equal(mask, choose_mask(mode, plain, lambda: hull))
 
 
 def test_values_below_one_level_are_nothing() -> None:

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from dfl.base.pictures import FloatPicture, read_picture, write_picture
 from dfl.faces.face_type import FaceType
-from dfl.merging.blending.face_in_frame import crop_face, merge_face
+from dfl.merging.blending.face_blender import merge_face
+from dfl.merging.blending.face_crop import crop_face
 from dfl.merging.blending.face_masks import FacePrediction, shape_mask, soften_mask
-from dfl.merging.blending.finished_frame import compose
-from dfl.merging.blending.skin import SIDE, measure_light, relight
+from dfl.merging.blending.merged_frame import compose
+from dfl.merging.blending.skin import SIZE, measure_light, relight
 from dfl.merging.merge import run_merge
 from dfl.merging.options import MergeOptions
 from dfl.merging.planning.auto_colour_transfer import edge_for, seam_of
@@ -75,7 +76,7 @@ def test_a_face_in_its_own_light_stays_as_it_is() -> None:
 def test_nothing_to_go_by_gives_a_light_all_the_same(mask: Any, value: float) -> None:
     flat = np.full((N, N, 3), value, np.float32)
     light = measure_light(flat, head(TAN, 0, hair=True), mask.astype(np.float32))
-    assert light.shape == (SIDE, SIDE, 3)
+    assert light.shape == (SIZE, SIZE, 3)
     assert np.isfinite(light).all()
     assert 0 <= relight(flat, light).min() <= relight(flat, light).max() <= 1
 

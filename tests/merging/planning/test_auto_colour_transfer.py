@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from typing import Any, get_args
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from dfl.base.listing import list_pictures
 from dfl.base.pictures import read_picture, write_picture
+from dfl.imaging.transfers import MERGING_TRANSFERS
 from dfl.merging.blending.box import PixelBox
-from dfl.merging.blending.face_in_frame import Patch
-from dfl.merging.planning.auto_colour_transfer import CANDIDATES, best, seam_of
-from dfl.merging.planning.settings import ColourTransfer
+from dfl.merging.blending.face_blender import FacePatch
+from dfl.merging.planning.auto_colour_transfer import best, seam_of
 from dfl.models.prediction import Prediction
 from dfl.workspace import Workspace
 from tests.merging.conftest import FakeModel
@@ -24,12 +24,12 @@ Merged = Callable[..., Any]
 HERE = PixelBox(20, 30, 140, 150)
 
 
-def patch_of(frame: NDArray[np.uint8], shift: tuple[float, float, float]) -> Patch:
+def patch_of(frame: NDArray[np.uint8], shift: tuple[float, float, float]) -> FacePatch:
     """A round face as the frame is there, but for a shift of its colours (BGR, 0..1)."""
     y, x = np.mgrid[:120, :120]
     cover = np.clip((55 - np.hypot(x - 60, y - 60)) / 3, 0, 1).astype(np.float32)[:, :, None]
     picture = frame[HERE.slices].astype(np.float32) / 255 + np.array(shift, np.float32)
-    return Patch(HERE, picture.clip(0, 1), cover, cover)
+    return FacePatch(HERE, picture.clip(0, 1), cover, cover)
 
 
 @pytest.mark.parametrize("shift", [(0, 0, 0), (0.1, 0.1, 0.1), (-0.08, 0.0, 0.05)])
@@ -49,13 +49,12 @@ def test_a_beard_in_a_few_sectors_does_not_count_and_what_lies_on_the_frames_bor
     assert seam_of(frame, patch) == pytest.approx(0, abs=0.3)
     half = PixelBox(20, 0, 140, 60)
     rest = patch_of(frame, (0.1, 0.1, 0.1))
-    cut = Patch(half, rest.picture[60:], rest.cover[60:], rest.cover[60:])
+    cut = FacePatch(half, rest.picture[60:], rest.cover[60:], rest.cover[60:])
     assert seam_of(frame, cut) == pytest.approx(seam_of(frame, rest), rel=0.2)
-    assert seam_of(frame, Patch(half, cut.picture, 0 * cut.cover, 0 * cut.cover)) is None
+    assert seam_of(frame, FacePatch(half, cut.picture, 0 * cut.cover, 0 * cut.cover)) is None
 
 
 def test_of_those_that_are_hardly_worse_the_simplest_is_taken() -> None:
-    assert set(CANDIDATES) == set(get_args(ColourTransfer)) - {"auto"}
     assert best({"rct": 1.02, "mkl": 1.0, "idt": 0.99, "none": 5.0}) == "rct"
     assert best({"rct": 1.5, "mkl": 1.0, "sot-m": 0.98}) == "mkl"
     assert best({"none": 0.5, "rct": 2.0}) == "none"
@@ -118,6 +117,6 @@ def test_where_the_first_one_shows_a_seam_all_are_tried(workspace: Workspace, cl
     report = merged(Torn(), colour_transfer="auto")
     session = json.loads((workspace.frames("dst") / "merge_session.json").read_text(encoding="utf-8"))
     choice = session["chosen"]["everyone"]
-    assert set(choice["seams"]) == set(CANDIDATES)
+    assert set(choice["seams"]) == set(MERGING_TRANSFERS)
     assert choice["seams"][choice["colour_transfer"]] <= min(choice["seams"].values()) / 0.95
     assert f"colour transfer {choice['colour_transfer']}. Seam with" in report.text

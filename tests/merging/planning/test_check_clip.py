@@ -19,9 +19,10 @@ from dfl.faces.align import alignment_matrix, rect_from_landmarks, transform_poi
 from dfl.faces.face_type import FaceType
 from dfl.faceset.aligned_face import FaceMetadata, write_face
 from dfl.faceset.faceset import list_faceset
+from dfl.faceset.found_faces import Face, FoundFrame, FrameFacts
 from dfl.merging.merge import run_merge_to_video
 from dfl.merging.options import MergeOptions
-from dfl.merging.planning.belonging import likeness
+from dfl.merging.planning.frame_check import correlation
 from dfl.merging.running.open_models import GivenModels
 from dfl.merging.running.video_source import open_video_source
 from dfl.video.encoders import coding_of
@@ -60,7 +61,7 @@ def write_aligned(folder: Path, frame: Path, landmarks: NDArray[np.float32], ind
 
 @pytest.fixture
 def spots(workspace: Workspace) -> list[Path]:
-    """A clip with a face in each frame, its faceset, and what extraction notes of it; the frames' files."""
+    """A clip with a face in each frame, its faceset, and what extraction noted of it; the frames' files."""
     frames, lines = [], ['{"options": {}}']
     for number in range(1, COUNT + 1):
         path = workspace.frames("dst") / f"{number:05d}.png"
@@ -68,9 +69,9 @@ def spots(workspace: Workspace) -> list[Path]:
         landmarks = face_at(100, 90, 50)
         write_aligned(workspace.aligned("dst"), path, landmarks)
         status, crc = path.stat(), zlib.crc32(path.read_bytes())
-        box = [float(value) for value in rect_from_landmarks(landmarks)]
-        noted = {"frame": path.name, "facts": [status.st_size, status.st_mtime_ns, crc], "cut": False}
-        lines.append(json.dumps({**noted, "faces": [{"box": box}], "shape": [240, 180]}))
+        face = Face(rect_from_landmarks(landmarks).astype(np.float32), landmarks, 0.9)
+        found = FoundFrame(path.name, FrameFacts(status.st_size, status.st_mtime_ns, crc), (face,), shape=(240, 180))
+        lines.append(json.dumps(found.to_json()))
         frames.append(path)
     (workspace.frames("dst") / "found_faces.jsonl").write_text("\n".join([*lines, ""]), encoding="utf-8")
     return frames
@@ -127,7 +128,7 @@ def test_enlarged_frames_of_another_program_are_refused(
     forget_notes(workspace)
     for path in spots:
         write_picture(path, cv2.resize(read_picture(path), (480, 360)).astype(np.uint8))
-    with pytest.raises(UserError, match="12 of 12 faces that were looked at do not belong") as error:
+    with pytest.raises(UserError, match="12 of 12 faces that were compared do not belong") as error:
         merged()
     assert "extract-faces dst" in error.value.todo
     assert not list(workspace.merged.glob("*"))
@@ -211,7 +212,7 @@ def test_a_clip_that_was_replaced_is_refused(workspace: Workspace, spots: list[P
 
     shutil.rmtree(workspace.frames("dst") / "merged", ignore_errors=True)
     assert merge_clip(1).counts["frames"] == COUNT
-    with pytest.raises(UserError, match="12 of 12 faces that were looked at do not belong"):
+    with pytest.raises(UserError, match="12 of 12 faces that were compared do not belong"):
         merge_clip(2)
 
 
@@ -222,8 +223,8 @@ def test_a_face_is_like_its_own_frame_at_any_size(tmp_path: Path, side: int) -> 
     write_picture(frame, large)
     write_aligned(tmp_path / "aligned", frame, face_at(480, 360, side))
     (face,) = list_faceset(tmp_path / "aligned")
-    own = likeness(large, face)
-    beside = likeness(np.roll(large, side // 10, axis=1), face)
+    own = correlation(large, face)
+    beside = correlation(np.roll(large, side // 10, axis=1), face)
     assert own is not None
     assert beside is not None
     assert own > 0.95
@@ -235,4 +236,4 @@ def test_a_flat_face_tells_nothing(tmp_path: Path) -> None:
     write_picture(frame, np.full((180, 240, 3), 90, np.uint8))
     write_aligned(tmp_path / "aligned", frame, face_at(100, 90, 50))
     (face,) = list_faceset(tmp_path / "aligned")
-    assert likeness(picture(1), face) is None
+    assert correlation(picture(1), face) is None

@@ -10,13 +10,14 @@ from dfl.base.report import Report
 from dfl.faceset.faceset import list_faceset
 from dfl.faceset_tools.options import PackOptions
 from dfl.faceset_tools.pack import run as pack
-from dfl.merging.planning.clip_faces import ClipFrame, match_faces
+from dfl.merging.planning.clip_faces import match_faces
+from dfl.merging.planning.tasks import FrameTask
 from dfl.workspace import Workspace
 
 Face = Callable[..., Path]
 
 
-def matched(workspace: Workspace, frames: int) -> list[ClipFrame]:
+def matched(workspace: Workspace, frames: int) -> list[FrameTask]:
     paths = [workspace.frames("dst") / f"{number:05d}.png" for number in range(1, frames + 1)]
     return match_faces(paths, list_faceset(workspace.aligned("dst")))
 

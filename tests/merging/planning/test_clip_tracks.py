@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from dfl.base.report import Report
 from dfl.faceset.faceset import list_faceset
-from dfl.merging.blending.face_in_frame import STILL
-from dfl.merging.planning.clip_faces import ClipFrame, match_faces
+from dfl.faceset.found_faces import read_found_frames
+from dfl.merging.blending.face_crop import STILL
+from dfl.merging.planning.clip_faces import match_faces
 from dfl.merging.planning.clip_tracks import cuts_of, link_faces, with_tracks
-from dfl.merging.planning.extraction_notes import read_notes
+from dfl.merging.planning.tasks import FrameTask
 from dfl.video.cuts import thumbnail
 from dfl.workspace import Workspace
 from tests.merging.conftest import waves
@@ -25,14 +26,14 @@ from tests.merging.conftest import waves
 Face = Callable[..., Path]
 
 
-def matched(workspace: Workspace, frames: int) -> list[ClipFrame]:
+def matched(workspace: Workspace, frames: int) -> list[FrameTask]:
     paths = [workspace.frames("dst") / f"{number:05d}.png" for number in range(1, frames + 1)]
     return match_faces(paths, list_faceset(workspace.aligned("dst")))
 
 
-def tracked(workspace: Workspace, frames: int, cuts: set[str] | None = None) -> list[ClipFrame]:
+def tracked(workspace: Workspace, frames: int, cuts: set[str] | None = None) -> list[FrameTask]:
     clip = matched(workspace, frames)
-    return with_tracks(clip, link_faces(clip, cuts or set()), calm=True)
+    return with_tracks(clip, link_faces(clip, cuts or set()), smooth=True)
 
 
 def test_motion_is_from_the_frame_before_to_the_frame_after(workspace: Workspace, face: Face) -> None:
@@ -71,14 +72,16 @@ def test_a_trembling_face_is_calmed_and_keeps_its_way(workspace: Workspace, face
     true = [here.landmarks + np.array([2 * number, 0]) for number in range(24)]
     seen = [points + random.normal(0, 0.5, points.shape) for points in true]
     clip = [
-        ClipFrame(Path(f"{number}.png"), (replace(here, landmarks=points.astype(np.float32)),))
+        FrameTask(Path(f"{number}.png"), faces=(replace(here, landmarks=points.astype(np.float32)),))
         for number, points in enumerate(seen)
     ]
-    faces = [frame.faces[0] for frame in with_tracks(clip, link_faces(clip, set()), calm=True)]
-    calm = [face.calm_landmarks for face in faces if face.calm_landmarks is not None]
+    faces = [frame.faces[0] for frame in with_tracks(clip, link_faces(clip, set()), smooth=True)]
+    calm = [face.steady_landmarks for face in faces if face.steady_landmarks is not None]
     assert len(calm) == 24
     assert np.abs(np.array(calm) - true).mean() < 0.75 * np.abs(np.array(seen) - true).mean()
-    assert all(face.calm_landmarks is None for face in with_tracks(clip, link_faces(clip, set()), calm=False)[3].faces)
+    assert all(
+        face.steady_landmarks is None for face in with_tracks(clip, link_faces(clip, set()), smooth=False)[3].faces
+    )
 
 
 def found_line(name: str, cut: bool = False, picture: NDArray[np.uint8] | None = None) -> str:
@@ -88,12 +91,12 @@ def found_line(name: str, cut: bool = False, picture: NDArray[np.uint8] | None =
     return json.dumps(values)
 
 
-def unread(frames: Sequence[ClipFrame]) -> Any:
+def unread(frames: Sequence[FrameTask]) -> Any:
     raise AssertionError("extraction has seen the cuts already")
 
 
 def test_cuts_are_taken_from_extraction(workspace: Workspace) -> None:
-    clip = [ClipFrame(workspace.frames("dst") / f"{number:05d}.png") for number in range(1, 6)]
+    clip = [FrameTask(workspace.frames("dst") / f"{number:05d}.png") for number in range(1, 6)]
     other = np.random.default_rng(1).integers(0, 256, (180, 240, 3), np.uint8)
     lines = ['{"options": {}}', found_line("00001.png"), found_line("00002.png", cut=True), "torn"]
     lines += [
@@ -102,14 +105,15 @@ def test_cuts_are_taken_from_extraction(workspace: Workspace) -> None:
         found_line("00005.png"),
     ]
     (workspace.frames("dst") / "found_faces.jsonl").write_text("\n".join(lines), encoding="utf-8")
-    assert cuts_of(workspace, clip, read_notes(workspace), unread, Report()) == {"00002", "00004"}
+    assert cuts_of(workspace, clip, read_found_frames(workspace, "dst"), unread, Report()) == {"00002", "00004"}
 
 
 def test_cuts_are_looked_for_once_where_nobody_knows_them(workspace: Workspace) -> None:
-    clip = [ClipFrame(workspace.frames("dst") / f"{number:05d}.png") for number in range(1, 6)]
+    clip = [FrameTask(workspace.frames("dst") / f"{number:05d}.png") for number in range(1, 6)]
     other = np.random.default_rng(1).integers(0, 256, (180, 240, 3), np.uint8)
     pictures = [waves(1), waves(1), other, other, other]
     (workspace.frames("dst") / "found_faces.jsonl").write_text('{"options": {}}\n', encoding="utf-8")
-    assert cuts_of(workspace, clip, read_notes(workspace), lambda _: iter(pictures), Report()) == {"00003"}
-    assert cuts_of(workspace, clip, read_notes(workspace), unread, Report()) == {"00003"}
-    assert cuts_of(workspace, clip[1:], read_notes(workspace), lambda _: iter(pictures[1:]), Report()) == {"00003"}
+    found = read_found_frames(workspace, "dst")
+    assert cuts_of(workspace, clip, found, lambda _: iter(pictures), Report()) == {"00003"}
+    assert cuts_of(workspace, clip, found, unread, Report()) == {"00003"}
+    assert cuts_of(workspace, clip[1:], found, lambda _: iter(pictures[1:]), Report()) == {"00003"}

@@ -30,8 +30,8 @@ def test_frames_are_remembered_over_several_runs_and_ways(tmp_path: Path) -> Non
     write(path, STEMS[1:2], OTHER)
     assert known(path) == [True, False, False]
     assert known(path, OTHER) == [False, True, False]
-    assert MergeJournal(path).look_of("Bäum 2") == OTHER
-    assert MergeJournal(path).look_of("3") is None
+    assert MergeJournal(path).signature_of("Bäum 2") == OTHER
+    assert MergeJournal(path).signature_of("3") is None
 
 
 def test_another_source_or_way_is_not_done(tmp_path: Path) -> None:

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from dfl.base.errors import UserError
 from dfl.base.listing import list_pictures
 from dfl.base.pictures import read_picture
-from dfl.merging import merge
 from dfl.merging.merge import run, run_merge_to_video
 from dfl.merging.options import MergeOptions
 from dfl.merging.running import video_source
+from dfl.merging.running.frame_processor import FrameProcessor
 from dfl.merging.running.open_models import GivenModels
 from dfl.merging.running.video_source import open_video_source
 from dfl.video import extract_frames
@@ -33,6 +33,7 @@ from dfl.video.write import Shown, VideoForm, write_video
 from dfl.workspace import Workspace
 from tests.merging.conftest import FakeModel, SpokenReport, add_face, as_the_original_starts, face_at, waves
 
+REPOSITORY = Path(__file__).parents[3]
 TICK = Fraction(1, 12800)
 STEP = 512  # 25 frames a second
 # Merges to video in parts of five frames and dies as by kill -9 after some.
@@ -40,7 +41,6 @@ KILLED = """
 import json, os, signal, sys
 from contextlib import contextmanager
 from pathlib import Path
-sys.path.insert(0, sys.argv[3])
 from tests.merging import conftest
 from dfl.merging import merge
 from dfl.merging.running import video_source
@@ -57,7 +57,7 @@ class Dying(conftest.SpokenReport):
         self.left -= count * (self.left > 0)
         if self.left == 0:
             os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
-workspace, options = Workspace(Path(sys.argv[1])), MergeOptions(**json.loads(sys.argv[4]))
+workspace, options = Workspace(Path(sys.argv[1])), MergeOptions(**json.loads(sys.argv[3]))
 source = video_source.open_video_source(workspace, options, conftest.SpokenReport())
 merge.run_merge_to_video(workspace, options, GivenModels(conftest.FakeModel()), Dying(), source)
 """
@@ -218,8 +218,9 @@ def test_killed_it_goes_on_and_the_old_result_stays(
     folder = workspace.frames("dst") / "merged_video"
     killed = [sys.executable, "-c", KILLED, str(workspace.root)]
     for frames, finished in ((12, 2), (6, 3)):
-        rest = [str(frames), str(Path(__file__).parents[3]), json.dumps(options)]
-        died = subprocess.run([*killed, *rest], capture_output=True, check=False)
+        died = subprocess.run(
+            [*killed, str(frames), json.dumps(options)], cwd=REPOSITORY, capture_output=True, check=False
+        )
         assert died.returncode != 0, died.stderr
         assert workspace.result(".mp4").read_bytes() == old
         assert len(list(folder.glob("*.json"))) == finished, died.stderr
@@ -286,19 +287,19 @@ def test_a_frame_that_fails_shows_the_one_before_and_never_the_face_that_was_the
     video(8)
     to_video(**LOSSLESS)
     whole = pictures(workspace.result(".mp4"))
-    blend = merge.FrameProcessor.blend
+    blend = FrameProcessor.blend
 
     def failing(self: Any, frame: Any, around: Any) -> Any:
-        if frame.cut.task.stem in ("00001", "00005", "00006"):
+        if frame.cropped.task.stem in ("00001", "00005", "00006"):
             raise ValueError("no")
         return blend(self, frame, around)
 
-    monkeypatch.setattr(merge.FrameProcessor, "blend", failing)
+    monkeypatch.setattr(FrameProcessor, "blend", failing)
     report = to_video(**LOSSLESS)
     assert np.array_equal(pictures(workspace.result(".mp4")), whole[[1, 1, 2, 3, 3, 3, 6, 7]])
     assert "00005.png was not merged" in report.text
     assert "3 frames failed, such as 00001" in report.text
-    monkeypatch.setattr(merge.FrameProcessor, "blend", lambda *_: 1 / 0)
+    monkeypatch.setattr(FrameProcessor, "blend", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         to_video(**LOSSLESS)
 

@@ -13,8 +13,9 @@ from dfl.base.pictures import read_picture
 from dfl.base.report import Report
 from dfl.faces.align import transform_points
 from dfl.faces.face_type import FaceType
-from dfl.merging.blending.face_in_frame import FaceCrop, crop_face
+from dfl.merging.blending.face_crop import FaceCrop, crop_face
 from dfl.merging.blending.face_masks import FacePrediction
+from dfl.merging.blending.original_rules import EXACT_RULES, ORIGINAL_RULES
 from dfl.merging.merge import run, run_merge
 from dfl.merging.options import MergeOptions
 from dfl.merging.running.open_models import GivenModels
@@ -59,7 +60,7 @@ def test_masks_lie_where_the_face_is_whatever_the_model_was_shown(kind: FaceType
     xseg = XsegMasks.for_mode(GreenIsFace(kind), "xseg-prd*xseg-dst")
     face = np.zeros((SIDE, SIDE, 3), np.float32)
     face[10:30, 24:40, 1] = 1
-    (got,) = xseg.draw([xseg.see(frame, crop)], [predicted(face)])
+    (got,) = xseg.draw([xseg.add_input(frame, crop)], [predicted(face)])
     for mask, wanted in ((got.xseg_dst, crop.picture), (got.xseg_face, face)):
         assert mask is not None
         assert mask.shape == (256, 256)
@@ -80,16 +81,16 @@ def test_masks_lie_on_the_face_to_a_tenth_of_a_pixel_unless_the_originals_place_
     face = np.zeros((SIDE, SIDE, 3), np.float32)
     face[10:30, 24:40, 1] = 1
     apart = {}
-    for like_original in (False, True):
-        xseg = XsegMasks.for_mode(GreenIsFace(kind), "xseg-prd*xseg-dst", like_original=like_original)
-        (got,) = xseg.draw([xseg.see(frame, crop)], [predicted(face)])
+    for rules in (EXACT_RULES, ORIGINAL_RULES):
+        xseg = XsegMasks.for_mode(GreenIsFace(kind), "xseg-prd*xseg-dst", rules)
+        (got,) = xseg.draw([xseg.add_input(frame, crop)], [predicted(face)])
         for name, mask, wanted in (("dst", got.xseg_dst, crop.picture), ("prd", got.xseg_face, face)):
             assert mask is not None
             small = np.asarray(cv2.resize(mask, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.float32)
-            apart[name, like_original] = float(np.abs(middle(small) - middle(wanted[:, :, 1])).max())
-    assert apart["dst", False] < 0.1
-    assert apart["prd", False] < 0.1
-    assert apart["dst", True] == pytest.approx(0.375, abs=0.1)
+            apart[name, rules] = float(np.abs(middle(small) - middle(wanted[:, :, 1])).max())
+    assert apart["dst", EXACT_RULES] < 0.1
+    assert apart["prd", EXACT_RULES] < 0.1
+    assert apart["dst", ORIGINAL_RULES] == pytest.approx(0.375, abs=0.1)
 
 
 def test_only_masks_that_the_mode_needs_are_drawn() -> None:
@@ -100,7 +101,7 @@ def test_only_masks_that_the_mode_needs_are_drawn() -> None:
         ("learned-prd", False, False),
     ):
         xseg = XsegMasks.for_mode(GreenIsFace(FaceType.FULL), mode)  # type: ignore[arg-type]
-        (got,) = xseg.draw([xseg.see(frame, crop)], [predicted(crop.picture)])
+        (got,) = xseg.draw([xseg.add_input(frame, crop)], [predicted(crop.picture)])
         assert (got.xseg_face is not None, got.xseg_dst is not None) == (has_face, has_dst)
 
 

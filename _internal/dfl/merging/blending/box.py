@@ -41,7 +41,7 @@ class PixelBox:
         return PixelBox(self.left - margin, self.top - margin, self.right + margin, self.bottom + margin)
 
     def within(self, other: "PixelBox") -> "PixelBox":
-        """The part that both have; may be empty."""
+        """The intersection; may be empty."""
         return PixelBox(
             max(self.left, other.left),
             max(self.top, other.top),
@@ -49,7 +49,7 @@ class PixelBox:
             min(self.bottom, other.bottom),
         )
 
-    def around(self, other: "PixelBox") -> "PixelBox":
+    def union(self, other: "PixelBox") -> "PixelBox":
         """The smallest box that holds both."""
         return PixelBox(
             min(self.left, other.left),
@@ -100,14 +100,15 @@ def warp_from_frame(region: NDArray[np.float32], box: PixelBox, matrix: Matrix, 
 
 
 def warp_to_frame(
-    face: NDArray[np.float32], box: PixelBox, matrix: Matrix, x: int = 0, y: int = 0, *, edge_goes_on: bool = False
+    face: NDArray[np.float32], box: PixelBox, matrix: Matrix, x: int = 0, y: int = 0, *, replicate_border: bool = False
 ) -> NDArray[np.float32]:
-    """The frame's part at `box` with a face's picture laid in by `matrix` (frame to face); cubic, black outside.
+    """The frame's part at `box` with a face's picture warped in by `matrix` (frame to face); cubic, black outside.
 
-    x, y: where `face` starts in the picture that the matrix maps to. edge_goes_on: outside it is as at its edge.
+    x, y: where `face` starts in the picture that the matrix maps to. replicate_border: outside the face its border is
+    replicated (cv2.BORDER_REPLICATE).
     """
     flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-    border = cv2.BORDER_REPLICATE if edge_goes_on else cv2.BORDER_CONSTANT
+    border = cv2.BORDER_REPLICATE if replicate_border else cv2.BORDER_CONSTANT
     shift, size = shifted(matrix, box, x, y), (box.width, box.height)
     # One channel after the other takes a fifth less time than the three at once.
     planes = [cv2.warpAffine(plane, shift, size, flags=flags, borderMode=border) for plane in cv2.split(face)]

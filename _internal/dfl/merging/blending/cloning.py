@@ -4,6 +4,7 @@ P. Pérez, M. Gangnet, A. Blake, Poisson Image Editing, 2003. OpenCV's seamlessC
 values off to 8 bits before and after, and its Fourier transforms are slow where the mask's box has an awkward side.
 """
 
+import math
 from functools import lru_cache
 from typing import Any
 
@@ -11,8 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dfl.base.pictures import FloatPicture
-from dfl.merging.blending.box import as_float, box_of
+from dfl.base.pictures import FloatPicture, Picture
+from dfl.merging.blending.box import as_float, box_of, whole
+from dfl.merging.blending.face_filters import to_float
 
 # How far inside the mask's edge the frame's own gradients still count, pixels; as in OpenCV.
 _RIM = 3
@@ -78,3 +80,24 @@ def _eigenvalues(side: int) -> NDArray[np.float32]:
     """Of the second difference of `side` values with 0 around."""
     angles = np.pi / (side + 1) * np.arange(1, side + 1)
     return np.asarray(2 * np.cos(angles) - 2, np.float32)
+
+
+def cloned_in_bytes(pasted: FloatPicture, frame: Picture, inside: NDArray[np.bool_]) -> FloatPicture:
+    """As `cloned`, by OpenCV's seamlessClone, as the original does it; unchanged where that is impossible.
+
+    frame: (H, W, 3) uint8 BGR.
+    """
+    mask = inside.astype(np.uint8) * 255
+    box = box_of(inside)
+    # One pixel around the mask's box gives what the whole frame would give, to the bit.
+    near = box.grown(1).within(whole(mask))
+    centre = (math.floor(box.left + box.width / 2) - near.left, math.floor(box.top + box.height / 2) - near.top)
+    part = (pasted[near.slices] * np.float32(255)).astype(np.uint8)
+    try:
+        # seamlessClone writes into its mask: give it a copy.
+        made = cv2.seamlessClone(part, frame[near.slices], mask[near.slices].copy(), centre, cv2.NORMAL_CLONE)
+    except cv2.error:
+        return pasted
+    result = to_float(frame)
+    result[near.slices] = to_float(made)
+    return result

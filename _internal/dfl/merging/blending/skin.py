@@ -2,7 +2,7 @@
 
 The transfers of the original compare two whole faces: other hair, another beard or an open mouth counts as a colour.
 This one compares skin with skin, where both lie on each other: mostly along the mask's rim, the only place where a
-difference of colour can be seen as one. What is no skin there (hair over a cheek, a beard, a hand, glasses) differs
+difference of colour is visible. What is no skin there (hair over a cheek, a beard, a hand, glasses) differs
 from the rest of the rim by far and counts for nothing. The light is a factor for each pixel and channel: level,
 slopes and the middle's own brightness, fitted robustly, and a smooth remainder along the rim. So features keep their
 contrast.
@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from dfl.base.pictures import FloatPicture
 from dfl.merging.blending.box import as_float
 
-# (SIDE, SIDE, 3) float32: logarithms of the factors, over the face's square.
+# (SIZE, SIZE, 3) float32: logarithms of the factors, over the face's square.
 Light = NDArray[np.float32]
-SIDE = 32
+SIZE = 32
 
 _BLACK = 0.03  # added to values 0..1 before factors are taken: noise in the dark is none
 _STRONGEST = 1.5  # of the logarithms: factors of 0.22 to 4.5
@@ -29,31 +29,31 @@ _LIKE_MIDDLE = 0.5  # logarithm of brightness: how far skin at the edge may be f
 _NO_SKIN = (0.75, 0.75, 0.5, 0.5)
 _NO_SKIN_AT_EDGE = 1.2
 _SLOPE_COST = 0.005  # share of the pixels that a slope must explain
-_REMAINDER_SMOOTH, _REMAINDER_COST = 3.0, 0.05  # pixels of SIDE; and of their weight: with less skin around it vanishes
+_REMAINDER_SMOOTH, _REMAINDER_COST = 3.0, 0.05  # pixels of SIZE; and of their weight: with less skin around it vanishes
 _BRIGHTNESS = np.array([0.114, 0.587, 0.299])
-_ALONG = (np.arange(SIDE) + 0.5) / SIDE * 2 - 1
+_ALONG = (np.arange(SIZE) + 0.5) / SIZE * 2 - 1
 _X, _Y = np.meshgrid(_ALONG, _ALONG)
-# (SIDE, SIDE, 4): level, two slopes, and how much brighter the rim is than the middle.
-_SHAPES = np.stack([np.ones((SIDE, SIDE)), _X, _Y, 2 * (_X**2 + _Y**2) - 0.5], axis=2)
+# (SIZE, SIZE, 4): level, two slopes, and how much brighter the rim is than the middle.
+_SHAPES = np.stack([np.ones((SIZE, SIZE)), _X, _Y, 2 * (_X**2 + _Y**2) - 0.5], axis=2)
 
 
-def measure_light(face: FloatPicture, seen: FloatPicture, mask: NDArray[np.float32]) -> Light:
-    """The light that `face` needs to meet `seen`, (N, N, 3) float32 BGR 0..1 each, mask (M, M) of the face's square."""
-    own, there = _small(face), _small(seen)
+def measure_light(face: FloatPicture, covered: FloatPicture, mask: NDArray[np.float32]) -> Light:
+    """The light that `face` needs to meet `covered`, (N, N, 3) float32 BGR 0..1 each; mask (M, M) of the square."""
+    own, wanted_face = _small(face), _small(covered)
     inside = _resized(mask) > 0.5
     size = np.sqrt(inside.sum())
     if size < 4:
-        return np.zeros((SIDE, SIDE, 3), np.float32)
+        return np.zeros((SIZE, SIZE, 3), np.float32)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (max(int(_EDGE * size), 1) * 2 + 1,) * 2)
     core = cv2.erode(inside.astype(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0) > 0
-    wanted = np.log(there + _BLACK) - np.log(own + _BLACK)
-    is_skin = inside * _like_middle(there, core)
+    wanted = np.log(wanted_face + _BLACK) - np.log(own + _BLACK)
+    is_skin = inside * _like_middle(wanted_face, core)
     fit = _SHAPES @ _fitted(wanted[inside], _SHAPES[inside], (is_skin * _like_middle(own, core))[inside])
     rest = wanted - fit
     weights = is_skin * ~core * _near(rest, _NO_SKIN_AT_EDGE)
     smooth = (0, 0), _REMAINDER_SMOOTH
-    around = cv2.GaussianBlur(weights, *smooth) + _REMAINDER_COST
-    light = fit + cv2.GaussianBlur(rest * weights[..., None], *smooth) / around[..., None]
+    total = cv2.GaussianBlur(weights, *smooth) + _REMAINDER_COST
+    light = fit + cv2.GaussianBlur(rest * weights[..., None], *smooth) / total[..., None]
     return as_float(np.clip(light, -_STRONGEST, _STRONGEST).astype(np.float32))
 
 
@@ -81,8 +81,8 @@ def _small(picture: FloatPicture) -> NDArray[np.float64]:
 
 
 def _resized(picture: NDArray[np.float32]) -> NDArray[np.float32]:
-    way = cv2.INTER_AREA if picture.shape[0] > SIDE else cv2.INTER_LINEAR
-    return as_float(cv2.resize(picture, (SIDE, SIDE), interpolation=way))
+    way = cv2.INTER_AREA if picture.shape[0] > SIZE else cv2.INTER_LINEAR
+    return as_float(cv2.resize(picture, (SIZE, SIZE), interpolation=way))
 
 
 def _near(differences: NDArray[Any], no_skin: float) -> NDArray[Any]:
@@ -94,7 +94,7 @@ def _near(differences: NDArray[Any], no_skin: float) -> NDArray[Any]:
 
 
 def _like_middle(picture: NDArray[np.float64], core: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """How like skin each pixel is by its brightness: as in the middle of the face. (SIDE, SIDE) 0..1."""
+    """How like skin each pixel is by its brightness: as in the middle of the face. (SIZE, SIZE) 0..1."""
     bright = np.log(picture @ _BRIGHTNESS + _BLACK)
     middle = float(np.median(bright[core])) if core.any() else float(np.median(bright))
     weights: NDArray[np.float64] = np.exp(-(((bright - middle) / _LIKE_MIDDLE) ** 2))

@@ -1,7 +1,7 @@
-"""Smooth masks, light and colours over the neighbouring frames of a face, and follow what really changes.
+"""Smooth masks, light and colours over the neighbouring frames of a face, without blurring real changes.
 
-A neighbour counts by how near in time it is, and by how little it differs: noise is averaged out, while a hand before
-the mouth or a lamp that is switched on is seen in its own frame, not before and not after.
+A bilateral filter in time: a neighbour's weight falls with its distance in frames and with its difference. Noise is
+averaged out, while a hand before the mouth or a lamp that is switched on shows in its own frame, not before or after.
 """
 
 from collections.abc import Sequence
@@ -15,40 +15,43 @@ from numpy.typing import NDArray
 from dfl.imaging.colour_transfer import ColourStatistics
 from dfl.merging.blending.box import as_float
 from dfl.merging.blending.face_colours import ColourPair
-from dfl.merging.blending.face_in_frame import FaceMeasures
 from dfl.merging.blending.face_masks import SMALLEST_VALUE
+from dfl.merging.blending.face_measures import FaceMeasures
 from dfl.merging.blending.skin import Light
 from dfl.merging.planning.settings import MergeSettings
 
-# Differences of a mask up to about this are noise, averaged over the pixels around.
+# Differences of a mask up to about this are noise, averaged over a window.
 _MASK_NOISE = 0.12
-_MASK_AROUND = 5  # pixels of the predicted face
-_FLOW_SMOOTH = 0.25  # of the square's side
+_MASK_WINDOW = 5  # pixels of the predicted face
+_FLOW_SMOOTH = 0.25  # of the square's size
 # A change of a face's mean colour up to about this is noise: of the values 0..1, and in Lab of its 0..100.
 _COLOUR_NOISE = 0.012
 _LAB_SCALE = 100.0
 _LIGHT_NOISE = 0.05  # of the light's logarithms, in the mean
 
-Neighbour = tuple[int, FaceMeasures]  # how many frames away, before or after
+
+Neighbours = Sequence[tuple[int, FaceMeasures]]  # distance in frames, below 0 before
 
 
-def smoothed_over_time(own: FaceMeasures, around: Sequence[Neighbour], settings: MergeSettings) -> FaceMeasures:
-    """`own` with its mask, light and colours smoothed over its neighbours, as widely as the settings say."""
-    result = own
-    if settings.like_original:
+def smoothed_over_time(own: FaceMeasures, neighbours: Sequence[FaceMeasures], settings: MergeSettings) -> FaceMeasures:
+    """`own` with its mask, light and colours smoothed over the same face in frames near it, as far as the settings say.
+
+    neighbours: measures of any faces of other frames; only those of the same track count.
+    """
+    if own.track is None or not settings.rules.smooths_over_time:
         return own
-    near = [(distance, face) for distance, face in around if abs(distance) <= settings.steady_mask]
+    same = [(face.index - own.index, face) for face in neighbours if face.track == own.track]
+    result = own
+    near = [(distance, face) for distance, face in same if abs(distance) <= settings.steady_mask]
     if near:
-        light = _steady_light(own, near, settings.steady_mask)
-        result = replace(result, mask=_steady_mask(own, near, settings.steady_mask), light=light)
+        light = _smoothed_light(own, near, settings.steady_mask)
+        result = replace(result, mask=_smoothed_mask(own, near, settings.steady_mask), light=light)
     pairs = [
-        (distance, face.colours)
-        for distance, face in around
-        if abs(distance) <= settings.steady_colours and face.colours
+        (distance, face.colours) for distance, face in same if abs(distance) <= settings.steady_colours and face.colours
     ]
     if pairs and own.colours:
         is_lab = settings.transfer == "rct"
-        result = replace(result, colours=_steady_colours(own.colours, pairs, settings.steady_colours, is_lab))
+        result = replace(result, colours=_smoothed_colours(own.colours, pairs, settings.steady_colours, is_lab))
     return result
 
 
@@ -57,28 +60,28 @@ def _time_weight(distance: int, reach: int) -> float:
     return 1 - (distance / (reach + 1)) ** 2
 
 
-def _steady_mask(own: FaceMeasures, around: Sequence[Neighbour], reach: int) -> NDArray[np.float32]:
+def _smoothed_mask(own: FaceMeasures, neighbours: Neighbours, reach: int) -> NDArray[np.float32]:
     total, weights = own.mask.copy(), np.ones_like(own.mask)
-    for distance, face in around:
+    for distance, face in neighbours:
         if face.mask.shape != own.mask.shape or face.grey is None or own.grey is None:
             continue
         mask = _moved(face.mask, face.grey, own.grey)
-        difference = cv2.blur(cv2.absdiff(mask, own.mask), (_MASK_AROUND, _MASK_AROUND))
+        difference = cv2.blur(cv2.absdiff(mask, own.mask), (_MASK_WINDOW, _MASK_WINDOW))
         weight = as_float(cv2.exp(cv2.multiply(difference, difference, scale=-1 / _MASK_NOISE**2)))
         weight *= np.float32(_time_weight(distance, reach))
         cv2.accumulateProduct(mask, weight, total)
         cv2.accumulate(weight, weights)
     total /= weights
-    # A trace of a neighbour's mask is none: what lies under any mask counts for the colours.
+    # Below the smallest value nothing is left of a neighbour's mask: every non-zero pixel counts for the colours.
     total[total < SMALLEST_VALUE] = 0
     return total
 
 
-def _steady_light(own: FaceMeasures, around: Sequence[Neighbour], reach: int) -> Light | None:
+def _smoothed_light(own: FaceMeasures, neighbours: Neighbours, reach: int) -> Light | None:
     if own.light is None:
         return None
     total, weights = own.light.copy(), 1.0
-    for distance, face in around:
+    for distance, face in neighbours:
         if face.light is not None:
             far = float(np.abs(face.light - own.light).mean()) / _LIGHT_NOISE
             weight = _time_weight(distance, reach) * float(np.exp(-(far**2)))
@@ -95,24 +98,26 @@ def _moved(mask: NDArray[np.float32], grey: NDArray[np.uint8], onto: NDArray[np.
     """
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST).calc(onto, grey, None)  # type: ignore[call-overload]
     side, shown = mask.shape[0], grey.shape[0]
-    # Rough where skin is smooth; a face moves as a whole, or nearly so.
+    # The flow is noisy where skin is smooth; a face moves as a whole, or nearly so.
     window = round(_FLOW_SMOOTH * shown) | 1
     flow = cv2.resize(cv2.blur(flow, (window, window)), (side, side), interpolation=cv2.INTER_LINEAR)
-    places = cv2.scaleAdd(flow, side / shown, _places(side))
-    return as_float(cv2.remap(mask, places, None, cv2.INTER_LINEAR))  # type: ignore[call-overload]
+    positions = cv2.scaleAdd(flow, side / shown, _positions(side))
+    return as_float(cv2.remap(mask, positions, None, cv2.INTER_LINEAR))  # type: ignore[call-overload]
 
 
 @lru_cache(maxsize=4)
-def _places(side: int) -> NDArray[np.float32]:
-    """Where each pixel of a square is: (side, side, 2) of x and y."""
+def _positions(side: int) -> NDArray[np.float32]:
+    """Coordinates of each pixel of a square: (side, side, 2) of x and y."""
     along = np.arange(side, dtype=np.float32)
     return np.stack(np.meshgrid(along, along), axis=2)
 
 
-def _steady_colours(own: ColourPair, around: Sequence[tuple[int, ColourPair]], reach: int, is_lab: bool) -> ColourPair:
+def _smoothed_colours(
+    own: ColourPair, neighbours: Sequence[tuple[int, ColourPair]], reach: int, is_lab: bool
+) -> ColourPair:
     noise = _COLOUR_NOISE * (_LAB_SCALE if is_lab else 1)
     pairs, weights = [own], [1.0]
-    for distance, pair in around:
+    for distance, pair in neighbours:
         # What the covered face looks like decides: it is what the light falls on.
         far = max(
             float(np.abs(pair.wanted.mean - own.wanted.mean).max()), float(np.abs(pair.own.mean - own.own.mean).max())

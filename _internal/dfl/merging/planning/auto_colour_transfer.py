@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 import cv2
 import numpy as np
@@ -10,25 +10,26 @@ from numpy.typing import NDArray
 
 from dfl.base.pictures import FloatPicture, Picture
 from dfl.base.report import Report
+from dfl.imaging.transfers import MERGING_TRANSFERS, MergingTransfer
 from dfl.merging.blending.box import as_float
+from dfl.merging.blending.face_blender import FacePatch, merge_face
+from dfl.merging.blending.face_crop import FaceCrop
 from dfl.merging.blending.face_filters import to_float
-from dfl.merging.blending.face_in_frame import FaceCrop, FaceMeasures, Patch, measure_face, merge_face
 from dfl.merging.blending.face_masks import MASK_SCALE, FacePrediction
-from dfl.merging.planning.settings import ColourTransfer, MergeSettings
+from dfl.merging.blending.face_measures import measure_face
+from dfl.merging.planning.settings import MergeSettings
 from dfl.merging.planning.tasks import FrameTask
 from dfl.merging.running.frame_processor import FrameProcessor
 
 SAMPLE_FRAMES = 8
-CANDIDATES: tuple[ColourTransfer, ...] = tuple(name for name in get_args(ColourTransfer) if name != "auto")
-# A transfer must be better than an earlier one of this order by so much: the simple ones flicker less.
-_ORDER: tuple[ColourTransfer, ...] = ("skin", "rct", "mkl-m", "lct", "mkl", "idt-m", "idt", "sot-m", "mix-m", "none")
+# A transfer must be better than a preferred one by so much: the simple ones flicker less.
 _CLEARLY_BETTER = 0.95
 # With a seam below this the first of the order is taken without trying the others.
 _WEAK_SEAM = 6.0
-_RIM = 0.06  # of the mask's size: how far inside its edge the seam is looked at
+_RIM = 0.06  # of the mask's size: how far inside its edge the seam is measured
 _SECTORS = 24
 _SKIN_BRIGHTNESS, _MIN_SKIN = 25.0, 0.2  # of Lab's 0..100; and share of the rim
-# Edges, the hardest first: the blur as a share of the mask's side, and how strong a seam it hides (by eye, on the pairs
+# Edges, the hardest first: the blur as a share of the mask's size, and how strong a seam it hides (by eye, on the pairs
 # in docs/benchmarks.md). The mask is shrunk by as much as the blur widens it.
 _EDGES = ((0.12, 5.0), (0.16, 7.0), (0.20, 10.0), (0.24, np.inf))
 _ERODE_SHARE = 0.2  # of the blur: more would show the brows that a narrow face type covers just so
@@ -53,28 +54,28 @@ class _Sample:
     prediction: FacePrediction
     settings: MergeSettings
 
-    def seam(self, transfer: ColourTransfer) -> float | None:
+    def seam(self, transfer: MergingTransfer) -> float | None:
         settings = self.settings.model_copy(update={"colour_transfer": transfer, "steady_mask": 0, "steady_colours": 0})
-        measures: FaceMeasures = measure_face(self.frame, self.crop, self.prediction, settings)
+        measures = measure_face(self.frame, self.crop, self.prediction, settings)
         random = np.random.default_rng(0)
         patch = merge_face(self.frame, self.crop, self.prediction, settings, random=random, measures=measures)
         return seam_of(self.frame, patch)
 
     @property
-    def side(self) -> float:
+    def size_in_frame(self) -> float:
         """Of the face's square, in frame pixels."""
-        return self.crop.side / float(np.sqrt(abs(np.linalg.det(self.crop.to_face[:, :2]))))
+        return self.crop.size / float(np.sqrt(abs(np.linalg.det(self.crop.to_face[:, :2]))))
 
 
 def choose_colour_transfer(
-    tasks: Sequence[FrameTask], pictures: Iterable[Picture | None], work: FrameProcessor, report: Report
+    tasks: Sequence[FrameTask], pictures: Iterable[Picture | None], processor: FrameProcessor, report: Report
 ) -> Choice | None:
-    """What fits faces whose settings are `auto` in part; None where nothing of them is seen.
+    """What fits faces whose settings are `auto` in part; None where no seam can be measured.
 
-    tasks: frames with the faces to look at; pictures: theirs. A seam is the difference in Lab (CIE76) between merged
+    tasks: frames with the faces to measure; pictures: theirs. A seam is the difference in Lab (CIE76) between merged
     and untouched frame along the inner side of the mask's edge, where skin should meet skin; see seam_of.
     """
-    samples = _samples(tasks, pictures, work, report)
+    samples = _samples(tasks, pictures, processor, report)
     if not samples:
         return None
     first = samples[0].settings
@@ -88,55 +89,54 @@ def choose_colour_transfer(
     if not seams:
         return None
     transfer = best(seams, _tried(first))
-    mask_side = MASK_SCALE * samples[0].crop.side
-    erode, blur = edge_for(seams[transfer], mask_side, float(np.median([sample.side for sample in samples])))
+    mask_size = MASK_SCALE * samples[0].crop.size
+    erode, blur = edge_for(seams[transfer], mask_size, float(np.median([sample.size_in_frame for sample in samples])))
     chosen = {"colour_transfer": transfer, "erode": erode, "blur": blur}
     waiting = {name: value for name, value in chosen.items() if getattr(first, name) == "auto"}
     return Choice(waiting, {name: round(value, 2) for name, value in seams.items()})
 
 
 def _samples(
-    tasks: Sequence[FrameTask], pictures: Iterable[Picture | None], work: FrameProcessor, report: Report
+    tasks: Sequence[FrameTask], pictures: Iterable[Picture | None], processor: FrameProcessor, report: Report
 ) -> list[_Sample]:
-    cuts = []
+    frames = []
     for task, picture in zip(report.track(tasks, "Measuring seams", len(tasks)), pictures, strict=True):
         if picture is not None:
-            cuts.append(work.cut_picture(task, picture))
+            frames.append(processor.crop_picture(task, picture))
     # All at once, as many as when frames are merged: another number of faces would have the network compiled again.
-    predictions = iter(work.networks.predict([face for cut in cuts for face in cut.faces]))
     return [
-        _Sample(cut.picture, face.crop, prediction, face.settings)
-        for cut in cuts
-        for face, prediction in zip(cut.faces, predictions, strict=False)
+        _Sample(frame.picture, crop, prediction, face.settings)
+        for frame, predictions in zip(frames, processor.predict(frames), strict=True)
+        for face, crop, prediction in zip(frame.task.faces, frame.crops, predictions, strict=True)
     ]
 
 
-def _tried(settings: MergeSettings) -> Sequence[ColourTransfer]:
+def _tried(settings: MergeSettings) -> Sequence[MergingTransfer]:
     """The transfers in the order in which they are preferred; what is cloned into the frame has its colours already."""
     if settings.colour_transfer != "auto":
         return (settings.colour_transfer,)
-    return ("none", *_ORDER[:-1]) if settings.is_seamless else _ORDER
+    return ("none", *MERGING_TRANSFERS[:-1]) if settings.is_seamless else MERGING_TRANSFERS
 
 
-def best(means: Mapping[str, float], order: Sequence[ColourTransfer] = _ORDER) -> ColourTransfer:
+def best(means: Mapping[str, float], order: Sequence[MergingTransfer] = MERGING_TRANSFERS) -> MergingTransfer:
     """The one with the smallest seam; of those that are hardly worse the simplest."""
     smallest = min(means.values())
     return next(name for name in order if name in means and means[name] * _CLEARLY_BETTER <= smallest)
 
 
-def edge_for(seam: float, mask_side: int, frame_side: float) -> tuple[int, int]:
-    """Erode and blur that hide a seam. mask_side: of the mask in its own pixels; frame_side: of it in the frame."""
+def edge_for(seam: float, mask_size: int, frame_size: float) -> tuple[int, int]:
+    """Erode and blur that hide a seam. mask_size: of the mask in its own pixels; frame_size: of it in the frame."""
     share = next(share for share, hidden in _EDGES if seam <= hidden)
-    least = (_MIN_SIGMA * mask_side / frame_side - 0.35) / 0.15  # of a Gaussian with that sigma, as OpenCV has it
-    blur = min(round(max(share * mask_side, least)), _MAX_BLUR, mask_side // 2)
-    return round(_ERODE_SHARE * min(blur, _EDGES[-1][0] * mask_side)), blur
+    least = (_MIN_SIGMA * mask_size / frame_size - 0.35) / 0.15  # of a Gaussian with that sigma, as OpenCV has it
+    blur = min(round(max(share * mask_size, least)), _MAX_BLUR, mask_size // 2)
+    return round(_ERODE_SHARE * min(blur, _EDGES[-1][0] * mask_size)), blur
 
 
-def seam_of(frame: Picture, patch: Patch) -> float | None:
+def seam_of(frame: Picture, patch: FacePatch) -> float | None:
     """How far the colours of a patch are from the frame's just inside its edge; None without an edge in the frame.
 
-    Where the frame is not as bright as in the middle of its face, hair over cheeks, nothing is looked at, unless that
-    is nearly everywhere. The way around the face is cut into sectors, and the middle one of them counts: a beard or a
+    Where the frame is not as bright as in the middle of its face, hair over cheeks, nothing is measured, unless that
+    is nearly everywhere. The rim of the face is cut into sectors, and the middle one of them counts: a beard or a
     hand differs in a few sectors, and no transfer should be chosen because it makes a beard paler.
     """
     inside = (patch.cover[:, :, 0] > 0.5).astype(np.uint8)

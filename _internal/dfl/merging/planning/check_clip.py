@@ -1,7 +1,7 @@
-"""Whether the faces of data_dst belong to its frames: compared with what extraction noted, before anything is merged.
+"""Whether the faces of data_dst belong to its frames: compared with extraction's journal, before anything is merged.
 
-A frame whose file is as it was needs no look. Of all others the faces are compared with the frame when it is merged,
-and a few of them now, so that a wrong set is refused before work begins.
+A frame whose file is unchanged needs no comparison. Of all others the faces are compared with the frame when it is
+merged, and a few of them now, so that a wrong set is refused before work begins.
 """
 
 from collections import Counter
@@ -16,33 +16,35 @@ from dfl.base.errors import UserError
 from dfl.base.evenly_spaced import evenly_spaced
 from dfl.base.pictures import announced_size
 from dfl.base.report import Report
-from dfl.merging.planning.belonging import Belonging
-from dfl.merging.planning.clip_faces import ClipFace, ClipFrame
+from dfl.faceset.found_faces import FoundFrame
 from dfl.merging.planning.clip_tracks import Reader
-from dfl.merging.planning.extraction_notes import NotedFrame
+from dfl.merging.planning.frame_check import FrameCheck
+from dfl.merging.planning.tasks import FaceTask, FrameTask
 from dfl.merging.running.frame_processor import read_content
 
 SAMPLE_FRAMES = 16
 _HEAD_BYTES = 4096
-_OTHER_SHAPE = 0.01  # by how much two scales may differ beside a rounded pixel
+_OTHER_SHAPE = 0.01  # relative difference of two scales, beyond a rounded pixel
 Size = tuple[int, int]  # width, height
 
 
 def check_clip(
-    clip: Sequence[ClipFrame],
-    notes: Mapping[str, NotedFrame],
+    clip: Sequence[FrameTask],
+    found: Mapping[str, FoundFrame],
     read: Reader,
     report: Report,
     video: tuple[Path, Size] | None = None,
-) -> list[ClipFrame]:
-    """The clip with what its faces are to be checked by, and scaled where the frames were.
+) -> list[FrameTask]:
+    """The clip, its faces with the checks that they need, and scaled where the frames were.
+
+    found: frames of extraction's journal, by stem.
 
     video: file and frame size of the clip that the frames come from straight. UserError where most of the faces belong
     to other frames.
     """
-    crcs = {noted.crc: noted.name for noted in notes.values() if noted.crc}
+    crcs = {frame.facts.crc: frame.frame for frame in found.values() if frame.facts.crc}
     scales: Counter[float] = Counter()
-    checked = [_checked(frame, notes.get(frame.stem), crcs, video, scales) for frame in clip]
+    checked = [_checked(frame, found.get(frame.stem), crcs, video, scales) for frame in clip]
     for scale, count in scales.most_common(3):
         report.line(
             f"{count} frames are {scale:.4g} times as large as when their faces were found: the faces are scaled too."
@@ -52,24 +54,24 @@ def check_clip(
 
 
 def _checked(
-    frame: ClipFrame,
-    noted: NotedFrame | None,
+    frame: FrameTask,
+    found: FoundFrame | None,
     crcs: Mapping[int, str],
     video: tuple[Path, Size] | None,
     scales: Counter[float],
-) -> ClipFrame:
+) -> FrameTask:
     if not frame.faces:
         return frame
-    if noted is None:
-        return replace(frame, faces=tuple(replace(face, check=Belonging(face.file)) for face in frame.faces))
-    is_same_file = _facts(video[0] if video else frame.path) == noted.facts
+    if found is None:
+        return replace(frame, faces=tuple(replace(face, check=FrameCheck(face.file)) for face in frame.faces))
+    is_same_file = _facts(video[0] if video else frame.path) == (found.facts.size, found.facts.mtime_ns)
     scale, problem = 1.0, ""
-    if not is_same_file and noted.shape:
+    if not is_same_file and found.shape:
         size = video[1] if video else _picture_size(frame.path)
-        grown = _grown(noted.shape, size) if size else 1.0
+        grown = _grown(found.shape, size) if size else 1.0
         if grown is None:
             problem = "the frame had {}x{} pixels when its faces were found and has {}x{} now".format(
-                *noted.shape, *(size or ())
+                *found.shape, *(size or ())
             )
         else:
             scale = grown
@@ -77,15 +79,15 @@ def _checked(
         scales[round(scale, 4)] += 1
     faces = []
     for face in frame.faces:
-        is_noted = noted.has_face(face.file.metadata.source_rect)
+        is_noted = found.has_face(face.file.metadata.source_rect)
         check = None
         if not (is_same_file and is_noted):
-            check = Belonging(face.file, problem if is_noted else "", noted.crc, crcs, is_noted, scale)
+            check = FrameCheck(face.file, problem if is_noted else "", found.facts.crc, crcs, is_noted, scale)
         faces.append(_scaled(replace(face, check=check), scale))
     return replace(frame, faces=tuple(faces))
 
 
-def _scaled(face: ClipFace, scale: float) -> ClipFace:
+def _scaled(face: FaceTask, scale: float) -> FaceTask:
     if scale == 1:
         return face
     landmarks = ((face.landmarks + np.float32(0.5)) * np.float32(scale) - np.float32(0.5)).astype(np.float32)
@@ -123,30 +125,30 @@ def _grown(before: Size, now: Size) -> float | None:
     return scale
 
 
-def _need_most(clip: Sequence[ClipFrame], read: Reader) -> None:
-    """UserError where most faces belong to other frames, as far as a sample of them tells."""
+def _need_most(clip: Sequence[FrameTask], read: Reader) -> None:
+    """UserError where most faces belong to other frames, estimated from a sample of them."""
     doubtful = [frame for frame in clip if any(face.check for face in frame.faces)]
     if not doubtful:
         return
     faces = sum(len(frame.faces) for frame in clip)
     doubted = sum(1 for frame in doubtful for face in frame.faces if face.check)
-    looked_at = 0
-    refused: list[tuple[str, str]] = []
-    for face, reason in _refusals(evenly_spaced(doubtful, SAMPLE_FRAMES), read):
-        looked_at += 1
-        refused += [(face.file.name, reason)] if reason else []
-    if looked_at and len(refused) / looked_at * doubted > faces / 2:
-        name, reason = refused[0]
+    compared = 0
+    mismatched: list[tuple[str, str]] = []
+    for face, reason in _mismatches(evenly_spaced(doubtful, SAMPLE_FRAMES), read):
+        compared += 1
+        mismatched += [(face.file.name, reason)] if reason else []
+    if compared and len(mismatched) / compared * doubted > faces / 2:
+        name, reason = mismatched[0]
         raise UserError(
-            f"{len(refused)} of {looked_at} faces that were looked at do not belong to the frames of data_dst that are "
-            f"there now, such as {name}: {reason}. The frames were changed after their faces were found (enlarged, "
+            f"{len(mismatched)} of {compared} faces that were compared do not belong to the frames of data_dst that "
+            f"are there now, such as {name}: {reason}. The frames were changed after their faces were found (enlarged, "
             "renumbered, taken out at another rate), or the faces are another clip's.",
             "Find the faces again: 2_extract_dst.bat (`dfl extract-faces dst`). Or put back the frames that they were "
             "found in.",
         )
 
 
-def _refusals(frames: Sequence[ClipFrame], read: Reader) -> Iterator[tuple[ClipFace, str]]:
+def _mismatches(frames: Sequence[FrameTask], read: Reader) -> Iterator[tuple[FaceTask, str]]:
     for frame, picture in zip(frames, read(frames), strict=True):
         if picture is None:
             continue
@@ -155,4 +157,4 @@ def _refusals(frames: Sequence[ClipFrame], read: Reader) -> Iterator[tuple[ClipF
             content = read_content(frame.path) if frame.path.is_file() else b""
         for face in frame.faces:
             if face.check:
-                yield face, face.check.refusal(picture, content)
+                yield face, face.check.mismatch(picture, content)

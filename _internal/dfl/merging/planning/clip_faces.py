@@ -1,52 +1,21 @@
-"""Which faces belong to which frame of the clip, and how they move."""
+"""The frames of the clip, each with its faces: matched by the names of their source files."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from dfl.base.errors import UserError
 from dfl.base.frames import list_frames, no_frames
-from dfl.base.pictures import Points
 from dfl.base.report import Report
 from dfl.faceset.faceset import FaceFile, list_faceset, no_faces
-from dfl.merging.blending.face_in_frame import STILL, Motion
-from dfl.merging.planning.belonging import Belonging
+from dfl.merging.planning.tasks import FaceTask, FrameTask
 from dfl.workspace import Workspace
 
 _NAMES_SHOWN = 5
 
 
-@dataclass(frozen=True, eq=False)
-class ClipFace:
-    """A face of a frame. landmarks: (68, 2) float32 frame pixels. file: its aligned picture.
-
-    Known when the clip was gone through: check, what tells whether it belongs to the frame, None where that is sure;
-    track, the face's number from frame to frame within one shot; its motion; calm_landmarks, without their tremble.
-    """
-
-    landmarks: Points
-    file: FaceFile
-    check: Belonging | None = None
-    track: int | None = None
-    motion: Motion = STILL
-    calm_landmarks: Points | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class ClipFrame:
-    """One frame of the clip: its picture file, and its faces in the order of their files."""
-
-    path: Path
-    faces: tuple[ClipFace, ...] = ()
-
-    @property
-    def stem(self) -> str:
-        return self.path.stem
-
-
-def read_clip_frames(workspace: Workspace, report: Report) -> list[ClipFrame]:
-    """All frames of data_dst with their faces, in order; says what does not fit.
+def read_clip_frames(workspace: Workspace, report: Report) -> list[FrameTask]:
+    """All frames of data_dst with their faces, in order; reports what does not match.
 
     UserError when frames or faces are missing, when no face belongs to a frame, or when two frames would have the same
     merged picture.
@@ -57,10 +26,10 @@ def read_clip_frames(workspace: Workspace, report: Report) -> list[ClipFrame]:
     return add_faces(workspace, frames, report)
 
 
-def add_faces(workspace: Workspace, frames: Sequence[Path], report: Report) -> list[ClipFrame]:
-    """Give frames of data_dst the faces of its faceset; says what does not fit.
+def add_faces(workspace: Workspace, frames: Sequence[Path], report: Report) -> list[FrameTask]:
+    """Give frames of data_dst the faces of its faceset; reports what does not match.
 
-    frames: their files, or the names that they would have. UserError as of read_clip.
+    frames: their files, or the names that they would have. UserError as of read_clip_frames.
     """
     stems = Counter(path.stem for path in frames)
     twice = [stem for stem, count in stems.items() if count > 1]
@@ -74,24 +43,24 @@ def add_faces(workspace: Workspace, frames: Sequence[Path], report: Report) -> l
     if not faces:
         raise no_faces(workspace.aligned("dst"), "Run 2_extract_dst.bat (`dfl extract-faces dst`).")
     clip = match_faces(frames, faces)
-    _say_what_does_not_fit(clip, faces, stems, report)
+    _report_mismatches(clip, faces, stems, report)
     return clip
 
 
-def match_faces(frames: Sequence[Path], faces: Iterable[FaceFile]) -> list[ClipFrame]:
+def match_faces(frames: Sequence[Path], faces: Iterable[FaceFile]) -> list[FrameTask]:
     """Give each frame the faces whose source file has its stem, in the order of `faces`."""
-    by_stem: dict[str, list[ClipFace]] = {}
+    by_stem: dict[str, list[FaceTask]] = {}
     for face in faces:
-        by_stem.setdefault(_stem(face), []).append(ClipFace(face.metadata.source_landmarks, face))
-    return [ClipFrame(path, tuple(by_stem.get(path.stem, ()))) for path in frames]
+        by_stem.setdefault(_stem(face), []).append(FaceTask(face.metadata.source_landmarks, face))
+    return [FrameTask(path, index, faces=tuple(by_stem.get(path.stem, ()))) for index, path in enumerate(frames)]
 
 
 def _stem(face: FaceFile) -> str:
     return Path(face.metadata.source_filename).stem
 
 
-def _say_what_does_not_fit(
-    clip: Sequence[ClipFrame], faces: Sequence[FaceFile], stems: Iterable[str], report: Report
+def _report_mismatches(
+    clip: Sequence[FrameTask], faces: Sequence[FaceFile], stems: Iterable[str], report: Report
 ) -> None:
     known = set(stems)
     lost = [face.name for face in faces if _stem(face) not in known]

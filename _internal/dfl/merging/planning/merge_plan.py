@@ -1,6 +1,6 @@
 """What a run does, decided before it begins: session, people, models, and a task for every frame of the clip."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,15 +10,16 @@ import numpy as np
 from dfl.base.asking import ask_options
 from dfl.base.errors import UserError
 from dfl.base.evenly_spaced import evenly_spaced
-from dfl.base.pictures import Picture
 from dfl.base.report import Report
+from dfl.faces.tracks import Position, Track
+from dfl.faceset.cut_journal import are_smoothed
+from dfl.faceset.found_faces import read_found_frames
+from dfl.merging.blending.merged_frame import MergedFrame
 from dfl.merging.options import MergeOptions
 from dfl.merging.planning.auto_colour_transfer import SAMPLE_FRAMES, choose_colour_transfer
 from dfl.merging.planning.check_clip import check_clip
-from dfl.merging.planning.clip_faces import ClipFace, ClipFrame
-from dfl.merging.planning.clip_tracks import Place, Reader, cuts_of, link_faces, with_tracks
-from dfl.merging.planning.extraction_notes import read_notes
-from dfl.merging.planning.person_assignment import who_is_who
+from dfl.merging.planning.clip_tracks import Reader, cuts_of, link_faces, with_tracks
+from dfl.merging.planning.person_assignment import assign_people
 from dfl.merging.planning.session import (
     Session,
     SessionPerson,
@@ -31,7 +32,7 @@ from dfl.merging.planning.session import (
 )
 from dfl.merging.planning.settings import AUTO, MergeSettings
 from dfl.merging.planning.tasks import FaceTask, FrameTask
-from dfl.merging.running.frame_processor import FrameProcessor
+from dfl.merging.running.frame_processor import FrameProcessor, PredictedFrame, keep
 from dfl.merging.running.networks import Networks, SwapModel
 from dfl.merging.running.open_models import Models
 from dfl.workspace import Workspace
@@ -51,16 +52,15 @@ class MergePlan:
     base: SwapModel
     spans: list[Span] | None
 
-    @property
-    def work(self) -> FrameProcessor:
-        """Frames into memory."""
-        return FrameProcessor(self.networks, self.base.resolution)
+    def processor(self, write: Callable[[PredictedFrame, MergedFrame], Any] = keep) -> FrameProcessor:
+        """The steps of a frame. write: what is done to merged frames; they are handed on when left out."""
+        return FrameProcessor(self.networks, self.base.resolution, write)
 
     @property
     def asked_for(self) -> set[int]:
-        """Places of the frames that the user wants."""
+        """Indices of the frames that the user wants."""
         spans = self.spans
-        return {task.place for task in self.tasks if spans is None or is_in(task.number, spans)}
+        return {task.index for task in self.tasks if spans is None or is_in(task.number, spans)}
 
 
 def with_answers(workspace: Workspace, options: MergeOptions) -> MergeOptions:
@@ -80,12 +80,12 @@ def make_plan(
     workspace: Workspace,
     options: MergeOptions,
     models: Models,
-    clip: Sequence[ClipFrame],
+    clip: Sequence[FrameTask],
     read: Reader,
     report: Report,
     video: tuple[Path, tuple[int, int]] | None = None,
 ) -> MergePlan:
-    """Decide what is to be done, and keep the session, unless this is only a look (a contact sheet).
+    """Decide what is to be done, and save the session, unless this is a preview (a contact sheet).
 
     read: gives frames' pictures. video: file and frame size of the clip that they come from, if from no pictures.
     UserError when options contradict each other, when faces are not those of the frames, or when a model cannot be
@@ -96,18 +96,18 @@ def make_plan(
     numbers = frame_numbers([frame.stem for frame in clip])
     spans = parse_spans(options.frames, numbers) if options.frames else None
     _change(session, options, spans, workspace)
-    notes = read_notes(workspace)
-    clip = check_clip(clip, notes, read, report, video)
+    found = read_found_frames(workspace, "dst")
+    clip = check_clip(clip, found, read, report, video)
     ways = _all_settings(session)
-    tracks: list[list[Place]] = []
+    tracks: list[Track] = []
     if session.people or any(one.motion_blur or one.is_steadied for one in ways):
         needs_cuts = any(one.motion_blur or one.is_steadied for one in ways)
-        cuts = cuts_of(workspace, clip, notes, read, report) if needs_cuts else set()
+        cuts = cuts_of(workspace, clip, found, read, report) if needs_cuts else set()
         tracks = link_faces(clip, cuts)
-        calm = any(one.steady_landmarks for one in ways) and not _are_smoothed(workspace)
-        clip = with_tracks(clip, tracks, calm=calm)
+        smooth = any(one.steady_landmarks for one in ways) and not are_smoothed(workspace.aligned("dst"))
+        clip = with_tracks(clip, tracks, smooth=smooth)
     people = session.people
-    owners = who_is_who(clip, tracks, people, workspace.root, report, options.workers) if people else None
+    owners = assign_people(clip, tracks, people, workspace.root, report, options.workers) if people else None
     networks, base = _open(session, ways, options, models)
     session.chosen = {
         key: chosen
@@ -116,8 +116,7 @@ def make_plan(
     }
     tasks = _Tasks(session, owners, base.name).of(clip, numbers)
     if any(face.settings.waits for task in tasks for face in task.faces):
-        work = FrameProcessor(networks, base.resolution)
-        _choose(session, tasks, work, base, lambda some: read([clip[task.place] for task in some]), report)
+        _choose(session, tasks, FrameProcessor(networks, base.resolution), base, read, report)
         tasks = _Tasks(session, owners, base.name).of(clip, numbers)
     if not options.contact_sheet and not write_session(path, session):
         report.warn(
@@ -162,17 +161,6 @@ def _all_settings(session: Session) -> list[MergeSettings]:
     return ways + [person.settings(way) for person in session.people for way in ways]
 
 
-def _are_smoothed(workspace: Workspace) -> bool:
-    """Whether extraction has already smoothed the landmarks of data_dst's faces."""
-    import json
-
-    try:
-        with (workspace.extraction_journal("dst")).open(encoding="utf-8") as file:
-            return bool(json.loads(file.readline())["options"]["smooth"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-
-
 def _open(
     session: Session, ways: Sequence[MergeSettings], options: MergeOptions, models: Models
 ) -> tuple[Networks, SwapModel]:
@@ -191,38 +179,38 @@ def _open(
 
 @dataclass(frozen=True)
 class _Tasks:
-    """Makes tasks of frames. owners: whose face each is; None: everybody's is swapped."""
+    """Plans the frames of the clip. owners: whose face each is; None: everybody's is swapped."""
 
     session: Session
-    owners: Mapping[Place, int] | None
+    owners: Mapping[Position, int] | None
     base_name: str
 
-    def of(self, clip: Sequence[ClipFrame], numbers: Sequence[int]) -> list[FrameTask]:
+    def of(self, clip: Sequence[FrameTask], numbers: Sequence[int]) -> list[FrameTask]:
         pairs = zip(clip, numbers, strict=True)
-        return [self._frame(frame, place, number) for place, (frame, number) in enumerate(pairs)]
+        return [self._frame(frame, number) for frame, number in pairs]
 
-    def _frame(self, frame: ClipFrame, place: int, number: int) -> FrameTask:
+    def _frame(self, frame: FrameTask, number: int) -> FrameTask:
         settings = self.session.settings_at(number)
-        faces = [self._face(face, (place, index), settings) for index, face in enumerate(frame.faces)]
+        faces = [self._face(face, (frame.index, position), settings) for position, face in enumerate(frame.faces)]
         swapped = [face for face in faces if face]
-        if not settings.like_original:  # whatever the files are called: the nearer face covers the other
+        if settings.rules.smaller_first:
             swapped.sort(key=lambda face: float(np.ptp(face.landmarks, axis=0).prod()))
-        return FrameTask(frame.path, place, number, settings, tuple(swapped))
+        return replace(frame, number=number, settings=settings, faces=tuple(swapped))
 
-    def _face(self, face: ClipFace, place: Place, of_frame: MergeSettings) -> FaceTask | None:
+    def _face(self, face: FaceTask, position: Position, of_frame: MergeSettings) -> FaceTask | None:
         """None for a face that stays as it is."""
         key, model, settings = EVERYONE, self.base_name, of_frame
         if self.owners is not None:
-            owner = self.owners.get(place)
+            owner = self.owners.get(position)
             person = self.session.people[owner] if owner is not None else None
             if person is None or person.model is None:
                 return None
             key, model, settings = person_key(person), person.model or self.base_name, person.settings(of_frame)
             settings = settings.model_copy(update={name: getattr(of_frame, name) for name in _OF_FRAME})
         settings = settings.resolved(self.session.chosen.get(key, {}))
-        calm = face.calm_landmarks if settings.steady_landmarks and not settings.like_original else None
-        landmarks = face.landmarks if calm is None else calm
-        return FaceTask(landmarks, face.file.name, model, settings, face.motion, face.track, key, face.check)
+        steady = face.steady_landmarks if settings.steady_landmarks and settings.rules.smooths_over_time else None
+        landmarks = face.landmarks if steady is None else steady
+        return replace(face, landmarks=landmarks, model=model, settings=settings, person=key)
 
 
 def person_key(person: SessionPerson) -> str:
@@ -248,27 +236,27 @@ def _made_for(key: str, session: Session, networks: Networks, base: SwapModel) -
 def _choose(
     session: Session,
     tasks: Sequence[FrameTask],
-    work: FrameProcessor,
+    processor: FrameProcessor,
     base: SwapModel,
-    pictures_of: Callable[[Sequence[FrameTask]], Iterator[Picture | None]],
+    read: Reader,
     report: Report,
 ) -> None:
-    """Replace every `auto` by what fits these faces best, and say what it is."""
+    """Replace every `auto` by what fits these faces best, and report it."""
     waiting = {
         key: [replace(task, faces=tuple(face for face in task.faces if _waits(face, key))) for task in tasks]
         for key in sorted({face.person for task in tasks for face in task.faces if _waits(face, face.person)})
     }
     for key, own in waiting.items():
-        looks = evenly_spaced([task for task in own if task.faces], SAMPLE_FRAMES)
-        choice = choose_colour_transfer(looks, pictures_of(looks), work, report)
+        samples = evenly_spaced([task for task in own if task.faces], SAMPLE_FRAMES)
+        choice = choose_colour_transfer(samples, read(samples), processor, report)
         if choice is None:
             continue
-        made_for = _made_for(key, session, work.networks, base)
+        made_for = _made_for(key, session, processor.networks, base)
         session.chosen[key] = {**choice.settings, "seams": choice.seams, "made_for": made_for}
-        told = ", ".join(f"{name} {seam:.1f}" for name, seam in sorted(choice.seams.items(), key=lambda one: one[1]))
+        seams = ", ".join(f"{name} {seam:.1f}" for name, seam in sorted(choice.seams.items(), key=lambda one: one[1]))
         what = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in choice.settings.items())
         whose = "" if key == EVERYONE else f" for {key}"
-        report.line(f"Chosen{whose} on {len(looks)} frames: {what}. Seam with {told}.")
+        report.line(f"Chosen{whose} on {len(samples)} frames: {what}. Seam with {seams}.")
 
 
 def _waits(face: FaceTask, key: str) -> bool:

@@ -1,4 +1,4 @@
-"""Whose face each face of the clip is: by pictures of the people, or by the names of the aligned faces."""
+"""Whose each face of the clip is: by reference pictures of the people, or by the names of the aligned faces."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,28 +13,28 @@ from dfl.base.evenly_spaced import evenly_spaced
 from dfl.base.report import Report
 from dfl.face_analysis.measures import measure
 from dfl.faces.reference import LIKE_REFERENCE, nearest_person, references_of
+from dfl.faces.tracks import Position, Track
 from dfl.faceset.faceset import FaceFile
-from dfl.merging.planning.clip_faces import ClipFrame
-from dfl.merging.planning.clip_tracks import Place
 from dfl.merging.planning.session import SessionPerson
+from dfl.merging.planning.tasks import FrameTask
 
 # Faces of a track that are compared with the people's pictures, spread over it; the middle distance decides, for
 # single ones may be turned away or blurred.
-_LOOKS = 7
+_SAMPLES = 7
 
 
-def who_is_who(
-    clip: Sequence[ClipFrame],
-    tracks: Iterable[Sequence[Place]],
+def assign_people(
+    clip: Sequence[FrameTask],
+    tracks: Iterable[Track],
     people: Sequence[SessionPerson],
     folder: Path,
     report: Report,
     workers: int = 0,
-) -> dict[Place, int]:
-    """Whose face each is, as a place in `people`; faces of nobody among them are left out.
+) -> dict[Position, int]:
+    """Whose face each is, as an index of `people`; faces of nobody among them are left out.
 
-    A face named by hand (`faces`) is that person's; the others of a track go to the person they are like. folder: what
-    paths of pictures start from. UserError when a picture shows no face, and when nobody is found in the clip.
+    A face named by hand (`faces`) is that person's; the others of a track go to the nearest person. folder: what
+    paths of pictures are relative to. UserError when a picture shows no face, and when nobody is found in the clip.
     """
     owners = _by_hand(clip, people)
     references = {
@@ -43,37 +43,37 @@ def who_is_who(
         if person.only
     }
     if references:
-        unknown = [[place for place in track if place not in owners] for track in tracks]
-        for track, owner in _like_whom([track for track in unknown if track], clip, references, report, workers):
+        unknown = [[position for position in track if position not in owners] for track in tracks]
+        for track, owner in _nearest_people([track for track in unknown if track], clip, references, report, workers):
             owners |= dict.fromkeys(track, owner)
-    _say_who_is_missing(people, owners, report)
+    _report_people(people, owners, report)
     return owners
 
 
-def _by_hand(clip: Sequence[ClipFrame], people: Sequence[SessionPerson]) -> dict[Place, int]:
+def _by_hand(clip: Sequence[FrameTask], people: Sequence[SessionPerson]) -> dict[Position, int]:
     owners = {}
-    for number, frame in enumerate(clip):
-        for place, face in enumerate(frame.faces):
+    for index, frame in enumerate(clip):
+        for number, face in enumerate(frame.faces):
             for owner, person in enumerate(people):
                 if any(fnmatchcase(face.file.name, pattern) for pattern in person.faces):
-                    owners[number, place] = owner
+                    owners[index, number] = owner
                     break
     return owners
 
 
-def _like_whom(
-    tracks: Sequence[Sequence[Place]],
-    clip: Sequence[ClipFrame],
+def _nearest_people(
+    tracks: Sequence[Track],
+    clip: Sequence[FrameTask],
     references: Mapping[int, NDArray[np.float32]],
     report: Report,
     workers: int,
-) -> Iterator[tuple[Sequence[Place], int]]:
-    """The tracks that show one of the people, and whom. references: descriptors (M, 128) by place in the people."""
-    looked_at = [evenly_spaced(track, _LOOKS) for track in tracks]
-    faces: list[FaceFile] = [clip[frame].faces[place].file for some in looked_at for frame, place in some]
+) -> Iterator[tuple[Track, int]]:
+    """The tracks that show one of the people, and whom. references: descriptors (M, 128) by index of the person."""
+    samples = [evenly_spaced(track, _SAMPLES) for track in tracks]
+    faces: list[FaceFile] = [clip[frame].faces[face].file for some in samples for frame, face in some]
     measured = measure(faces, ["descriptor"], report, workers)
     first = 0
-    for track, some in zip(tracks, looked_at, strict=True):
+    for track, some in zip(tracks, samples, strict=True):
         rows = slice(first, first + len(some))
         first += len(some)
         descriptors = measured["descriptor"][rows][measured["readable"][rows]]
@@ -87,7 +87,7 @@ def _like_whom(
             yield track, owner
 
 
-def _say_who_is_missing(people: Sequence[SessionPerson], owners: Mapping[Place, int], report: Report) -> None:
+def _report_people(people: Sequence[SessionPerson], owners: Mapping[Position, int], report: Report) -> None:
     counts = Counter(owners.values())
     if not counts:
         raise UserError(

@@ -105,11 +105,11 @@ class Session:
 
     def set_person(self, person: SessionPerson) -> None:
         """Add a person, or change what is known of one with the same pictures."""
-        for place, known in enumerate(self.people):
+        for index, known in enumerate(self.people):
             if known.only == person.only and known.faces == person.faces:
                 options = {**known.options, **person.options}
                 model = known.model if person.model == "" else person.model
-                self.people[place] = SessionPerson(person.only, person.faces, model, options)
+                self.people[index] = SessionPerson(person.only, person.faces, model, options)
                 return
         self.people.append(person)
 
@@ -117,10 +117,10 @@ class Session:
         """As it stands in the file: each range names only what differs from the one before."""
         ranges = []
         before = MergeSettings().model_dump(mode="json")
-        for place, (first, settings) in enumerate(self._ranges):
+        for index, (first, settings) in enumerate(self._ranges):
             values = settings.model_dump(mode="json")
             changed = {name: value for name, value in values.items() if value != before[name]}
-            ranges.append({"from": first, "options": values if place == 0 else changed})
+            ranges.append({"from": first, "options": values if index == 0 else changed})
             before = values
         people = []
         for person in self.people:
@@ -234,7 +234,7 @@ def _reason(error: Exception) -> str:
 
 
 def frame_numbers(stems: Sequence[str]) -> list[int]:
-    """The number that people name each frame by: that in its name (00100.png is 100), else its place from 1 on."""
+    """The number that people name each frame by: that in its name (00100.png is 100), else its position, from 1 on."""
     if all(stem.isascii() and stem.isdigit() for stem in stems):
         numbers = [int(stem) for stem in stems]
         if len(set(numbers)) == len(numbers):

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from dfl.base.options import Options, option
+from dfl.imaging.transfers import STATISTICAL_TRANSFERS, MergingTransfer
+from dfl.merging.blending.original_rules import EXACT_RULES, ORIGINAL_RULES, MergeRules
 
 Mode = Literal["original", "overlay", "hist-match", "seamless", "seamless-hist-match", "raw-rgb", "raw-predict"]
 MaskMode = Literal[
@@ -20,20 +22,17 @@ MaskMode = Literal[
     "xseg-prd*xseg-dst",
     "learned-prd*learned-dst*xseg-prd*xseg-dst",
 ]
-ColourTransfer = Literal["none", "rct", "lct", "mkl", "mkl-m", "idt", "idt-m", "sot-m", "mix-m", "skin", "auto"]
 Erode = Annotated[int, Field(ge=-400, le=400)] | Literal["auto"]
 Blur = Annotated[int, Field(ge=0, le=400)] | Literal["auto"]
 SharpenMode = Literal["none", "box", "gaussian"]
 
 RAW_MODES = ("raw-rgb", "raw-predict")
-# Transfers that look at a picture's mean colours and their spread alone: what can be smoothed over time.
-STATISTICAL_TRANSFERS = ("rct", "lct", "mkl", "mkl-m")
 # What may be `auto`; and what erode and blur then are where nothing was measured, in shares of the mask's side.
 AUTO = ("erode", "blur", "colour_transfer")
 PLAIN_EDGE = (0.03, 0.16)
 # What the original starts with in their place.
-ORIGINAL: dict[str, Any] = {"erode": 0, "blur": 0, "colour_transfer": "rct"}
-MAX_NEIGHBOURS = 12  # frames before and after one that may be looked at for its sake
+ORIGINAL: dict[str, Any] = dict(ORIGINAL_RULES.auto_values or {})
+MAX_NEIGHBOURS = 12  # frames before and after one that may be measured for its sake
 _BLENDED = {"mode": ("overlay", "hist-match", "seamless", "seamless-hist-match")}
 _BLENDING = ("motion_blur", "colour_transfer", "sharpen_mode", "sharpen_amount", "denoise", "bicubic", "colour_degrade")
 
@@ -94,7 +93,7 @@ class MergeSettings(Options):
         minimum=-50,
         maximum=50,
     )
-    colour_transfer: ColourTransfer = option(
+    colour_transfer: MergingTransfer = option(
         "auto",
         "Give the swapped face the colours of the face it covers; -m: inside the mask; skin: the light that its skin "
         "needs to meet the frame's; auto: what shows the weakest seam on this clip. The original starts with rct.",
@@ -165,29 +164,39 @@ class MergeSettings(Options):
     )
 
     @property
+    def rules(self) -> MergeRules:
+        """How the merge is computed where the original and the right way differ."""
+        return ORIGINAL_RULES if self.like_original else EXACT_RULES
+
+    @property
     def waits(self) -> bool:
         """Whether something is to be measured before a face can be merged."""
-        return self.is_blended and not self.like_original and any(getattr(self, name) == "auto" for name in AUTO)
+        return (
+            self.is_blended and self.rules.auto_values is None and any(getattr(self, name) == "auto" for name in AUTO)
+        )
 
     def resolved(self, chosen: Mapping[str, Any]) -> "MergeSettings":
         """With what was chosen for every `auto`; as the original starts where it is to be repeated."""
-        if self.like_original:
-            chosen = ORIGINAL
+        chosen = chosen if self.rules.auto_values is None else self.rules.auto_values
         given = {name: chosen[name] for name in AUTO if getattr(self, name) == "auto" and name in chosen}
         return self.model_copy(update=given) if given else self
 
-    def edge(self, mask_side: int) -> tuple[int, int]:
-        """Erode and blur for a mask of that side."""
-        erode, blur = (0, 0) if self.like_original else (round(share * mask_side) for share in PLAIN_EDGE)
-        return erode if self.erode == "auto" else self.erode, blur if self.blur == "auto" else self.blur
+    def edge(self, mask_size: int) -> tuple[int, int]:
+        """Erode and blur for a mask of that size."""
+        erode, blur = (round(share * mask_size) for share in PLAIN_EDGE)
+        chosen = self.rules.auto_values or {"erode": erode, "blur": blur}
+        return chosen["erode"] if self.erode == "auto" else self.erode, chosen[
+            "blur"
+        ] if self.blur == "auto" else self.blur
 
     @property
-    def transfer(self) -> ColourTransfer:
+    def transfer(self) -> MergingTransfer:
         """The colour transfer; what fits nearly always where none was chosen yet."""
         if self.colour_transfer != "auto":
             return self.colour_transfer
-        if self.like_original:
-            return "rct"
+        if self.rules.auto_values is not None:
+            transfer: MergingTransfer = self.rules.auto_values["colour_transfer"]
+            return transfer
         return "none" if self.is_seamless else "skin"
 
     @property
@@ -214,18 +223,18 @@ class MergeSettings(Options):
 
     @property
     def is_steadied(self) -> bool:
-        """Whether anything is smoothed over time; the original smooths nothing."""
-        return not self.like_original and bool(self.steady_mask or self.steady_colours or self.steady_landmarks)
+        """Whether anything is smoothed over time."""
+        return self.rules.smooths_over_time and bool(self.steady_mask or self.steady_colours or self.steady_landmarks)
 
     @property
     def neighbours(self) -> int:
-        """How many frames before and after one are looked at for its sake."""
-        return 0 if self.like_original else max(self.steady_mask, self.steady_colours)
+        """How many frames before and after one are measured for its sake."""
+        return max(self.steady_mask, self.steady_colours) if self.rules.smooths_over_time else 0
 
     @property
     def needs_light(self) -> bool:
         """Whether the light is measured that the face needs."""
-        return not self.like_original and (self.is_seamless or (self.transfers_first and self.transfer == "skin"))
+        return self.rules.uses_skin_light and (self.is_seamless or (self.transfers_first and self.transfer == "skin"))
 
     @property
     def transfers_first(self) -> bool:
@@ -234,16 +243,15 @@ class MergeSettings(Options):
 
     @property
     def reworks_face(self) -> bool:
-        """Whether the pasted face is to be cut out once more, changed and put back, which costs a little sharpness.
-
-        The original does so even where nothing is to be changed.
-        """
+        """Whether the pasted face is to be cropped once more, changed and warped back: slightly less sharp."""
         return self.is_blended and bool(self.motion_blur or self.reworks_without_motion)
 
     @property
     def reworks_without_motion(self) -> bool:
         """Whether it is to be changed in other ways than by motion blur."""
-        if self.like_original and (self.motion_blur or self.sharpen_amount or self.denoise or self.bicubic):
+        if self.rules.reworks_unchanged_face and (
+            self.motion_blur or self.sharpen_amount or self.denoise or self.bicubic
+        ):
             return True
         is_sharpened = self.sharpen_amount < 0 or (self.sharpen_amount > 0 and self.sharpen_mode != "none")
         recoloured_late = self.is_seamless and self.transfer != "none"
@@ -258,7 +266,7 @@ class MergeSettings(Options):
 
     def deciding_without_face(self) -> dict[str, Any]:
         """The settings that decide how a frame without a swapped face looks."""
-        if self.like_original or not self.changes_background:
+        if not (self.rules.changes_frames_without_face and self.changes_background):
             return {}
         names = ("denoise", "bicubic", "colour_degrade")
         return {name: value for name in names if (value := getattr(self, name))}
@@ -281,10 +289,10 @@ class MergeSettings(Options):
             case "sharpen_amount":
                 return self.sharpen_amount > 0 and self.sharpen_mode == "none"
             case "steady_mask" | "steady_landmarks":
-                return self.like_original
+                return not self.rules.smooths_over_time
             case "steady_colours":
                 is_measured = self.transfer in STATISTICAL_TRANSFERS and not self.is_seamless
-                return self.like_original or not (self.is_blended and is_measured)
+                return not (self.rules.smooths_over_time and self.is_blended and is_measured)
             case "super_resolution" | "two_pass":
                 # The mask of mode original is the model's own, first answer.
                 return self.mode == "original" and name == "super_resolution"

@@ -1,4 +1,4 @@
-"""A look at a merge before it is done: some frames as they are, as they become, and their masks, on one sheet."""
+"""A preview of a merge: some frames as they are, as they become, and their masks, on one sheet."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,11 +10,11 @@ from dfl.base.errors import UserError
 from dfl.base.evenly_spaced import evenly_spaced
 from dfl.base.pictures import Picture, contact_sheet, write_picture
 from dfl.base.report import Report
-from dfl.merging.blending.finished_frame import MergedFrame
+from dfl.merging.blending.merged_frame import MergedFrame
 from dfl.merging.planning.clip_tracks import Reader
 from dfl.merging.planning.merge_plan import MergePlan
 from dfl.merging.planning.tasks import FrameTask, with_neighbours
-from dfl.merging.running.pipeline import FrameOutcome, merge_frames
+from dfl.merging.running.pipeline import FrameResult, merge_frames
 from dfl.workspace import Workspace
 
 _MAX_FRAMES = 48
@@ -29,7 +29,7 @@ def write_sheet(
 
     read: gives the frames' pictures where they are no files.
     """
-    wanted = [plan.tasks[place] for place in sorted(plan.asked_for)]
+    wanted = [plan.tasks[index] for index in sorted(plan.asked_for)]
     if plan.spans is None:
         wanted = evenly_spaced([task for task in wanted if task.faces] or wanted, _EVEN_FRAMES)
     if len(wanted) > _MAX_FRAMES:
@@ -37,11 +37,11 @@ def write_sheet(
         wanted = evenly_spaced(wanted, _MAX_FRAMES)
     cells: list[list[Picture]] = []
     with report.progress("Merging", len(wanted)) as progress:
-        for outcome in _merged(plan, wanted, workers, read):
+        for result in _merged(plan, wanted, workers, read):
             progress.advance()
-            if outcome.error:
-                raise outcome.error
-            cells.append(_row(outcome.frame, outcome.made))
+            if result.error:
+                raise result.error
+            cells.append(_row(result.task, result.output))
     if not cells:
         raise UserError("There is no frame to be shown.", "Name frames that the clip has: --frames 100-110.")
     path = workspace.merged_sheet
@@ -54,15 +54,16 @@ def write_sheet(
     report.done(f"{len(cells)} frames (as they are, merged, mask): {path}", frames=len(cells))
 
 
-def _merged(plan: MergePlan, wanted: list[FrameTask], workers: int, read: Reader | None) -> Iterator[FrameOutcome]:
-    tasks = with_neighbours(plan.tasks, {task.place for task in wanted})
-    if read:
-        from dfl.merging.planning.clip_faces import ClipFrame
+def _merged(plan: MergePlan, wanted: list[FrameTask], workers: int, read: Reader | None) -> Iterator[FrameResult]:
+    tasks = with_neighbours(plan.tasks, {task.index for task in wanted})
+    if read is None:
+        return merge_frames(tasks, plan.processor(), workers)
+    pairs = zip(tasks, read(tasks), strict=True)
+    return merge_frames((_with_picture(task, picture) for task, picture in pairs), plan.processor(), workers)
 
-        pictures = read([ClipFrame(task.path) for task in tasks])
-        given = (replace(task, picture=picture) for task, picture in zip(tasks, pictures, strict=True))
-        return merge_frames(given, plan.work, plan.networks, workers)
-    return merge_frames(tasks, plan.work, plan.networks, workers)
+
+def _with_picture(task: FrameTask, picture: Picture | None) -> FrameTask:
+    return task if picture is None else replace(task, read=lambda: picture)
 
 
 def _row(task: FrameTask, merged: MergedFrame) -> list[Picture]:

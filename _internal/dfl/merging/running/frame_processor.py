@@ -1,9 +1,13 @@
-"""One frame from its file to the merged picture: read, cut, measured, blended and written."""
+"""What is done to one frame on its road: read and crop, predict, measure, blend, write.
 
-from collections.abc import Sequence
+The road of a frame, and what it is on the way (merging/__init__.py has the whole picture):
+FrameTask -> crop -> CroppedFrame -> predict, measure -> PredictedFrame -> blend -> MergedFrame -> write.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 
@@ -12,54 +16,43 @@ from dfl.base.files import read_bytes
 from dfl.base.pictures import Picture, decode_frame
 from dfl.faces.face_type import FaceType
 from dfl.merging.blending.box import PixelBox
-from dfl.merging.blending.face_in_frame import FaceMeasures, crop_face, measure_face, merge_face
+from dfl.merging.blending.face_blender import merge_face
+from dfl.merging.blending.face_crop import FaceCrop, crop_face
 from dfl.merging.blending.face_masks import FacePrediction
-from dfl.merging.blending.finished_frame import MergedFrame, compose, compose_raw
-from dfl.merging.blending.temporal_smoothing import Neighbour, smoothed_over_time
-from dfl.merging.planning.tasks import FaceTask, FrameTask
-from dfl.merging.running.networks import Networks, ShownFace
+from dfl.merging.blending.face_measures import FaceMeasures, measure_face
+from dfl.merging.blending.merged_frame import MergedFrame, compose, compose_raw
+from dfl.merging.blending.temporal_smoothing import smoothed_over_time
+from dfl.merging.planning.tasks import FrameTask
+from dfl.merging.running.networks import Networks
 
 
 @dataclass(frozen=True, eq=False)
 class CroppedFrame:
-    """A frame that was read, with its faces cut out for their models.
+    """A frame that was read, with its faces cropped for their models.
 
-    refused: faces that do not belong to it and were left out of its task: name, and why.
+    crops: of `task.faces`, in their order. content: the frame's file; empty when the frame comes straight from a clip.
+    refused: faces that do not belong to the frame and were taken out of its task: name, and why.
     """
 
     task: FrameTask
-    content: bytes  # the frame's file; empty when the frame comes straight from a clip
+    content: bytes
     picture: Picture
-    faces: tuple[ShownFace, ...]
+    crops: tuple[FaceCrop, ...]
     refused: tuple[tuple[str, str], ...] = ()
 
     @property
-    def size(self) -> int:
+    def nbytes(self) -> int:
         """Bytes of the picture."""
         return self.picture.nbytes
 
 
 @dataclass(frozen=True, eq=False)
-class PredictedFaces:
-    """What a frame's neighbours need of it: the measures of its faces, by track."""
-
-    place: int
-    measures: tuple[tuple[FaceTask, FaceMeasures], ...]
-
-
-@dataclass(frozen=True, eq=False)
 class PredictedFrame:
-    """A frame whose faces were predicted and measured."""
+    """A frame whose faces were predicted and measured; predictions and measures in the order of `task.faces`."""
 
-    cut: CroppedFrame
+    cropped: CroppedFrame
     predictions: tuple[FacePrediction, ...]
-    seen: PredictedFaces
-
-
-class Output(Protocol):
-    """Where merged frames go; UserError when a file cannot be written."""
-
-    def write(self, frame: PredictedFrame, merged: MergedFrame, /) -> None: ...
+    measures: tuple[FaceMeasures, ...]
 
 
 class FileFailed(Exception):
@@ -70,94 +63,93 @@ class FileFailed(Exception):
         self.reason = reason
 
 
+def keep(frame: PredictedFrame, merged: MergedFrame) -> MergedFrame:
+    """Write nothing: hand the merged frame on."""
+    del frame
+    return merged
+
+
 @dataclass(frozen=True)
 class FrameProcessor:
-    """How frames are cut, blended and written. Its methods may run in any thread.
+    """The steps of a frame. `predict` is called from one thread, the others from any.
 
-    output: None keeps frames in memory: then `finish` gives them back.
+    raw_size: of the black square that a frame without a face becomes in mode raw-predict, pixels. write: what is done
+    to a merged frame; its result is handed on. UserError when a file cannot be written.
     """
 
     networks: Networks
-    raw_side: int  # of the black square that a frame without a face becomes in mode raw-predict, at the model's size
-    output: Output | None = None
+    raw_size: int
+    write: Callable[[PredictedFrame, MergedFrame], Any] = keep
 
-    def cut(self, task: FrameTask) -> CroppedFrame:
-        """Read a frame and cut its faces out. UserError when the file or a face's landmarks cannot be used."""
-        if task.picture is not None:
-            return self.cut_picture(task, task.picture)
+    def crop(self, task: FrameTask) -> CroppedFrame:
+        """Read a frame and crop its faces. UserError when the picture or a face's landmarks cannot be used."""
+        if task.read:
+            return self.crop_picture(task, task.read())
         content = read_content(task.path)
-        return self.cut_picture(task, decode_frame(content, str(task.path)), content)
+        return self.crop_picture(task, decode_frame(content, str(task.path)), content)
 
-    def cut_picture(self, task: FrameTask, picture: Picture, content: bytes = b"") -> CroppedFrame:
-        """Cut the faces out of a frame's picture, but those of another frame.
+    def crop_picture(self, task: FrameTask, picture: Picture, content: bytes = b"") -> CroppedFrame:
+        """Crop the faces of a frame's picture, but those of another frame.
 
         UserError when a face's landmarks cannot be used.
         """
         refused = {
-            face.name: why for face in task.faces if face.check and (why := face.check.refusal(picture, content))
+            face.file.name: why for face in task.faces if face.check and (why := face.check.mismatch(picture, content))
         }
         if refused:
-            task = replace(task, faces=tuple(face for face in task.faces if face.name not in refused))
-        faces = []
+            task = replace(task, faces=tuple(face for face in task.faces if face.file.name not in refused))
+        crops = []
         for face in task.faces:
-            model = self.networks.models[face.model]
-            black = face.settings.like_original
+            model, settings = self.networks.models[face.model], face.settings
             kind = FaceType(model.face_type)
-            crop = crop_face(picture, face.landmarks, kind, model.resolution, black_from_edge=black)
-            faces.append(self.networks.see(picture, ShownFace(crop, face.model, face.settings)))
-        return CroppedFrame(task, content, picture, tuple(faces), tuple(refused.items()))
+            crop = crop_face(picture, face.landmarks, kind, model.resolution, settings.rules)
+            crops.append(self.networks.add_xseg_input(picture, crop, settings))
+        return CroppedFrame(task, content, picture, tuple(crops), tuple(refused.items()))
 
-    def look(self, cut: CroppedFrame, predictions: Sequence[FacePrediction]) -> PredictedFrame:
-        """Measure what the frame's neighbours and its own blending need."""
-        measured = tuple(
-            (task, measure_face(cut.picture, face.crop, prediction, face.settings))
-            for task, face, prediction in zip(cut.task.faces, cut.faces, predictions, strict=True)
+    def predict(self, frames: Sequence[CroppedFrame]) -> list[list[FacePrediction]]:
+        """Predictions of all faces of some frames, for each frame."""
+        tasks = [face for frame in frames for face in frame.task.faces]
+        predictions = iter(self.networks.predict(tasks, [crop for frame in frames for crop in frame.crops]))
+        return [[next(predictions) for _ in frame.crops] for frame in frames]
+
+    def measure(self, cropped: CroppedFrame, predictions: Sequence[FacePrediction]) -> PredictedFrame:
+        """Measure what the blending of the frame and of its neighbours needs."""
+        measures = tuple(
+            measure_face(cropped.picture, crop, prediction, face.settings, cropped.task.index, face.track)
+            for face, crop, prediction in zip(cropped.task.faces, cropped.crops, predictions, strict=True)
         )
-        return PredictedFrame(cut, tuple(predictions), PredictedFaces(cut.task.place, measured))
+        return PredictedFrame(cropped, tuple(predictions), measures)
 
-    def blend(self, frame: PredictedFrame, around: Sequence[PredictedFaces] = ()) -> MergedFrame:
-        """The merged frame. around: its neighbours, for masks and colours that are smoothed over time.
+    def blend(self, frame: PredictedFrame, neighbours: Sequence[FaceMeasures] = ()) -> MergedFrame:
+        """The merged frame. neighbours: faces of the frames before and after, for what is smoothed over time.
 
         A frame without a face is itself, with an empty mask; in mode raw-predict it becomes a black square.
         """
-        picture, settings = frame.cut.picture, frame.cut.task.settings
+        picture, settings = frame.cropped.picture, frame.cropped.task.settings
         patches = []
-        for place, (shown, prediction) in enumerate(zip(frame.cut.faces, frame.predictions, strict=True)):
-            task, own = frame.seen.measures[place]
-            measures = smoothed_over_time(own, _neighbours(task, frame.seen.place, around), task.settings)
+        faces = zip(frame.cropped.task.faces, frame.cropped.crops, frame.predictions, frame.measures, strict=True)
+        for face, crop, prediction, own in faces:
+            measures = smoothed_over_time(own, neighbours, face.settings)
             # Always the same seed: with another one in every frame the random transfers would flicker.
             random = np.random.default_rng(0)
-            patches.append(merge_face(picture, shown.crop, prediction, task.settings, task.motion, random, measures))
+            patches.append(merge_face(picture, crop, prediction, face.settings, face.motion, random, measures))
         if settings.mode != "raw-predict":
             return compose(picture, patches, settings)
         if patches:
             return compose_raw(patches[-1], settings)
-        side = self.raw_side * (4 if settings.super_resolution and not settings.like_original else 1)
-        empty = np.zeros((side, side, 3), np.uint8)
+        size = self.raw_size * (4 if settings.super_resolution and settings.rules.enlarges_empty_frames else 1)
+        empty = np.zeros((size, size, 3), np.uint8)
         return MergedFrame(
             empty, PixelBox(0, 0, 0, 0), np.zeros((0, 0, 3), np.float32), np.zeros((0, 0, 1), np.float32)
         )
 
-    def finish(self, frame: PredictedFrame, around: Sequence[PredictedFaces]) -> MergedFrame | None:
-        """Blend the predicted faces in, and write what comes of it. FileFailed when a file cannot be written."""
-        merged = self.blend(frame, around)
-        if self.output is None:
-            return merged
+    def finish(self, frame: PredictedFrame, neighbours: Sequence[FaceMeasures] = ()) -> Any:
+        """Blend the faces and write the frame; gives what `write` gave. FileFailed when a file cannot be written."""
+        merged = self.blend(frame, neighbours)
         try:
-            self.output.write(frame, merged)
+            return self.write(frame, merged)
         except UserError as error:
             raise FileFailed(error) from error
-        return None
-
-
-def _neighbours(task: FaceTask, place: int, around: Sequence[PredictedFaces]) -> list[Neighbour]:
-    """The same face in the frames around."""
-    return [
-        (near.place - place, measures)
-        for near in around
-        for other, measures in near.measures
-        if task.track is not None and other.track == task.track and near.place != place
-    ]
 
 
 def read_content(path: Path) -> bytes:

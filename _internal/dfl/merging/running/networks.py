@@ -1,6 +1,6 @@
 """The networks of a merge: swap models, the face enhancer, XSeg; all called from one thread, on batches of faces."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -12,9 +12,10 @@ from dfl.base.errors import UserError
 from dfl.base.pictures import Picture
 from dfl.faces.face_type import FaceType
 from dfl.merging.blending.box import as_float
-from dfl.merging.blending.face_in_frame import FaceCrop
+from dfl.merging.blending.face_crop import FaceCrop
 from dfl.merging.blending.face_masks import FacePrediction
 from dfl.merging.planning.settings import MergeSettings
+from dfl.merging.planning.tasks import FaceTask
 from dfl.merging.running.xseg_masks import XsegMaskModel, XsegMasks
 from dfl.models.prediction import Prediction
 
@@ -22,10 +23,10 @@ FACES_PER_BATCH = 8
 
 
 class SwapModel(Protocol):
-    """A trained model as merging sees it. predict: (N, R, R, 3) float32 BGR 0..1, any N; called from one thread.
+    """A trained swap model. predict: (N, R, R, 3) float32 BGR 0..1, any N; called from one thread.
 
-    settings: what else decides its pictures (AMP's morph factor), JSON values. digest: of its weights, as another model
-    may have the same name and iteration; empty where it is not known.
+    settings: what else its predictions depend on (AMP's morph factor), JSON values. digest: of its weights, as another
+    model may have the same name and iteration; empty where it is not known.
     """
 
     @property
@@ -49,68 +50,47 @@ class Enhancer(Protocol):
     def enlarge(self, picture: NDArray[np.float32], /) -> NDArray[np.float32]: ...
 
 
-@dataclass(frozen=True, eq=False)
-class ShownFace:
-    """A face cut out for its model."""
-
-    crop: FaceCrop
-    model: str
-    settings: MergeSettings
-
-
 @dataclass(frozen=True)
 class Networks:
-    """All networks of a run. models: by the name that face tasks call them by."""
+    """All networks of a run. models: by the names that face tasks give."""
 
     models: Mapping[str, SwapModel]
     xseg: XsegMaskModel | None = None
     enhancer: Enhancer | None = None
 
-    def see(self, frame: Picture, shown: ShownFace) -> ShownFace:
-        """The face with what XSeg will be shown of the frame; in any thread."""
-        if self.xseg is None or not shown.settings.needs_xseg:
-            return shown
-        masks = self._masks(self.xseg, shown.settings)
-        return replace(shown, crop=masks.see(frame, shown.crop))
+    def add_xseg_input(self, frame: Picture, crop: FaceCrop, settings: MergeSettings) -> FaceCrop:
+        """The crop with XSeg's input, where the settings need it; in any thread."""
+        if self.xseg is None or not settings.needs_xseg:
+            return crop
+        return self._masks(self.xseg, settings).add_input(frame, crop)
 
-    def predict(self, faces: Sequence[ShownFace]) -> list[FacePrediction]:
-        """What becomes of faces, in their order; never more than FACES_PER_BATCH of them at once."""
-        answers: list[FacePrediction | None] = [None] * len(faces)
-        for places in _alike(faces, lambda face: (face.model, face.settings.two_pass)):
-            for start in range(0, len(places), FACES_PER_BATCH):
-                batch = places[start : start + FACES_PER_BATCH]
-                for place, answer in zip(batch, self._swapped([faces[place] for place in batch]), strict=True):
-                    answers[place] = answer
-        for places in _alike(faces, lambda face: (face.settings.mask_mode, face.settings.like_original)):
-            self._draw_masks(faces, places, answers)
-        return [self._enhanced(answer, face.settings) for answer, face in zip(answers, faces, strict=True) if answer]
+    def predict(self, tasks: Sequence[FaceTask], crops: Sequence[FaceCrop]) -> list[FacePrediction]:
+        """Predictions of faces, in their order, in batches of at most FACES_PER_BATCH. tasks: one for each crop."""
+        predictions: dict[int, FacePrediction] = {}
+        for batch in _batches([(task.model, task.settings.two_pass) for task in tasks]):
+            swapped = self._swapped(tasks[batch[0]], [crops[index] for index in batch])
+            predictions |= zip(batch, swapped, strict=True)
+        for batch in _batches([(task.settings.mask_mode, task.settings.rules) for task in tasks]):
+            settings = tasks[batch[0]].settings
+            if self.xseg is not None and settings.needs_xseg:
+                without = [predictions[index] for index in batch]
+                drawn = self._masks(self.xseg, settings).draw([crops[index] for index in batch], without)
+                predictions |= zip(batch, drawn, strict=True)
+        return [self._enhanced(predictions[index], task.settings) for index, task in enumerate(tasks)]
 
-    def _swapped(self, faces: Sequence[ShownFace]) -> list[FacePrediction]:
-        """Faces of one model, a batch."""
-        model = self.models[faces[0].model]
-        shown = np.stack([face.crop.picture for face in faces])
-        answer = _checked(model.predict(shown))
-        if faces[0].settings.two_pass:
-            once_more = _checked(model.predict(shown + (answer.face - shown) * answer.face_mask))
+    def _swapped(self, task: FaceTask, crops: Sequence[FaceCrop]) -> list[FacePrediction]:
+        """A batch of faces of one model. task: of the first, as good as any other's."""
+        model = self.models[task.model]
+        faces = np.stack([crop.picture for crop in crops])
+        answer = _checked(model.predict(faces))
+        if task.settings.two_pass:
+            once_more = _checked(model.predict(faces + (answer.face - faces) * answer.face_mask))
             answer = Prediction(once_more.face, once_more.face_mask, answer.dst_mask)
         parts = zip(answer.face, answer.face_mask, answer.dst_mask, strict=True)
         return [FacePrediction(face, own[:, :, 0], dst[:, :, 0]) for face, own, dst in parts]
 
-    def _draw_masks(self, faces: Sequence[ShownFace], places: list[int], answers: list[FacePrediction | None]) -> None:
-        """XSeg's masks for faces of one mask mode, where it needs them."""
-        settings = faces[places[0]].settings
-        if self.xseg is None or not settings.needs_xseg:
-            return
-        masks = self._masks(self.xseg, settings)
-        for start in range(0, len(places), FACES_PER_BATCH):
-            batch = places[start : start + FACES_PER_BATCH]
-            predictions = [answer for place in batch if (answer := answers[place])]
-            drawn = masks.draw([faces[place].crop for place in batch], predictions)
-            for place, prediction in zip(batch, drawn, strict=True):
-                answers[place] = prediction
-
     def _masks(self, xseg: XsegMaskModel, settings: MergeSettings) -> XsegMasks:
-        return XsegMasks.for_mode(xseg, settings.mask_mode, like_original=settings.like_original)
+        return XsegMasks.for_mode(xseg, settings.mask_mode, settings.rules)
 
     def _enhanced(self, prediction: FacePrediction, settings: MergeSettings) -> FacePrediction:
         """With super resolution the face at four times its size, as much of it from the enhancer as asked for."""
@@ -119,23 +99,24 @@ class Networks:
         assert self.enhancer, "opened where a frame's settings need it"
         face = prediction.face
         large = (4 * face.shape[1], 4 * face.shape[0])
-        # The original hands in 0..1 where -1..1 is meant, which doubles the contrast of what is added.
-        if settings.like_original:
-            detailed = self.enhancer.enlarge(face)
-        else:
+        if settings.rules.enhancer_is_signed:
             detailed = as_float(self.enhancer.enlarge(face * 2 - 1) / 2 + np.float32(0.5))
+        else:
+            detailed = self.enhancer.enlarge(face)
         share = settings.super_resolution / 100
         plain = as_float(cv2.resize(face, large, interpolation=cv2.INTER_LINEAR))
         mixed = as_float(cv2.addWeighted(plain, 1 - share, as_float(detailed), share, 0))
         return replace(prediction, face=np.clip(mixed, 0, 1, out=mixed))
 
 
-def _alike(faces: Sequence[ShownFace], kind: Callable[[ShownFace], Any]) -> list[list[int]]:
-    """Places of the faces that are of one kind, together."""
-    groups: dict[Any, list[int]] = {}
-    for place, face in enumerate(faces):
-        groups.setdefault(kind(face), []).append(place)
-    return list(groups.values())
+def _batches(kinds: Sequence[Hashable]) -> Iterator[list[int]]:
+    """Indices of equal kinds together, at most FACES_PER_BATCH."""
+    groups: dict[Hashable, list[int]] = {}
+    for index, kind in enumerate(kinds):
+        groups.setdefault(kind, []).append(index)
+    for group in groups.values():
+        for start in range(0, len(group), FACES_PER_BATCH):
+            yield group[start : start + FACES_PER_BATCH]
 
 
 def _checked(answer: Prediction) -> Prediction:

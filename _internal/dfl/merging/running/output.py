@@ -15,7 +15,7 @@ from dfl.base.files import write_bytes
 from dfl.base.orientation import orientation
 from dfl.base.pictures import FloatPicture, encode_picture
 from dfl.faces.align import alignment_matrix
-from dfl.merging.blending.finished_frame import MergedFrame
+from dfl.merging.blending.merged_frame import MergedFrame
 from dfl.merging.options import OutputFormat
 from dfl.merging.running.frame_processor import PredictedFrame
 from dfl.video.marking import COMMENT, SOURCE_TYPE, mark_png
@@ -64,7 +64,7 @@ class FrameFiles:
 
     def write(self, frame: PredictedFrame, merged: MergedFrame) -> None:
         """Write what there is of one frame; the picture comes last. UserError when a file cannot be written."""
-        stem = frame.cut.task.stem
+        stem = frame.cropped.task.stem
         if self.crops:
             self._write_crops(self.crops, frame)
         picture, mask_png = self._coded(frame, merged)
@@ -79,9 +79,9 @@ class FrameFiles:
         if self.form == "png16":
             picture, mask = (_words(values) for values in merged.as_floats())
         else:
-            if not merged.is_changed and merged.frame is frame.cut.picture and not self.alpha:
+            if not merged.is_changed and merged.frame is frame.cropped.picture and not self.alpha:
                 height, width = merged.frame.shape[:2]
-                content = frame.cut.content
+                content = frame.cropped.content
                 png = content if _is_plain_png(content) else encode_picture(merged.frame, ".png")
                 return self._marked(png), _empty_mask(height, width)
             picture, mask = merged.as_bytes()  # type: ignore[assignment]
@@ -101,30 +101,31 @@ class FrameFiles:
         return mark_png(png) if self.mark else png
 
     def _write_crops(self, folder: Path, frame: PredictedFrame) -> None:
-        """Each predicted face as a PNG of 16 bits with its mask as alpha, and where it belongs as JSON."""
-        stem, faces = frame.cut.task.stem, []
-        parts = zip(frame.cut.faces, frame.predictions, frame.seen.measures, strict=True)
-        for number, (shown, prediction, (task, measures)) in enumerate(parts):
+        """Each predicted face as a PNG of 16 bits with its mask as alpha, and its map to the frame as JSON."""
+        stem, faces = frame.cropped.task.stem, []
+        cropped = frame.cropped
+        parts = zip(cropped.task.faces, cropped.crops, frame.predictions, frame.measures, strict=True)
+        for number, (task, crop, prediction, measures) in enumerate(parts):
             name = f"{stem}_{number}.png"
-            side = prediction.face.shape[0]
-            mask = cv2.resize(measures.mask, (side, side), interpolation=cv2.INTER_LINEAR)
+            size = prediction.face.shape[0]
+            mask = cv2.resize(measures.mask, (size, size), interpolation=cv2.INTER_LINEAR)
             coded = np.dstack([_words(prediction.face), _words(np.asarray(mask))])
             write_bytes(folder / name, self._marked(encode_picture(coded, ".png")), durable=False)
-            to_crop = alignment_matrix(task.landmarks, side, shown.crop.face_type)
+            to_crop = alignment_matrix(task.landmarks, size, crop.face_type)
             faces.append(
                 {
                     "picture": name,
-                    "aligned": task.name,
-                    "face_type": shown.crop.face_type.file_name,
-                    "side": side,
+                    "aligned": task.file.name,
+                    "face_type": crop.face_type.file_name,
+                    "side": size,
                     "frame_to_crop": to_crop.tolist(),
                     "crop_to_frame": cv2.invertAffineTransform(to_crop).tolist(),
                     "landmarks": np.asarray(task.landmarks, float).round(3).tolist(),
                     "model": task.model,
                 }
             )
-        height, width = frame.cut.picture.shape[:2]
-        facts = {"frame": frame.cut.task.path.name, "width": width, "height": height, "faces": faces}
+        height, width = frame.cropped.picture.shape[:2]
+        facts = {"frame": frame.cropped.task.path.name, "width": width, "height": height, "faces": faces}
         write_bytes(folder / f"{stem}.json", json.dumps(facts, indent=1).encode(), durable=False)
 
 
@@ -132,8 +133,8 @@ def files_of(workspace: Workspace, form: OutputFormat, alpha: bool, crops: bool,
     """The folders of a format: PNG of 8 bits in merged and merged_mask, what make-video reads; others beside them."""
     frames = workspace.frames("dst")
     folder = workspace.merged if form == "png" else frames / f"merged_{form}"
-    beside = workspace.merged_mask if form == "png" else frames / f"merged_{form}_mask"
-    masks = None if alpha and form != "png" else beside
+    mask_folder = workspace.merged_mask if form == "png" else frames / f"merged_{form}_mask"
+    masks = None if alpha and form != "png" else mask_folder
     return FrameFiles(folder, masks, frames / MERGED_CROPS if crops else None, form, alpha, mark)
 
 

@@ -1,7 +1,7 @@
-"""Frames through the model: cutting out, predicting, blending and writing overlap, in bounded memory.
+"""Frames through the model: cropping, predicting, blending and writing overlap, in bounded memory.
 
 The networks run in the caller's thread, on batches of faces; everything else runs in threads. Threads and not
-processes: OpenCV, zlib and NumPy let go of Python's lock where the time is spent, and no frame is copied between
+processes: OpenCV, zlib and NumPy release Python's lock where the time is spent, and no frame is copied between
 processes. A frame whose masks or colours are smoothed over time waits until its neighbours were predicted.
 """
 
@@ -11,182 +11,168 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from threading import Condition
-from typing import Any, Protocol
+from typing import Any
 
 import cv2
 
 from dfl.base.memory import free_memory
 from dfl.merging.blending.face_masks import FacePrediction
+from dfl.merging.blending.face_measures import FaceMeasures
 from dfl.merging.planning.settings import MAX_NEIGHBOURS
 from dfl.merging.planning.tasks import FrameTask
-from dfl.merging.running.frame_processor import CroppedFrame, FileFailed, PredictedFaces, PredictedFrame
-from dfl.merging.running.networks import FACES_PER_BATCH, ShownFace
+from dfl.merging.running.frame_processor import CroppedFrame, FileFailed, FrameProcessor, PredictedFrame
+from dfl.merging.running.networks import FACES_PER_BATCH
 
 # Bytes that the frames under way may take at most, and which part of the free memory.
 _MEMORY, _SHARE_OF_FREE = 512 * 2**20, 8
 _COPIES = 4  # of a frame while it is worked on: read, merged, and both coded
 # What frames that are blended at this moment may take, and one of them at most: in floats, as a whole, several times,
-# and as often again where its faces are cut out once more and changed.
+# and as often again where its faces are cropped once more and changed.
 _BLENDING_MEMORY = 2**30
 _FLOATS, _FLOATS_OF_REWORKED = 20, 40
-
-
-class Predictor(Protocol):
-    """What answers for a batch of faces; called from one thread."""
-
-    def predict(self, faces: Sequence[ShownFace], /) -> list[FacePrediction]: ...
-
-
-class Work(Protocol):
-    """What is done to a frame before and after the networks; in any thread. `finish` may give something back."""
-
-    def cut(self, task: FrameTask, /) -> CroppedFrame: ...
-    def look(self, cut: CroppedFrame, predictions: Sequence[FacePrediction], /) -> PredictedFrame: ...
-    def finish(self, frame: PredictedFrame, around: Sequence[PredictedFaces], /) -> Any: ...
+Measures = tuple[FaceMeasures, ...]  # of a frame's faces
+Refused = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, eq=False)
-class FrameOutcome:
-    """What became of one frame: what `finish` gave back, or in `error` why it could not be merged.
+class FrameResult:
+    """The end of one frame's road: what the processor's `write` gave, or in `error` why it could not be merged.
 
     refused: faces that do not belong to it and stay as they are: name, and why.
     """
 
-    frame: FrameTask
+    task: FrameTask
     error: Exception | None = None
-    made: Any = None
-    refused: tuple[tuple[str, str], ...] = ()
+    output: Any = None
+    refused: Refused = ()
 
 
 @dataclass(frozen=True, eq=False)
 class _Predicted:
-    """A frame on its way from prediction to blending; both fail where it could not be cut.
+    """A frame between prediction and blending; both fail where it could not be cropped.
 
-    faces: what its neighbours need of it, without the picture.
+    measures: what its neighbours need of it, without the picture.
     """
 
     task: FrameTask
     frame: "Future[PredictedFrame]"
-    faces: "Future[PredictedFaces]"
+    measures: "Future[Measures]"
 
 
-def merge_frames(tasks: Iterable[FrameTask], work: Work, networks: Predictor, workers: int) -> Iterator[FrameOutcome]:
-    """Merge frames and finish them; outcomes come in the frames' order, those that are not wanted left out.
+def merge_frames(tasks: Iterable[FrameTask], processor: FrameProcessor, workers: int) -> Iterator[FrameResult]:
+    """Merge frames and write them; results come in the frames' order, those that are not wanted left out.
 
-    tasks: in the order of their places. A frame that cannot be read or blended is an outcome with its error. A file
-    that cannot be written (a full disk) or a failing network ends the run: the error is raised, and what was under way
-    is dropped.
+    tasks: by rising index. A frame that cannot be read or blended is a result with its error. A file that cannot be
+    written (a full disk) or a failing network ends the run: the error is raised, and frames under way are dropped.
     """
-    run = _Run(iter(tasks), work, networks, workers)
+    run = _Run(iter(tasks), processor, workers)
     # Threads of OpenCV's own beside these would only wait for one another: a tenth more CPU time, and no faster.
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
-        yield from run.outcomes()
+        yield from run.results()
     finally:
         run.pool.shutdown(cancel_futures=True)
         cv2.setNumThreads(threads)
 
 
 class _Run:
-    """The frames under way, each in one of three queues: being cut, waiting for neighbours, being finished."""
+    """The frames under way, each in one of three queues: being cropped, waiting for neighbours, being finished."""
 
-    def __init__(self, tasks: Iterator[FrameTask], work: Work, networks: Predictor, workers: int) -> None:
+    def __init__(self, tasks: Iterator[FrameTask], processor: FrameProcessor, workers: int) -> None:
         self.pool = ThreadPoolExecutor(workers, thread_name_prefix="merge")
-        self._tasks, self._work, self._networks, self._workers = tasks, work, networks, workers
-        self._cutting: deque[tuple[FrameTask, Future[CroppedFrame]]] = deque()
+        self._tasks, self._processor, self._workers = tasks, processor, workers
+        self._cropping: deque[tuple[FrameTask, Future[CroppedFrame]]] = deque()
         self._predicted: deque[_Predicted] = deque()
         self._finishing: deque[tuple[FrameTask, Future[Any]]] = deque()
-        self._recent: deque[tuple[int, Future[PredictedFaces]]] = deque()  # by place: all that may be neighbours
+        self._recent: deque[tuple[int, Future[Measures]]] = deque()  # by index: all that may be neighbours
         self._largest = 1
         free = free_memory()
         self._memory, self._blending_memory = min(_MEMORY, free // _SHARE_OF_FREE), min(_BLENDING_MEMORY, free // 4)
-        self._room, self._blending = Condition(), 0  # frames that are being blended, and who waits to be
+        self._room, self._blending = Condition(), 0  # how many frames are being blended
 
-    def outcomes(self) -> Iterator[FrameOutcome]:
+    def results(self) -> Iterator[FrameResult]:
         while True:
             most = _frames_at_once(self._workers, self._largest, self._memory)
-            for task in islice(self._tasks, max(most - len(self._cutting) - len(self._finishing), 0)):
-                self._cutting.append((task, self.pool.submit(self._work.cut, task)))
-            if not self._cutting and not self._predicted and not self._finishing:
+            for task in islice(self._tasks, max(most - len(self._cropping) - len(self._finishing), 0)):
+                self._cropping.append((task, self.pool.submit(self._processor.crop, task)))
+            if not self._cropping and not self._predicted and not self._finishing:
                 return
-            is_last = not self._cutting
+            is_last = not self._cropping
             self._predict_batch()
             self._hand_on(is_last)
             # Make room for the next batch; with nothing left to predict, wait for everything.
             most_left = most - min(FACES_PER_BATCH, most // 2)
             while self._finishing and (
-                self._finishing[0][1].done() or len(self._cutting) + len(self._finishing) > most_left or is_last
+                self._finishing[0][1].done() or len(self._cropping) + len(self._finishing) > most_left or is_last
             ):
                 task, future = self._finishing.popleft()
-                outcome = _outcome(task, future)
+                result = _result(task, future)
                 if task.is_wanted:
-                    yield outcome
+                    yield result
 
     def _predict_batch(self) -> None:
-        """Wait for the next frames, as many as fill a batch, and let the networks answer for their faces."""
+        """Wait for the next frames, as many as fill a batch, and predict their faces."""
         ready: list[CroppedFrame] = []
         done: list[tuple[FrameTask, CroppedFrame | Exception]] = []
-        while self._cutting and sum(len(cut.faces) for cut in ready) < FACES_PER_BATCH:
-            task, future = self._cutting.popleft()
+        while self._cropping and sum(len(cropped.crops) for cropped in ready) < FACES_PER_BATCH:
+            task, future = self._cropping.popleft()
             try:
-                cut = future.result()
+                cropped = future.result()
             except Exception as error:  # noqa: BLE001 - this frame's failure; the rest goes on
                 done.append((task, error))
                 continue
-            self._largest = max(self._largest, cut.size)
-            ready.append(cut)
-            done.append((task, cut))
-        answers = iter(self._networks.predict([face for cut in ready for face in cut.faces]) if ready else [])
+            self._largest = max(self._largest, cropped.nbytes)
+            ready.append(cropped)
+            done.append((task, cropped))
+        predictions = iter(self._processor.predict(ready) if ready else [])
         for task, result in done:
-            faces: Future[PredictedFaces] = Future()
+            measures: Future[Measures] = Future()
             if isinstance(result, Exception):
                 frame: Future[PredictedFrame] = Future()
                 frame.set_exception(result)
-                faces.set_exception(result)
+                measures.set_exception(result)
             else:
-                predictions = list(islice(answers, len(result.faces)))
-                frame = self.pool.submit(self._look, result, predictions, faces)
-            self._predicted.append(_Predicted(task, frame, faces))
-            self._recent.append((task.place, faces))
+                frame = self.pool.submit(self._measure, result, next(predictions), measures)
+            self._predicted.append(_Predicted(task, frame, measures))
+            self._recent.append((task.index, measures))
 
     def _hand_on(self, is_last: bool) -> None:
         """Let those frames be finished whose neighbours are predicted, in order."""
         while self._predicted:
             task, frame = self._predicted[0].task, self._predicted[0].frame
-            if not is_last and task.reach and self._recent[-1][0] < task.place + task.reach:
+            if not is_last and task.neighbours and self._recent[-1][0] < task.index + task.neighbours:
                 return
             self._predicted.popleft()
-            around = [faces for place, faces in self._recent if 0 < abs(place - task.place) <= task.reach]
+            near = [measures for index, measures in self._recent if 0 < abs(index - task.index) <= task.neighbours]
             if task.is_wanted:
-                self._finishing.append((task, self.pool.submit(self._finish, frame, around)))
-            while self._recent and self._recent[0][0] < task.place - MAX_NEIGHBOURS:
+                self._finishing.append((task, self.pool.submit(self._finish, frame, near)))
+            while self._recent and self._recent[0][0] < task.index - MAX_NEIGHBOURS:
                 self._recent.popleft()
 
-    def _look(
-        self, cut: CroppedFrame, predictions: Sequence[FacePrediction], faces: "Future[PredictedFaces]"
+    def _measure(
+        self, cropped: CroppedFrame, predictions: Sequence[FacePrediction], measures: "Future[Measures]"
     ) -> PredictedFrame:
         try:
-            frame = self._work.look(cut, predictions)
+            frame = self._processor.measure(cropped, predictions)
         except BaseException as error:
-            faces.set_exception(error)
+            measures.set_exception(error)
             raise
-        faces.set_result(frame.seen)
+        measures.set_result(frame.measures)
         return frame
 
-    def _finish(
-        self, frame: "Future[PredictedFrame]", around: list["Future[PredictedFaces]"]
-    ) -> tuple[Any, tuple[tuple[str, str], ...]]:
+    def _finish(self, frame: "Future[PredictedFrame]", near: list["Future[Measures]"]) -> tuple[Any, Refused]:
         # The pool begins what it is given in order, so all of these have begun: waiting cannot last for ever.
-        seen, near = frame.result(), [faces.result() for faces in around if faces.exception() is None]
-        is_reworked = any(face.settings.reworks_face for face in seen.cut.task.faces)
+        predicted = frame.result()
+        neighbours = [face for measures in near if measures.exception() is None for face in measures.result()]
+        is_reworked = any(face.settings.reworks_face for face in predicted.cropped.task.faces)
         floats = _FLOATS_OF_REWORKED if is_reworked else _FLOATS
-        most = max(1, self._blending_memory // (seen.cut.size * floats))
+        most = max(1, self._blending_memory // (predicted.cropped.nbytes * floats))
         with self._room:
             self._room.wait_for(lambda: self._blending < most)
             self._blending += 1
         try:
-            return self._work.finish(seen, near), seen.cut.refused
+            return self._processor.finish(predicted, neighbours), predicted.cropped.refused
         finally:
             with self._room:
                 self._blending -= 1
@@ -198,11 +184,11 @@ def _frames_at_once(workers: int, frame_bytes: int, memory: int) -> int:
     return max(2, min(2 * (workers + FACES_PER_BATCH), memory // (frame_bytes * _COPIES)))
 
 
-def _outcome(task: FrameTask, future: "Future[Any]") -> FrameOutcome:
+def _result(task: FrameTask, future: "Future[tuple[Any, Refused]]") -> FrameResult:
     try:
-        made, refused = future.result()
+        output, refused = future.result()
     except FileFailed as failed:
         raise failed.reason from failed
     except Exception as error:  # noqa: BLE001 - this frame's failure; the rest goes on
-        return FrameOutcome(task, error)
-    return FrameOutcome(task, made=made, refused=refused)
+        return FrameResult(task, error)
+    return FrameResult(task, output=output, refused=refused)

@@ -1,12 +1,12 @@
-"""How frames are made, in comparable form: what decides a frame's pictures, and what changed since they were made."""
+"""Render signatures: the settings and models that a frame's pictures depend on, and what changed since."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dfl.faces.face_type import FaceType
-from dfl.merging.planning.tasks import FrameTask
-from dfl.merging.running.merge_journal import DIGESTS, Look
+from dfl.merging.planning.tasks import FaceTask, FrameTask
+from dfl.merging.running.merge_journal import DIGESTS, Signature
 from dfl.merging.running.networks import Networks
 from dfl.merging.running.output import FrameFiles
 
@@ -14,18 +14,17 @@ _CHANGES_SHOWN = 6
 _DIGEST_DIGITS = 16
 
 
-def render_signature(task: FrameTask, networks: Networks, files: FrameFiles | None = None) -> Look:
-    """All that decides how a frame looks, but its sources. files: how it is written, None for a frame of a video."""
-    look: dict[str, Any] = {"faces": [_face_look(task, place, networks) for place in range(len(task.faces))]}
+def render_signature(task: FrameTask, networks: Networks, files: FrameFiles | None = None) -> Signature:
+    """All that a frame's pictures depend on, but its sources. files: how it is written, None for a frame of a video."""
+    signature: dict[str, Any] = {"faces": [_face_signature(face, networks) for face in task.faces]}
     if files:
-        look |= {"mark": files.mark, "alpha": files.alpha, "crops": files.crops is not None}
+        signature |= {"mark": files.mark, "alpha": files.alpha, "crops": files.crops is not None}
     if task.settings.mode == "raw-predict":
-        look["mode"] = "raw-predict"
-    return look | task.settings.deciding_without_face()
+        signature["mode"] = "raw-predict"
+    return signature | task.settings.deciding_without_face()
 
 
-def _face_look(task: FrameTask, place: int, networks: Networks) -> dict[str, Any]:
-    face = task.faces[place]
+def _face_signature(face: FaceTask, networks: Networks) -> dict[str, Any]:
     model = networks.models[face.model]
     xseg: dict[str, Any] = {}
     if networks.xseg and face.settings.needs_xseg:
@@ -46,20 +45,20 @@ def _digest(name: str, digest: str) -> dict[str, str]:
     return {name: digest[:_DIGEST_DIGITS]} if digest else {}
 
 
-def source_of(tasks: Sequence[FrameTask], place: int) -> str:
-    """Short text that changes when a frame's file, its faces, or what its neighbours lend it, change."""
-    task = tasks[place]
+def source_of(tasks: Sequence[FrameTask], index: int) -> str:
+    """Digest of a frame's file, its faces, and the neighbours that it is smoothed with."""
+    task = tasks[index]
     digest = hashlib.sha256(_file_facts(task).encode())
     for face in task.faces:
         digest.update(face.landmarks.tobytes())
         if face.settings.motion_blur:
             digest.update(repr(face.motion).encode())
     tracks = {face.track for face in task.faces} - {None}
-    for near in tasks[max(place - task.reach, 0) : place + task.reach + 1]:
-        lent = [face for face in near.faces if face.track in tracks]
-        if near is not task and lent:
-            digest.update(f"{near.place - place} {_file_facts(near)}".encode())
-            for face in lent:
+    for near in tasks[max(index - task.neighbours, 0) : index + task.neighbours + 1]:
+        same = [face for face in near.faces if face.track in tracks]
+        if near is not task and same:
+            digest.update(f"{near.index - index} {_file_facts(near)}".encode())
+            for face in same:
                 digest.update(face.landmarks.tobytes())
     return digest.hexdigest()[:16]
 
@@ -72,27 +71,27 @@ def _file_facts(task: FrameTask) -> str:
     return repr((task.path.name, status.st_size, status.st_mtime_ns))
 
 
-def changes(before: Look, now: Look) -> list[str]:
+def changes(before: Signature, now: Signature) -> list[str]:
     """What differs, in words such as `erode 0 → 12`."""
-    said: dict[str, None] = {}
+    found: dict[str, None] = {}
     for old, new in _pairs(before, now):
         for name in {**old, **new}:
             if name in DIGESTS:
                 if name in old and name in new and old[name] != new[name] and _same_iteration(old, new, name):
-                    said["another model of the same name"] = None
+                    found["another model of the same name"] = None
             elif name in old and name in new and old[name] != new[name] and name != "faces":
-                said[f"{name} {old[name]} → {new[name]}"] = None
+                found[f"{name} {old[name]} → {new[name]}"] = None
             elif name in new and name not in old:
-                said[f"{name} {new[name]}"] = None
+                found[f"{name} {new[name]}"] = None
     if len(before.get("faces", ())) != len(now["faces"]):
-        said[f"swapped faces {len(before.get('faces', ()))} → {len(now['faces'])}"] = None
-    return list(said)[:_CHANGES_SHOWN]
+        found[f"swapped faces {len(before.get('faces', ()))} → {len(now['faces'])}"] = None
+    return list(found)[:_CHANGES_SHOWN]
 
 
 def _same_iteration(old: Mapping[str, Any], new: Mapping[str, Any], digest: str) -> bool:
-    """Whether nothing else tells the two networks apart."""
+    """Whether the two networks differ in nothing else."""
     return all(old.get(name) == new.get(name) for name in DIGESTS[digest])
 
 
-def _pairs(before: Look, now: Look) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+def _pairs(before: Signature, now: Signature) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
     return [(before, now), *zip(before.get("faces", ()), now["faces"], strict=False)]

@@ -1,7 +1,7 @@
-"""Pictures in the folders of merged ones that must not be lost; nothing is deleted or written over.
+"""Move pictures away that must not be lost, in the folders of merged ones; nothing is deleted or overwritten.
 
-Those whose frames are not in data_dst at the moment are put into `data_dst/merged_set_aside/merged/`, and taken back
-when the frames are back: only what merge wrote, by its journal. Pictures that somebody puts beside them stay. Pictures
+Those whose frames are not in data_dst at the moment go to `data_dst/merged_set_aside/merged/`, and come back with their
+frames: only what merge wrote, by its journal. Other pictures there stay. Pictures
 of another program under the names of frames, and those that somebody edited, go to `data_dst/merged_before_1/` before
 merge writes there.
 """
@@ -22,19 +22,22 @@ _MARK_BYTES = 8192
 
 
 def set_aside(files: FrameFiles, made: set[str], stems: set[str]) -> int:
-    """Put the pictures of frames aside that are not among `stems`; of how many frames. made: what the journal names."""
+    """Move away the pictures of frames that are not among `stems`; returns of how many frames.
+
+    made: the frames that the journal names.
+    """
     count = 0
     for stem in made - stems:
-        moved = [path for path in _files_of(files, stem, files.folders) if _move(path, _aside(path.parent))]
+        moved = [path for path in _files_of(files, stem, files.folders) if _move(path, set_aside_folder(path.parent))]
         count += bool(moved)
     return count
 
 
-def take_back(files: FrameFiles, stems: set[str]) -> None:
-    """Put back what was put aside of frames that are there again, unless they are merged already."""
-    folders = [_aside(folder) for folder in files.folders]
-    there = {path.stem for path in folders[0].iterdir()} if folders[0].is_dir() else set()
-    for stem in there & stems:
+def restore(files: FrameFiles, stems: set[str]) -> None:
+    """Restore the pictures of frames that are there again, unless they are merged already."""
+    folders = [set_aside_folder(folder) for folder in files.folders]
+    moved = {path.stem for path in folders[0].iterdir()} if folders[0].is_dir() else set()
+    for stem in moved & stems:
         if files.picture_path(stem).exists():
             continue
         for path in _files_of(files, stem, folders):
@@ -44,13 +47,13 @@ def take_back(files: FrameFiles, stems: set[str]) -> None:
             folder.rmdir()
 
 
-def part_from_others(files: FrameFiles, journal: MergeJournal, todo: Iterable[str]) -> Path | None:
-    """Move what merge did not write so out of the way of what it will write; returns where to, None if there was none.
+def move_foreign(files: FrameFiles, journal: MergeJournal, todo: Iterable[str]) -> Path | None:
+    """Move foreign and edited pictures out of merge's way; returns where to, None if there was none.
 
-    todo: the stems of frames that will be written. What a killed run wrote and did not note is known by its mark.
+    todo: the stems of frames that will be written. What a killed run wrote and did not note is recognised by its mark.
     """
     made = journal.stems
-    aside, found = earlier_path(files.folder), False
+    target, found = earlier_path(files.folder), False
     for stem in todo:
         picture = files.picture_path(stem)
         if not picture.is_file():
@@ -58,29 +61,25 @@ def part_from_others(files: FrameFiles, journal: MergeJournal, todo: Iterable[st
         if not journal.is_changed(stem, files.size(stem)) if stem in made else _is_marked(picture):
             continue
         for path in _files_of(files, stem, files.folders):
-            found |= _move(path, aside / path.parent.name)
-    return aside if found else None
+            found |= _move(path, target / path.parent.name)
+    return target if found else None
 
 
 def _is_marked(path: Path) -> bool:
-    """Whether a picture says that it was made so, as all that merge writes do, if they may."""
+    """Whether a picture is marked as made, as all that merge writes is by default."""
     with path.open("rb") as file:
         head = file.read(_MARK_BYTES)
         file.seek(max(0, path.stat().st_size - _MARK_BYTES))
         return SOURCE_TYPE.encode() in head + file.read()
 
 
-def where(files: FrameFiles) -> Path:
-    """Where the pictures of a format's folder are put."""
-    return _aside(files.folder)
-
-
-def _aside(folder: Path) -> Path:
+def set_aside_folder(folder: Path) -> Path:
+    """Where the pictures of a folder are moved to."""
     return folder.parent / MERGED_SET_ASIDE / folder.name
 
 
 def _files_of(files: FrameFiles, stem: str, folders: list[Path]) -> Iterator[Path]:
-    """What was written of a frame; `folders`: files.folders, or where they were put aside."""
+    """What was written of a frame; `folders`: files.folders, or where they were moved to."""
     for folder, own in zip(folders, files.folders, strict=True):
         if own == files.crops:
             yield from _crops(folder / f"{stem}.json")
@@ -90,7 +89,7 @@ def _files_of(files: FrameFiles, stem: str, folders: list[Path]) -> Iterator[Pat
 
 
 def _crops(facts: Path) -> Iterator[Path]:
-    """A frame's face crops and the file that tells of them."""
+    """A frame's face crops and their JSON file."""
     try:
         faces = read_json(facts)["faces"] if facts.is_file() else []
         names = [str(face["picture"]) for face in faces]

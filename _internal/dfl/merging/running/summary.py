@@ -1,4 +1,4 @@
-"""What a merge says: how it merges, what failed, what was done."""
+"""The messages of a merge: its settings, failures, and summary."""
 
 import traceback
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from dfl.merging.planning.merge_plan import EVERYONE, MergePlan
 from dfl.merging.planning.session import spelled
 from dfl.merging.planning.tasks import FrameTask
 from dfl.merging.running.merge_journal import MergeJournal
-from dfl.merging.running.pipeline import FrameOutcome
+from dfl.merging.running.pipeline import FrameResult
 from dfl.workspace import Workspace
 
 _FAILURES_SHOWN = 5
@@ -21,11 +21,11 @@ _FAILURES_SHOWN = 5
 
 def report_settings(plan: MergePlan, report: Report) -> None:
     """A line for each model with the settings of its first face."""
-    said: dict[tuple[str, str], FrameTask] = {}
+    first: dict[tuple[str, str], FrameTask] = {}
     for task in plan.tasks:
         for face in task.faces:
-            said.setdefault((face.model, face.person), task)
-    for (name, person), task in said.items():
+            first.setdefault((face.model, face.person), task)
+    for (name, person), task in first.items():
         model = plan.networks.models[name]
         settings = next(face.settings for face in task.faces if (face.model, face.person) == (name, person))
         whose = "" if person == EVERYONE else f" for {person}"
@@ -38,26 +38,26 @@ def report_settings(plan: MergePlan, report: Report) -> None:
         )
 
 
-def report_failures(workspace: Workspace, failed: Sequence[FrameOutcome], report: Report) -> None:
+def report_failures(workspace: Workspace, failed: Sequence[FrameResult], report: Report) -> None:
     """Name the first frames that failed; keep the details of those that should not have."""
-    for outcome in failed[:_FAILURES_SHOWN]:
-        report.warn(f"{outcome.frame.path.name} was not merged: {reason(outcome.error)}")
-    bugs = [outcome for outcome in failed if not isinstance(outcome.error, UserError)]
+    for result in failed[:_FAILURES_SHOWN]:
+        report.warn(f"{result.task.path.name} was not merged: {reason(result.error)}")
+    bugs = [result for result in failed if not isinstance(result.error, UserError)]
     if bugs:
         log = workspace.logs / "merge_failures.log"
-        texts = [f"{bug.frame.path}\n{''.join(traceback.format_exception(bug.error))}" for bug in bugs if bug.error]
+        texts = [f"{bug.task.path}\n{''.join(traceback.format_exception(bug.error))}" for bug in bugs if bug.error]
         write_text(log, "\n".join(texts))
         report.warn(f"Details of {len(bugs)} failures that should not happen: {log}")
 
 
-def report_refused(outcomes: Sequence[FrameOutcome], report: Report) -> None:
+def report_refused(results: Sequence[FrameResult], report: Report) -> None:
     """Name the first frames with faces that are not theirs."""
-    if not outcomes:
+    if not results:
         return
-    shown = [f"{outcome.frame.path.name} ({name}: {why})" for outcome in outcomes for name, why in outcome.refused]
+    shown = [f"{result.task.path.name} ({name}: {why})" for result in results for name, why in result.refused]
     more = f" and {len(shown) - _FAILURES_SHOWN} more" if len(shown) > _FAILURES_SHOWN else ""
     report.warn(
-        f"{len(outcomes)} frames have a face that is not theirs, which stays as it is: "
+        f"{len(results)} frames have a face that is not theirs, which stays as it is: "
         f"{', '.join(shown[:_FAILURES_SHOWN])}{more}. Find the faces of changed frames again "
         "(`dfl extract-faces dst`), or delete the wrong ones from the aligned folder."
     )
@@ -72,8 +72,8 @@ def made_by(tasks: Sequence[FrameTask], journal: MergeJournal) -> list[dict[str,
     """Which frames which model and iteration made, as the journal knows; for people to read."""
     frames: dict[tuple[str, int], list[int]] = {}
     for task in tasks:
-        look = journal.look_of(task.stem)
-        for model, iteration in {(face["model"], face["iteration"]) for face in (look or {}).get("faces", ())}:
+        signature = journal.signature_of(task.stem)
+        for model, iteration in {(face["model"], face["iteration"]) for face in (signature or {}).get("faces", ())}:
             frames.setdefault((model, iteration), []).append(task.number)
     return [
         {"frames": spelled(numbers), "model": model, "iteration": iteration}
@@ -85,21 +85,21 @@ def report_done(
     plan: MergePlan,
     path: Path,
     whole: set[int],
-    failed: Sequence[FrameOutcome],
-    strangers: Sequence[FrameOutcome],
+    failed: Sequence[FrameResult],
+    mismatched: Sequence[FrameResult],
     mark: bool,
     report: Report,
 ) -> None:
     """Say what was done; when every frame was dealt with, write merge.json, which make-video reads.
 
-    whole: places of the frames that are merged, now or before. strangers: frames with faces that are not theirs.
+    whole: indices of the frames that are merged, now or before. mismatched: frames with faces that are not theirs.
     """
     wanted = plan.asked_for
-    not_merged = {outcome.frame.stem: reason(outcome.error) for outcome in failed}
-    asked = [plan.tasks[place] for place in sorted(wanted)]
+    not_merged = {result.task.stem: reason(result.error) for result in failed}
+    asked = [plan.tasks[index] for index in sorted(wanted)]
     without_face = [task.stem for task in asked if not task.faces]
-    not_theirs = {outcome.frame.stem: [name for name, _ in outcome.refused] for outcome in strangers}
-    unswapped = {outcome.frame.stem for outcome in strangers if len(outcome.refused) == len(outcome.frame.faces)}
+    not_theirs = {result.task.stem: [name for name, _ in result.refused] for result in mismatched}
+    unswapped = {result.task.stem for result in mismatched if len(result.refused) == len(result.task.faces)}
     swapped = sum(1 for task in asked if task.faces and task.stem not in not_merged.keys() | unswapped)
     text = f"{swapped} of {len(asked)} frames swapped"
     if without_face:
@@ -108,7 +108,7 @@ def report_done(
         text += f", {len(not_theirs)} with a face that is not theirs"
     if not_merged:
         text += f", {len(not_merged)} failed"
-    missing = len(plan.tasks) - len(whole | {outcome.frame.place for outcome in failed})
+    missing = len(plan.tasks) - len(whole | {result.task.index for result in failed})
     if missing:
         text += f"; {missing} other frames of the clip are not merged yet"
     else:

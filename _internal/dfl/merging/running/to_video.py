@@ -29,16 +29,14 @@ from dfl.base.report import Report
 from dfl.merging.options import MergeOptions
 from dfl.merging.planning.merge_plan import MergePlan
 from dfl.merging.planning.tasks import FrameTask, with_neighbours
-from dfl.merging.running.frame_processor import FrameProcessor
 from dfl.merging.running.merge_journal import name_of
-from dfl.merging.running.pipeline import FrameOutcome, Work
+from dfl.merging.running.pipeline import FrameResult
 from dfl.merging.running.render_signature import render_signature, source_of
-from dfl.merging.running.video_source import Part, VideoSource, VideoWork
+from dfl.merging.running.video_source import Part, VideoSource
 from dfl.video.encoders import coding_of
 from dfl.video.facts import fingerprint
 from dfl.video.join import VideoPart, join_parts
 from dfl.video.marking import mark_result
-from dfl.video.read import PictureMaker
 from dfl.video.result import (
     NewResults,
     form_of,
@@ -58,12 +56,13 @@ _PNG_SHARE = 0.65  # of an uncompressed frame: what a PNG of footage takes
 
 _PART_FILE = re.compile(r"\d{5,}(_mask)?\.(mp4|mov|mkv|avi|webm|json)")
 
-Merge = Callable[[Iterable[FrameTask], Work], Iterable[FrameOutcome]]
+# Frames through the model: picture (H, W, 3) uint8 BGR and mask (H, W) uint8 are the results' output.
+Merge = Callable[[Iterable[FrameTask]], Iterable[FrameResult]]
 
 
 @dataclass(frozen=True)
 class _Files:
-    """The files of a part: result, mask, and what tells that both are whole."""
+    """The files of a part: result, mask, and the facts that are written when both are whole."""
 
     video: Path
     mask: Path
@@ -97,13 +96,10 @@ class VideoMerge:
             report.warn("--crops and --output-format are for pictures: nothing comes of them with --to-video.")
         self._folder = workspace.merged_video
         self._parts = source.parts(plan.tasks)
-        self._prints = self._print_parts()
+        self._digests = self._digest_parts()
 
-    def merge_missing(self, work: FrameProcessor, merge: Merge) -> list[FrameOutcome]:
-        """Write the parts that are missing; returns the frames of this run that could not be merged.
-
-        merge: frames through the model, as merge_frames does it with model and workers.
-        """
+    def merge_missing(self, merge: Merge) -> list[FrameResult]:
+        """Write the parts that are missing; returns the frames of this run that could not be merged."""
         clip = self._source.clip
         copies = 3 if self._options.mark else 2  # the parts, the result, and signing writes a copy
         frame_bytes = round(clip.width * clip.height * 3 * _PNG_SHARE)
@@ -115,27 +111,26 @@ class VideoMerge:
         if done:
             count = sum(len(part.frames) for part in done)
             self._report.line(f"{count} of {len(self._source.frames)} frames are merged already.")
-        failed: list[FrameOutcome] = []
-        video_work = VideoWork(work, PictureMaker(clip))
+        failed: list[FrameResult] = []
         with self._report.progress("Merging", sum(len(part.frames) for part in todo)) as progress:
 
-            def outcomes() -> Iterator[FrameOutcome]:
-                tasks = with_neighbours(self._merge.tasks, {task.place for part in todo for task in part.frames})
-                for outcome in merge(video_work.feed(self._source, tasks), video_work):
+            def results() -> Iterator[FrameResult]:
+                tasks = with_neighbours(self._merge.tasks, {task.index for part in todo for task in part.frames})
+                for result in merge(self._source.with_pictures(tasks)):
                     progress.advance()
-                    if outcome.error:
-                        failed.append(outcome)
-                    yield outcome
+                    if result.error:
+                        failed.append(result)
+                    yield result
 
-            pictures = _without_gaps(outcomes())
+            pictures = _without_gaps(results())
             for part in todo:
                 self._write(part, pictures, failed)
         return failed
 
     def finish(self) -> None:
         """Join the parts to result and result_mask, mark the result, and delete the parts."""
-        told = [read_json(self._files(part).facts) for part in self._parts]
-        failed = [stem for facts in told for stem in facts["failed"]]
+        facts = [read_json(self._files(part).facts) for part in self._parts]
+        failed = [stem for one in facts for stem in one["failed"]]
         faces = [frame.stem for part in self._parts for frame in part.frames if frame.faces]
         if not set(faces) - set(failed):
             raise UserError("No face was swapped in any frame, so there is no result.", "See the messages above.")
@@ -158,19 +153,19 @@ class VideoMerge:
             self._report.warn(f"{left[0]} cannot be deleted: the result is whole, delete {self._folder} yourself.")
         report_result(root, new.made, plan, marks, self._report)
 
-    def _print_parts(self) -> list[str]:
-        """For every part a text that changes when anything changes that it is made of."""
+    def _digest_parts(self) -> list[str]:
+        """For every part a digest of all that its pictures depend on."""
         options, form = self._options, replace(self._form, comment="")
         clip, libraries = fingerprint(self._source.clip.path), sorted(av.library_versions.items())
         shared = repr((form, options.label, self._has_mask, self._suffix, clip, libraries))
-        prints = []
+        digests = []
         for part in self._parts:
             digest = hashlib.sha256(shared.encode())
             for frame in part.frames:
-                made = name_of(render_signature(frame, self._merge.networks)), source_of(self._merge.tasks, frame.place)
+                made = name_of(render_signature(frame, self._merge.networks)), source_of(self._merge.tasks, frame.index)
                 digest.update(repr((frame.stem, made, part.shown[frame.stem])).encode())
-            prints.append(digest.hexdigest())
-        return prints
+            digests.append(digest.hexdigest())
+        return digests
 
     def _files(self, part: Part) -> _Files:
         name = f"{part.number:05d}"
@@ -183,10 +178,10 @@ class VideoMerge:
         if not files.facts.is_file() or not files.video.is_file() or (self._has_mask and not files.mask.is_file()):
             return False
         try:
-            told = read_json(files.facts)
+            facts = read_json(files.facts)
         except UserError:
             return False
-        return isinstance(told, dict) and told.get("print") == self._prints[part.number]
+        return isinstance(facts, dict) and facts.get("print") == self._digests[part.number]
 
     def _delete_all_but(self, done: Iterable[Part]) -> list[Path]:
         """Delete parts that are not these: made otherwise, or half-written when a run was killed.
@@ -205,9 +200,9 @@ class VideoMerge:
         return left
 
     def _write(
-        self, part: Part, pictures: Iterator[tuple[Picture, NDArray[np.uint8]]], failed: list[FrameOutcome]
+        self, part: Part, pictures: Iterator[tuple[Picture, NDArray[np.uint8]]], failed: list[FrameResult]
     ) -> None:
-        """Encode one part; its facts are written last, so they tell that the rest is whole."""
+        """Encode one part; its facts are written last, once the rest is whole."""
         files, options, time_base = self._files(part), self._options, self._source.plan.time_base
         with ExitStack() as stack:
             add = stack.enter_context(_encoding(files.video, self._form))
@@ -226,8 +221,8 @@ class VideoMerge:
                         bgr: Any = cv2.cvtColor(mask, cv2.COLOR_GRAY2BGR)
                         add_mask(Shown(bgr, timed.ticks - start, timed.duration))
         stems = {frame.stem for frame in part.frames}
-        lost = [outcome.frame.stem for outcome in failed if outcome.frame.stem in stems]
-        write_json(files.facts, {"print": self._prints[part.number], "failed": sorted(lost)})
+        lost = [result.task.stem for result in failed if result.task.stem in stems]
+        write_json(files.facts, {"print": self._digests[part.number], "failed": sorted(lost)})
 
 
 @contextmanager
@@ -246,19 +241,19 @@ def _encoding(path: Path, form: VideoForm) -> Iterator[Callable[[Shown], None]]:
             waiting.popleft().result()
 
 
-def _without_gaps(outcomes: Iterable[FrameOutcome]) -> Iterator[tuple[Picture, NDArray[np.uint8]]]:
-    """Picture and mask for every outcome: for one that failed those before it, at the start the first after it.
+def _without_gaps(results: Iterable[FrameResult]) -> Iterator[tuple[Picture, NDArray[np.uint8]]]:
+    """Picture and mask for every result: for one that failed those before it, at the start the first after it.
 
     Never the frame as it was: that would show for a moment whom nobody should see.
     """
     before: tuple[Picture, NDArray[np.uint8]] | None = None
     waiting = 0
     first_error: Exception | None = None
-    for outcome in outcomes:
-        if outcome.error is None:
-            before = outcome.made
+    for result in results:
+        if result.error is None:
+            before = result.output
         elif before is None:
-            first_error, waiting = first_error or outcome.error, waiting + 1
+            first_error, waiting = first_error or result.error, waiting + 1
             continue
         assert before is not None
         for _ in range(waiting + 1):

@@ -3,20 +3,16 @@
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
-
-from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
 from dfl.base.listing import list_pictures
 from dfl.base.pictures import Picture
 from dfl.base.report import Report
-from dfl.merging.blending.face_masks import FacePrediction
-from dfl.merging.planning.clip_faces import ClipFrame, add_faces
+from dfl.merging.planning.clip_faces import add_faces
 from dfl.merging.planning.tasks import FrameTask
-from dfl.merging.running.frame_processor import CroppedFrame, FrameProcessor, PredictedFaces, PredictedFrame
 from dfl.video.clip import Clip
 from dfl.video.encoders import coding_of, need_encoder
 from dfl.video.options import EncodingOptions
@@ -51,10 +47,10 @@ class VideoSource:
 
     clip: Clip
     plan: VideoPlan
-    frames: list[ClipFrame]
+    frames: list[FrameTask]
     ticks: list[int]
 
-    def pictures(self, frames: Sequence[ClipFrame]) -> Iterator[Picture | None]:
+    def pictures(self, frames: Sequence[FrameTask]) -> Iterator[Picture | None]:
         """Pictures of frames of this clip, in order; None for one that cannot be decoded."""
         if len(frames) * SEGMENT_FRAMES < len(self.frames):
             yield from self._some(frames)
@@ -63,7 +59,7 @@ class VideoSource:
         for _, coded in self.decoded([frame.stem for frame in frames]):
             yield None if coded is None else maker.make(coded)
 
-    def _some(self, frames: Sequence[ClipFrame]) -> Iterator[Picture | None]:
+    def _some(self, frames: Sequence[FrameTask]) -> Iterator[Picture | None]:
         """Pictures of a few frames: only those parts of the clip are decoded that they lie in."""
         ticks = dict(zip((frame.stem for frame in self.frames), self.ticks, strict=True))
         parts = segments(self.clip)
@@ -71,13 +67,13 @@ class VideoSource:
         for frame in frames:
             wanted = ticks[frame.stem]
             part = parts[bisect_right(ends, wanted)]
-            found = (seen for seen in read_segment(self.clip, part, _stay_silent) if seen.ticks >= wanted)
-            seen = next(found, None)
-            yield seen.picture if seen is not None and seen.ticks == wanted else None
+            frames_on = (one for one in read_segment(self.clip, part, _ignore_warning) if one.ticks >= wanted)
+            found = next(frames_on, None)
+            yield found.picture if found is not None and found.ticks == wanted else None
 
     def decoded(self, stems: Sequence[str]) -> "Iterator[tuple[str, CodedFrame | None]]":
         """Frames by stem, in order, None for one that is not there. What lies between is decoded, no more."""
-        coded = decode(self.clip, _stay_silent)
+        coded = decode(self.clip, _ignore_warning)
         ticks = dict(zip((frame.stem for frame in self.frames), self.ticks, strict=True))
         found: CodedFrame | None = None
         for stem in stems:
@@ -86,6 +82,14 @@ class VideoSource:
                 if found is None:
                     break
             yield stem, found if found is not None and found.ticks == ticks[stem] else None
+
+    def with_pictures(self, tasks: Sequence[FrameTask]) -> Iterator[FrameTask]:
+        """The tasks, in order, each with a `read` that makes the picture of its decoded frame, once."""
+        maker, waiting = PictureMaker(self.clip), dict[str, CodedFrame]()
+        for task, (stem, coded) in zip(tasks, self.decoded([task.stem for task in tasks]), strict=True):
+            if coded is not None:
+                waiting[stem] = coded
+            yield replace(task, read=partial(_picture, maker, waiting, stem))
 
     def parts(self, frames: Sequence[FrameTask]) -> list[Part]:
         """The parts in which the result is written. frames: all of this clip."""
@@ -109,12 +113,12 @@ def open_video_source(workspace: Workspace, options: EncodingOptions, report: Re
     need_encoder(coding_of(options), (clip.height, clip.width))
     frames = add_faces(workspace, [Path(f"{timed.stem}.png") for timed in plan.frames], report)
     ticks = [timed.ticks for timed in plan.frames]
-    _say_what_is_not_looked_at(workspace, plan, report)
+    _warn_of_ignored_changes(workspace, plan, report)
     return VideoSource(clip, at_constant_rate(plan, report) if options.format == "avi" else plan, frames, ticks)
 
 
-def _say_what_is_not_looked_at(workspace: Workspace, plan: VideoPlan, report: Report) -> None:
-    """Pictures of data_dst that were changed or deleted do not matter here; they do without --to-video."""
+def _warn_of_ignored_changes(workspace: Workspace, plan: VideoPlan, report: Report) -> None:
+    """Warn that pictures of data_dst that were changed or deleted do not count here, as they do without --to-video."""
     if workspace.denoise_journal("dst").is_file():
         report.warn("The frames of data_dst were denoised: --to-video takes those of the clip, with their noise.")
     stems = {path.stem for path in list_pictures(workspace.frames("dst"))}
@@ -125,40 +129,13 @@ def _say_what_is_not_looked_at(workspace: Workspace, plan: VideoPlan, report: Re
         )
 
 
-def _stay_silent(text: str) -> None:
-    """What is wrong with the clip was said when its frames were counted or taken out."""
+def _ignore_warning(text: str) -> None:
+    """Damage of the clip was reported when its frames were counted or extracted."""
 
 
-@dataclass
-class VideoWork:
-    """Does what FrameProcessor does, from the clip and into memory. `finish` returns picture and mask."""
-
-    work: FrameProcessor
-    pictures: PictureMaker
-    _coded: dict[str, CodedFrame] = field(default_factory=dict)  # decoded, not yet a picture
-
-    def feed(self, source: VideoSource, tasks: Sequence[FrameTask]) -> Iterator[FrameTask]:
-        """Decode the frames of `tasks`, in order."""
-        decoded = source.decoded([task.stem for task in tasks])
-        for task, (stem, coded) in zip(tasks, decoded, strict=True):
-            if coded is not None:
-                self._coded[stem] = coded
-            yield task
-
-    def cut(self, task: FrameTask) -> CroppedFrame:
-        """Make the picture and cut the faces out. UserError when a face's landmarks cannot be used."""
-        coded = self._coded.pop(task.stem, None)
-        if coded is None:
-            raise _undecoded(task.stem)
-        return self.work.cut_picture(task, self.pictures.make(coded))
-
-    def look(self, cut: CroppedFrame, predictions: Sequence[FacePrediction]) -> PredictedFrame:
-        return self.work.look(cut, predictions)
-
-    def finish(self, frame: PredictedFrame, around: Sequence[PredictedFaces]) -> tuple[Picture, NDArray[Any]]:
-        """Blend the faces in: picture (H, W, 3) uint8 BGR and mask (H, W) uint8."""
-        return self.work.blend(frame, around).as_bytes()
-
-
-def _undecoded(stem: str) -> UserError:
-    return UserError(f"Frame {stem} of the clip cannot be decoded.", "The file may have changed.")
+def _picture(maker: PictureMaker, waiting: dict[str, CodedFrame], stem: str) -> Picture:
+    """The picture of a frame that waits; it is taken out, so that the decoded frame is not kept any longer."""
+    coded = waiting.pop(stem, None)
+    if coded is None:
+        raise UserError(f"Frame {stem} of the clip cannot be decoded.", "The file may have changed.")
+    return maker.make(coded)

@@ -12,8 +12,9 @@ from dfl.base.pictures import FloatPicture, Matrix, Picture
 from dfl.faces.align import alignment_matrix
 from dfl.faces.face_type import FaceType
 from dfl.merging.blending.box import as_float
-from dfl.merging.blending.face_in_frame import XSEG_SIDE, FaceCrop, xseg_input
+from dfl.merging.blending.face_crop import XSEG_SIZE, FaceCrop, xseg_input
 from dfl.merging.blending.face_masks import FacePrediction
+from dfl.merging.blending.original_rules import EXACT_RULES, MergeRules
 from dfl.merging.planning.settings import MaskMode
 
 Mask = NDArray[np.float32]
@@ -33,59 +34,55 @@ class XsegMaskModel(Protocol):
 
 @dataclass(frozen=True)
 class XsegMasks:
-    """Which masks a run needs, and the model that draws them.
-
-    like_original: take the square of 256 pixels for the swap model's without the part of a pixel that resizing moves:
-    the frame's own mask then lies up to half a predicted pixel beside the face.
-    """
+    """Which masks a run needs, and the model that draws them."""
 
     model: XsegMaskModel
     of_face: bool
     of_dst: bool
-    like_original: bool = False
+    rules: MergeRules = EXACT_RULES
 
     @classmethod
-    def for_mode(cls, model: XsegMaskModel, mode: MaskMode, *, like_original: bool = False) -> "XsegMasks":
+    def for_mode(cls, model: XsegMaskModel, mode: MaskMode, rules: MergeRules = EXACT_RULES) -> "XsegMasks":
         """What a mask mode needs."""
-        return cls(model, "xseg-prd" in mode, "xseg-dst" in mode, like_original)
+        return cls(model, "xseg-prd" in mode, "xseg-dst" in mode, rules)
 
-    def see(self, frame: Picture, crop: FaceCrop) -> FaceCrop:
-        """The crop with what XSeg will be shown of the frame; in any thread."""
+    def add_input(self, frame: Picture, crop: FaceCrop) -> FaceCrop:
+        """The crop with XSeg's input of the frame; in any thread."""
         is_needed = self.of_dst or (self.of_face and self.model.face_type is not crop.face_type)
         if not is_needed:
             return crop
         shift = self._shift(crop) if self.model.face_type is crop.face_type else 0.0
-        return replace(crop, xseg_seen=xseg_input(frame, crop, self.model.face_type, shift))
+        return replace(crop, xseg_input=xseg_input(frame, crop, self.model.face_type, shift))
 
     def draw(self, crops: Sequence[FaceCrop], predictions: Sequence[FacePrediction]) -> list[FacePrediction]:
         """The predictions with their masks; in the one thread that computes.
 
-        As in the original the masks are of the swap model's square. A model of another face type is shown its own: the
-        frame's, with the predicted face laid over it; and its masks are brought into the square.
+        As in the original the masks are of the swap model's square. A model of another face type gets its own square:
+        that of the frame, with the predicted face laid over it; and its masks are warped into the swap model's.
         """
         maps = [_to_xseg(crop, self.model.face_type, self._shift(crop)) for crop in crops]
         of_face: list[Mask | None] = [None] * len(crops)
         of_dst: list[Mask | None] = [None] * len(crops)
         if self.of_face:
-            shown = [
-                _shown(crop, one.face, matrix, self._shift(crop))
+            inputs = [
+                _predicted_input(crop, one.face, matrix, self._shift(crop))
                 for crop, one, matrix in zip(crops, predictions, maps, strict=True)
             ]
-            of_face = [_brought_back(mask, m) for mask, m in zip(self._masks(shown), maps, strict=True)]
+            of_face = [_warped_back(mask, m) for mask, m in zip(self._masks(inputs), maps, strict=True)]
         if self.of_dst:
-            seen = [_seen(crop) for crop in crops]
-            of_dst = [_brought_back(mask, m) for mask, m in zip(self._masks(seen), maps, strict=True)]
+            inputs = [_frame_input(crop) for crop in crops]
+            of_dst = [_warped_back(mask, m) for mask, m in zip(self._masks(inputs), maps, strict=True)]
         return [
             replace(one, xseg_face=face, xseg_dst=dst)
             for one, face, dst in zip(predictions, of_face, of_dst, strict=True)
         ]
 
     def _shift(self, crop: FaceCrop) -> float:
-        """Where the middle of the predicted square's first pixel lies in the square of 256 pixels."""
-        return 0.0 if self.like_original else (XSEG_SIDE / crop.side - 1) / 2
+        """Where the centre of the predicted square's first pixel lies in the square of 256 pixels."""
+        return self.rules.centre_shift(XSEG_SIZE / crop.size)
 
-    def _masks(self, shown: Sequence[FloatPicture]) -> list[Mask]:
-        return [mask[:, :, 0] for mask in self.model.predict(np.stack(shown))]
+    def _masks(self, inputs: Sequence[FloatPicture]) -> list[Mask]:
+        return [mask[:, :, 0] for mask in self.model.predict(np.stack(inputs))]
 
 
 def _to_xseg(crop: FaceCrop, face_type: FaceType, shift: float) -> Matrix | None:
@@ -98,29 +95,29 @@ def _to_xseg(crop: FaceCrop, face_type: FaceType, shift: float) -> Matrix | None
 
 
 def _square(crop: FaceCrop, face_type: FaceType) -> NDArray[np.float64]:
-    return np.vstack([alignment_matrix(crop.landmarks, XSEG_SIDE, face_type), (0, 0, 1)])
+    return np.vstack([alignment_matrix(crop.landmarks, XSEG_SIZE, face_type), (0, 0, 1)])
 
 
-def _seen(crop: FaceCrop) -> FloatPicture:
-    assert crop.xseg_seen is not None
-    return crop.xseg_seen
+def _frame_input(crop: FaceCrop) -> FloatPicture:
+    assert crop.xseg_input is not None
+    return crop.xseg_input
 
 
-def _shown(crop: FaceCrop, face: FloatPicture, to_xseg: Matrix | None, shift: float) -> FloatPicture:
-    """What XSeg is shown of a predicted face (R, R, 3)."""
+def _predicted_input(crop: FaceCrop, face: FloatPicture, to_xseg: Matrix | None, shift: float) -> FloatPicture:
+    """XSeg's input of a predicted face (R, R, 3)."""
     if to_xseg is None:
-        return as_float(cv2.resize(face, (XSEG_SIDE, XSEG_SIDE), interpolation=cv2.INTER_CUBIC))
-    scale = XSEG_SIDE / crop.side
+        return as_float(cv2.resize(face, (XSEG_SIZE, XSEG_SIZE), interpolation=cv2.INTER_CUBIC))
+    scale = XSEG_SIZE / crop.size
     matrix = (to_xseg @ np.array([[scale, 0, shift], [0, scale, shift], [0, 0, 1]]))[:2]
     laid, cover = (_warped(part, matrix, cv2.INTER_CUBIC) for part in (face, np.ones(face.shape[:2], np.float32)))
     cover = np.clip(cover, 0, 1)[:, :, None]
-    return _seen(crop) * (1 - cover) + laid * cover
+    return _frame_input(crop) * (1 - cover) + laid * cover
 
 
-def _brought_back(mask: Mask, to_xseg: Matrix | None) -> Mask:
-    """A mask of the XSeg model's square in the swap model's; 0 where that one is larger."""
+def _warped_back(mask: Mask, to_xseg: Matrix | None) -> Mask:
+    """A mask of the XSeg model's square warped to the swap model's; 0 where that one is larger."""
     return mask if to_xseg is None else _warped(mask, np.linalg.inv(to_xseg)[:2], cv2.INTER_LINEAR)
 
 
 def _warped(picture: NDArray[np.float32], matrix: Any, interpolation: int) -> NDArray[np.float32]:
-    return as_float(cv2.warpAffine(picture, matrix, (XSEG_SIDE, XSEG_SIDE), flags=interpolation))
+    return as_float(cv2.warpAffine(picture, matrix, (XSEG_SIZE, XSEG_SIZE), flags=interpolation))

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from dfl.base.pictures import read_picture
 from dfl.faces.face_type import FaceType
-from dfl.merging.blending.face_in_frame import FaceCrop, Motion, crop_face, merge_face
+from dfl.merging.blending.face_blender import merge_face
+from dfl.merging.blending.face_crop import FaceCrop, Motion, crop_face
 from dfl.merging.blending.face_masks import FacePrediction
-from dfl.merging.blending.finished_frame import compose, compose_raw
+from dfl.merging.blending.merged_frame import compose, compose_raw
+from dfl.merging.blending.original_rules import ORIGINAL_RULES
 from dfl.merging.planning.settings import MergeSettings
 from dfl.merging.running.xseg_masks import XsegMasks
 
@@ -60,7 +62,7 @@ class Recorded:
         facts = self.facts["frames"][number]
         kind = FaceType.from_name(facts["face_type"])
         points = self.landmarks(number) if landmarks is None else landmarks
-        return crop_face(self.frame(number), points, kind, facts["resolution"], black_from_edge=True)
+        return crop_face(self.frame(number), points, kind, facts["resolution"], rules=ORIGINAL_RULES)
 
     def prediction(self, number: int) -> FacePrediction:
         face, prd, dst = (
@@ -153,8 +155,8 @@ def test_xseg_masks_equal_the_recorded_ones(recorded: Recorded, index: int, agre
     case = recorded.facts["xseg"][index]
     crop = recorded.crop(case["frame"])
     mode = settings_of(case["config"]).mask_mode
-    xseg = XsegMasks.for_mode(MadeUpXseg(crop.face_type), mode, like_original=True)
-    crop = xseg.see(recorded.frame(case["frame"]), crop)
+    xseg = XsegMasks.for_mode(MadeUpXseg(crop.face_type), mode, ORIGINAL_RULES)
+    crop = xseg.add_input(recorded.frame(case["frame"]), crop)
     (prediction,) = xseg.draw([crop], [recorded.prediction(case["frame"])])
     picture, mask = recorded.merged(case, prediction)
     wanted, wanted_mask = recorded.result(case["file"])

@@ -72,6 +72,27 @@ def read_journal(file: Path, read: Read[AnEntry]) -> FrameJournal[AnEntry] | Non
     return journal
 
 
+def read_options(file: Path) -> dict[str, Any]:
+    """The options of a journal; none where it cannot be read. Nothing is written."""
+    try:
+        with file.open("rb") as lines:
+            options = (_object(lines.readline()) or {}).get("options")
+    except OSError:
+        return {}
+    return options if isinstance(options, dict) else {}
+
+
+def read_entries(file: Path, read: Read[AnEntry]) -> list[AnEntry]:
+    """The entries of a journal, without the notes of a run under way; none where it cannot be read.
+
+    Nothing is written: for those who do not make the journal.
+    """
+    try:
+        return list(_entries(file.read_bytes().split(b"\n")[1:], read))
+    except OSError:
+        return []
+
+
 def note(file: Path, entries: Iterable[FrameEntry]) -> None:
     """Note finished frames of a journal in this process's own file. UserError when the disk does not take it."""
     add_note(file, "".join(f"{json.dumps(entry.to_json(), separators=(',', ':'))}\n" for entry in entries))

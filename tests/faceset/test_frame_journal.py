@@ -5,9 +5,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dfl.extraction.cut_faces import FrameCuts, cut_frame
-from dfl.extraction.found_frame import found_frame
-from dfl.extraction.frame_journal import FrameJournal, journal_files, note, read_journal, start_journal
+from dfl.faceset.cut_journal import FrameCuts, cut_frame
+from dfl.faceset.found_faces import found_frame
+from dfl.faceset.frame_journal import FrameJournal, journal_files, note, read_journal, start_journal
 
 OPTIONS = {"face_type": "wf", "image_size": 512}
 ONE = FrameCuts("00001.png", "0123456789abcdef", 1)

@@ -1,4 +1,4 @@
-"""Whether a face belongs to the picture that it is to be merged into, told by its aligned picture."""
+"""Whether a face was cut from the frame it is to be merged into: the frame is compared with its aligned picture."""
 
 import zlib
 from collections.abc import Mapping
@@ -14,22 +14,23 @@ from dfl.base.pictures import Matrix, Picture
 from dfl.faceset.faceset import FaceFile
 from dfl.merging.blending.box import PixelBox, as_float, box_in_frame, shifted, whole
 
-# Pictures are compared at this side, without what is wider than _WIDEST: brightness, contrast and grading do not count.
-_SIDE = 64
-_WIDEST = 4.0
-# Correlation of what is left. On footage of 8 frames a second: the same frame 0.95 to 0.99 (denoised, blurred, gamma 2:
-# 0.91 to 0.99), the next one 0.39 to 0.94, enlarged by a twentieth at most 0.16 (docs/benchmarks.md).
-_MIN_ALIKE = 0.8
-_MIN_DETAIL = 1.0  # grey levels: a flat picture tells nothing
+# Pictures are compared at this size, high-pass filtered by a Gaussian of this sigma: brightness, contrast and grading
+# do not count.
+_SIZE = 64
+_HIGH_PASS_SIGMA = 4.0
+# Pearson's correlation of what is left. On footage of 8 frames a second: the same frame 0.95 to 0.99 (denoised,
+# blurred, gamma 2: 0.91 to 0.99), the next one 0.39 to 0.94, enlarged by a twentieth at most 0.16 (docs/benchmarks.md).
+_MIN_CORRELATION = 0.8
+_MIN_DETAIL = 1.0  # grey levels: a flat picture cannot be compared
 
 
 @dataclass(frozen=True, eq=False)
-class Belonging:
-    """What decides whether a face belongs to a frame.
+class FrameCheck:
+    """Checks that a face belongs to a frame.
 
-    problem: why it cannot, where that is known before the frame is read. crc: of the frame's file when its faces were
+    problem: why it does not, where that is known before the frame is read. crc: of the frame's file when its faces were
     found, 0 where that is not known; crcs: the frames of that time by theirs. is_noted: the face was found in that
-    frame. scale: by which the frame has grown since then.
+    frame. scale: of the frame's size now to its size then.
     """
 
     file: FaceFile
@@ -39,8 +40,8 @@ class Belonging:
     is_noted: bool = False
     scale: float = 1.0
 
-    def refusal(self, picture: Picture, content: bytes = b"") -> str:
-        """Why the face does not belong to a frame; empty where it does, or where nothing tells.
+    def mismatch(self, picture: Picture, content: bytes = b"") -> str:
+        """Why the face does not belong to a frame; empty where it does, or where that cannot be decided.
 
         picture: (H, W, 3) uint8 BGR. content: the frame's file, if it comes from one.
         """
@@ -53,12 +54,12 @@ class Belonging:
             former = (self.crcs or {}).get(crc)
             if crc != self.crc and former:
                 return f"the frame is what was {former} when its faces were found"
-        alike = likeness(picture, self.file, self.scale)
-        return "the frame shows something else there" if alike is not None and alike < _MIN_ALIKE else ""
+        alike = correlation(picture, self.file, self.scale)
+        return "the frame shows something else there" if alike is not None and alike < _MIN_CORRELATION else ""
 
 
-def likeness(picture: Picture, file: FaceFile, scale: float = 1.0) -> float | None:
-    """How like a frame is to an aligned picture, where that was cut out: -1..1; None where nothing tells.
+def correlation(picture: Picture, file: FaceFile, scale: float = 1.0) -> float | None:
+    """Correlation of a frame with an aligned picture, where that was cut out: -1..1; None where it cannot be decided.
 
     picture: (H, W, 3) uint8 BGR. scale: of the frame to the one that the face was cut from.
     """
@@ -69,30 +70,30 @@ def likeness(picture: Picture, file: FaceFile, scale: float = 1.0) -> float | No
         return None
     if face is None:
         return None
-    wanted = _detail(cv2.resize(face, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA))
+    wanted = _detail(cv2.resize(face, (_SIZE, _SIZE), interpolation=cv2.INTER_AREA))
     if wanted.std() < _MIN_DETAIL:
         return None
-    to_face = _to_small(file, scale)
+    to_face = _to_comparison(file, scale)
     if to_face is None:
         return None
-    seen = _detail(_cut(picture, to_face))
-    return float((wanted * seen).mean() / max(float(wanted.std() * seen.std()), _MIN_DETAIL**2))
+    found = _detail(_warped_grey(picture, to_face))
+    return float((wanted * found).mean() / max(float(wanted.std() * found.std()), _MIN_DETAIL**2))
 
 
 def _detail(grey: NDArray[Any]) -> NDArray[np.float32]:
     values = grey.astype(np.float32)
-    values -= cv2.GaussianBlur(values, (0, 0), _WIDEST)
+    values -= cv2.GaussianBlur(values, (0, 0), _HIGH_PASS_SIGMA)
     return as_float(values - values.mean())
 
 
-def _to_small(file: FaceFile, scale: float) -> Matrix | None:
-    """From the frame to the aligned picture at the side of comparison, by the two sets of landmarks: whatever face type
+def _to_comparison(file: FaceFile, scale: float) -> Matrix | None:
+    """From the frame to the aligned picture at the size of comparison, by the two sets of landmarks: whatever face type
     and size it was cut with, and resized to since."""
     metadata = file.metadata
     frame, face = (np.asarray(points, np.float64) for points in (metadata.source_landmarks, metadata.landmarks))
     if frame.shape != face.shape or not (np.isfinite(frame).all() and np.isfinite(face).all()):
         return None
-    small = (face + 0.5) * (_SIDE / file.shape[0]) - 0.5
+    small = (face + 0.5) * (_SIZE / file.shape[0]) - 0.5
     now = (frame + 0.5) * scale - 0.5
     matrix: Any = cv2.estimateAffinePartial2D(now, small, method=cv2.LMEDS)[0]
     if matrix is None or abs(np.linalg.det(matrix[:, :2])) < 1e-12:
@@ -100,11 +101,11 @@ def _to_small(file: FaceFile, scale: float) -> Matrix | None:
     return np.asarray(matrix, np.float64)
 
 
-def _cut(picture: Picture, to_face: Matrix) -> NDArray[Any]:
-    """The frame's part that the matrix maps to the square, grey; made smaller first, so that nothing is skipped."""
-    box = box_in_frame(PixelBox(0, 0, _SIDE, _SIDE), to_face).grown(2).within(whole(picture))
+def _warped_grey(picture: Picture, to_face: Matrix) -> NDArray[Any]:
+    """The frame's part that the matrix maps to the square, grey; reduced by areas first, against aliasing."""
+    box = box_in_frame(PixelBox(0, 0, _SIZE, _SIZE), to_face).grown(2).within(whole(picture))
     if box.is_empty:
-        return np.zeros((_SIDE, _SIDE), np.uint8)
+        return np.zeros((_SIZE, _SIZE), np.uint8)
     grey: Any = cv2.cvtColor(picture[box.slices], cv2.COLOR_BGR2GRAY)
     matrix = shifted(to_face, box)
     less = max(int(1 / np.sqrt(abs(np.linalg.det(to_face[:, :2])))), 1)
@@ -114,4 +115,4 @@ def _cut(picture: Picture, to_face: Matrix) -> NDArray[Any]:
         grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
         matrix[:, 2] += matrix[:, :2] @ (steps / 2 - 0.5)
         matrix[:, :2] = matrix[:, :2] * steps
-    return np.asarray(cv2.warpAffine(grey, matrix, (_SIDE, _SIDE), flags=cv2.INTER_LINEAR))
+    return np.asarray(cv2.warpAffine(grey, matrix, (_SIZE, _SIZE), flags=cv2.INTER_LINEAR))

@@ -1,4 +1,4 @@
-"""A merged frame: its faces laid over it, in as many bits as are wanted."""
+"""A merged frame: its blended faces laid over it, in as many bits as are wanted."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from dfl.base.pictures import FloatPicture, Picture
 from dfl.merging.blending.box import PixelBox, whole
+from dfl.merging.blending.face_blender import FacePatch
 from dfl.merging.blending.face_filters import coarsen, denoise, mixed, reduce_colours, to_float
-from dfl.merging.blending.face_in_frame import Patch
+from dfl.merging.blending.original_rules import EXACT_RULES, MergeRules
 from dfl.merging.planning.settings import MergeSettings
 
 
@@ -27,7 +28,7 @@ class MergedFrame:
     box: PixelBox
     picture: FloatPicture
     mask: FloatPicture
-    is_cut_off: bool = False  # values become whole numbers by cutting off, as in the original, not by rounding
+    rules: MergeRules = EXACT_RULES
 
     @property
     def is_changed(self) -> bool:
@@ -43,9 +44,9 @@ class MergedFrame:
         return picture, mask
 
     def _bytes(self, values: FloatPicture) -> NDArray[np.uint8]:
-        if self.is_cut_off:
-            return (values * np.float32(255)).astype(np.uint8)
-        return cv2.convertScaleAbs(values, alpha=255)  # type: ignore[return-value]
+        if self.rules.rounds:
+            return cv2.convertScaleAbs(values, alpha=255)  # type: ignore[return-value]
+        return (values * np.float32(255)).astype(np.uint8)
 
     def as_floats(self) -> tuple[FloatPicture, NDArray[np.float32]]:
         """Picture (H, W, 3) float32 BGR 0..1 and mask (H, W) float32 0..1."""
@@ -57,14 +58,14 @@ class MergedFrame:
         return picture, mask
 
 
-def compose(frame: Picture, patches: Sequence[Patch], settings: MergeSettings) -> MergedFrame:
+def compose(frame: Picture, patches: Sequence[FacePatch], settings: MergeSettings) -> MergedFrame:
     """Lay patches over (H, W, 3) uint8 BGR `frame`, each over those before it; `frame` is not changed.
 
-    settings: of the frame as a whole: what is done to its background, and to all of it at the end. With
-    `like_original` a frame without a face is left alone, and the soft edges of all faces but the first become sharper.
+    settings: of the frame as a whole: what is done to its background, and to all of it at the end.
     """
-    changes_all = settings.changes_background and bool(patches or not settings.like_original)
-    box = whole(frame) if changes_all else _around([patch.box for patch in patches])
+    rules = settings.rules
+    changes_all = settings.changes_background and bool(patches or rules.changes_frames_without_face)
+    box = whole(frame) if changes_all else _hull([patch.box for patch in patches])
     picture: Any = to_float(frame[box.slices])
     mask = np.zeros((*picture.shape[:2], 1), np.float32)
     if changes_all and settings.denoise:
@@ -75,7 +76,7 @@ def compose(frame: Picture, patches: Sequence[Patch], settings: MergeSettings) -
         if not patch.box.is_empty:
             here = patch.box.moved(-box.left, -box.top).slices
             over = patch.picture
-            if settings.like_original and number:  # mixed with the bare frame first, so twice by its mask
+            if rules.mixes_later_faces_twice and number:
                 over = mixed(to_float(frame[patch.box.slices]), over, patch.cover)
             picture[here] = mixed(picture[here], over, patch.cover)
             mask[here] = np.minimum(mask[here] + patch.mask, 1)
@@ -83,19 +84,19 @@ def compose(frame: Picture, patches: Sequence[Patch], settings: MergeSettings) -
     if changes_all and settings.colour_degrade:
         share = np.float32(settings.colour_degrade / 100)
         picture = picture * (1 - share) + reduce_colours(picture) * share
-    return MergedFrame(frame, box, picture, np.clip(mask, 0, 1, out=mask), settings.like_original)
+    return MergedFrame(frame, box, picture, np.clip(mask, 0, 1, out=mask), rules)
 
 
-def compose_raw(patch: Patch, settings: MergeSettings) -> MergedFrame:
+def compose_raw(patch: FacePatch, settings: MergeSettings) -> MergedFrame:
     """Mode raw-predict: the predicted picture alone, and its mask."""
     canvas = np.zeros(patch.picture.shape, np.uint8)
-    return MergedFrame(canvas, patch.box, patch.picture, np.clip(patch.mask, 0, 1), settings.like_original)
+    return MergedFrame(canvas, patch.box, patch.picture, np.clip(patch.mask, 0, 1), settings.rules)
 
 
-def _around(boxes: Sequence[PixelBox]) -> PixelBox:
+def _hull(boxes: Sequence[PixelBox]) -> PixelBox:
     """The smallest box that holds all that are not empty."""
-    around = PixelBox(0, 0, 0, 0)
+    hull = PixelBox(0, 0, 0, 0)
     for box in boxes:
         if not box.is_empty:
-            around = box if around.is_empty else around.around(box)
-    return around
+            hull = box if hull.is_empty else hull.union(box)
+    return hull

@@ -3,8 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from dfl.extraction.found_frame import Face, FoundFrame, found_frame
-from dfl.extraction.frame_source import FrameFacts
+from dfl.faceset.found_faces import Face, FoundFrame, FrameFacts, found_frame
 
 FACTS = FrameFacts(10, 1_700_000_000_123_456_789, 7)
 

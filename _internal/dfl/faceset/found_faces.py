@@ -1,17 +1,37 @@
-"""What was found in a frame, as it is kept between finding faces and cutting them out."""
+"""`found_faces.jsonl` of a side: what extraction found in each frame. Format: docs/formats.md.
+
+Extraction keeps it between finding faces and cropping them; merging reads it to know the frames again, and where
+scenes begin.
+"""
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dfl.base.pictures import Points
-from dfl.extraction.frame_source import FrameFacts
+from dfl.faceset.frame_journal import read_entries
+from dfl.video.cuts import begins_scene
+from dfl.workspace import Side, Workspace
 
 _DECIMALS = 3  # of pixels
 _THUMBNAIL = (32, 32)
+
+
+@dataclass(frozen=True)
+class FrameFacts:
+    """Identifies a frame's file: size in bytes, time of change (nanoseconds), CRC-32 of its content.
+
+    For frames that come straight from a clip: the clip's size and time of change, and 0.
+    """
+
+    size: int
+    mtime_ns: int
+    crc: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +63,10 @@ class FoundFrame:
     thumbnail: NDArray[np.uint8] | None = None
     shape: tuple[int, int] | None = None
 
+    def has_face(self, rect: NDArray[Any]) -> bool:
+        """Whether a face with this rectangle (4,) was found in it; faces are written with rounded ones."""
+        return any(bool(np.abs(face.box.astype(np.float64) - rect).max() <= 1) for face in self.faces)
+
     def to_json(self) -> dict[str, Any]:
         """As it stands in the journal."""
         faces = [
@@ -71,6 +95,27 @@ def found_frame(values: dict[str, Any]) -> FoundFrame:
     return FoundFrame(
         str(values["frame"]), FrameFacts(size, mtime_ns, crc), faces, bool(values["cut"]), thumbnail, _shape(values)
     )
+
+
+def read_found_frames(workspace: Workspace, side: Side) -> dict[str, FoundFrame]:
+    """The journal's frames by their stems; none where another program extracted. Nothing is written."""
+    entries = read_entries(workspace.found_faces(side), found_frame)
+    return {Path(entry.frame).stem: entry for entry in entries}
+
+
+def scene_starts(frames: Sequence[FoundFrame | None]) -> list[bool]:
+    """For each of consecutive frames whether a scene begins with it; None: a frame that could not be read.
+
+    Where one process searched a frame and another the next, both left thumbnails.
+    """
+    starts = []
+    before: FoundFrame | None = None
+    for frame in frames:
+        old, new = (None if one is None else one.thumbnail for one in (before, frame))
+        is_start = frame is not None and frame.is_cut
+        starts.append(is_start or (old is not None and new is not None and begins_scene(old, new)))
+        before = frame
+    return starts
 
 
 def _shape(values: dict[str, Any]) -> tuple[int, int] | None:
