@@ -5,7 +5,6 @@ and put in anew. A stage without marks gets them at the end of the manual. A tes
 """
 
 import importlib
-import re
 import sys
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -122,9 +121,9 @@ def _values(field: Any) -> str:
         return "on, off (`--no-...`)"
     if get_origin(kind) is tuple:
         return "text, several times"
-    low, high = bounds(field)
-    if low is not None or high is not None:
-        return f"{_number(low)}..{_number(high)}"
+    range_ = bounds(field)
+    if range_ != (None, None):
+        return "..".join(map(_number, range_))
     return {int: "whole number", float: "number", str: "text", Path: "path"}.get(kind, getattr(kind, "__name__", ""))
 
 
@@ -148,9 +147,8 @@ def made(manual: str) -> str:
         begin = BEGIN.format(name=row.name)
         if begin not in manual:
             manual = f"{manual.rstrip()}\n\n### {row.name}\n\n{begin}\n{END}\n"
-        part = re.compile(re.escape(begin) + r".*?" + re.escape(END), re.DOTALL)
-        text = f"{begin}\n{stage_text(row)}\n{END}"
-        manual = part.sub(lambda _, text=text: text, manual)
+        before, _, rest = manual.partition(begin)
+        manual = f"{before}{begin}\n{stage_text(row)}\n{END}{rest.partition(END)[2]}"
     return manual
 
 

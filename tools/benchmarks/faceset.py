@@ -63,7 +63,7 @@ def make_face(task: Task) -> None:
     lit = warped.astype(np.float32) * random.normal(1, 0.08) + random.normal(0, 8) + drift.normal(0, 2, warped.shape)
     metadata = replace(
         task.face.metadata,
-        landmarks=transform_points(task.face.metadata.landmarks, matrix),
+        landmarks=transform_points(task.face.metadata.landmarks, np.asarray(matrix, np.float64)),
         source_filename=f"{task.number:06d}.png",
     )
     path = task.folder / f"{task.number:06d}_0.jpg"
@@ -114,7 +114,7 @@ def plain_sharpness(picture: Picture) -> int:
     canny(grey)
     edges = cv2.Sobel(grey, cv2.CV_64F, 1, 0) ** 2
     edges[edges <= 2 * np.sqrt(edges.mean())] = 0
-    down, across = np.gradient(grey)
+    down, across = np.gradient(grey, axis=0), np.gradient(grey, axis=1)
     found = 0
     for row in range(1, grey.shape[0] - 1):
         for column in range(1, grey.shape[1] - 1):
@@ -146,8 +146,8 @@ def plain_seconds(faces: list[FaceFile], count: int) -> dict[str, float]:
         sum(cv2.compareHist(one[0], other[0], cv2.HISTCMP_BHATTACHARYYA) for other in histograms)
     seconds["hist-dissim"] = (time.process_time() - start) * pairs
     start = time.process_time()
-    for one, other in combinations(some[:30], 2):
-        np.abs(one.astype(np.float32) - other).sum()
+    for picture, other in combinations(some[:30], 2):
+        np.abs(picture.astype(np.float32) - other).sum()
     seconds["absdiff"] = (time.process_time() - start) * (count / 30) ** 2
     start = time.process_time()
     for face, picture in zip(faces[:3], some[:3], strict=True):

@@ -55,7 +55,7 @@ def merged(
     report = NullReport()
     read = read_in_threads(lambda frame: read_picture(frame.path), 2)
     plan = make_plan(workspace, options, models, read_clip_frames(workspace, report), read, report)
-    tasks = with_neighbours(plan.tasks, {task.place for task in plan.tasks if task.place in plan.asked_for})
+    tasks = with_neighbours(plan.tasks, {task.index for task in plan.tasks if task.index in plan.asked_for})
     for result in merge_frames(tasks, plan.processor(), 2):
         if result.error:
             raise result.error
@@ -93,7 +93,7 @@ def moved(
     if still:
         return [part.astype(np.float32) for part in frame]
     here, there = (cv2.cvtColor(one[0], cv2.COLOR_BGR2GRAY) for one in (onto, frame))
-    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(here, there, None)
+    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(here, there, None)  # type: ignore[call-overload]
     height, width = here.shape
     y, x = np.mgrid[:height, :width].astype(np.float32)
     to_x, to_y = x + flow[:, :, 0], y + flow[:, :, 1]

@@ -13,6 +13,7 @@ import io
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -168,7 +169,7 @@ def ways(frames: int) -> dict[str, NDArray[np.float64]]:
 
 
 def moving_clip(
-    face: Picture, landmarks: NDArray[np.float32], background: Picture, way: NDArray[np.complex128]
+    face: Picture, landmarks: NDArray[np.float32], background: Picture, way: NDArray[Any]
 ) -> tuple[list[Picture], NDArray[np.float64]]:
     """The head cut out softly and moved over a background, grain and x264; the true landmarks (T, 68, 2)."""
     height, width = face.shape[:2]

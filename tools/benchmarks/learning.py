@@ -15,7 +15,9 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 STRETCH, EVERY = 20, 10
 HELD_BACK = 40  # faces of each person that are measured
@@ -97,7 +99,7 @@ def train(given: argparse.Namespace) -> None:
     trainer.close()
 
 
-def held_back_error(recipe, network, held):  # type: ignore[no-untyped-def]
+def held_back_error(recipe: Any, network: Any, held: Any) -> Callable[[], tuple[float, ...]]:
     """A function that gives the mean DSSIM of the held-back faces of each person."""
     from dataclasses import replace
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dfl.base.files import list_pictures
+from dfl.base.listing import list_pictures
 from dfl.base.report import Report
 from dfl.bench.options import BenchOptions
 from dfl.bench.whole_stages import MirrorModel, merge_spent

@@ -51,7 +51,7 @@ def descriptors(paths: list[Path]) -> list[np.ndarray]:
         picture: Picture = read_picture(path)
         faces = finder.find(picture)
         if faces:
-            found.append(descriptor(picture, faces[0][1]))
+            found.append(descriptor(picture, faces[0].landmarks))
     return found
 
 

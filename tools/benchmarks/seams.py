@@ -14,6 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from dfl.base.evenly_spaced import evenly_spaced
 from dfl.base.pictures import Picture, contact_sheet, read_picture, write_picture
 from dfl.base.report import NullReport
 from dfl.faces.align import alignment_matrix
@@ -21,7 +22,7 @@ from dfl.faces.face_type import FaceType
 from dfl.merging.blending.face_blender import merge_face
 from dfl.merging.blending.merged_frame import compose
 from dfl.merging.options import MergeOptions
-from dfl.merging.planning.auto_colour_transfer import seam_of, spread
+from dfl.merging.planning.auto_colour_transfer import seam_of
 from dfl.merging.planning.clip_faces import read_clip_frames
 from dfl.merging.planning.clip_tracks import read_in_threads
 from dfl.merging.planning.merge_plan import make_plan
@@ -52,7 +53,7 @@ def main() -> None:
         options = MergeOptions(contact_sheet=True, **settings)
         plan = make_plan(workspace, options, models, clip, read, report)
         seams, faces = [], []
-        for task in spread([task for task in plan.tasks if task.faces], 10):
+        for task in evenly_spaced([task for task in plan.tasks if task.faces], 10):
             cropped = plan.processor().crop(task)
             ((prediction, *_),) = plan.processor().predict([cropped])
             crop, used, picture = cropped.crops[0], cropped.task.faces[0].settings, cropped.picture

@@ -105,7 +105,7 @@ def _plain_step(losses: Callable[..., Any], example: "Example") -> Callable[...,
             found = losses(*batch)
             total = tf.reduce_sum(found)
         example.optimizer.apply(tape.gradient(total, variables))
-        return found
+        return tuple(found)
 
     return lambda *batch: [loss.numpy() for loss in step(*map(tf.constant, batch))]
 
