@@ -99,7 +99,7 @@ def train(given: argparse.Namespace) -> None:
     trainer.close()
 
 
-def held_back_error(recipe: Any, network: Any, held: Any) -> Callable[[], tuple[float, ...]]:
+def held_back_error(recipe: Any, network: Any, held: Any) -> Callable[[], dict[str, float]]:
     """A function that gives the mean DSSIM of the held-back faces of each person."""
     from dataclasses import replace
 
