@@ -82,6 +82,7 @@ def make_faces(faces: list[FaceFile], folder: Path, count: int, side: int) -> No
 
 def run(workspace: Workspace, *arguments: str) -> str:
     """Run a stage as the user does: wall seconds, processor seconds, MiB of the largest process."""
+    assert sys.platform != "win32", "wait4, which tells what a process used, is not there"
     command = [sys.executable, "-m", "dfl", *arguments, "--workspace", str(workspace.root), "--yes"]
     start = time.monotonic()
     process = subprocess.Popen([*command, "--progress", "plain"], stdout=subprocess.DEVNULL)
