@@ -124,7 +124,7 @@ def held_back_error(recipe, network, held):  # type: ignore[no-untyped-def]
             compare(target, mask, face, recipe.losses)
             for target, mask, face in ((src, src_mask, src_face), (dst, dst_mask, dst_face))
         ]
-        return tuple(ops.mean(dssim(pair.wanted, pair.got, size), axis=1) for pair in pairs)
+        return tuple(ops.mean(dssim(pair.target, pair.pred, size), axis=1) for pair in pairs)
 
     run = compiled(errors)
 

@@ -69,7 +69,13 @@ def test_history_csv_has_a_line_for_every_iteration(tmp_path):
     go(tmp_path, stored={"target_iter": 5})
     go(tmp_path, stored={"target_iter": 7}, saved=read_checkpoint(tmp_path))
     lines = numbers(tmp_path)
-    assert lines[0] == ["iteration", "seconds", "src", "dst", "held_out_src", "held_out_dst"]
+    terms = ["src/mse", "dst/mse", "dst/mask"]
+    assert lines[0] == ["iteration", "seconds", "src", "dst", "held_out_src", "held_out_dst", *terms]
+    for line in lines[1:]:
+        numbers_of = dict(zip(lines[0], line, strict=True))
+        assert float(numbers_of["src/mse"]) == float(numbers_of["src"])
+        of_dst = float(numbers_of["dst/mse"]) + float(numbers_of["dst/mask"])
+        assert of_dst == pytest.approx(float(numbers_of["dst"]), rel=1e-5)
     assert [int(line[0]) for line in lines[1:]] == [1, 2, 3, 4, 5, 6, 7]
     history = read_checkpoint(tmp_path).history
     assert np.allclose([[float(line[2]), float(line[3])] for line in lines[1:]], history, rtol=1e-5)
@@ -78,7 +84,7 @@ def test_history_csv_has_a_line_for_every_iteration(tmp_path):
 def test_losses_of_held_out_faces_stand_beside_at_saves(tmp_path):
     heard = go(tmp_path, test=lambda: (0.25, 0.125), stored={"target_iter": 3})
     lines = numbers(tmp_path)
-    assert [line[4:] for line in lines[1:]] == [["0.25", "0.125"], ["", ""], ["0.25", "0.125"]]
+    assert [line[4:6] for line in lines[1:]] == [["0.25", "0.125"], ["", ""], ["0.25", "0.125"]]
     assert sum("saved held out 0.2500 0.1250" in line for line in heard.lines) == 2
 
 
@@ -208,9 +214,9 @@ def test_a_request_to_stop_in_the_middle_of_the_answer_to_another_is_not_answere
 class SteepGoal(TinyGoal):
     """Its gradient is no number where the batch is 0, its loss is."""
 
-    def losses(self, batch: dict[str, Any]) -> tuple[Any, ...]:
+    def losses(self, batch: dict[str, Any]) -> dict[str, Any]:
         number = self.network.number.value
-        return ops.square(batch["src"] - number), ops.sqrt(ops.square(number) * batch["src"])
+        return {"src/mse": ops.square(batch["src"] - number), "dst/root": ops.sqrt(ops.square(number) * batch["src"])}
 
 
 class JudgedGoal(TinyGoal):
@@ -219,15 +225,17 @@ class JudgedGoal(TinyGoal):
     def __init__(self, broken: float) -> None:
         super().__init__()
         self.judge = keras.Variable(np.array([1.0], np.float32))
-        self.opponents = (DiscriminatorTask("GAN", {"GAN/weight": self.judge}, self.judged),)
+        self.discriminators = (DiscriminatorTask("GAN", {"GAN/weight": self.judge}, self.judged),)
         self._broken = broken
 
-    def judged(self, batch: dict[str, Any]) -> Any:
-        return ops.square(self.judge.value) + ops.where(batch["src"] > 50, self._broken, 0.0)
+    def judged(self, batch: dict[str, Any]) -> dict[str, Any]:
+        loss = ops.square(self.judge.value) + ops.where(batch["src"] > 50, self._broken, 0.0)
+        return {"gan/discriminator": loss}
 
-    def losses(self, batch: dict[str, Any]) -> tuple[Any, ...]:
+    def losses(self, batch: dict[str, Any]) -> dict[str, Any]:
         usual = super().losses({"src": ops.minimum(batch["src"], 1.0)})
-        return (*usual, 0.1 * ops.where(batch["src"] > 50, self._broken, 0.5) * self.network.number.value)
+        hidden = 0.1 * ops.where(batch["src"] > 50, self._broken, 0.5) * self.network.number.value
+        return usual | {"gan/generator": hidden}
 
 
 def train(folder: Path, goal: TinyGoal, values, target: int, window=None, **options) -> Heard:

@@ -220,7 +220,7 @@ def small_memory(monkeypatch: pytest.MonkeyPatch) -> None:
 
     iterate = Trainer.iterate
 
-    def limited(trainer: Trainer) -> tuple[float, ...]:
+    def limited(trainer: Trainer) -> dict[str, float]:
         if trainer.as_set().options["batch_size"] > 3:
             tf.zeros((2**20, 2**20, 2**6))
         return iterate(trainer)

@@ -119,7 +119,7 @@ def test_pretraining_takes_faces_of_its_own_and_needs_no_others(faces):
     found = faces_to_train_on(faces, "XSeg", options, pretraining, Report())
     setup = build_training(Checkpoint("XSeg", options, 0, {}), found, 3, has_symmetric_warp=True)
     try:
-        batch, shown = setup.feeder.next_batch(0), setup.feeder.shown_batch()
+        batch, shown = setup.feeder.next_batch(0), setup.feeder.preview_batch()
     finally:
         setup.feeder.close()
     grey = cv2.cvtColor(batch["picture"][0], cv2.COLOR_BGR2GRAY)
@@ -144,7 +144,7 @@ def test_batches_are_the_same_wherever_training_goes_on(faces):
     try:
         first = [feeders[0].next_batch(number) for number in range(3)][2]
         again = feeders[1].next_batch(2)
-        shown = [feeder.shown_batch() for feeder in feeders]
+        shown = [feeder.preview_batch() for feeder in feeders]
     finally:
         for feeder in feeders:
             feeder.close()

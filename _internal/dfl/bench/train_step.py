@@ -22,7 +22,8 @@ from dfl.models.options import SaehdOptions
 from dfl.models.saehd import Saehd
 from dfl.nets.layers import set_computing
 from dfl.training.distributed import check_shares
-from dfl.training.losses.reconstruction import LossSettings, Tensor, side_loss
+from dfl.training.losses.reconstruction import LossSettings, side_terms
+from dfl.training.losses.terms import Tensor, Terms, in_group
 from dfl.training.optimizers import Optimizer
 from dfl.training.training_step import Losses, make_training_step
 
@@ -47,12 +48,11 @@ class Example:
         shapes = [(options.batch_size, side, side, channels) for channels in (3, 3, 1, 3, 3, 1)]
         self.batch = [random.random(shape, np.float32) for shape in shapes]
 
-    def losses(self, *batch: Tensor) -> tuple[Tensor, Tensor]:
+    def losses(self, *batch: Tensor) -> Terms:
         """Of src's warped faces, targets and masks, and dst's."""
         src_face, src_mask, dst_face, dst_mask = self.network.reconstruct(batch[0], batch[3])
-        return (
-            side_loss(batch[1], batch[2], None, src_face, src_mask, self._settings),
-            side_loss(batch[4], batch[5], None, dst_face, dst_mask, self._settings),
+        return in_group("src", side_terms(batch[1], batch[2], None, src_face, src_mask, self._settings)) | in_group(
+            "dst", side_terms(batch[4], batch[5], None, dst_face, dst_mask, self._settings)
         )
 
 
@@ -71,7 +71,7 @@ def bench_train(options: BenchOptions, report: Report) -> None:
     timed = timed_alone(products, options.rounds, options.precision)
     best = _fastest([one for one in timed if one.product.kind != "MatMul"])
     work = sum(count * product.flops() for product, count in products.items())
-    our_step = make_training_step(ours.losses, list(ours.weights.values()), ours.optimizer)
+    our_step = make_training_step(ours.losses, list(ours.weights.values()), ours.optimizer, ("src", "dst"))
     plain_step = _plain_step(plain.losses, plain)
     ways: dict[str, Callable[[], Any]] = {
         "step": lambda: our_step(*ours.batch),
@@ -118,7 +118,7 @@ def bench_devices(options: BenchOptions, engine: Engine, report: Report) -> None
         with scope:
             model = SaehdOptions(resolution=options.resolution, archi="df-ud", batch_size=options.batch_size)
             example = Example(model, multiplies=engine.multiplies)
-            step = make_training_step(example.losses, list(example.weights.values()), example.optimizer)
+            step = make_training_step(example.losses, list(example.weights.values()), example.optimizer, ("src", "dst"))
             spent = []
             for _ in range(options.rounds + 2):
                 begin = time.perf_counter()
@@ -141,9 +141,9 @@ def _plain_step(losses: Losses, example: Example) -> Callable[..., Any]:
     variables = [weight.value for weight in example.weights.values()]
 
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]
-    def step(*batch: Tensor) -> tuple[Tensor, ...]:
+    def step(*batch: Tensor) -> list[Tensor]:
         with tf.GradientTape() as tape:
-            found = losses(*batch)
+            found = list(losses(*batch).values())
             total = tf.reduce_sum(found)
         example.optimizer.apply(tape.gradient(total, variables))
         return found

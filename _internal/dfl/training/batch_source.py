@@ -36,10 +36,10 @@ class BatchSource(Protocol):
     def next_batch(self, iteration: int) -> Arrays:
         """The batch of an iteration; iterations are asked for one after another."""
 
-    def shown_batch(self, draw: int = 0) -> Arrays:
+    def preview_batch(self, draw: int = 0) -> Arrays:
         """Unwarped faces for previews. draw: which ones; those of 0 are the same in all runs of a model."""
 
-    def learned(self, losses: NDArray[np.float32]) -> None:
+    def report_losses(self, losses: NDArray[np.float32]) -> None:
         """Told after each step: (losses, N), what the model made of the batch."""
 
     def state(self) -> dict[str, NDArray[Any]]:
@@ -103,11 +103,11 @@ class SwapBatchSource:
             batches = self._last = {side: next(maker) for side, maker in self._makers.items()}
         return arrays_of(batches) | (self._more(iteration) if self._more else {})
 
-    def shown_batch(self, draw: int = 0) -> Arrays:
+    def preview_batch(self, draw: int = 0) -> Arrays:
         rows = max(1, min(PREVIEW_ROWS, PREVIEW_HEIGHT // self._recipe.src_samples.resolution))
         return arrays_of({side: self._unwarped(side, rows, draw) for side in SIDES})
 
-    def learned(self, losses: NDArray[np.float32]) -> None:
+    def report_losses(self, losses: NDArray[np.float32]) -> None:
         for index, side in enumerate(self._orders):
             self._orders[side].tell(self._number, self._last[side].faces, losses[index])
 

@@ -27,7 +27,7 @@ class DivergenceDetector:
     not_numbers: int = 0
     too_high: int = 0
 
-    def judge(self, losses: NDArray[np.float32], hidden: Sequence[float] = (), has_gradients: bool = True) -> str:
+    def check(self, losses: NDArray[np.float32], hidden: Sequence[float] = (), has_gradients: bool = True) -> str:
         """Empty while all is well, else what went wrong.
 
         losses: mean of each loss that is shown. hidden: of those that are not: GAN's and true face's, and those of the

@@ -101,19 +101,20 @@ class TrainingLoop:
         """One iteration and what is said of it."""
         trainer, before, begin = self._trainer, self._trainer.iteration, time.perf_counter()
         losses = trainer.iterate()
+        reported = [losses[name] for name in trainer.loss_names]
         seconds, now = time.perf_counter() - begin, time.monotonic()
         self._pace.step_ended(now)
         if trainer.iteration > before:
             self._file.add(trainer.iteration, seconds, losses)
             if not self._test:
-                self._plateau.note_step(trainer.iteration, losses)
+                self._plateau.note_step(trainer.iteration, reported)
             if self._events:
-                self._events.step(trainer.iteration, dict(zip(trainer.loss_names, losses, strict=True)))
+                self._events.step(trainer.iteration, losses)
         else:
             self._went_back()
         waited = trainer.waited_seconds / max(now - self._start, 1e-9)
         more = facts(trainer.iteration, self._target, self._pace.per_second, now - self._saved_at, waited)
-        self._report.status(f"{iteration_line(trainer.iteration, seconds, *losses)} {more}")
+        self._report.status(f"{iteration_line(trainer.iteration, seconds, *reported)} {more}")
         self._pass_on()
 
     def _went_back(self) -> None:
@@ -189,7 +190,7 @@ class TrainingLoop:
         losses = trainer.mean_losses(self._since)
         self._since = trainer.iteration
         if tests:
-            self._file.add_test(tests)
+            self._file.add_validation(tests)
             self._plateau.note(trainer.iteration, sum(tests))
         self._file.append()
         self._write_previews()

@@ -21,6 +21,7 @@ from dfl.training.distributed import ProcessGroup
 from dfl.training.divergence import DivergenceDetector
 from dfl.training.loss_history import LossHistory
 from dfl.training.loss_scale import all_finite
+from dfl.training.losses.terms import is_in
 from dfl.training.objectives.objective import Arrays, DiscriminatorTask, Objective
 from dfl.training.optimizers import Optimizer
 from dfl.training.preview.loss_graph import with_graph
@@ -57,12 +58,12 @@ class Trainer:
         self.messages: list[str] = []  # to be told to the user, and taken away, by whoever calls iterate
         self._saved = replace(saved, weights={}, optimizer={})  # the networks have the arrays from now on
         self._goal = goal
-        self._feeder = feeder
+        self._batches = feeder
         self._optimizer_settings = optimizer
         self._seed = seed
         self._losses = LossHistory(saved.history, len(goal.loss_names))
         self._saved_at = saved.iteration if saved.weights else -1
-        self._guard = DivergenceDetector()
+        self._divergence = DivergenceDetector()
         self._returns = 0
         self._is_broken = False  # whether what is in memory is worth nothing
         self._was_seeing = False  # whether the last saved model told faces apart
@@ -84,7 +85,7 @@ class Trainer:
             self.iteration, self._optimizer_settings = told["iteration"], told["optimizer"]
             self._prepare()
             self._share(peers)
-            self._guard.forget()
+            self._divergence.forget()
 
     def dismiss_peers(self) -> None:
         """Tell them that the last step is taken: they need not wait until the user has seen enough."""
@@ -104,9 +105,9 @@ class Trainer:
     def _parts(self) -> tuple[dict[str, keras.Variable], dict[str, keras.Variable]]:
         """Weights, and the optimizers' state, of the opponents too, as a set has them."""
         weights, optimizer = dict(self._goal.network.weights()), self._optimizer.state()
-        for opponent, own, _ in self._opponents:
-            weights |= opponent.weights
-            optimizer |= _prefixed(f"{opponent.name}_opt", own.state())
+        for task, own, _ in self._discriminators:
+            weights |= task.weights
+            optimizer |= _prefixed(f"{task.name}_opt", own.state())
         return weights, optimizer
 
     def _prepare(self) -> None:
@@ -114,14 +115,14 @@ class Trainer:
         settings = self._optimizer_settings
         trained = self._goal.network.trained_weights()
         self._optimizer = Optimizer(trained, seed=self._seed, **settings)
-        self._step = make_training_step(self._goal.losses, list(trained.values()), self._optimizer)
-        self._opponents: list[tuple[DiscriminatorTask, Optimizer, TrainingStep]] = []
-        for opponent in self._goal.opponents:
-            own = Optimizer(opponent.weights, seed=self._seed, **settings)
-            step = make_training_step(
-                lambda batch, opponent=opponent: (opponent.losses(batch),), list(opponent.weights.values()), own
-            )
-            self._opponents.append((opponent, own, step))
+        self._step = make_training_step(
+            self._goal.losses, list(trained.values()), self._optimizer, self._goal.loss_names
+        )
+        self._discriminators: list[tuple[DiscriminatorTask, Optimizer, TrainingStep]] = []
+        for task in self._goal.discriminators:
+            own = Optimizer(task.weights, seed=self._seed, **settings)
+            step = make_training_step(task.losses, list(task.weights.values()), own)
+            self._discriminators.append((task, own, step))
 
     def _load(self, saved: Checkpoint) -> None:
         """Take over the arrays of a set, as far as it has them."""
@@ -129,14 +130,14 @@ class Trainer:
             self._check_numbers(saved)
             set_weights(self._goal.network, saved.weights, self.folder.name)
         self._load_state(self._optimizer, saved.optimizer)
-        for opponent, own, _ in self._opponents:
-            there = {name: saved.weights[name] for name in opponent.weights if name in saved.weights}
-            if _fits(opponent.weights, there) and _are_finite(there):
-                _take(opponent.weights, there)
-                self._load_state(own, saved.optimizer, f"{opponent.name}_opt/")
+        for task, own, _ in self._discriminators:
+            there = {name: saved.weights[name] for name in task.weights if name in saved.weights}
+            if _fits(task.weights, there) and _are_finite(there):
+                _take(task.weights, there)
+                self._load_state(own, saved.optimizer, f"{task.name}_opt/")
             elif there:
-                why = "holds numbers that are not finite" if _fits(opponent.weights, there) else "has another size now"
-                self.messages.append(f"The network {opponent.name} {why}: it starts anew.")
+                why = "holds numbers that are not finite" if _fits(task.weights, there) else "has another size now"
+                self.messages.append(f"The network {task.name} {why}: it starts anew.")
 
     def _check_numbers(self, saved: Checkpoint) -> None:
         """UserError for a set from which nothing can be learned any more: programs before this one saved such."""
@@ -164,40 +165,45 @@ class Trainer:
         else:
             self.messages.append("The optimizer's state holds numbers that are not finite: it starts anew.")
 
-    def iterate(self) -> tuple[float, ...]:
-        """One step; returns the mean of every loss that is shown.
+    def iterate(self) -> dict[str, float]:
+        """One step; returns batch means by name: the reported losses first, then every term; see losses.terms.
 
         A batch without a finite loss or gradient moves nothing. When training breaks down, the model goes back to its
         last saved set, with clipped gradients and half the rate; `messages` says so. UserError when that does not help.
         """
         if self._peers and self._peers.is_leader:
             self._peers.say("step")
-        batch = self._feeder.next_batch(self.iteration)
-        losses = self._step(batch)
-        found = losses[: len(self._goal.loss_names)]
-        means = np.array([loss.mean() for loss in found], np.float32)
-        hidden = [float(loss.mean()) for loss in losses[len(found) :]]
-        is_finite, has_gradients = bool(np.isfinite(means).all()), self._step.had_gradient
-        if not is_finite or not np.isfinite(hidden).all():
+        batch = self._batches.next_batch(self.iteration)
+        result = self._step(batch)
+        means = np.array([losses.mean() for losses in result.sums], np.float32)
+        is_finite, has_gradients = bool(np.isfinite(means).all()), result.has_finite_gradient
+        unreported = [sum(value for name, value in result.terms.items() if not self._is_reported(name))]
+        if not is_finite or not np.isfinite(unreported).all():
             self._leave_out("no finite loss")
         elif not has_gradients:
             self._leave_out("no finite gradient")
-        for opponent, _, step in self._opponents if is_finite else []:
-            hidden.append(float(step(batch)[0].mean()))
-            has_gradients = has_gradients and step.had_gradient
-            if not np.isfinite(hidden[-1]) or not step.had_gradient:
-                self._leave_out(f"no finite loss or gradient of the network {opponent.name}")
-        trouble = self._guard.judge(means, hidden, has_gradients)
+        losses = dict(zip(self.loss_names, map(float, means), strict=True)) | result.terms
+        for task, _, step in self._discriminators if is_finite else []:
+            own = step(batch)
+            losses |= own.terms
+            unreported.append(sum(own.terms.values()))
+            has_gradients = has_gradients and own.has_finite_gradient
+            if not np.isfinite(unreported[-1]) or not own.has_finite_gradient:
+                self._leave_out(f"no finite loss or gradient of the network {task.name}")
+        trouble = self._divergence.check(means, unreported, has_gradients)
         if trouble and self._peers and not self._peers.is_leader:
-            return tuple(float(mean) for mean in means)  # the leader will say how it goes on
+            return losses  # the leader will tell how it goes on
         if trouble:
             self._go_back(trouble)
-            return tuple(float(mean) for mean in means)
+            return losses
         if is_finite:
-            self._feeder.learned(np.stack(found))
+            self._batches.report_losses(result.sums)
         self.iteration += 1
         self._losses.append(means)
-        return tuple(float(mean) for mean in means)
+        return losses
+
+    def _is_reported(self, term: str) -> bool:
+        return any(is_in(group, term) for group in self.loss_names)
 
     def _leave_out(self, why: str) -> None:
         """Count a batch that moved nothing, and tell of it now and then."""
@@ -219,7 +225,7 @@ class Trainer:
         saved = read_checkpoint(self.folder, self.messages.append)
         self._prepare()
         self._load(saved)
-        self._guard.forget()
+        self._divergence.forget()
         self._is_broken = False
         self.messages.append(
             f"At iteration {self.iteration + 1} {trouble}: the model went back to iteration {saved.iteration}, "
@@ -234,12 +240,12 @@ class Trainer:
     @property
     def problems(self) -> list[str]:
         """Faces that could not be read, one text each."""
-        return self._feeder.problems
+        return self._batches.problems
 
     @property
     def waited_seconds(self) -> float:
         """How long steps waited for samples so far."""
-        return self._feeder.waited_seconds
+        return self._batches.waited_seconds
 
     @property
     def loss_names(self) -> tuple[str, ...]:
@@ -305,7 +311,7 @@ class Trainer:
             self._saved,
             iteration=self.iteration,
             weights=_Current({**weights, **carried_weights}),
-            optimizer=_Current({**optimizer, **self._feeder.state(), **carried_optimizer}),
+            optimizer=_Current({**optimizer, **self._batches.state(), **carried_optimizer}),
             history=self.history().copy(),
             state=self._saved.state | {"seed": self._seed},
         )
@@ -324,7 +330,7 @@ class Trainer:
     def _shown_faces(self, draw: int) -> Arrays:
         if draw not in self._shown:
             kept = {number: batch for number, batch in self._shown.items() if number == 0}
-            self._shown = kept | {draw: self._feeder.shown_batch(draw)}
+            self._shown = kept | {draw: self._batches.preview_batch(draw)}
         return self._shown[draw]
 
     def write_previews(self) -> None:
@@ -334,7 +340,7 @@ class Trainer:
 
     def close(self) -> None:
         """Stop making batches."""
-        self._feeder.close()
+        self._batches.close()
 
 
 def _prefixed(name: str, variables: dict[str, keras.Variable]) -> dict[str, keras.Variable]:

@@ -16,6 +16,7 @@ from dfl.faceset.faceset import FaceFile
 from dfl.models.compiled import compiled
 from dfl.models.options import AmpOptions, ModelOptions
 from dfl.training.batch_source import SIDES, arrays_of
+from dfl.training.losses.terms import group_sums
 from dfl.training.objectives.amp import chosen_channels
 from dfl.training.objectives.objective import Arrays, Objective
 from dfl.training.training_config import swap_config
@@ -75,13 +76,14 @@ class ValidationLoss:
 
     def __init__(self, goal: Objective, batches: list[Arrays]) -> None:
         """batches: see held_out_batches; kept in memory."""
-        self._batches, self._shown = batches, len(goal.loss_names)
-        names = list(batches[0])
-        self._losses = compiled(lambda *arrays: goal.losses(dict(zip(names, arrays, strict=True))))
+        self._batches, names = batches, list(batches[0])
+        self._losses = compiled(
+            lambda *arrays: tuple(group_sums(goal.losses(dict(zip(names, arrays, strict=True))), goal.loss_names))
+        )
 
     def losses(self) -> tuple[float, ...]:
         """Mean of every shown loss over all held-out faces."""
         rows: list[NDArray[np.float32]] = []
         for batch in self._batches:
-            rows.append(np.stack(self._losses(*batch.values())[: self._shown], axis=1))
+            rows.append(np.stack(self._losses(*batch.values()), axis=1))
         return tuple(float(mean) for mean in np.concatenate(rows).mean(axis=0))

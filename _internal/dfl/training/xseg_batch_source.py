@@ -50,7 +50,7 @@ class XsegBatchSource:
         del iteration
         return _arrays(next(self._maker))
 
-    def shown_batch(self, draw: int = 0) -> Arrays:
+    def preview_batch(self, draw: int = 0) -> Arrays:
         shown = _arrays(self._few(self._faces, self._settings, "preview", draw))
         if self._settings.kind == "labelled":
             plain = replace(self._settings, kind="plain")
@@ -59,7 +59,7 @@ class XsegBatchSource:
                     shown[side] = self._few(faces, plain, f"preview {side}", draw).picture
         return shown
 
-    def learned(self, losses: NDArray[np.float32]) -> None:
+    def report_losses(self, losses: NDArray[np.float32]) -> None:
         del losses
 
     def state(self) -> dict[str, NDArray[Any]]:

@@ -6,8 +6,9 @@ the src loss and are off while pretraining.
 
 from keras import ops
 
-from dfl.training.losses.reconstruction import LossSettings, Tensor, mean_squared_error
+from dfl.training.losses.reconstruction import LossSettings, mean_squared_error
 from dfl.training.losses.similarity import dssim, gaussian_blur
+from dfl.training.losses.terms import Tensor
 
 
 def style_loss(target: Tensor, style: Tensor, sigma: float, weight: float) -> Tensor:
