@@ -116,7 +116,7 @@ def test_one_optimizer_step(case, agrees):
 
     trained = case.network.trained_weights()
     clip = 1.0 if case.options["clipgrad"] else 0.0
-    optimizer = Optimizer(trained, is_adabelief=case.options["adabelief"], rate=RATE, clip=clip)
+    optimizer = Optimizer(trained, is_adabelief=case.options["adabelief"], learning_rate=RATE, clip_norm=clip)
     for name, variable in optimizer.state().items():
         if name != "random":
             variable.assign(case.model.optimizer[name])

@@ -24,18 +24,18 @@ from dfl.training.training_step import make_training_step
 
 options = SaehdOptions(resolution=64, archi=sys.argv[2], ae_dims=16, e_dims=8, d_dims=8, d_mask_dims=4,
                        eyes_mouth_prio=True, gan_power=0.1, gan_patch_size=8, face_style_power=1.0, bg_style_power=1.0)
-recipe = swap_config(options, True)
-goal = SaehdObjective(Saehd(options), recipe.losses, recipe.extra)
+config = swap_config(options, True)
+objective = SaehdObjective(Saehd(options), config.losses, config.extra)
 random = np.random.default_rng(3)
-weights = goal.network.trained_weights()
-for named in (weights, *(opponent.weights for opponent in goal.discriminators)):
+weights = objective.network.trained_weights()
+for named in (weights, *(discriminator.weights for discriminator in objective.discriminators)):
     for name, weight in named.items():
         weight.assign(random.normal(0, 0.05, weight.shape).astype(np.float32))
-steps = [make_training_step(goal.losses, list(weights.values()), Optimizer(weights, **recipe.optimizer),
+steps = [make_training_step(objective.losses, list(weights.values()), Optimizer(weights, **config.optimizer),
                             ("src", "dst"))]
-for opponent in goal.discriminators:
-    steps.append(make_training_step(opponent.losses, list(opponent.weights.values()),
-                                    Optimizer(opponent.weights, **recipe.optimizer)))
+for discriminator in objective.discriminators:
+    steps.append(make_training_step(discriminator.losses, list(discriminator.weights.values()),
+                                    Optimizer(discriminator.weights, **config.optimizer)))
 channels = {"warped": 3, "target": 3, "mask": 1, "eyes_mouth": 1}
 for _ in range(int(sys.argv[3])):
     batch = {f"{side}_{part}": random.random((2, 64, 64, count), np.float32)

@@ -125,12 +125,14 @@ def _options(**given: Any) -> SaehdOptions:
 def _batch(faces: list[FaceFile], **given: Any) -> dict[str, np.ndarray]:
     """The first batch of 16."""
     sides = {"src": faces[:3], "dst": faces[3:]}
-    feeder = SwapBatchSource(sides, swap_config(_options(**given), has_symmetric_warp=True), 16, seed=3, iteration=0)
+    batch_source = SwapBatchSource(
+        sides, swap_config(_options(**given), has_symmetric_warp=True), 16, seed=3, iteration=0
+    )
     try:
-        assert feeder.preview_batch().keys() == feeder.next_batch(0).keys()
-        return feeder.next_batch(1)
+        assert batch_source.preview_batch().keys() == batch_source.next_batch(0).keys()
+        return batch_source.next_batch(1)
     finally:
-        feeder.close()
+        batch_source.close()
 
 
 def _name(value: object) -> str:
@@ -148,19 +150,19 @@ def test_options_that_change_the_batch(
     assert different == expected
 
 
-def _goal(**given: Any) -> SaehdObjective:
+def _objective(**given: Any) -> SaehdObjective:
     keras.utils.set_random_seed(5)
     options = _options(**given)
-    recipe = swap_config(options, has_symmetric_warp=True)
-    return SaehdObjective(Saehd(options), recipe.losses, recipe.extra)
+    config = swap_config(options, has_symmetric_warp=True)
+    return SaehdObjective(Saehd(options), config.losses, config.extra)
 
 
 @pytest.mark.parametrize(("given", "terms"), ON_LOSSES, ids=_name)
 def test_options_that_change_the_losses(faces: list[FaceFile], given: dict[str, Any], terms: set[str]) -> None:
     batch = {name: ops.convert_to_tensor(array[:2]) for name, array in _batch(faces, **given).items()}
     plain, changed = (
-        {name: np.asarray(ops.convert_to_numpy(loss)) for name, loss in goal.losses(batch).items()}
-        for goal in (_goal(resolution=given.get("resolution", 32)), _goal(**given))
+        {name: np.asarray(ops.convert_to_numpy(loss)) for name, loss in objective.losses(batch).items()}
+        for objective in (_objective(resolution=given.get("resolution", 32)), _objective(**given))
     )
     assert set(plain) == _of_both("dssim", "mse", "mask")
     different = plain.keys() ^ changed.keys()
@@ -183,12 +185,12 @@ def test_options_that_change_the_step(given: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("given", ON_NETWORKS, ids=str)
 def test_options_that_change_the_networks(given: dict[str, Any]) -> None:
-    def shapes(goal: SaehdObjective) -> dict[str, tuple[int, ...]]:
-        networks = [goal.network.weights(), *(opponent.weights for opponent in goal.discriminators)]
+    def shapes(objective: SaehdObjective) -> dict[str, tuple[int, ...]]:
+        networks = [objective.network.weights(), *(discriminator.weights for discriminator in objective.discriminators)]
         return {name: tuple(weight.shape) for weights in networks for name, weight in weights.items()}
 
     reference = {"gan_power": 0.1} if "gan_power" in given else {}
-    assert shapes(_goal(**given)) != shapes(_goal(**reference))
+    assert shapes(_objective(**given)) != shapes(_objective(**reference))
 
 
 @pytest.mark.parametrize("given", [{"gan_smoothing": 0.3}, {"gan_noise": 0.5}], ids=str)
@@ -196,7 +198,7 @@ def test_options_that_change_the_discriminator_s_loss(faces: list[FaceFile], giv
     batch = {name: ops.convert_to_tensor(array[:2]) for name, array in _batch(faces).items()}
     plain, changed = (
         np.asarray(
-            ops.convert_to_numpy(_goal(gan_power=0.1, **more).discriminators[0].losses(batch)["gan/discriminator"])
+            ops.convert_to_numpy(_objective(gan_power=0.1, **more).discriminators[0].losses(batch)["gan/discriminator"])
         )
         for more in ({}, given)
     )
@@ -205,26 +207,26 @@ def test_options_that_change_the_discriminator_s_loss(faces: list[FaceFile], giv
 
 def test_pretraining_forces_what_the_original_forces() -> None:
     given = {"random_src_flip": False, "random_dst_flip": False, "gan_power": 0.1, "random_hsv_power": 0.2}
-    recipe = swap_config(
+    config = swap_config(
         _options(pretrain=True, lr_dropout="y", true_face_power=0.1, face_style_power=5.0, ct_mode="rct", **given),
         has_symmetric_warp=True,
     )
-    assert recipe.is_pretraining
-    assert recipe.has_uniform_yaw
-    assert recipe.src_samples == recipe.dst_samples
-    assert recipe.src_samples.flip
-    assert not recipe.src_samples.warp
-    assert recipe.src_samples.transfer == "none"
-    assert recipe.src_samples.hsv_power == 0
-    assert recipe.extra.gan is None
-    assert recipe.extra.true_face_power == recipe.extra.face_style_power == 0
-    assert recipe.optimizer["kept_share"] == 1
-    assert recipe.optimizer["cosine_period"] == 0
+    assert config.is_pretraining
+    assert config.has_uniform_yaw
+    assert config.src_samples == config.dst_samples
+    assert config.src_samples.flip
+    assert not config.src_samples.warp
+    assert config.src_samples.transfer == "none"
+    assert config.src_samples.hsv_power == 0
+    assert config.extra.gan is None
+    assert config.extra.true_face_power == config.extra.face_style_power == 0
+    assert config.optimizer["keep_prob"] == 1
+    assert config.optimizer["cosine_period"] == 0
 
 
 def test_judges_are_named_as_the_original_names_them() -> None:
     """So that those of an imported model go on."""
-    goal = _goal(gan_power=0.1, true_face_power=0.1)
-    assert {opponent.name for opponent in goal.discriminators} == {"dis", "D_src"}
-    for opponent in goal.discriminators:
-        assert all(name.startswith(f"{opponent.name}/") for name in opponent.weights)
+    objective = _objective(gan_power=0.1, true_face_power=0.1)
+    assert {discriminator.name for discriminator in objective.discriminators} == {"dis", "D_src"}
+    for discriminator in objective.discriminators:
+        assert all(name.startswith(f"{discriminator.name}/") for name in discriminator.weights)

@@ -21,7 +21,7 @@ from dfl.training.optimizers import Optimizer  # noqa: E402
 from dfl.training.training_step import make_training_step  # noqa: E402
 
 HOWS = [
-    {"is_adabelief": is_adabelief, "clip": clip, "scales_loss": scales_loss}
+    {"is_adabelief": is_adabelief, "clip_norm": clip, "scales_loss": scales_loss}
     for is_adabelief in (False, True)
     for clip in (0.0, 1.0)
     for scales_loss in (False, True)
@@ -44,7 +44,7 @@ BAD = {"NaN": (0.0, 0.0), "too large to be squared": (1.0, 1e12)}
 def check(how: dict[str, Any], bad: tuple[float, float]) -> None:
     """Before a good step and after it."""
     number = keras.Variable(np.array([1.0], np.float32))
-    optimizer = Optimizer({"number": number}, rate=0.01, kept_share=0.999, cosine_period=1000, **how)
+    optimizer = Optimizer({"number": number}, learning_rate=0.01, keep_prob=0.999, cosine_period=1000, **how)
     step = make_training_step(losses_of(number), [number], optimizer)
     for _ in range(2):
         before = {name: ops.convert_to_numpy(value).copy() for name, value in optimizer.state().items()}
@@ -68,7 +68,7 @@ def check_result() -> None:
         loss = number.value * batch
         return {"src/one": loss, "dst/one": 2 * loss, "src/two": 3 * loss, "gan/generator": 5 * loss}
 
-    optimizer = Optimizer({"number": number}, rate=0.0, is_adabelief=False)
+    optimizer = Optimizer({"number": number}, learning_rate=0.0, is_adabelief=False)
     batch = np.array([1.0, 2.0, 6.0], np.float32)
     found = make_training_step(losses, [number], optimizer, ("src", "dst"))(batch)
     assert np.array_equal(found.sums, [4 * batch, 2 * batch])
@@ -90,7 +90,7 @@ def test_an_infinite_gradient_beside_a_finite_loss_changes_nothing(how, bad):
 
 def test_a_scale_that_cannot_shrink_any_more_is_a_fault():
     number = keras.Variable(np.array([1.0], np.float32))
-    optimizer = Optimizer({"number": number}, rate=0.01, is_adabelief=False, scales_loss=True)
+    optimizer = Optimizer({"number": number}, learning_rate=0.01, is_adabelief=False, scales_loss=True)
     step = make_training_step(losses_of(number), [number], optimizer)
     found = [step(np.array([BAD["NaN"]], np.float32)).has_finite_gradient for _ in range(17)]
     assert found == [True] * 15 + [False] * 2, "2^15 is halved fifteen times"

@@ -1,4 +1,4 @@
-"""A goal of one number and batches without pictures: the loop, saves and previews in milliseconds."""
+"""A objective of one number and batches without pictures: the loop, saves and previews in milliseconds."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ class TinyNetwork:
         return self.weights()
 
 
-class TinyGoal:
+class TinyObjective:
     """Learns to be the mean of what it is given."""
 
     loss_names = ("src", "dst")
@@ -54,7 +54,7 @@ class TinyGoal:
         return {name: np.full((32, 100, 3), int(batch["src"][0]), np.uint8) for name in ("preview", "preview_masked")}
 
 
-class TinyFeeder:
+class TinyBatchSource:
     problems: tuple[str, ...] = ()
     waited_seconds = 0.0
 
@@ -80,5 +80,5 @@ class TinyFeeder:
 
 
 def tiny_trainer(folder: Any, saved: Any, values: Any = lambda iteration: 0.0) -> Trainer:
-    settings = {"is_adabelief": False, "rate": 1e-2}
-    return Trainer(folder, saved, TinyGoal(), TinyFeeder(values), settings, seed=1)
+    settings = {"is_adabelief": False, "learning_rate": 1e-2}
+    return Trainer(folder, saved, TinyObjective(), TinyBatchSource(values), settings, seed=1)

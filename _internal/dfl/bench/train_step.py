@@ -42,7 +42,7 @@ class Example:
         for part in self.network.parts.values():
             set_computing(part, options.precision, multiplies=multiplies)
         self.weights = self.network.trained_weights()
-        self.optimizer = Optimizer(self.weights, is_adabelief=True, rate=5e-5)
+        self.optimizer = Optimizer(self.weights, is_adabelief=True, learning_rate=5e-5)
         self._settings = LossSettings(options.resolution)
         random, side = np.random.default_rng(0), options.resolution
         shapes = [(options.batch_size, side, side, channels) for channels in (3, 3, 1, 3, 3, 1)]

@@ -35,7 +35,7 @@ class StepResult:
 
 
 TrainingStep = Callable[..., StepResult]
-# What is minimised on a batch, and the sums of its reported groups and its terms as one tensor, (sums + terms, N).
+# The total loss of a batch, and the sums of its reported groups and its terms as one tensor, (sums + terms, N).
 Rows = Callable[..., tuple[Tensor, Tensor]]
 # The rows, and whether the gradients were as they should be, as the one tensor that goes to the host.
 Pack = Callable[[Tensor, Any], Tensor]
@@ -116,7 +116,7 @@ def _tensorflow_step(
         tf.cond(tf.math.is_finite(total) & has_gradient, lambda: _true_after(apply(gradients)), lambda: False)
         if scale:
             is_expected = scale.can_shrink()
-            scale.learn(has_gradient)
+            scale.update(has_gradient)
             has_gradient = has_gradient | is_expected
         return pack(rows, has_gradient)
 
@@ -149,7 +149,9 @@ def _can_fuse() -> bool:
     import tensorflow as tf
 
     probe = keras.Variable(np.ones(2, np.float32))
-    optimizer = Optimizer({"probe": probe}, is_adabelief=True, rate=1.0, clip=1.0, kept_share=0.5, cosine_period=2)
+    optimizer = Optimizer(
+        {"probe": probe}, is_adabelief=True, learning_rate=1.0, clip_norm=1.0, keep_prob=0.5, cosine_period=2
+    )
     try:
         tf.function(optimizer.apply, autograph=False, jit_compile=True)([tf.ones(2)])
     except tf.errors.OpError:
@@ -190,7 +192,7 @@ def _torch_step(
             has_gradient = torch.isfinite(torch.square(norm))
             is_expected = scale is not None and bool(scale.can_shrink())
             if scale:
-                scale.learn(has_gradient)
+                scale.update(has_gradient)
             if has_gradient:
                 optimizer.apply(gradients)
         return pack(found, has_gradient | is_expected)

@@ -15,7 +15,7 @@ from dfl.workspace import Side
 
 
 class XsegBatchSource:
-    """See feeding.Feeder. A batch has `picture` and `mask`; what is shown has unwarped faces of `src` and `dst` too.
+    """See BatchSource. A batch has `picture` and `mask`; that of previews has unwarped faces of `src` and `dst` too.
 
     faces: of both sides, of which one may have none; while pretraining, the pretraining set as both. settings: whose
     kind is labelled or pretraining. UserError when nothing is labelled.
@@ -30,10 +30,10 @@ class XsegBatchSource:
         iteration: int,
     ) -> None:
         self._sides, self._settings, self._seed = faces, settings, seed
-        self._faces = self._to_learn_from()
+        self._faces = self._training_faces()
         self._maker = XsegBatchMaker(self._faces, settings, batch_size, side_seed(seed, "xseg"), first_batch=iteration)
 
-    def _to_learn_from(self) -> list[FaceFile]:
+    def _training_faces(self) -> list[FaceFile]:
         if self._settings.kind == "pretraining":
             return self._sides["src"]
         return labelled_faces([face for faces in self._sides.values() for face in faces])

@@ -45,14 +45,14 @@ def batch():
     return made | chosen_channels(2, 12, 0.5, seed=1, iteration=0)
 
 
-def goal(gan=None):
+def objective(gan=None):
     keras.utils.set_random_seed(5)
     return AmpObjective(build_amp(AmpOptions(**WIDTHS)), LOSSES, 0.5, gan, gan_patch_size=4, gan_dims=4)
 
 
 @pytest.fixture(scope="module")
 def plain():
-    return goal()
+    return objective()
 
 
 def test_losses_are_the_originals_sums(plain, batch):
@@ -90,18 +90,18 @@ def test_every_iteration_chooses_anew_and_the_same_again():
 
 
 def test_gan_adds_four_maps_to_the_model_and_eight_to_the_judge(plain, batch):
-    against = goal(GanSettings(1e6))
-    (opponent,) = against.discriminators
-    assert opponent.name == "GAN", "as the original names its file"
-    assert all(name.startswith("GAN/") for name in opponent.weights)
+    against = objective(GanSettings(1e6))
+    (discriminator,) = against.discriminators
+    assert discriminator.name == "GAN", "as the original names its file"
+    assert all(name.startswith("GAN/") for name in discriminator.weights)
     # A judge that answers 0 everywhere is wrong by ln 2 on every map.
-    for name, weight in opponent.weights.items():
+    for name, weight in discriminator.weights.items():
         if name.startswith(("GAN/out_conv", "GAN/center_out")):
             weight.assign(np.zeros(weight.shape, np.float32))
     losses = against.losses(batch)
     assert set(losses) - set(plain.losses(batch)) == {"gan/generator", "gan/background"}
     assert np.allclose(np.array(losses["gan/generator"]) / 1e6, 4 * np.log(2), rtol=1e-4)
-    (loss,) = opponent.losses(batch).values()
+    (loss,) = discriminator.losses(batch).values()
     assert np.allclose(loss, np.log(2), rtol=1e-5), "an eighth of eight maps"
 
 
@@ -134,8 +134,8 @@ def test_training_learns_and_shows_it(faces):
     assert saved.history[-20:].mean() < 0.8 * saved.history[:10].mean()
     assert "GAN_opt/m/GAN/in_conv/weight" in saved.optimizer
     started = begin(faces, saved.options)
-    started.feeder.close()
-    start = started.goal.network.weights() | started.goal.discriminators[0].weights
+    started.batch_source.close()
+    start = started.objective.network.weights() | started.objective.discriminators[0].weights
     for name in ("encoder/dense1/weight", "inter_src/dense2/weight", "inter_dst/dense2/weight", "GAN/in_conv/weight"):
         moved = np.abs(saved.weights[name] - ops.convert_to_numpy(start[name])).max()
         assert 0 < moved < 0.3, name
@@ -151,7 +151,7 @@ def begin(workspace, options, iteration=0):
 
 def test_batches_are_the_same_wherever_training_goes_on(faces):
     options = AmpOptions(**WIDTHS, batch_size=2).model_dump()
-    whole, later = (begin(faces, options, iteration).feeder for iteration in (0, 2))
+    whole, later = (begin(faces, options, iteration).batch_source for iteration in (0, 2))
     try:
         batches = [whole.next_batch(number) for number in range(3)]
         again = later.next_batch(2)

@@ -37,13 +37,13 @@ def test_the_loss_is_the_cross_entropy_of_the_mask(network, batch):
 
 def test_pretraining_compares_with_the_picture_in_grey_and_uses_no_skips(network, batch):
     grey = batch["picture"].mean(axis=-1, keepdims=True)
-    goal = XsegObjective(network, is_pretraining=True)
-    losses = goal.losses(batch | {"mask": grey})
+    objective = XsegObjective(network, is_pretraining=True)
+    losses = objective.losses(batch | {"mask": grey})
     prediction = np.array(network(batch["picture"], is_pretraining=True)[1])
     square = (10 * (grey - prediction) ** 2).mean(axis=(1, 2, 3))
     assert np.allclose(losses["mask/mse"], square, rtol=1e-5)
     assert (np.array(losses["mask/dssim"]) > 0).all()
-    for term in goal.losses({"picture": batch["picture"], "mask": prediction}).values():
+    for term in objective.losses({"picture": batch["picture"], "mask": prediction}).values():
         assert np.abs(np.array(term)).max() < 1e-5
 
 

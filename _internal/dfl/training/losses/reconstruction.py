@@ -1,4 +1,4 @@
-"""What SAEHD, AMP and Quick96 learn of each side: pure functions of tensors on keras.ops, the same for every engine.
+"""Reconstruction terms of each side for SAEHD, AMP and Quick96: pure functions of tensors on keras.ops.
 
 Pictures are (N, R, R, 3), masks (N, R, R, 1), float32 0..1. Every loss is one number a sample, (N,); a step takes the
 gradient of their sum over the batch, not of the mean, as the original does. See losses.terms for how to add one.
@@ -68,7 +68,7 @@ class MaskedPair:
 
 
 def compare(target: Tensor, mask: Tensor, face: Tensor, settings: LossSettings) -> MaskedPair:
-    """Prepare one side's target and prediction for the terms."""
+    """One side's target and prediction, blurred out and masked as the settings say."""
     if settings.blur_out_mask:
         target = blur_out(target, mask, settings.resolution)
     weight = blurred_mask(mask, settings)
