@@ -126,12 +126,12 @@ def test_a_batch_names_its_faces(faceset: Path, make: Make) -> None:
 
 def test_faces_of_high_loss_are_drawn_again_while_batches_are_made_ahead(faceset: Path, make: Make) -> None:
     order = HardExampleSampler(6, 4, (1,))
-    maker = make(faceset, order=order)
+    maker = make(faceset, sampler=order)
     seen = []
     for number in range(60):
         batch = next(maker)
         seen.append(batch.faces)
-        order.tell(number, batch.faces, np.float32(batch.faces == 5))
+        order.update(number, batch.faces, np.float32(batch.faces == 5))
     counts = np.bincount(np.concatenate(seen[20:]), minlength=6)
     assert counts[5] > 2 * counts[:5].max()
 

@@ -57,7 +57,7 @@ def _run(order: HardExampleSampler, losses: Any, batches: range, batch_size: int
             if coming not in made:
                 made[coming] = [order(coming * batch_size + at) for at in range(batch_size)]
         faces = np.array(made[batch])
-        order.tell(batch, faces, np.float32(losses[faces]))
+        order.update(batch, faces, np.float32(losses[faces]))
     return [made[batch] for batch in batches]
 
 
@@ -111,5 +111,5 @@ def test_losses_that_are_no_numbers_do_not_count() -> None:
 
 
 def test_asking_too_far_ahead_is_a_bug_that_shows() -> None:
-    with pytest.raises(RuntimeError, match="not told"):
+    with pytest.raises(RuntimeError, match="not reported"):
         HardExampleSampler(20, 4, (1,))(1000)

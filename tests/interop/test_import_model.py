@@ -22,7 +22,8 @@ from dfl.models.checkpoint import read_checkpoint  # noqa: E402
 from dfl.models.compiled import compiled  # noqa: E402
 from dfl.models.open_model import build_network, open_model, set_weights  # noqa: E402
 from dfl.nets.patch_size import patch_multiple  # noqa: E402
-from dfl.training.losses.reconstruction import LossSettings, blur_out, blurred_mask, side_loss, side_terms  # noqa: E402
+from dfl.training.losses.reconstruction import LossSettings, blur_out, blurred_mask, side_terms  # noqa: E402
+from dfl.training.losses.terms import in_group  # noqa: E402
 from dfl.training.optimizers import Optimizer  # noqa: E402
 from dfl.training.training_step import make_training_step  # noqa: E402
 
@@ -109,19 +110,19 @@ def test_one_optimizer_step(case, agrees):
     def losses(*batch):
         src, dst = batch[:4], batch[4:]
         faces = case.network.reconstruct(src[0], dst[0])
-        return (
-            side_loss(*src[1:], *faces[:2], case.settings),
-            side_loss(*dst[1:], *faces[2:], case.settings),
+        return in_group("src", side_terms(*src[1:], *faces[:2], case.settings)) | in_group(
+            "dst", side_terms(*dst[1:], *faces[2:], case.settings)
         )
 
     trained = case.network.trained_weights()
     clip = 1.0 if case.options["clipgrad"] else 0.0
-    optimizer = Optimizer(trained, is_adabelief=case.options["adabelief"], rate=RATE, clip=clip)
+    optimizer = Optimizer(trained, is_adabelief=case.options["adabelief"], learning_rate=RATE, clip_norm=clip)
     for name, variable in optimizer.state().items():
         if name != "random":
             variable.assign(case.model.optimizer[name])
     before = {name: ops.convert_to_numpy(weight).copy() for name, weight in trained.items()}
-    src, dst = make_training_step(losses, list(trained.values()), optimizer)(*case.arrays("src"), *case.arrays("dst"))
+    step = make_training_step(losses, list(trained.values()), optimizer, ("src", "dst"))
+    src, dst = step(*case.arrays("src"), *case.arrays("dst")).sums
     name = case.folder.name
     for got, side in ((src, "src"), (dst, "dst")):
         wanted = case.step[f"{side}_loss"]
@@ -143,7 +144,7 @@ def test_gradient_norms(case, agrees):
     with tf.GradientTape() as tape:
         faces = case.network.reconstruct(case.batch("warped_src"), case.batch("warped_dst"))
         total = sum(
-            tf.reduce_sum(side_loss(*case.arrays(side)[1:], *pair, case.settings))
+            tf.reduce_sum(list(side_terms(*case.arrays(side)[1:], *pair, case.settings).values()))
             for side, pair in (("src", faces[:2]), ("dst", faces[2:]))
         )
     recorded = 0

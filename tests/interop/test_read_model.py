@@ -96,12 +96,12 @@ def test_amp_answers_as_before(installation, amp):
 
 def test_amps_optimizers_fit_ours(installation, amp):
     model = read_model(installation.folder)
-    own = Optimizer(amp.trained_weights(), is_adabelief=True, rate=1.0)
+    own = Optimizer(amp.trained_weights(), is_adabelief=True, learning_rate=1.0)
     assert set(model.optimizer) == set(own.state()) - {"random"}
     gan = {f"GAN/{name}": weight for name, weight in named_weights(UNetPatchDiscriminator(8, 64, base=4)).items()}
     for name, weight in gan.items():
         assert model.weights[name].shape == tuple(weight.shape)
-    own = Optimizer(gan, is_adabelief=True, rate=1.0)
+    own = Optimizer(gan, is_adabelief=True, learning_rate=1.0)
     assert set(model.discriminator_optimizers) == {"GAN"}
     got = model.discriminator_optimizers["GAN"]
     assert set(got) == set(own.state()) - {"random"}
@@ -120,7 +120,7 @@ def test_xseg_answers_as_before(installation):
     set_weights(again, model.weights, model.name)
     faces = np.random.default_rng(1).random((1, 64, 64, 3), np.float32)
     assert np.array_equal(network(faces)[0], again(faces)[0])
-    own = Optimizer(again.weights(), is_adabelief=False, rate=1.0)
+    own = Optimizer(again.weights(), is_adabelief=False, learning_rate=1.0)
     assert set(model.optimizer) == set(own.state()) - {"random"}
 
 

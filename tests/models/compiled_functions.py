@@ -67,14 +67,14 @@ def _swap(model: str, kind: str) -> Function:
     options = AmpOptions(**AMP) if model == "AMP" else options
     class_name = {"AMP": "AMP", "quick96": "Quick96"}.get(model, "SAEHD")
     network: Any = build_network(class_name, options.model_dump())
-    recipe, side = swap_config(options, True), network.resolution
-    goal: Any
+    config, side = swap_config(options, True), network.resolution
+    objective: Any
     if isinstance(network, Amp):
-        goal = AmpObjective(
-            network, recipe.losses, 0.5, recipe.extra.gan, recipe.extra.gan_patch_size, recipe.extra.gan_dims
+        objective = AmpObjective(
+            network, config.losses, 0.5, config.extra.gan, config.extra.gan_patch_size, config.extra.gan_dims
         )
     else:
-        goal = SaehdObjective(network, recipe.losses, recipe.extra)
+        objective = SaehdObjective(network, config.losses, config.extra)
     channels = {"warped": 3, "target": 3, "mask": 1, "eyes_mouth": 2 if "eyes_prio" in EXTRAS.get(model, {}) else 1}
     if model in ("df", "df-udt", "quick96"):
         channels.pop("eyes_mouth")
@@ -84,7 +84,7 @@ def _swap(model: str, kind: str) -> Function:
         chosen = chosen_channels(count, 8, 0.5, 1, count) if class_name == "AMP" else {}
         return _batch(count, side, names) | chosen
 
-    first = ValidationLoss(goal, [faces(SIZES[0])])
+    first = ValidationLoss(objective, [faces(SIZES[0])])
 
     def held_out(count: int) -> list[np.ndarray]:
         first._batches = [faces(count)]
@@ -101,7 +101,7 @@ def _swap(model: str, kind: str) -> Function:
     if kind == "held out":
         return held_out
     # What is done at a save: AMP's pages show one face, whatever the batch.
-    return lambda count: [np.array(goal.is_blind(faces(count))), *goal.show(faces(count)).values()]
+    return lambda count: [np.array(objective.is_blind(faces(count))), *objective.show(faces(count)).values()]
 
 
 def _xseg(kind: str) -> Function:
@@ -115,8 +115,8 @@ def _xseg(kind: str) -> Function:
     if kind == "predict":
         model = XsegModel(network, FaceType.WHOLE, 0)
         return lambda count: [model.predict(_batch(count, 64, names)["picture"])]
-    goal = XsegObjective(network, kind.startswith("pretraining"))
-    return lambda count: list(goal.show(_batch(count, 64, names)).values())
+    objective = XsegObjective(network, kind.startswith("pretraining"))
+    return lambda count: list(objective.show(_batch(count, 64, names)).values())
 
 
 def _large(name: Any) -> Function:

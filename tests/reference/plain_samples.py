@@ -26,7 +26,7 @@ _Maps = tuple[Any, Any, Any, bool]  # map_x, map_y, matrix, is_flipped
 
 
 def plain_sample(face: FaceFile, settings: SampleSettings, seed: int, partner: FaceFile | None) -> Sample:
-    """The sample that `fill_sample` draws after `Dice.start(seed)`, for sides from 64; the face has an XSeg mask.
+    """The sample that `fill_sample` draws with this seed, for sides from 64; the face has an XSeg mask.
 
     With colour transfers of PLAIN_MODES, without a colour shift, eyes and mouth in one mask. These are made
     even where the settings want none.

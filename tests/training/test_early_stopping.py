@@ -8,7 +8,7 @@ from dfl.training.early_stopping import EarlyStopping
 def stops_at(losses, patience: int) -> int:
     plateau = EarlyStopping(patience)
     for iteration, loss in enumerate(losses, start=1):
-        plateau.note_step(iteration, [loss / 2, loss / 2])
+        plateau.update_step(iteration, [loss / 2, loss / 2])
         if plateau.is_reached:
             return iteration
     return 0
@@ -36,7 +36,7 @@ def test_without_patience_it_goes_on():
 def test_losses_of_held_out_faces_count_as_they_are():
     plateau = EarlyStopping(100)
     for iteration, loss in ((50, 1.0), (100, 0.9), (150, 0.899), (199, 0.899)):
-        plateau.note(iteration, loss)
+        plateau.update(iteration, loss)
         assert not plateau.is_reached
-    plateau.note(200, 0.899)
+    plateau.update(200, 0.899)
     assert plateau.is_reached

@@ -24,23 +24,25 @@ from dfl.training.training_step import make_training_step
 
 options = SaehdOptions(resolution=64, archi=sys.argv[2], ae_dims=16, e_dims=8, d_dims=8, d_mask_dims=4,
                        eyes_mouth_prio=True, gan_power=0.1, gan_patch_size=8, face_style_power=1.0, bg_style_power=1.0)
-recipe = swap_config(options, True)
-goal = SaehdObjective(Saehd(options), recipe.losses, recipe.extra)
+config = swap_config(options, True)
+objective = SaehdObjective(Saehd(options), config.losses, config.extra)
 random = np.random.default_rng(3)
-weights = goal.network.trained_weights()
-for named in (weights, *(opponent.weights for opponent in goal.opponents)):
+weights = objective.network.trained_weights()
+for named in (weights, *(discriminator.weights for discriminator in objective.discriminators)):
     for name, weight in named.items():
         weight.assign(random.normal(0, 0.05, weight.shape).astype(np.float32))
-steps = [make_training_step(goal.losses, list(weights.values()), Optimizer(weights, **recipe.optimizer))]
-for opponent in goal.opponents:
-    losses = lambda batch, opponent=opponent: (opponent.losses(batch),)
-    steps.append(make_training_step(losses, list(opponent.weights.values()),
-                                    Optimizer(opponent.weights, **recipe.optimizer)))
+steps = [make_training_step(objective.losses, list(weights.values()), Optimizer(weights, **config.optimizer),
+                            ("src", "dst"))]
+for discriminator in objective.discriminators:
+    steps.append(make_training_step(discriminator.losses, list(discriminator.weights.values()),
+                                    Optimizer(discriminator.weights, **config.optimizer)))
 channels = {"warped": 3, "target": 3, "mask": 1, "eyes_mouth": 1}
 for _ in range(int(sys.argv[3])):
     batch = {f"{side}_{part}": random.random((2, 64, 64, count), np.float32)
              for side in ("src", "dst") for part, count in channels.items()}
-    print(json.dumps([float(loss.mean()) for step in steps for loss in step(batch)]))
+    found = [step(batch) for step in steps]
+    gan = [sum(value for name, value in one.terms.items() if name.startswith("gan/")) for one in found]
+    print(json.dumps([*map(float, found[0].sums.mean(axis=1)), *gan]))
 """
 
 
@@ -55,5 +57,5 @@ def _losses(engine: str, archi: str) -> np.ndarray:
 @pytest.mark.parametrize("archi", ["df-ud", "liae-ud"])
 def test_tensorflow_and_torch_have_the_same_losses_over_twenty_steps(archi: str) -> None:
     tensorflow, torch = _losses("tensorflow", archi), _losses("torch", archi)
-    assert tensorflow.shape == (STEPS, 4)  # src, dst, what is not shown, the discriminator's
+    assert tensorflow.shape == (STEPS, 4)  # src, dst, GAN's terms, the discriminator's
     assert np.abs(torch / tensorflow - 1).max() < 1e-3

@@ -32,6 +32,11 @@ TINY = {
     "gan_patch_size": 4,
 }
 
+
+def _of_both(*terms: str) -> set[str]:
+    return {f"{side}/{term}" for side in ("src", "dst") for term in terms}
+
+
 # Options that change what is shown to the network: (values, sides whose part changes, parts that change).
 ON_BATCH: list[tuple[dict[str, Any], str, set[str]]] = [
     ({"random_src_flip": True}, "src", {"warped", "target", "mask"}),
@@ -54,19 +59,19 @@ ON_BATCH: list[tuple[dict[str, Any], str, set[str]]] = [
     ({"face_type": "wf"}, "src dst", {"warped", "target", "mask"}),
     ({"eyes_mouth_prio": True}, "src dst", {"eyes_mouth"}),
 ]
-# Options that change the losses of a batch: (values, places of the losses that change: 0 src, 1 dst, 2 not shown).
-ON_LOSSES: list[tuple[dict[str, Any], set[int]]] = [
-    ({"masked_training": False}, {0, 1}),
-    ({"blur_out_mask": True, "resolution": 128}, {0, 1}),  # its blur is an 128th of the resolution
-    ({"eyes_mouth_prio": True}, {0, 1}),
-    ({"eyes_prio": 100.0}, {0, 1}),
-    ({"mouth_prio": 100.0}, {0, 1}),
-    ({"loss_function": "MS-SSIM"}, {0, 1}),
-    ({"loss_function": "MS-SSIM+L1"}, {0, 1}),
-    ({"gan_power": 0.5}, {2}),
-    ({"true_face_power": 0.5}, {2}),
-    ({"face_style_power": 10.0}, {0}),
-    ({"bg_style_power": 10.0}, {0}),
+# Options that change the losses of a batch: (values, terms that change, come or go).
+ON_LOSSES: list[tuple[dict[str, Any], set[str]]] = [
+    ({"masked_training": False}, _of_both("dssim", "mse")),
+    ({"blur_out_mask": True, "resolution": 128}, _of_both("dssim", "mse")),  # its blur is an 128th of the resolution
+    ({"eyes_mouth_prio": True}, _of_both("eyes_mouth")),
+    ({"eyes_prio": 100.0}, _of_both("eyes", "mouth")),
+    ({"mouth_prio": 100.0}, _of_both("eyes", "mouth")),
+    ({"loss_function": "MS-SSIM"}, _of_both("dssim", "ms_ssim")),
+    ({"loss_function": "MS-SSIM+L1"}, _of_both("dssim", "mse", "ms_ssim", "l1")),
+    ({"gan_power": 0.5}, {"gan/generator", "gan/background"}),
+    ({"true_face_power": 0.5}, {"true_face/generator"}),
+    ({"face_style_power": 10.0}, {"src/face_style"}),
+    ({"bg_style_power": 10.0}, {"src/bg_style"}),
 ]
 # Options that change what a gradient does to the weights.
 ON_STEP: list[dict[str, Any]] = [
@@ -120,12 +125,14 @@ def _options(**given: Any) -> SaehdOptions:
 def _batch(faces: list[FaceFile], **given: Any) -> dict[str, np.ndarray]:
     """The first batch of 16."""
     sides = {"src": faces[:3], "dst": faces[3:]}
-    feeder = SwapBatchSource(sides, swap_config(_options(**given), has_symmetric_warp=True), 16, seed=3, iteration=0)
+    batch_source = SwapBatchSource(
+        sides, swap_config(_options(**given), has_symmetric_warp=True), 16, seed=3, iteration=0
+    )
     try:
-        assert feeder.shown_batch().keys() == feeder.next_batch(0).keys()
-        return feeder.next_batch(1)
+        assert batch_source.preview_batch().keys() == batch_source.next_batch(0).keys()
+        return batch_source.next_batch(1)
     finally:
-        feeder.close()
+        batch_source.close()
 
 
 def _name(value: object) -> str:
@@ -143,27 +150,26 @@ def test_options_that_change_the_batch(
     assert different == expected
 
 
-def _goal(**given: Any) -> SaehdObjective:
+def _objective(**given: Any) -> SaehdObjective:
     keras.utils.set_random_seed(5)
     options = _options(**given)
-    recipe = swap_config(options, has_symmetric_warp=True)
-    return SaehdObjective(Saehd(options), recipe.losses, recipe.extra)
+    config = swap_config(options, has_symmetric_warp=True)
+    return SaehdObjective(Saehd(options), config.losses, config.extra)
 
 
-@pytest.mark.parametrize(("given", "places"), ON_LOSSES, ids=_name)
-def test_options_that_change_the_losses(faces: list[FaceFile], given: dict[str, Any], places: set[int]) -> None:
+@pytest.mark.parametrize(("given", "terms"), ON_LOSSES, ids=_name)
+def test_options_that_change_the_losses(faces: list[FaceFile], given: dict[str, Any], terms: set[str]) -> None:
     batch = {name: ops.convert_to_tensor(array[:2]) for name, array in _batch(faces, **given).items()}
     plain, changed = (
-        [np.asarray(ops.convert_to_numpy(loss)) for loss in goal.losses(batch)]
-        for goal in (_goal(resolution=given.get("resolution", 32)), _goal(**given))
+        {name: np.asarray(ops.convert_to_numpy(loss)) for name, loss in objective.losses(batch).items()}
+        for objective in (_objective(resolution=given.get("resolution", 32)), _objective(**given))
     )
-    assert len(plain) == 2
-    different = {
-        place
-        for place, loss in enumerate(changed)
-        if place >= len(plain) or np.abs(loss - plain[place]).max() > 1e-4 * np.abs(loss).max()
-    }
-    assert different == places
+    assert set(plain) == _of_both("dssim", "mse", "mask")
+    different = plain.keys() ^ changed.keys()
+    for name in plain.keys() & changed.keys():
+        if np.abs(changed[name] - plain[name]).max() > 1e-4 * np.abs(changed[name]).max():
+            different.add(name)
+    assert different == terms
 
 
 @pytest.mark.parametrize("given", ON_STEP, ids=str)
@@ -179,19 +185,21 @@ def test_options_that_change_the_step(given: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("given", ON_NETWORKS, ids=str)
 def test_options_that_change_the_networks(given: dict[str, Any]) -> None:
-    def shapes(goal: SaehdObjective) -> dict[str, tuple[int, ...]]:
-        networks = [goal.network.weights(), *(opponent.weights for opponent in goal.opponents)]
+    def shapes(objective: SaehdObjective) -> dict[str, tuple[int, ...]]:
+        networks = [objective.network.weights(), *(discriminator.weights for discriminator in objective.discriminators)]
         return {name: tuple(weight.shape) for weights in networks for name, weight in weights.items()}
 
     reference = {"gan_power": 0.1} if "gan_power" in given else {}
-    assert shapes(_goal(**given)) != shapes(_goal(**reference))
+    assert shapes(_objective(**given)) != shapes(_objective(**reference))
 
 
 @pytest.mark.parametrize("given", [{"gan_smoothing": 0.3}, {"gan_noise": 0.5}], ids=str)
 def test_options_that_change_the_discriminator_s_loss(faces: list[FaceFile], given: dict[str, Any]) -> None:
     batch = {name: ops.convert_to_tensor(array[:2]) for name, array in _batch(faces).items()}
     plain, changed = (
-        np.asarray(ops.convert_to_numpy(_goal(gan_power=0.1, **more).opponents[0].losses(batch)))
+        np.asarray(
+            ops.convert_to_numpy(_objective(gan_power=0.1, **more).discriminators[0].losses(batch)["gan/discriminator"])
+        )
         for more in ({}, given)
     )
     assert np.abs(changed - plain).max() > 1e-4
@@ -199,26 +207,26 @@ def test_options_that_change_the_discriminator_s_loss(faces: list[FaceFile], giv
 
 def test_pretraining_forces_what_the_original_forces() -> None:
     given = {"random_src_flip": False, "random_dst_flip": False, "gan_power": 0.1, "random_hsv_power": 0.2}
-    recipe = swap_config(
+    config = swap_config(
         _options(pretrain=True, lr_dropout="y", true_face_power=0.1, face_style_power=5.0, ct_mode="rct", **given),
         has_symmetric_warp=True,
     )
-    assert recipe.is_pretraining
-    assert recipe.has_uniform_yaw
-    assert recipe.src_samples == recipe.dst_samples
-    assert recipe.src_samples.flip
-    assert not recipe.src_samples.warp
-    assert recipe.src_samples.transfer == "none"
-    assert recipe.src_samples.hsv_power == 0
-    assert recipe.extra.gan is None
-    assert recipe.extra.true_face_power == recipe.extra.face_style_power == 0
-    assert recipe.optimizer["kept_share"] == 1
-    assert recipe.optimizer["cosine_period"] == 0
+    assert config.is_pretraining
+    assert config.has_uniform_yaw
+    assert config.src_samples == config.dst_samples
+    assert config.src_samples.flip
+    assert not config.src_samples.warp
+    assert config.src_samples.transfer == "none"
+    assert config.src_samples.hsv_power == 0
+    assert config.extra.gan is None
+    assert config.extra.true_face_power == config.extra.face_style_power == 0
+    assert config.optimizer["keep_prob"] == 1
+    assert config.optimizer["cosine_period"] == 0
 
 
 def test_judges_are_named_as_the_original_names_them() -> None:
     """So that those of an imported model go on."""
-    goal = _goal(gan_power=0.1, true_face_power=0.1)
-    assert {opponent.name for opponent in goal.opponents} == {"dis", "D_src"}
-    for opponent in goal.opponents:
-        assert all(name.startswith(f"{opponent.name}/") for name in opponent.weights)
+    objective = _objective(gan_power=0.1, true_face_power=0.1)
+    assert {discriminator.name for discriminator in objective.discriminators} == {"dis", "D_src"}
+    for discriminator in objective.discriminators:
+        assert all(name.startswith(f"{discriminator.name}/") for name in discriminator.weights)

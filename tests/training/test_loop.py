@@ -19,7 +19,7 @@ from dfl.models.checkpoint import MANIFEST, Checkpoint, finished_checkpoints, re
 from dfl.models.engine import start_engine
 from dfl.training.options import TrainOptions
 from dfl.training.preview.viewer import View
-from tests.training.tiny_training import STORED, Heard, TinyFeeder, TinyGoal, tiny_trainer
+from tests.training.tiny_training import STORED, Heard, TinyBatchSource, TinyObjective, tiny_trainer
 
 start_engine("tensorflow")
 
@@ -53,10 +53,12 @@ def new_set() -> Checkpoint:
     return Checkpoint("SAEHD", {"batch_size": 2}, 0, {})
 
 
-def go(folder: Path, window=None, test=None, stored=(), saved=None, values=lambda iteration: 0.0, **options) -> Heard:
+def go(
+    folder: Path, window=None, validate=None, stored=(), saved=None, values=lambda iteration: 0.0, **options
+) -> Heard:
     heard = Heard()
     trainer = tiny_trainer(folder, saved or new_set(), values)
-    loop = TrainingLoop(trainer, TrainOptions(**options), STORED | dict(stored), heard, window, test)
+    loop = TrainingLoop(trainer, TrainOptions(**options), STORED | dict(stored), heard, window, validate)
     loop.run()
     return heard
 
@@ -69,16 +71,22 @@ def test_history_csv_has_a_line_for_every_iteration(tmp_path):
     go(tmp_path, stored={"target_iter": 5})
     go(tmp_path, stored={"target_iter": 7}, saved=read_checkpoint(tmp_path))
     lines = numbers(tmp_path)
-    assert lines[0] == ["iteration", "seconds", "src", "dst", "held_out_src", "held_out_dst"]
+    terms = ["src/mse", "dst/mse", "dst/mask"]
+    assert lines[0] == ["iteration", "seconds", "src", "dst", "held_out_src", "held_out_dst", *terms]
+    for line in lines[1:]:
+        numbers_of = dict(zip(lines[0], line, strict=True))
+        assert float(numbers_of["src/mse"]) == float(numbers_of["src"])
+        of_dst = float(numbers_of["dst/mse"]) + float(numbers_of["dst/mask"])
+        assert of_dst == pytest.approx(float(numbers_of["dst"]), rel=1e-5)
     assert [int(line[0]) for line in lines[1:]] == [1, 2, 3, 4, 5, 6, 7]
     history = read_checkpoint(tmp_path).history
     assert np.allclose([[float(line[2]), float(line[3])] for line in lines[1:]], history, rtol=1e-5)
 
 
 def test_losses_of_held_out_faces_stand_beside_at_saves(tmp_path):
-    heard = go(tmp_path, test=lambda: (0.25, 0.125), stored={"target_iter": 3})
+    heard = go(tmp_path, validate=lambda: (0.25, 0.125), stored={"target_iter": 3})
     lines = numbers(tmp_path)
-    assert [line[4:] for line in lines[1:]] == [["0.25", "0.125"], ["", ""], ["0.25", "0.125"]]
+    assert [line[4:6] for line in lines[1:]] == [["0.25", "0.125"], ["", ""], ["0.25", "0.125"]]
     assert sum("saved held out 0.2500 0.1250" in line for line in heard.lines) == 2
 
 
@@ -205,41 +213,45 @@ def test_a_request_to_stop_in_the_middle_of_the_answer_to_another_is_not_answere
     assert screen.getvalue().count("Finishing this iteration") == 1
 
 
-class SteepGoal(TinyGoal):
+class SteepObjective(TinyObjective):
     """Its gradient is no number where the batch is 0, its loss is."""
 
-    def losses(self, batch: dict[str, Any]) -> tuple[Any, ...]:
+    def losses(self, batch: dict[str, Any]) -> dict[str, Any]:
         number = self.network.number.value
-        return ops.square(batch["src"] - number), ops.sqrt(ops.square(number) * batch["src"])
+        return {"src/mse": ops.square(batch["src"] - number), "dst/root": ops.sqrt(ops.square(number) * batch["src"])}
 
 
-class JudgedGoal(TinyGoal):
+class GanObjective(TinyObjective):
     """Its judge's loss is no number, or huge, from an iteration on, and so is what the model learns from it."""
 
     def __init__(self, broken: float) -> None:
         super().__init__()
         self.judge = keras.Variable(np.array([1.0], np.float32))
-        self.opponents = (DiscriminatorTask("GAN", {"GAN/weight": self.judge}, self.judged),)
+        self.discriminators = (DiscriminatorTask("GAN", {"GAN/weight": self.judge}, self.judged),)
         self._broken = broken
 
-    def judged(self, batch: dict[str, Any]) -> Any:
-        return ops.square(self.judge.value) + ops.where(batch["src"] > 50, self._broken, 0.0)
+    def judged(self, batch: dict[str, Any]) -> dict[str, Any]:
+        loss = ops.square(self.judge.value) + ops.where(batch["src"] > 50, self._broken, 0.0)
+        return {"gan/discriminator": loss}
 
-    def losses(self, batch: dict[str, Any]) -> tuple[Any, ...]:
+    def losses(self, batch: dict[str, Any]) -> dict[str, Any]:
         usual = super().losses({"src": ops.minimum(batch["src"], 1.0)})
-        return (*usual, 0.1 * ops.where(batch["src"] > 50, self._broken, 0.5) * self.network.number.value)
+        hidden = 0.1 * ops.where(batch["src"] > 50, self._broken, 0.5) * self.network.number.value
+        return usual | {"gan/generator": hidden}
 
 
-def train(folder: Path, goal: TinyGoal, values, target: int, window=None, **options) -> Heard:
+def train(folder: Path, objective: TinyObjective, values, target: int, window=None, **options) -> Heard:
     heard, saved = Heard(), read_checkpoint(folder) if finished_checkpoints(folder) else new_set()
-    trainer = Trainer(folder, saved, goal, TinyFeeder(values), {"is_adabelief": False, "rate": 1e-3}, seed=1)
+    trainer = Trainer(
+        folder, saved, objective, TinyBatchSource(values), {"is_adabelief": False, "learning_rate": 1e-3}, seed=1
+    )
     stored = STORED | {"target_iter": target}
     TrainingLoop(trainer, TrainOptions(**options), stored, heard, window).run()
     return heard
 
 
 def test_a_gradient_that_is_no_number_is_left_out_counted_and_told(tmp_path):
-    heard = train(tmp_path, SteepGoal(), lambda iteration: 0.0 if iteration in (3, 5) else 1.0, 8)
+    heard = train(tmp_path, SteepObjective(), lambda iteration: 0.0 if iteration in (3, 5) else 1.0, 8)
     assert sum("had no finite gradient; its batch was left out" in line for line in heard.lines) == 2
     assert any(line.startswith("! 2 batches were left out") for line in heard.lines)
     saved = read_checkpoint(tmp_path)
@@ -249,12 +261,12 @@ def test_a_gradient_that_is_no_number_is_left_out_counted_and_told(tmp_path):
 
 def test_gradients_that_stay_no_numbers_end_with_the_good_set(tmp_path):
     with pytest.raises(UserError, match=r"Training broke down at iteration .*: a gradient is no number"):
-        train(tmp_path, SteepGoal(), lambda iteration: 0.0 if iteration > 4 else 1.0, 0)
+        train(tmp_path, SteepObjective(), lambda iteration: 0.0 if iteration > 4 else 1.0, 0)
     assert read_checkpoint(tmp_path).iteration == 1
 
 
 def test_a_thousand_batches_that_are_left_out_do_not_fill_the_screen(tmp_path):
-    heard = train(tmp_path, SteepGoal(), lambda iteration: float(iteration % 2), 400)
+    heard = train(tmp_path, SteepObjective(), lambda iteration: float(iteration % 2), 400)
     assert sum("no finite gradient" in line for line in heard.lines) == 12
     assert any(line.startswith("! 200 batches were left out") for line in heard.lines)
 
@@ -268,7 +280,7 @@ def test_a_judge_that_breaks_down_goes_back_to_the_last_set(tmp_path, broken):
         return 100.0 if iteration >= 60 and asked.count(60) == 1 else 0.1 * (iteration % 3)
 
     window = TypedAtIteration({55: ["save"]})
-    heard = train(tmp_path, JudgedGoal(broken), values, 80, window)
+    heard = train(tmp_path, GanObjective(broken), values, 80, window)
     assert any("the model went back to iteration 55" in line for line in heard.lines)
     saved = read_checkpoint(tmp_path)
     assert saved.iteration == 80
@@ -277,15 +289,15 @@ def test_a_judge_that_breaks_down_goes_back_to_the_last_set(tmp_path, broken):
 
 
 def test_weights_that_are_no_numbers_are_never_saved_over_a_good_set(tmp_path):
-    goal = SteepGoal()
+    objective = SteepObjective()
 
     class Breaks(TypedAtIteration):
         def commands(self, wait_seconds: float = 0.0) -> list[str]:
             if self.calls == 5:
-                goal.network.number.assign(np.array([np.nan], np.float32))
+                objective.network.number.assign(np.array([np.nan], np.float32))
             return super().commands()
 
-    heard = train(tmp_path, goal, lambda iteration: 1.0, 9, Breaks({4: ["save"], 6: ["save"]}))
+    heard = train(tmp_path, objective, lambda iteration: 1.0, 9, Breaks({4: ["save"], 6: ["save"]}))
     assert any("the weights are no finite numbers: the model went back to iteration 4" in line for line in heard.lines)
     saved = read_checkpoint(tmp_path)
     assert saved.iteration == 9
@@ -307,30 +319,32 @@ def test_a_set_of_weights_that_are_no_numbers_is_named_with_the_way_out(tmp_path
 
 
 def test_an_optimizer_or_a_judge_that_is_no_number_in_an_old_set_begins_anew(tmp_path):
-    train(tmp_path, JudgedGoal(0.0), lambda iteration: 1.0, 3)
+    train(tmp_path, GanObjective(0.0), lambda iteration: 1.0, 3)
     good = read_checkpoint(tmp_path)
     broken = {"GAN/weight": np.array([np.nan], np.float32)}
     trainer = tiny_trainer(tmp_path, good)
     trainer._load(Checkpoint("SAEHD", {}, 3, good.weights, {"a/encoder/number": np.array([np.inf], np.float32)}))
     assert trainer.messages == ["The optimizer's state holds numbers that are not finite: it starts anew."]
-    goal = JudgedGoal(0.0)
+    objective = GanObjective(0.0)
     saved = Checkpoint("SAEHD", {}, 3, {**good.weights, **broken}, good.optimizer)
-    judged = Trainer(tmp_path, saved, goal, TinyFeeder(), {"is_adabelief": False, "rate": 1e-3}, seed=1)
+    judged = Trainer(
+        tmp_path, saved, objective, TinyBatchSource(), {"is_adabelief": False, "learning_rate": 1e-3}, seed=1
+    )
     assert judged.messages == ["The network GAN holds numbers that are not finite: it starts anew."]
-    assert np.isfinite(goal.judge.numpy()).all()
+    assert np.isfinite(objective.judge.numpy()).all()
 
 
 def test_gan_that_is_off_for_some_saves_goes_on_where_it_stopped(tmp_path):
-    train(tmp_path, JudgedGoal(0.0), lambda iteration: 1.0, 30)
+    train(tmp_path, GanObjective(0.0), lambda iteration: 1.0, 30)
     before = read_checkpoint(tmp_path)
     for target in (35, 40, 45):
-        train(tmp_path, TinyGoal(), lambda iteration: 1.0, target)
+        train(tmp_path, TinyObjective(), lambda iteration: 1.0, target)
     off = read_checkpoint(tmp_path)
     assert off.iteration == 45
-    goal = JudgedGoal(0.0)
-    heard = train(tmp_path, goal, lambda iteration: 1.0, 45)
+    objective = GanObjective(0.0)
+    heard = train(tmp_path, objective, lambda iteration: 1.0, 45)
     assert not any("anew" in line for line in heard.lines)
-    assert np.array_equal(goal.judge.numpy(), before.weights["GAN/weight"])
+    assert np.array_equal(objective.judge.numpy(), before.weights["GAN/weight"])
     for name in ("GAN_opt/a/GAN/weight", "GAN_opt/steps", "GAN_opt/random"):
         assert np.array_equal(off.optimizer[name], before.optimizer[name]), name
 

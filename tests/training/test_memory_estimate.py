@@ -28,7 +28,7 @@ from dfl.training.options import TrainOptions
 from dfl.training.presets import Device
 from dfl.workspace import Workspace
 from tests.training.drawn_faces import make_faceset
-from tests.training.tiny_training import STORED, Heard, TinyFeeder, TinyGoal, TinyNetwork
+from tests.training.tiny_training import STORED, Heard, TinyBatchSource, TinyNetwork, TinyObjective
 
 start_engine("tensorflow")
 
@@ -117,10 +117,12 @@ def test_saving_brings_arrays_over_one_by_one(tmp_path: Path) -> None:
         def weights(self) -> dict[str, Any]:
             return self._weights
 
-    goal = TinyGoal()
-    goal.network = LargeNetwork()
-    settings = {"is_adabelief": False, "rate": 1e-2}
-    trainer = Trainer(tmp_path / "new_SAEHD", Checkpoint("SAEHD", STORED, 0, {}), goal, TinyFeeder(), settings, seed=1)
+    objective = TinyObjective()
+    objective.network = LargeNetwork()
+    settings = {"is_adabelief": False, "learning_rate": 1e-2}
+    trainer = Trainer(
+        tmp_path / "new_SAEHD", Checkpoint("SAEHD", STORED, 0, {}), objective, TinyBatchSource(), settings, seed=1
+    )
     trainer.iteration = 1
     tracemalloc.start()
     trainer.save()
@@ -220,8 +222,8 @@ def small_memory(monkeypatch: pytest.MonkeyPatch) -> None:
 
     iterate = Trainer.iterate
 
-    def limited(trainer: Trainer) -> tuple[float, ...]:
-        if trainer.as_set().options["batch_size"] > 3:
+    def limited(trainer: Trainer) -> dict[str, float]:
+        if trainer.as_checkpoint().options["batch_size"] > 3:
             tf.zeros((2**20, 2**20, 2**6))
         return iterate(trainer)
 

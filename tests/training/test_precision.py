@@ -40,14 +40,14 @@ def _trainer(folder: Path, faces: dict[str, Any], class_name: str = "SAEHD", **g
     options = OPTION_CLASSES[class_name](**(sizes | given))
     saved = Checkpoint(class_name, options.model_dump(), 0, {})
     setup = build_training(saved, faces, 3, True)
-    return Trainer(folder, saved, setup.goal, setup.feeder, setup.optimizer, 3)
+    return Trainer(folder, saved, setup.objective, setup.batch_source, setup.optimizer, 3)
 
 
 def _trained(folder: Path, faces: dict[str, Any], steps: int, **given: Any) -> tuple[np.ndarray, Checkpoint]:
     """Losses of every step, and what was saved at the end."""
     trainer = _trainer(folder, faces, **given)
     try:
-        losses = np.array([trainer.iterate() for _ in range(steps)])
+        losses = np.array([[*trainer.iterate().values()] for _ in range(steps)])
         trainer.save()
     finally:
         trainer.close()
@@ -76,9 +76,9 @@ def test_float16_goes_on_bit_for_bit_with_its_scale(tmp_path: Path, faces: Any) 
     _, saved = _trained(tmp_path / "part", faces, 3, precision="float16")
     assert saved.optimizer["loss_scale"] == 2.0**15
     setup = build_training(saved, faces, 3, True)
-    trainer = Trainer(tmp_path / "part", saved, setup.goal, setup.feeder, setup.optimizer, 3)
+    trainer = Trainer(tmp_path / "part", saved, setup.objective, setup.batch_source, setup.optimizer, 3)
     try:
-        rest = np.array([trainer.iterate() for _ in range(3)])
+        rest = np.array([[*trainer.iterate().values()] for _ in range(3)])
     finally:
         trainer.close()
     np.testing.assert_array_equal(rest, through[3:])
@@ -86,14 +86,14 @@ def test_float16_goes_on_bit_for_bit_with_its_scale(tmp_path: Path, faces: Any) 
 
 def test_a_gradient_too_large_for_float16_moves_nothing_but_the_scale() -> None:
     number = keras.Variable(np.array([1.0], np.float32))
-    optimizer = Optimizer({"number": number}, is_adabelief=False, rate=0.1, scales_loss=True)
+    optimizer = Optimizer({"number": number}, is_adabelief=False, learning_rate=0.1, scales_loss=True)
 
-    def losses(batch: Any) -> tuple[Any, ...]:
-        return (ops.cast(ops.cast(number.value, "float16") * ops.cast(batch, "float16"), "float32"),)
+    def losses(batch: Any) -> dict[str, Any]:
+        return {"src/product": ops.cast(ops.cast(number.value, "float16") * ops.cast(batch, "float16"), "float32")}
 
     step = make_training_step(losses, [number], optimizer)
     found = step(np.array([8.0], np.float32))  # 8 * 2^15 is beyond float16
-    assert found[0][0] == 8
+    assert found.terms["src/product"] == 8
     assert number.numpy()[0] == 1
     assert optimizer.state()["loss_scale"].numpy() == 2.0**14
     for _ in range(3):
@@ -104,7 +104,7 @@ def test_a_gradient_too_large_for_float16_moves_nothing_but_the_scale() -> None:
 def test_the_scale_doubles_after_many_good_steps() -> None:
     scale = LossScale()
     for _ in range(2000):
-        scale.learn(all_finite([ops.ones((2,))]))
+        scale.update(all_finite([ops.ones((2,))]))
     assert scale.state()["loss_scale"].numpy() == 2.0**16
-    scale.learn(all_finite([ops.convert_to_tensor([1.0, np.nan])]))
+    scale.update(all_finite([ops.convert_to_tensor([1.0, np.nan])]))
     assert scale.state()["loss_scale"].numpy() == 2.0**15

@@ -256,19 +256,19 @@ def test_a_model_that_draws_one_picture_for_all_faces_goes_back_to_its_last_set(
     saved = read_checkpoint(folder)
     setup = build_training(saved, {side: load_training_faces(faces.aligned(side)) for side in ("src", "dst")}, 7, True)
     looks = iter([False, True, False])  # a model of a few steps tells no faces apart yet
-    monkeypatch.setattr(setup.goal, "is_blind", lambda batch: next(looks))
-    trainer = module.Trainer(folder, saved, setup.goal, setup.feeder, setup.optimizer, 7)
+    monkeypatch.setattr(setup.objective, "is_blind", lambda batch: next(looks))
+    trainer = module.Trainer(folder, saved, setup.objective, setup.batch_source, setup.optimizer, 7)
     try:
         trainer.iterate()
         trainer.save()
         assert read_checkpoint(folder).iteration == 3
         trainer.iterate()
-        before = np.array(setup.goal.network.weights()["encoder/down1/downs_0/conv1/weight"].numpy())
+        before = np.array(setup.objective.network.weights()["encoder/down1/downs_0/conv1/weight"].numpy())
         trainer.save()
         assert "same picture for every face" in " ".join(trainer.messages)
         assert trainer.iteration == read_checkpoint(folder).iteration == 3
         assert len(trainer.history()) == 3
-        assert not np.array_equal(setup.goal.network.weights()["encoder/down1/downs_0/conv1/weight"], before)
+        assert not np.array_equal(setup.objective.network.weights()["encoder/down1/downs_0/conv1/weight"], before)
         trainer.iterate()
         trainer.save()
         assert read_checkpoint(folder).iteration == 4

@@ -63,7 +63,7 @@ def train(workspace, **options):
 
 
 def test_it_learns_the_outline_from_one_labelled_side(faces, monkeypatch):
-    monkeypatch.setitem(XSEG_OPTIMIZER, "rate", 3e-3)  # a test has no hours
+    monkeypatch.setitem(XSEG_OPTIMIZER, "learning_rate", 3e-3)  # a test has no hours
     saved, text = train(faces, target_iter=70, batch_size=4)
     assert "3 src, 4 dst" in text
     assert saved.history.shape == (70, 1)
@@ -119,13 +119,13 @@ def test_pretraining_takes_faces_of_its_own_and_needs_no_others(faces):
     found = faces_to_train_on(faces, "XSeg", options, pretraining, Report())
     setup = build_training(Checkpoint("XSeg", options, 0, {}), found, 3, has_symmetric_warp=True)
     try:
-        batch, shown = setup.feeder.next_batch(0), setup.feeder.shown_batch()
+        batch, shown = setup.batch_source.next_batch(0), setup.batch_source.preview_batch()
     finally:
-        setup.feeder.close()
+        setup.batch_source.close()
     grey = cv2.cvtColor(batch["picture"][0], cv2.COLOR_BGR2GRAY)
     assert np.abs(batch["mask"][0, :, :, 0] - grey).max() < 1e-6
     assert set(shown) == {"picture", "mask"}
-    assert set(setup.goal.show(shown)) == {"preview"}
+    assert set(setup.objective.show(shown)) == {"preview"}
 
 
 def test_pretraining_without_faces_says_where_they_go(faces):
@@ -137,17 +137,17 @@ def test_pretraining_without_faces_says_where_they_go(faces):
 def test_batches_are_the_same_wherever_training_goes_on(faces):
     options = XsegOptions(batch_size=2).model_dump()
     found = faces_to_train_on(faces, "XSeg", options, None, Report())
-    feeders = [
-        build_training(Checkpoint("XSeg", options, start, {}), found, 3, has_symmetric_warp=True).feeder
+    batch_sources = [
+        build_training(Checkpoint("XSeg", options, start, {}), found, 3, has_symmetric_warp=True).batch_source
         for start in (0, 2)
     ]
     try:
-        first = [feeders[0].next_batch(number) for number in range(3)][2]
-        again = feeders[1].next_batch(2)
-        shown = [feeder.shown_batch() for feeder in feeders]
+        first = [batch_sources[0].next_batch(number) for number in range(3)][2]
+        again = batch_sources[1].next_batch(2)
+        shown = [batch_source.preview_batch() for batch_source in batch_sources]
     finally:
-        for feeder in feeders:
-            feeder.close()
+        for batch_source in batch_sources:
+            batch_source.close()
     for one, other in ((first, again), shown):
         assert all(np.array_equal(one[name], other[name]) for name in one)
     assert set(shown[0]) == {"picture", "mask", "src", "dst"}

@@ -20,7 +20,7 @@ def test_saehd_options_reach_samples_losses_and_optimizer():
     assert plan.losses.blur_out_mask
     assert not plan.losses.masked_training
     assert plan.optimizer == {
-        "is_adabelief": False, "rate": 1e-4, "clip": 1.0, "kept_share": 1.0, "cosine_period": 0,
+        "is_adabelief": False, "learning_rate": 1e-4, "clip_norm": 1.0, "keep_prob": 1.0, "cosine_period": 0,
         "scales_loss": False,
     }  # fmt: skip
     assert plan.has_uniform_yaw
@@ -30,6 +30,6 @@ def test_quick96_is_what_it_always_was():
     plan = swap_config(Quick96Options(), has_symmetric_warp=True)
     assert (plan.src_samples.resolution, plan.src_samples.face_type) == (96, FaceType.FULL)
     assert plan.src_samples.ranges.scale == 0.05
-    assert plan.optimizer == {"is_adabelief": False, "rate": 2e-4, "kept_share": 0.3, "scales_loss": False}
+    assert plan.optimizer == {"is_adabelief": False, "learning_rate": 2e-4, "keep_prob": 0.3, "scales_loss": False}
     assert plan.losses.has_plain_mask
     assert plan.reuses_every == 3

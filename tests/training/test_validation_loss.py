@@ -10,8 +10,8 @@ from tests.training.drawn_faces import make_faceset
 
 start_engine("tensorflow")
 
-from dfl.training.validation_loss import ValidationLoss, held_out_batches, split_sides  # noqa: E402
-from tests.training.tiny_training import TinyGoal  # noqa: E402
+from dfl.training.validation_loss import ValidationLoss, split_sides, validation_batches  # noqa: E402
+from tests.training.tiny_training import TinyObjective  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +52,9 @@ def test_nothing_is_held_out_of_small_sets_or_unless_asked(faces):
 )
 def test_batches_are_the_faces_as_they_are(faces, options):
     few = {"src": faces["src"][:5], "dst": faces["dst"][:7]}
-    batches = list(held_out_batches(few, options, batch_size=3))
+    batches = list(validation_batches(few, options, batch_size=3))
     assert [len(batch["src_target"]) for batch in batches] == [3, 2], "as many as the smaller side has"
-    for batch, again in zip(batches, held_out_batches(few, options, batch_size=3), strict=True):
+    for batch, again in zip(batches, validation_batches(few, options, batch_size=3), strict=True):
         assert np.array_equal(batch["src_warped"], batch["src_target"])
         assert all(np.array_equal(batch[name], again[name]) for name in batch)
     assert ("chosen" in batches[0]) == isinstance(options, AmpOptions)
@@ -62,4 +62,6 @@ def test_batches_are_the_faces_as_they_are(faces, options):
 
 def test_the_mean_is_over_faces_not_batches():
     batches = [{"src": np.array([1, 1, 1], np.float32)}, {"src": np.array([3], np.float32)}]
-    assert ValidationLoss(TinyGoal(), batches).losses() == pytest.approx((1.0, 0.5)), "three of loss 0, one of loss 4"
+    assert ValidationLoss(TinyObjective(), batches).losses() == pytest.approx((1.0, 0.5)), (
+        "three of loss 0, one of loss 4"
+    )

@@ -1,4 +1,4 @@
-"""A goal of one number and batches without pictures: the loop, saves and previews in milliseconds."""
+"""A objective of one number and batches without pictures: the loop, saves and previews in milliseconds."""
 
 from typing import Any
 
@@ -37,24 +37,24 @@ class TinyNetwork:
         return self.weights()
 
 
-class TinyGoal:
+class TinyObjective:
     """Learns to be the mean of what it is given."""
 
     loss_names = ("src", "dst")
-    opponents = ()
+    discriminators = ()
 
     def __init__(self) -> None:
         self.network = TinyNetwork()
 
-    def losses(self, batch: dict[str, Any]) -> tuple[Any, ...]:
+    def losses(self, batch: dict[str, Any]) -> dict[str, Any]:
         loss = ops.square(batch["src"] - self.network.number.value)
-        return loss, loss / 2
+        return {"src/mse": loss, "dst/mse": loss / 4, "dst/mask": loss / 4}
 
     def show(self, batch: dict[str, Any]) -> dict[str, Any]:
         return {name: np.full((32, 100, 3), int(batch["src"][0]), np.uint8) for name in ("preview", "preview_masked")}
 
 
-class TinyFeeder:
+class TinyBatchSource:
     problems: tuple[str, ...] = ()
     waited_seconds = 0.0
 
@@ -66,10 +66,10 @@ class TinyFeeder:
         self.asked.append(iteration)
         return {"src": np.full(2, self.values(iteration), np.float32)}
 
-    def shown_batch(self, draw: int = 0) -> dict[str, Any]:
+    def preview_batch(self, draw: int = 0) -> dict[str, Any]:
         return {"src": np.full(2, 100 + draw, np.float32)}
 
-    def learned(self, losses: Any) -> None:
+    def report_losses(self, losses: Any) -> None:
         pass
 
     def state(self) -> dict[str, Any]:
@@ -80,5 +80,5 @@ class TinyFeeder:
 
 
 def tiny_trainer(folder: Any, saved: Any, values: Any = lambda iteration: 0.0) -> Trainer:
-    settings = {"is_adabelief": False, "rate": 1e-2}
-    return Trainer(folder, saved, TinyGoal(), TinyFeeder(values), settings, seed=1)
+    settings = {"is_adabelief": False, "learning_rate": 1e-2}
+    return Trainer(folder, saved, TinyObjective(), TinyBatchSource(values), settings, seed=1)

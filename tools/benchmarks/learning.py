@@ -74,8 +74,8 @@ def train(given: argparse.Namespace) -> None:
     setup = build_training(saved, faces, 1, True)
     folder = given.output / f"{given.one}_SAEHD"
     folder.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(folder, saved, setup.goal, setup.feeder, setup.optimizer, 1)
-    measure = held_back_error(swap_config(options, True), setup.goal.network, held)
+    trainer = Trainer(folder, saved, setup.objective, setup.batch_source, setup.optimizer, 1)
+    measure = held_back_error(swap_config(options, True), setup.objective.network, held)
     marks = list(given.iterations or given.minutes)
     trainer.iterate()  # compiling does not count
     start, spent = time.monotonic(), time.process_time()
@@ -99,7 +99,7 @@ def train(given: argparse.Namespace) -> None:
     trainer.close()
 
 
-def held_back_error(recipe: Any, network: Any, held: Any) -> Callable[[], dict[str, float]]:
+def held_back_error(config: Any, network: Any, held: Any) -> Callable[[], dict[str, float]]:
     """A function that gives the mean DSSIM of the held-back faces of each person."""
     from dataclasses import replace
 
@@ -113,7 +113,7 @@ def held_back_error(recipe: Any, network: Any, held: Any) -> Callable[[], dict[s
     from dfl.training.losses.similarity import dssim
 
     batches = {}
-    for side, settings in (("src", recipe.src_samples), ("dst", recipe.dst_samples)):
+    for side, settings in (("src", config.src_samples), ("dst", config.dst_samples)):
         still = replace(settings, warp=False, flip=False, ranges=AugmentRanges(rotation=0, scale=0, shift=0))
         maker = BatchMaker(held[side], still, min(HELD_BACK, len(held[side])), 1, workers=1)
         batches[side] = next(maker)
@@ -121,12 +121,12 @@ def held_back_error(recipe: Any, network: Any, held: Any) -> Callable[[], dict[s
 
     def errors(src, src_mask, dst, dst_mask):  # type: ignore[no-untyped-def]
         src_face, _, dst_face, _ = network.reconstruct(src, dst)
-        size = recipe.losses.dssim_filters[0]
+        size = config.losses.dssim_filters[0]
         pairs = [
-            compare(target, mask, face, recipe.losses)
+            compare(target, mask, face, config.losses)
             for target, mask, face in ((src, src_mask, src_face), (dst, dst_mask, dst_face))
         ]
-        return tuple(ops.mean(dssim(pair.wanted, pair.got, size), axis=1) for pair in pairs)
+        return tuple(ops.mean(dssim(pair.target, pair.pred, size), axis=1) for pair in pairs)
 
     run = compiled(errors)
 

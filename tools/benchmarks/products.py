@@ -16,7 +16,7 @@ import numpy as np
 from dfl.bench.cpu_time import cpu_of, least_in_turn
 from dfl.models.options import SaehdOptions
 from dfl.nets.layers import Precision
-from dfl.training.losses.reconstruction import Tensor
+from dfl.training.losses.terms import Tensor
 
 PRODUCTS = ("Conv2D", "Conv2DBackpropInput", "Conv2DBackpropFilter", "MatMul")
 _BRIEF = 0.02  # CPU seconds that a measurement of one of the many products lasts at least
@@ -52,8 +52,7 @@ def products_of(losses: Callable[..., Any], variables: list[Any], options: Saehd
 
     def gradients(*batch: Tensor) -> Any:
         with tf.GradientTape() as tape:
-            src, dst = losses(*batch)
-            total = tf.reduce_sum(src + dst)
+            total = tf.reduce_sum(list(losses(*batch).values()))
         return tape.gradient(total, variables)
 
     side = options.resolution

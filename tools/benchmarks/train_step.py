@@ -54,7 +54,7 @@ def compare_train_step(options: BenchOptions, report: Report) -> None:
     timed = timed_alone(products, options.rounds, options.precision)
     best = _fastest([one for one in timed if one.product.kind != "MatMul"])
     work = sum(count * product.flops() for product, count in products.items())
-    our_step = make_training_step(ours.losses, list(ours.weights.values()), ours.optimizer)
+    our_step = make_training_step(ours.losses, list(ours.weights.values()), ours.optimizer, ("src", "dst"))
     plain_step = _plain_step(plain.losses, plain)
     ways: dict[str, Callable[[], Any]] = {
         "step": lambda: our_step(*ours.batch),
@@ -102,7 +102,7 @@ def _plain_step(losses: Callable[..., Any], example: "Example") -> Callable[...,
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]
     def step(*batch: Any) -> tuple[Any, ...]:
         with tf.GradientTape() as tape:
-            found = losses(*batch)
+            found = list(losses(*batch).values())
             total = tf.reduce_sum(found)
         example.optimizer.apply(tape.gradient(total, variables))
         return tuple(found)

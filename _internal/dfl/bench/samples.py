@@ -13,7 +13,16 @@ import cv2
 from dfl.base.report import Report
 from dfl.bench.cpu_time import cpu_of, least_in_turn
 from dfl.data.batches import load_training_faces
-from dfl.data.sample import Base, Dice, Partner, SampleSettings, empty_batch, fill_sample, make_base, make_partner
+from dfl.data.sample import (
+    Base,
+    Partner,
+    RandomStreams,
+    SampleSettings,
+    empty_batch,
+    fill_sample,
+    make_base,
+    make_partner,
+)
 from dfl.faces.face_type import FaceType
 from dfl.faces.masks import hull_mask
 from dfl.faceset.aligned_face import AlignedFace, write_face
@@ -94,7 +103,7 @@ def _work(faces: list[FaceFile], settings: SampleSettings, is_kept: bool) -> Cal
     """Makes one sample of every face."""
     bases = [_base(face, settings) for face in faces] if is_kept else []
     partners = [_partner(face, settings) for face in faces] if is_kept or is_formula(settings.transfer) else []
-    dice, batch = Dice(), empty_batch(settings, len(faces))
+    streams, batch = RandomStreams(), empty_batch(settings, len(faces))
 
     def work() -> None:
         for number, face in enumerate(faces):
@@ -103,8 +112,8 @@ def _work(faces: list[FaceFile], settings: SampleSettings, is_kept: bool) -> Cal
             if settings.transfer != "none":
                 other = (number + 1) % len(faces)
                 partner = partners[other] if partners else _partner(faces[other], settings)
-            dice.start(number)
-            fill_sample(base, settings, dice, partner, batch.sample(number))
+            streams.start(number)
+            fill_sample(base, settings, streams, partner, batch.sample(number))
 
     return work
 

@@ -14,7 +14,8 @@ from dfl.models.options import SaehdOptions
 from dfl.models.saehd import Saehd
 from dfl.nets.layers import set_computing
 from dfl.training.distributed import check_shares
-from dfl.training.losses.reconstruction import LossSettings, Tensor, side_loss
+from dfl.training.losses.reconstruction import LossSettings, side_terms
+from dfl.training.losses.terms import Tensor, Terms, in_group
 from dfl.training.optimizers import Optimizer
 from dfl.training.training_step import make_training_step
 
@@ -31,18 +32,17 @@ class Example:
         for part in self.network.parts.values():
             set_computing(part, options.precision, multiplies=multiplies)
         self.weights = self.network.trained_weights()
-        self.optimizer = Optimizer(self.weights, is_adabelief=True, rate=5e-5)
+        self.optimizer = Optimizer(self.weights, is_adabelief=True, learning_rate=5e-5)
         self._settings = LossSettings(options.resolution)
         random, side = np.random.default_rng(0), options.resolution
         shapes = [(options.batch_size, side, side, channels) for channels in (3, 3, 1, 3, 3, 1)]
         self.batch = [random.random(shape, np.float32) for shape in shapes]
 
-    def losses(self, *batch: Tensor) -> tuple[Tensor, Tensor]:
+    def losses(self, *batch: Tensor) -> Terms:
         """Of src's warped faces, targets and masks, and dst's."""
         src_face, src_mask, dst_face, dst_mask = self.network.reconstruct(batch[0], batch[3])
-        return (
-            side_loss(batch[1], batch[2], None, src_face, src_mask, self._settings),
-            side_loss(batch[4], batch[5], None, dst_face, dst_mask, self._settings),
+        return in_group("src", side_terms(batch[1], batch[2], None, src_face, src_mask, self._settings)) | in_group(
+            "dst", side_terms(batch[4], batch[5], None, dst_face, dst_mask, self._settings)
         )
 
 
@@ -52,7 +52,7 @@ def bench_train(options: BenchOptions, report: Report) -> None:
         resolution=options.resolution, archi="df-ud", batch_size=options.batch_size, precision=options.precision
     )
     example = Example(model, multiplies=start_engine().multiplies)
-    step = make_training_step(example.losses, list(example.weights.values()), example.optimizer)
+    step = make_training_step(example.losses, list(example.weights.values()), example.optimizer, ("src", "dst"))
     cpu, wall = [], []
     for _ in range(options.rounds + _WARM_UP):
         began, begin = time.perf_counter(), cpu_seconds()
@@ -76,7 +76,7 @@ def bench_devices(options: BenchOptions, engine: Engine, report: Report) -> None
         with scope:
             model = SaehdOptions(resolution=options.resolution, archi="df-ud", batch_size=options.batch_size)
             example = Example(model, multiplies=engine.multiplies)
-            step = make_training_step(example.losses, list(example.weights.values()), example.optimizer)
+            step = make_training_step(example.losses, list(example.weights.values()), example.optimizer, ("src", "dst"))
             spent = []
             for _ in range(options.rounds + 2):
                 begin = time.perf_counter()

@@ -1,6 +1,6 @@
 """Batches of samples of one side for a trainer.
 
-Everything random depends on the run's seed and the place in the run alone, never on threads or timing: going on at
+Everything random depends on the run's seed and the sample's index alone, never on threads or timing: continuing at
 batch b gives the batches that the first run would have given.
 """
 
@@ -16,8 +16,8 @@ from dfl.data.prefetch import Prefetcher
 from dfl.data.pretraining import picture_and_metadata
 from dfl.data.sample import (
     Base,
-    Dice,
     Partner,
+    RandomStreams,
     SampleSettings,
     SideBatch,
     empty_batch,
@@ -25,7 +25,7 @@ from dfl.data.sample import (
     make_base,
     make_partner,
 )
-from dfl.data.sampler import EvenYawSampler, Order, ShuffledSampler
+from dfl.data.sampler import EvenYawSampler, Sampler, ShuffledSampler
 from dfl.faces.pose import pitch_yaw_roll
 from dfl.faceset.faceset import FaceFile, list_faceset, no_faces
 from dfl.imaging.colour_transfer import is_formula
@@ -49,9 +49,9 @@ class BatchMaker(Iterator[SideBatch]):
     """Gives the batches of one side, from `first_batch` on; each next() is the batch after.
 
     faces: as load_training_faces gives them. seed: of this side (src and dst need different ones). partners: faces
-    whose colours the settings' transfer takes. uniform_yaw: faces of all directions come equally often. order: which
-    face comes at which place, instead (HighLoss). workers: threads, 0 chooses. memory_bytes: for keeping faces; by
-    default see memory_for_faces.
+    whose colours the settings' transfer takes. uniform_yaw: faces of all yaws come equally often. sampler: chooses
+    the face of each sample, instead. workers: threads, 0 chooses. memory_bytes: for the cache of faces; by default see
+    memory_for_faces.
 
     A face that cannot be read is left out, named once in `problems`, and the next readable one of the list takes its
     place. UserError from next() when none can be read. Call close() at the end.
@@ -66,21 +66,21 @@ class BatchMaker(Iterator[SideBatch]):
         first_batch: int = 0,
         partners: Sequence[FaceFile] | None = None,
         uniform_yaw: bool = False,
-        order: Order | None = None,
+        sampler: Sampler | None = None,
         workers: int = 0,
         memory_bytes: int | None = None,
     ) -> None:
         self._settings, self._batch_size, self._seed = settings, batch_size, seed
-        self._unreadable: dict[str, str] = {}  # by the face's place
-        kept = FaceCache(memory_for_faces() if memory_bytes is None else memory_bytes)
-        self._faces = ReadableFaces(faces, self._base, kept, self._unreadable)
-        self._face_at: Order = order or ShuffledSampler(len(faces), (seed, _FACES))
-        if uniform_yaw and order is None:
+        self._unreadable: dict[str, str] = {}  # by the face's path
+        cache = FaceCache(memory_for_faces() if memory_bytes is None else memory_bytes)
+        self._faces = ReadableFaces(faces, self._base, cache, self._unreadable)
+        self._face_at: Sampler = sampler or ShuffledSampler(len(faces), (seed, _FACES))
+        if uniform_yaw and sampler is None:
             self._face_at = EvenYawSampler(_yaws(faces), (seed, _FACES))
         self._partners: ReadableFaces[Partner] | None = None
         if partners and settings.transfer != "none":
-            kept_partners = FaceCache(_COLOURS_MEMORY_BYTES) if is_formula(settings.transfer) else kept
-            self._partners = ReadableFaces(partners, self._partner, kept_partners, self._unreadable)
+            partner_cache = FaceCache(_COLOURS_MEMORY_BYTES) if is_formula(settings.transfer) else cache
+            self._partners = ReadableFaces(partners, self._partner, partner_cache, self._unreadable)
             self._partner_at = ShuffledSampler(len(partners), (seed, _PARTNERS))
         self._batches = Prefetcher(self._make, first_batch, workers)
 
@@ -104,13 +104,13 @@ class BatchMaker(Iterator[SideBatch]):
 
     def _make(self, number: int) -> SideBatch:
         batch = empty_batch(self._settings, self._batch_size)
-        dice = Dice()
+        streams = RandomStreams()
         for index in range(self._batch_size):
-            place = number * self._batch_size + index
-            batch.faces[index], base = self._faces.get(self._face_at(place))
-            partner = self._partners.get(self._partner_at(place))[1] if self._partners else None
-            dice.start(sample_seed(self._seed, _SAMPLES, place))
-            fill_sample(base, self._settings, dice, partner, batch.sample(index))
+            sample = number * self._batch_size + index
+            batch.faces[index], base = self._faces.get(self._face_at(sample))
+            partner = self._partners.get(self._partner_at(sample))[1] if self._partners else None
+            streams.start(sample_seed(self._seed, _SAMPLES, sample))
+            fill_sample(base, self._settings, streams, partner, batch.sample(index))
         return batch
 
     def _base(self, face: FaceFile) -> Base:
@@ -126,5 +126,5 @@ def sample_seed(*key: int) -> int:
 
 
 def _yaws(faces: Sequence[FaceFile]) -> NDArray[np.float64]:
-    """How far each face is turned, (N,) radians."""
+    """The yaw of each face, (N,) radians."""
     return np.array([pitch_yaw_roll(face.metadata.landmarks, face.shape[1])[1] for face in faces])

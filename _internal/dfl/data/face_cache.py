@@ -1,4 +1,4 @@
-"""What is made of faces, kept in memory as far as it goes; and faces that cannot be read, left out."""
+"""A cache of what samples need of faces, within a memory budget; and a list of faces that skips unreadable ones."""
 
 import threading
 from collections.abc import Callable, Hashable, Sequence
@@ -20,7 +20,7 @@ class _Sized(Protocol):
     def nbytes(self) -> int: ...
 
 
-Kept = TypeVar("Kept", bound=_Sized)
+Cached = TypeVar("Cached", bound=_Sized)
 
 
 def memory_for_faces() -> int:
@@ -29,41 +29,41 @@ def memory_for_faces() -> int:
 
 
 class FaceCache:
-    """Keeps what was made of a face until a budget of bytes is used up; later faces are made each time."""
+    """Caches entries until a budget of bytes is used up; later ones are made each time. Nothing is evicted."""
 
     def __init__(self, budget_bytes: int) -> None:
-        self._free, self._kept, self._lock = budget_bytes, dict[Hashable, Any](), threading.Lock()
+        self._free, self._entries, self._lock = budget_bytes, dict[Hashable, Any](), threading.Lock()
 
-    def get(self, key: Hashable, make: Callable[[], Kept]) -> Kept:
-        """What is kept under `key`, or what `make` gives."""
-        found: Kept | None = self._kept.get(key)
+    def get(self, key: Hashable, make: Callable[[], Cached]) -> Cached:
+        """The entry of `key`, or what `make` returns."""
+        found: Cached | None = self._entries.get(key)
         if found is not None:
             return found
         made = make()
         with self._lock:
-            if key not in self._kept and made.nbytes <= self._free:
-                self._kept[key] = made
+            if key not in self._entries and made.nbytes <= self._free:
+                self._entries[key] = made
                 self._free -= made.nbytes
         return made
 
 
-class ReadableFaces(Generic[Kept]):
+class ReadableFaces(Generic[Cached]):
     """Faces and what is made of them; one that cannot be read is left out, the next readable one takes its place.
 
-    make: reads a face and makes of it what a sample needs. kept: where that is kept. unreadable: reasons by the face's
-    place, shared with other lists of the same run.
+    make: reads a face and makes of it what a sample needs. cache: where that is kept. unreadable: reasons by the face's
+    path, shared with other lists of the same run.
     """
 
     def __init__(
         self,
         faces: Sequence[FaceFile],
-        make: Callable[[FaceFile], Kept],
-        kept: FaceCache,
+        make: Callable[[FaceFile], Cached],
+        cache: FaceCache,
         unreadable: dict[str, str],
     ) -> None:
-        self._faces, self._make, self._kept, self._unreadable = list(faces), make, kept, unreadable
+        self._faces, self._make, self._cache, self._unreadable = list(faces), make, cache, unreadable
 
-    def get(self, wanted: int) -> tuple[int, Kept]:
+    def get(self, wanted: int) -> tuple[int, Cached]:
         """The number of the face that is used, and what is made of it. UserError when no face can be used."""
         for step in range(len(self._faces)):
             number = (wanted + step) % len(self._faces)
@@ -71,7 +71,7 @@ class ReadableFaces(Generic[Kept]):
             if face.location in self._unreadable:
                 continue
             try:
-                return number, self._kept.get((self._make, face.location), partial(self._make, face))
+                return number, self._cache.get((self._make, face.location), partial(self._make, face))
             except (UserError, OSError, ValueError, cv2.error) as error:
                 reason = error.what if isinstance(error, UserError) else f"{face.location}: {error}"
                 self._unreadable[face.location] = reason

@@ -1,4 +1,4 @@
-"""Which faces of a set a model can learn from: checked by what listing read anyway, before days of training."""
+"""Which faces of a set a model can be trained on, by the metadata that listing read anyway."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ def fitting_faces(
     """The faces that show as much of the head as the model learns; the others are left out and counted.
 
     A narrower picture has nothing but its stretched edge where the model learns a cheek or a chin (the original
-    refuses it). Faces much smaller than the model's `resolution`, and sets of several kinds or people, are told.
+    refuses it). Faces much smaller than the model's `resolution`, and sets of several kinds or people, are reported.
     of_many: a set of many people, for pretraining. UserError when no face fits.
     """
     fitting, narrow, broken = list[FaceFile](), list[FaceFile](), list[FaceFile]()
@@ -44,12 +44,12 @@ def fitting_faces(
             f"{place}: {_share(narrow, faces)} narrower than the model's {face_type.file_name} and left out "
             f"({_counts(kinds)}): {_names(narrow)}"
         )
-    _tell(fitting, resolution, place, report, of_many)
+    _report_doubts(fitting, resolution, place, report, of_many)
     return fitting
 
 
-def _tell(faces: Sequence[FaceFile], resolution: int, place: Path, report: Report, of_many: bool) -> None:
-    """What does not forbid training, and may still be a mistake."""
+def _report_doubts(faces: Sequence[FaceFile], resolution: int, place: Path, report: Report, of_many: bool) -> None:
+    """Report what does not forbid training, and may still be a mistake."""
     small = [face.shape[0] for face in faces if face.shape[0] < resolution]
     if small:
         report.line(

@@ -1,4 +1,4 @@
-"""Batches made ahead of their use, in threads.
+"""Prefetching: batches made ahead of their use, in threads.
 
 OpenCV and numpy let other threads run while they work, so threads serve as well as processes, share the faces kept in
 memory, and need no copying.
@@ -19,7 +19,7 @@ from dfl.base.errors import UserError
 from dfl.base.processes import worker_count
 
 _MAX_WORKERS = 4
-_BATCHES_AHEAD = 2  # besides those that the workers are at
+_BATCHES_AHEAD = 2  # besides those that the workers are making
 # When a batch is given, so many batches after the one before it have been begun at most.
 MAX_BEGUN = _MAX_WORKERS + _BATCHES_AHEAD + 1
 # No batch takes so long, however large it is.

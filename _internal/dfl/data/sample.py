@@ -1,4 +1,4 @@
-"""One training sample: what a network is shown of a face, and what it shall answer.
+"""One training sample: a network's input and targets, drawn from one face.
 
 In two steps. The base is what stays the same each time a face is used: its picture and masks at the model's size, in
 8 bits, so that many bases fit into memory. The sample is drawn from the base with a seed: colours, geometry, float32.
@@ -91,7 +91,7 @@ class Sample:
 class SideBatch:
     """A batch of samples of one side: what Sample has, with N in front, float32.
 
-    faces: (N,), the place of each sample's face in the list of faces.
+    faces: (N,), index of each sample's face in the list of faces.
     """
 
     warped: FloatPicture
@@ -118,7 +118,7 @@ def empty_batch(settings: SampleSettings, count: int) -> SideBatch:
     )
 
 
-class Dice:
+class RandomStreams:
     """The random streams of one sample, in the original's order. One object serves many samples: seeding is cheap.
 
     colours: for the random colour transfers. geometry: for turn, zoom, shift, flip, then the colour shift. grid: for
@@ -223,20 +223,22 @@ def make_partner(picture: Picture, settings: SampleSettings) -> Partner:
     return colours_of(settings.transfer, fitted * _TO_UNIT) if is_formula(settings.transfer) else fitted
 
 
-def fill_sample(base: Base, settings: SampleSettings, dice: Dice, partner: Partner | None, into: Sample) -> None:
-    """Draw one sample from `base` into arrays; `dice` was started with the sample's seed.
+def fill_sample(
+    base: Base, settings: SampleSettings, streams: RandomStreams, partner: Partner | None, into: Sample
+) -> None:
+    """Draw one sample from `base` into arrays; `streams` was started with the sample's seed.
 
     partner: of make_partner, needed when the settings transfer colours.
     """
     side, may_flip = settings.resolution, settings.flip
     geometry = random_geometry(
-        side, dice.geometry, dice.grid, settings.ranges, may_flip, is_symmetric=settings.symmetric_warp
+        side, streams.geometry, streams.grid, settings.ranges, may_flip, is_symmetric=settings.symmetric_warp
     )
-    shown, target = _recoloured(base, settings, dice, partner)
+    shown, target = _recoloured(base, settings, streams, partner)
     target_planes = _float_planes(target)
     shown_planes = target_planes if shown is target else _float_planes(shown)
     if settings.hsv_power > 0:
-        shifted = _shifted_colour(cv2.merge(shown_planes), settings.hsv_power, dice.geometry)
+        shifted = _shifted_colour(cv2.merge(shown_planes), settings.hsv_power, streams.geometry)
         shown_planes = cv2.split(shifted)
     _fill_picture(target_planes, geometry, False, into.target)
     if shown_planes is target_planes and not settings.warp:
@@ -245,7 +247,7 @@ def fill_sample(base: Base, settings: SampleSettings, dice: Dice, partner: Partn
         _fill_picture(shown_planes, geometry, settings.warp, into.warped)
     if settings.degrade:
         seen = np.asarray(cv2.convertScaleAbs(into.warped, alpha=255), np.uint8)
-        spoilt = degrade(seen, settings.degrade, dice.faults())
+        spoilt = degrade(seen, settings.degrade, streams.faults())
         if spoilt is not seen:
             np.multiply(spoilt, _TO_UNIT, out=into.warped)
     _fill_mask(base.mask, geometry, into.mask)
@@ -256,7 +258,7 @@ def fill_sample(base: Base, settings: SampleSettings, dice: Dice, partner: Partn
 
 
 def _recoloured(
-    base: Base, settings: SampleSettings, dice: Dice, partner: Partner | None
+    base: Base, settings: SampleSettings, streams: RandomStreams, partner: Partner | None
 ) -> tuple[Picture | FloatPicture, Picture | FloatPicture]:
     """Input and target in the partner's colours; one picture where they are the same, the base's without transfer."""
     mode = settings.transfer
@@ -272,7 +274,7 @@ def _recoloured(
     assert isinstance(partner, np.ndarray)
     reference = partner * _TO_UNIT
     # The original draws again for the target, so that input and target differ a little in colour.
-    return transfer(mode, plain, reference, dice.colours), transfer(mode, plain, reference, dice.colours)
+    return transfer(mode, plain, reference, streams.colours), transfer(mode, plain, reference, streams.colours)
 
 
 def _float_planes(picture: Picture | FloatPicture) -> Sequence[Any]:
@@ -308,9 +310,9 @@ def make_sample(
 
     Equal seeds give equal samples; those of the original after `numpy.random.seed(seed)`.
     """
-    dice = Dice()
-    dice.start(seed)
+    streams = RandomStreams()
+    streams.start(seed)
     sample = empty_batch(settings, 1).sample(0)
     base = make_base(picture, metadata, settings)
-    fill_sample(base, settings, dice, None if partner is None else make_partner(partner, settings), sample)
+    fill_sample(base, settings, streams, None if partner is None else make_partner(partner, settings), sample)
     return sample

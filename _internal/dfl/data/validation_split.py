@@ -1,4 +1,4 @@
-"""Faces kept out of training, to see how a model does on what it has not learned."""
+"""The validation split: faces that a model is not trained on."""
 
 import hashlib
 from collections.abc import Sequence
@@ -8,9 +8,9 @@ from dfl.faceset.faceset import FaceFile
 
 # Of the faces, at most this share is kept from training, the neighbours of those held out included.
 _MAX_SHARE = 20  # one of so many
-# Frames beside a held-out one show nearly the same: they are in neither set.
+# Frames beside a validation-out one show nearly the same: they are in neither set.
 _NEIGHBOURS = 2
-# No two held-out frames are nearer than this.
+# No two validation-out frames are nearer than this.
 _DISTANCE = 10
 
 _Frame = tuple[str, str]  # person (empty for none) and the source's file name
@@ -31,10 +31,10 @@ def validation_split(faces: Sequence[FaceFile], count: int, seed: int) -> tuple[
     budget = len(faces) // _MAX_SHARE
     chosen: list[int] = []
     taken: set[int] = set()
-    held: list[FaceFile] = []
+    validation: list[FaceFile] = []
     for at in sorted(range(len(order)), key=lambda at: _hash(order[at], seed)):
         group = frames[order[at]]
-        if len(held) + len(group) > count:
+        if len(validation) + len(group) > count:
             continue
         near = range(max(at - _NEIGHBOURS, 0), min(at + _NEIGHBOURS + 1, len(order)))
         cost = sum(len(frames[order[other]]) for other in near)
@@ -43,11 +43,11 @@ def validation_split(faces: Sequence[FaceFile], count: int, seed: int) -> tuple[
         budget -= cost
         chosen.append(at)
         taken.update(near)
-        held += group
+        validation += group
     left_out = {order[at] for at in taken}
-    held_frames = {order[at] for at in chosen}
+    validation_frames = {order[at] for at in chosen}
     training = [face for face in faces if _frame(face) not in left_out]
-    return training, [face for face in faces if _frame(face) in held_frames]
+    return training, [face for face in faces if _frame(face) in validation_frames]
 
 
 def _frame(face: FaceFile) -> _Frame:

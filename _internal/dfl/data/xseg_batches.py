@@ -27,7 +27,7 @@ class XsegBatch:
     """Samples of XSeg.
 
     picture: (N, R, R, 3) float32 BGR 0..1. mask: (N, R, R, 1) float32, 0 or 1; while pretraining the picture in grey.
-    faces: (N,), the place of each sample's face in the list of faces.
+    faces: (N,), index of each sample's face in the list of faces.
     """
 
     picture: FloatPicture
@@ -54,7 +54,7 @@ class XsegBatchMaker(Iterator[XsegBatch]):
     """Gives batches from `first_batch` on; each next() is the batch after.
 
     faces: of both sides, as labelled_faces gives them (any, for settings that need no labels). workers: threads, 0
-    chooses. memory_bytes: for keeping faces; by default see memory_for_faces.
+    chooses. memory_bytes: for the cache of faces; by default see memory_for_faces.
 
     A face that cannot be read is left out, named once in `problems`, and the next readable one of the list takes its
     place. UserError from next() when none can be read. Call close() at the end.
@@ -71,9 +71,9 @@ class XsegBatchMaker(Iterator[XsegBatch]):
         memory_bytes: int | None = None,
     ) -> None:
         self._settings, self._batch_size, self._seed = settings, batch_size, seed
-        self._unreadable: dict[str, str] = {}  # by the face's place
-        kept = FaceCache(memory_for_faces() if memory_bytes is None else memory_bytes)
-        self._faces = ReadableFaces(faces, self._base, kept, self._unreadable)
+        self._unreadable: dict[str, str] = {}  # by the face's path
+        cache = FaceCache(memory_for_faces() if memory_bytes is None else memory_bytes)
+        self._faces = ReadableFaces(faces, self._base, cache, self._unreadable)
         self._face_at = ShuffledSampler(len(faces), (seed, _FACES))
         self._background_at = ShuffledSampler(len(faces), (seed, _BACKGROUNDS))
         self._batches = Prefetcher(self._make, first_batch, workers)
@@ -102,15 +102,15 @@ class XsegBatchMaker(Iterator[XsegBatch]):
         mask = np.empty((count, side, side, 1), np.float32)
         faces = np.empty(count, np.int64)
         for index in range(count):
-            place = number * count + index
-            faces[index], base = self._faces.get(self._face_at(place))
-            random = RandomState(sample_seed(self._seed, _SAMPLES, place))
-            background = partial(self._background, place)
+            sample = number * count + index
+            faces[index], base = self._faces.get(self._face_at(sample))
+            random = RandomState(sample_seed(self._seed, _SAMPLES, sample))
+            background = partial(self._background, sample)
             fill_xseg_sample(base, self._settings, background, random, picture[index], mask[index])
         return XsegBatch(picture, mask, faces)
 
-    def _background(self, place: int) -> XsegBase:
-        return self._faces.get(self._background_at(place))[1]
+    def _background(self, sample: int) -> XsegBase:
+        return self._faces.get(self._background_at(sample))[1]
 
     def _base(self, face: FaceFile) -> XsegBase:
         return make_xseg_base(face.read_picture(), face.metadata, self._settings, face.location)

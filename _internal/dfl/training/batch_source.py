@@ -1,4 +1,4 @@
-"""Batches for a model that swaps faces: both sides side by side, in the order that the iteration alone decides."""
+"""Batches for a model that swaps faces: both sides; seed and iteration alone decide which faces come."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -23,7 +23,7 @@ PREVIEW_ROWS = 4
 
 
 class BatchSource(Protocol):
-    """Gives a trainer its batches."""
+    """What a trainer takes its batches from."""
 
     @property
     def problems(self) -> list[str]:
@@ -36,52 +36,54 @@ class BatchSource(Protocol):
     def next_batch(self, iteration: int) -> Arrays:
         """The batch of an iteration; iterations are asked for one after another."""
 
-    def shown_batch(self, draw: int = 0) -> Arrays:
-        """Unwarped faces for previews. draw: which ones; those of 0 are the same in all runs of a model."""
+    def preview_batch(self, draw: int = 0) -> Arrays:
+        """Unwarped faces for previews. draw: number of the selection; that of 0 is the same in all runs of a model."""
 
-    def learned(self, losses: NDArray[np.float32]) -> None:
-        """Told after each step: (losses, N), what the model made of the batch."""
+    def report_losses(self, losses: NDArray[np.float32]) -> None:
+        """Called after each step. losses: (groups, N), the reported losses of each sample of the batch."""
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """What must be saved to go on with the same batches, beside seed and iteration."""
+        """What a checkpoint needs to continue with the same batches, beside seed and iteration."""
 
     def close(self) -> None:
         """Stop making batches."""
 
 
 class SwapBatchSource:
-    """See BatchSource. more: what else a batch needs, by the iteration (AMP's choice of channels). state: as saved."""
+    """See BatchSource. extra_arrays: what else a batch needs, by iteration (AMP's channels). state: as saved."""
 
     def __init__(
         self,
         faces: dict[Side, list[FaceFile]],
-        recipe: TrainingConfig,
+        config: TrainingConfig,
         batch_size: int,
         seed: int,
         iteration: int,
-        more: Callable[[int], Arrays] | None = None,
+        extra_arrays: Callable[[int], Arrays] | None = None,
         state: Mapping[str, NDArray[Any]] | None = None,
     ) -> None:
-        self._recipe, self._faces, self._seed, self._more = recipe, faces, seed, more
-        self._settings: dict[Side, SampleSettings] = {"src": recipe.src_samples, "dst": recipe.dst_samples}
-        # Going on at an iteration that takes the batch before again needs that batch.
-        again = bool(recipe.reuses_every and iteration and iteration % recipe.reuses_every == 0)
-        self._number = iteration - again - 1  # of the batch that was given last
-        self._orders = self._high_loss_orders(batch_size, iteration, state or {}) if recipe.retrains_high_loss else {}
+        self._config, self._faces, self._seed, self._extra_arrays = config, faces, seed, extra_arrays
+        self._settings: dict[Side, SampleSettings] = {"src": config.src_samples, "dst": config.dst_samples}
+        # Continuing at an iteration that repeats the batch before it needs that batch.
+        is_repeated = bool(config.reuses_every and iteration and iteration % config.reuses_every == 0)
+        self._number = iteration - is_repeated - 1  # of the batch that was given last
+        self._samplers = (
+            self._hard_example_samplers(batch_size, iteration, state or {}) if config.retrains_high_loss else {}
+        )
         self._makers = {
             side: BatchMaker(
                 faces[side],
                 self._settings[side],
                 batch_size,
                 seed=side_seed(seed, side),
-                first_batch=iteration - again,
+                first_batch=iteration - is_repeated,
                 partners=faces["dst"],
-                uniform_yaw=recipe.has_uniform_yaw,
-                order=self._orders.get(side),
+                uniform_yaw=config.has_uniform_yaw,
+                sampler=self._samplers.get(side),
             )
             for side in SIDES
         }
-        self._last = {side: next(maker) for side, maker in self._makers.items()} if again else {}
+        self._last = {side: next(maker) for side, maker in self._makers.items()} if is_repeated else {}
 
     @property
     def problems(self) -> list[str]:
@@ -93,7 +95,7 @@ class SwapBatchSource:
 
     def next_batch(self, iteration: int) -> Arrays:
         self._number += 1
-        every = self._recipe.reuses_every
+        every = self._config.reuses_every
         if every and iteration % every == 0 and self._last:
             batches = {side: replace(batch, warped=batch.target) for side, batch in self._last.items()}
             self._last = {}
@@ -101,38 +103,38 @@ class SwapBatchSource:
                 next(maker)  # keeps the number of the batch equal to the iteration
         else:
             batches = self._last = {side: next(maker) for side, maker in self._makers.items()}
-        return arrays_of(batches) | (self._more(iteration) if self._more else {})
+        return arrays_of(batches) | (self._extra_arrays(iteration) if self._extra_arrays else {})
 
-    def shown_batch(self, draw: int = 0) -> Arrays:
-        rows = max(1, min(PREVIEW_ROWS, PREVIEW_HEIGHT // self._recipe.src_samples.resolution))
+    def preview_batch(self, draw: int = 0) -> Arrays:
+        rows = max(1, min(PREVIEW_ROWS, PREVIEW_HEIGHT // self._config.src_samples.resolution))
         return arrays_of({side: self._unwarped(side, rows, draw) for side in SIDES})
 
-    def learned(self, losses: NDArray[np.float32]) -> None:
-        for index, side in enumerate(self._orders):
-            self._orders[side].tell(self._number, self._last[side].faces, losses[index])
+    def report_losses(self, losses: NDArray[np.float32]) -> None:
+        for index, side in enumerate(self._samplers):
+            self._samplers[side].update(self._number, self._last[side].faces, losses[index])
 
     def state(self) -> dict[str, NDArray[Any]]:
         return {
             f"order/{side}/{name}": array
-            for side, order in self._orders.items()
-            for name, array in order.state().items()
+            for side, sampler in self._samplers.items()
+            for name, array in sampler.state().items()
         }
 
     def close(self) -> None:
         for maker in self._makers.values():
             maker.close()
 
-    def _high_loss_orders(
+    def _hard_example_samplers(
         self, batch_size: int, iteration: int, state: Mapping[str, NDArray[Any]]
     ) -> dict[Side, HardExampleSampler]:
-        """For src and dst, in the order of their losses."""
-        orders = {}
+        """For src and dst, in the order of the reported losses."""
+        samplers = {}
         for side in SIDES:
             start = f"order/{side}/"
             saved = {name.removeprefix(start): array for name, array in state.items() if name.startswith(start)}
             seed = side_seed(self._seed, f"order {side}")
-            orders[side] = HardExampleSampler(len(self._faces[side]), batch_size, (seed,), iteration, saved or None)
-        return orders
+            samplers[side] = HardExampleSampler(len(self._faces[side]), batch_size, (seed,), iteration, saved or None)
+        return samplers
 
     def _unwarped(self, side: Side, count: int, draw: int) -> SideBatch:
         settings = replace(self._settings[side], warp=False, degrade=Degradations(), hsv_power=0.0)
@@ -150,7 +152,7 @@ def side_seed(seed: int, side: str) -> int:
 
 
 def arrays_of(batches: dict[Side, SideBatch]) -> Arrays:
-    """A batch of both sides as a goal takes it."""
+    """A batch of both sides as an objective takes it."""
     arrays: Arrays = {}
     for side, batch in batches.items():
         arrays |= {f"{side}_warped": batch.warped, f"{side}_target": batch.target, f"{side}_mask": batch.mask}

@@ -1,4 +1,4 @@
-"""From a saved set's class and options to what a trainer needs: goal, batches, optimizer settings."""
+"""From a checkpoint's class and options to what a trainer needs: objective, batches, optimizer settings."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -27,22 +27,22 @@ from dfl.training.xseg_batch_source import XsegBatchSource
 from dfl.workspace import Side
 
 # As in the original: RMSprop with learning rate dropout.
-XSEG_OPTIMIZER: dict[str, Any] = {"is_adabelief": False, "rate": 1e-4, "kept_share": 0.3}
+XSEG_OPTIMIZER: dict[str, Any] = {"is_adabelief": False, "learning_rate": 1e-4, "keep_prob": 0.3}
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingParts:
-    """What a trainer needs beside the saved set."""
+    """What a trainer needs beside the checkpoint."""
 
-    goal: Objective
-    feeder: BatchSource
+    objective: Objective
+    batch_source: BatchSource
     optimizer: dict[str, Any]
 
 
 def build_training(
     saved: Checkpoint, faces: dict[Side, list[FaceFile]], seed: int, has_symmetric_warp: bool
 ) -> TrainingParts:
-    """Networks with start values of `seed`, and batches from the saved iteration on. The engine must be started.
+    """Networks initialised from `seed`, and batches from the saved iteration on. The engine must be started.
 
     faces: of both sides; while pretraining, the pretraining set as both.
     """
@@ -59,10 +59,10 @@ def build_training(
         )
     batch_size = options.batch_size
     if isinstance(network, Saehd):
-        recipe = swap_config(options, has_symmetric_warp)
-        goal = SaehdObjective(network, recipe.losses, recipe.extra, seed)
-        feeder = SwapBatchSource(faces, recipe, batch_size, seed, saved.iteration, state=saved.optimizer)
-        return TrainingParts(goal, feeder, recipe.optimizer)
+        config = swap_config(options, has_symmetric_warp)
+        objective = SaehdObjective(network, config.losses, config.extra, seed)
+        batch_source = SwapBatchSource(faces, config, batch_size, seed, saved.iteration, state=saved.optimizer)
+        return TrainingParts(objective, batch_source, config.optimizer)
     if isinstance(network, Amp):
         assert isinstance(options, AmpOptions)
         return _amp(network, options, saved, faces, seed, has_symmetric_warp)
@@ -72,9 +72,9 @@ def build_training(
         "pretraining" if options.pretrain else "labelled",
         resolution=network.resolution,
     )
-    xseg_feeder = XsegBatchSource(faces, samples, batch_size, seed, saved.iteration)
+    xseg_source = XsegBatchSource(faces, samples, batch_size, seed, saved.iteration)
     optimizer = XSEG_OPTIMIZER | {"scales_loss": options.precision == "float16"}
-    return TrainingParts(XsegObjective(network, options.pretrain), xseg_feeder, optimizer)
+    return TrainingParts(XsegObjective(network, options.pretrain), xseg_source, optimizer)
 
 
 def _amp(
@@ -85,16 +85,16 @@ def _amp(
     seed: int,
     has_symmetric_warp: bool,
 ) -> TrainingParts:
-    recipe, batch_size = swap_config(options, has_symmetric_warp), options.batch_size
-    extra = recipe.extra
+    config, batch_size = swap_config(options, has_symmetric_warp), options.batch_size
+    extra = config.extra
     gan = (extra.gan, extra.gan_patch_size, extra.gan_dims)
-    goal = AmpObjective(network, recipe.losses, options.morph_factor, *gan, seed=seed)
+    objective = AmpObjective(network, config.losses, options.morph_factor, *gan, seed=seed)
 
     def channels(iteration: int) -> Arrays:
         return chosen_channels(batch_size, options.inter_dims, options.morph_factor, seed, iteration)
 
     return TrainingParts(
-        goal,
-        SwapBatchSource(faces, recipe, batch_size, seed, saved.iteration, channels, saved.optimizer),
-        recipe.optimizer,
+        objective,
+        SwapBatchSource(faces, config, batch_size, seed, saved.iteration, channels, saved.optimizer),
+        config.optimizer,
     )

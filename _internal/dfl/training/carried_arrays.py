@@ -1,7 +1,7 @@
-"""Arrays of a saved set that today's options have no use for, and that a later start may ask for again.
+"""Arrays of a checkpoint that the current options do not use, and that a later run may need again.
 
-GAN or true face that is off for a while, and weights that do not move for a while (liae's inter_AB without random
-warp), go on where they stopped: their arrays stay in the sets that are written meanwhile.
+GAN or true face switched off for a while, and weights frozen for a while (liae's inter_AB without random warp),
+continue where they stopped: their arrays stay in the checkpoints that are written meanwhile.
 """
 
 from collections.abc import Collection, Iterable
@@ -19,8 +19,8 @@ def carried_arrays(
 ) -> tuple[dict[str, NDArray[np.float32]], dict[str, NDArray[np.float32]]]:
     """Weights and optimizer arrays to write again as they are.
 
-    known: names of all weights that there are now, opponents' included. optimizer: names of all of the optimizers'
-    arrays. Those of another kind of optimizer for weights that move are not kept: they grow stale.
+    known: names of all weights that there are now, discriminators' included. optimizer: names of all of the optimizers'
+    arrays. Those of another kind of optimizer for trained weights are dropped: they would be stale.
     """
     weights = {name: array for name, array in saved.weights.items() if name not in known}
     absent = {f"{name.split('/')[0]}_opt" for name in weights}

@@ -89,7 +89,7 @@ def _snapshots(folder: Path, wanted: str) -> list[Snapshot]:
 
 def _faces(workspace: Workspace, saved: Checkpoint, count: int, report: Report) -> "list[Arrays]":
     """Batches of the held-out faces of the model, or of faces that it was trained on, and says so."""
-    from dfl.training.validation_loss import held_out_batches, split_sides
+    from dfl.training.validation_loss import split_sides, validation_batches
 
     # The same faces as in training: those that are held out are chosen of them.
     faces = faces_to_train_on(workspace, saved.class_name, saved.options | {"pretrain": False}, None, report)
@@ -104,7 +104,7 @@ def _faces(workspace: Workspace, saved: Checkpoint, count: int, report: Report) 
             f"Compared on {min(map(len, chosen.values()))} faces of each side that it was trained on: none were held "
             "out."
         )
-    return list(held_out_batches(chosen, _OPTIONS[saved.class_name](**saved.options), _BATCH))
+    return list(validation_batches(chosen, _OPTIONS[saved.class_name](**saved.options), _BATCH))
 
 
 def _measure(saved: Checkpoint, batches: "list[Arrays]", name: str) -> tuple[Quality, list[Picture]]:

@@ -1,4 +1,4 @@
-"""What the console says of every step."""
+"""The console's line of every step."""
 
 import time
 from collections import deque
@@ -44,7 +44,7 @@ class Pace:
 
 
 def facts(iteration: int, target: int, per_second: float, since_save: float, waited: float) -> str:
-    """What stands behind the iteration line: `7.9/s, 2 h 5 min to #100000, saved 3 min ago, 1% waiting`.
+    """The rest of the iteration line: `7.9/s, 2 h 5 min to #100000, saved 3 min ago, 1% waiting`.
 
     target: 0 for none. since_save: seconds. waited: share of the time that steps waited for samples, 0..1.
     """
@@ -57,7 +57,7 @@ def facts(iteration: int, target: int, per_second: float, since_save: float, wai
     return ", ".join(parts)
 
 
-def saved_line(iteration: int, seconds: float, losses: Sequence[float], tests: Sequence[float]) -> str:
-    """The line that stays after a save: mean losses since the save before, and those of held-out faces."""
-    shown = f" held out {' '.join(f'{loss:.4f}' for loss in tests)}" if tests else ""
+def saved_line(iteration: int, seconds: float, losses: Sequence[float], validation: Sequence[float]) -> str:
+    """The line that stays after a save: mean losses since the save before, and validation losses if there are any."""
+    shown = f" held out {' '.join(f'{loss:.4f}' for loss in validation)}" if validation else ""
     return f"{iteration_line(iteration, seconds, *losses)} saved{shown}"

@@ -1,8 +1,8 @@
 """Several processes that train one model together, on one machine or more: torch.distributed, started by torchrun.
 
-The leader (rank 0) holds the model's folder, saves, shows and decides; it tells the others of every step. Each process
-takes its share of the joint batch; gradients are summed up over all, so that every process makes the same update.
-Whoever ends closes its connections, which ends the others.
+The leader (rank 0) holds the model's folder, saves, shows and decides; it broadcasts every step to the followers. Each
+process takes its share of the joint batch; gradients are summed up over all, so that every process makes the same
+update. A process that ends closes its connections, which ends the others.
 """
 
 import json
@@ -20,7 +20,7 @@ from dfl.models.engine import start_engine
 
 # A peer that ends is noticed at once; this is for networks that fall silent. Saves and previews must fit in.
 _LONGEST_WAIT = timedelta(minutes=30)
-_SIGNS = ("gloo", "NCCL", "Connection closed by peer", "Connection reset by peer", "Broken pipe")
+_LOST_PEER_TEXTS = ("gloo", "NCCL", "Connection closed by peer", "Connection reset by peer", "Broken pipe")
 
 
 class ProcessGroup:
@@ -34,30 +34,30 @@ class ProcessGroup:
         if torch.cuda.is_available():
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
         dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo", timeout=_LONGEST_WAIT)
-        # What is said goes between processors, whatever gradients go between.
-        self._words = dist.new_group(backend="gloo", timeout=_LONGEST_WAIT)
+        # Messages go between processors, whatever gradients go between.
+        self._messages = dist.new_group(backend="gloo", timeout=_LONGEST_WAIT)
         self.rank, self.count = dist.get_rank(), dist.get_world_size()
 
     @property
     def is_leader(self) -> bool:
         return bool(self.rank == 0)
 
-    def say(self, what: Any) -> None:
-        """The leader says something, JSON values, to all others, who must `hear` it."""
-        self._pass_on(json.dumps(what))
+    def broadcast(self, value: Any) -> None:
+        """Send JSON values from the leader to all followers, who must call receive()."""
+        self._exchange(json.dumps(value))
 
-    def hear(self) -> Any:
-        """What the leader says next."""
-        return json.loads(self._pass_on(""))
+    def receive(self) -> Any:
+        """The leader's next message."""
+        return json.loads(self._exchange(""))
 
-    def _pass_on(self, text: str) -> str:
+    def _exchange(self, text: str) -> str:
         import torch.distributed as dist
 
         box = [text]
-        dist.broadcast_object_list(box, src=0, group=self._words)
+        dist.broadcast_object_list(box, src=0, group=self._messages)
         return box[0]
 
-    def share(self, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    def share_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """The leader's arrays, in every process; all must call it with arrays of the same names and shapes."""
         import torch
         import torch.distributed as dist
@@ -65,12 +65,12 @@ class ProcessGroup:
         shared = {}
         for name in sorted(arrays):
             tensor = torch.from_numpy(np.array(arrays[name]))
-            dist.broadcast(tensor, src=0, group=self._words)
+            dist.broadcast(tensor, src=0, group=self._messages)
             shared[name] = tensor.numpy()
         return shared
 
     def leave(self) -> None:
-        """End the connections."""
+        """Close the connections."""
         import torch.distributed as dist
 
         dist.destroy_process_group()
@@ -88,9 +88,9 @@ def process_group_of(engine: str | None) -> Iterator[ProcessGroup | None]:
     if engine == "tensorflow":
         raise UserError("Several processes train together with torch only.", "Use --engine torch.")
     start_engine("torch")
-    peers = ProcessGroup()
+    group = ProcessGroup()
     try:
-        yield peers
+        yield group
     except RuntimeError as error:
         if not _is_lost(error):
             raise
@@ -98,11 +98,11 @@ def process_group_of(engine: str | None) -> Iterator[ProcessGroup | None]:
             "Another training process ended, or cannot be reached.",
             "Look at its messages, then start all of them again: training goes on from the last saved set.",
         ) from error
-    peers.leave()
+    group.leave()
 
 
 def _is_lost(error: RuntimeError) -> bool:
-    return type(error).__name__.startswith("Dist") or any(sign in str(error) for sign in _SIGNS)
+    return type(error).__name__.startswith("Dist") or any(text in str(error) for text in _LOST_PEER_TEXTS)
 
 
 def check_shares(batch_size: int, count: int) -> None:

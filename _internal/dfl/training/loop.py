@@ -33,7 +33,7 @@ _NO_RESOLUTION = 64
 
 
 class TrainingLoop:
-    """One run of training, with all that is told and kept of it."""
+    """One run of training: steps, console, saves, backups, previews and logs."""
 
     def __init__(
         self,
@@ -42,22 +42,28 @@ class TrainingLoop:
         stored: dict[str, Any],
         report: Report,
         window: PreviewWindow | None = None,
-        test: Callable[[], tuple[float, ...]] | None = None,
+        validate: Callable[[], tuple[float, ...]] | None = None,
     ) -> None:
-        """stored: the model's options. test: losses of held-out faces, asked for at saves."""
-        self._trainer, self._options, self._report, self._window, self._test = trainer, options, report, window, test
+        """stored: the model's options. validate: gives the losses of validation faces; called at saves."""
+        self._trainer, self._options, self._report, self._window, self._validate = (
+            trainer,
+            options,
+            report,
+            window,
+            validate,
+        )
         self._target = int(stored["target_iter"])
         self._backup_seconds = 3600 * int(stored["autobackup_hour"])
         self._history_every = history_interval(int(stored.get("resolution", _NO_RESOLUTION)))
-        self._events = TensorBoardLog(trainer.folder, report.warn) if options.tensorboard else None
-        self._file = HistoryCsv(trainer.folder, trainer.loss_names, trainer.iteration, trainer.history(), report.warn)
+        self._tensorboard = TensorBoardLog(trainer.folder, report.warn) if options.tensorboard else None
+        self._csv = HistoryCsv(trainer.folder, trainer.loss_names, trainer.iteration, trainer.history(), report.warn)
         self._previews = PreviewHistory(trainer.folder) if stored["write_preview_history"] else None
-        self._plateau, self._pace = EarlyStopping(options.stop_at_plateau), Pace()
+        self._early_stopping, self._pace = EarlyStopping(options.stop_at_plateau), Pace()
         self._start = self._saved_at = self._backed_up_at = time.monotonic()
         self._save_due_at = self._start + options.save_minutes * 60
         self._since = self._first = trainer.iteration
         self._draw = 0  # which faces the window shows
-        self._has_previews = True  # False once it was told that their pictures cannot be written
+        self._has_previews = True  # False once it was reported that they cannot be written
 
     def run(self) -> None:
         """Train until the target (0: none), the time, a plateau, Ctrl-C or the window's Enter.
@@ -67,29 +73,29 @@ class TrainingLoop:
         reason = ""
         try:
             with _stop_request() as stop:
-                self._show()
+                self._update_window()
                 while not reason and not (self._target and self._trainer.iteration >= self._target):
                     self._step()
                     asked = self._window.commands() if self._window else []
                     reason = self._reason_to_stop(bool(stop) or "exit" in asked)
                     if not reason:
-                        self._keep(asked)
+                        self._save_and_show(asked)
                 if self._trainer.iteration > self._since:
                     self._save_at_the_end()
-                self._trainer.dismiss_peers()
+                self._trainer.release_followers()
                 if not reason and self._options.ask:
                     self._stay_open(stop)
         except BaseException:
             self._rescue()
             raise
         finally:
-            for part in (self._previews, self._events):
+            for part in (self._previews, self._tensorboard):
                 if part:
                     part.close()
-        self._tell_end(reason or "target reached")
+        self._report_end(reason or "target reached")
 
     def _rescue(self) -> None:
-        """After an error: save what was reached since the last save. The error itself is told by who raised it."""
+        """After an error: save what was reached since the last save. The error itself is reported by the caller."""
         trainer = self._trainer
         try:
             if trainer.save_at_last():
@@ -99,31 +105,32 @@ class TrainingLoop:
                 self._report.warn(f"After an error: iterations since the last save could not be saved: {_what(error)}")
 
     def _step(self) -> None:
-        """One iteration and what is said of it."""
+        """One iteration, its console line and its logs."""
         trainer, before, begin = self._trainer, self._trainer.iteration, time.perf_counter()
         losses = trainer.iterate()
+        reported = [losses[name] for name in trainer.loss_names]
         seconds, now = time.perf_counter() - begin, time.monotonic()
         self._pace.step_ended(now)
         if trainer.iteration > before:
-            self._file.add(trainer.iteration, seconds, losses)
-            if not self._test:
-                self._plateau.note_step(trainer.iteration, losses)
-            if self._events:
-                self._events.step(trainer.iteration, dict(zip(trainer.loss_names, losses, strict=True)))
+            self._csv.add(trainer.iteration, seconds, losses)
+            if not self._validate:
+                self._early_stopping.update_step(trainer.iteration, reported)
+            if self._tensorboard:
+                self._tensorboard.step(trainer.iteration, losses)
         else:
             self._went_back()
         waited = trainer.waited_seconds / max(now - self._start, 1e-9)
         more = facts(trainer.iteration, self._target, self._pace.per_second, now - self._saved_at, waited)
-        self._report.status(f"{iteration_line(trainer.iteration, seconds, *losses)} {more}")
-        self._pass_on()
+        self._report.status(f"{iteration_line(trainer.iteration, seconds, *reported)} {more}")
+        self._report_messages()
 
     def _went_back(self) -> None:
         """The model is at an earlier iteration again: what came after did not happen."""
-        self._file.forget(self._trainer.iteration)
+        self._csv.forget(self._trainer.iteration)
         self._since = min(self._since, self._trainer.iteration)
 
-    def _pass_on(self) -> None:
-        """Tell what the trainer has to say."""
+    def _report_messages(self) -> None:
+        """Report the trainer's messages."""
         for message in self._trainer.messages:
             self._report.warn(message)
         self._trainer.messages.clear()
@@ -134,11 +141,11 @@ class TrainingLoop:
             return "stopped"
         if 0 < minutes * 60 <= time.monotonic() - self._start:
             return "time is up"
-        if self._plateau.is_reached:
+        if self._early_stopping.is_reached:
             return f"no better for {self._options.stop_at_plateau} iterations"
         return ""
 
-    def _keep(self, asked: list[Command]) -> None:
+    def _save_and_show(self, asked: list[Command]) -> None:
         """Save, back up and show what is due or was asked for."""
         trainer, now = self._trainer, time.monotonic()
         is_backup_due = 0 < self._backup_seconds <= now - self._backed_up_at
@@ -150,7 +157,7 @@ class TrainingLoop:
             self._back_up()
         if "update" in asked:
             self._draw += 1
-            self._show()
+            self._update_window()
         if self._previews and (trainer.iteration % self._history_every == 0 or trainer.iteration == 1):
             self._previews.put(trainer.pages(), trainer.history(), trainer.iteration)
 
@@ -183,26 +190,26 @@ class TrainingLoop:
         trainer.save()
         if trainer.iteration < before:  # it was not worth saving
             self._went_back()
-        self._pass_on()
+        self._report_messages()
         self._saved_at = time.monotonic()
         self._save_due_at = self._saved_at + self._options.save_minutes * 60
-        tests = self._test() if self._test else ()
+        validation = self._validate() if self._validate else ()
         losses = trainer.mean_losses(self._since)
         self._since = trainer.iteration
-        if tests:
-            self._file.add_test(tests)
-            self._plateau.note(trainer.iteration, sum(tests))
-        self._file.append()
+        if validation:
+            self._csv.add_validation(validation)
+            self._early_stopping.update(trainer.iteration, sum(validation))
+        self._csv.append()
         self._write_previews()
-        self._show()
-        if self._events:
-            points = {f"held_out_{name}": loss for name, loss in zip(trainer.loss_names, tests, strict=False)}
-            self._events.point(trainer.iteration, points | {"iterations_a_second": self._pace.per_second})
-            self._events.pages(trainer.iteration, trainer.pages())
-        self._report.line(saved_line(trainer.iteration, time.perf_counter() - begin, losses, tests))
+        self._update_window()
+        if self._tensorboard:
+            points = {f"held_out_{name}": loss for name, loss in zip(trainer.loss_names, validation, strict=False)}
+            self._tensorboard.point(trainer.iteration, points | {"iterations_a_second": self._pace.per_second})
+            self._tensorboard.pages(trainer.iteration, trainer.pages())
+        self._report.line(saved_line(trainer.iteration, time.perf_counter() - begin, losses, validation))
 
     def _write_previews(self) -> None:
-        """Write the previews beside the model; when that fails it is told once, and the next save tries again."""
+        """Write the previews beside the model; when that fails it is reported once, and the next save tries again."""
         try:
             self._trainer.write_previews()
         except (UserError, OSError) as error:
@@ -222,8 +229,8 @@ class TrainingLoop:
             return
         self._report.line(f"Backup {made.name} made of iteration {self._trainer.iteration}.")
 
-    def _show(self) -> None:
-        """Send the window what there is to see; say once when it is gone."""
+    def _update_window(self) -> None:
+        """Send the window the current previews; report once when it is gone."""
         if self._window and self._window.is_gone:
             reason = "was closed" if self._window.is_ready else f"cannot be had: {self._window.reason}"
             self._report.line(f"The preview window {reason}; previews are pictures in {self._trainer.folder}.")
@@ -244,9 +251,9 @@ class TrainingLoop:
                 self._back_up()
             self._draw += "update" in asked
             if asked:
-                self._show()
+                self._update_window()
 
-    def _tell_end(self, reason: str) -> None:
+    def _report_end(self, reason: str) -> None:
         trainer = self._trainer
         for problem in trainer.problems:
             self._report.warn(problem)
@@ -256,8 +263,8 @@ class TrainingLoop:
                 "the facesets for damaged pictures; try --clipgrad or a lower --learning-rate."
             )
         if self._previews and (self._previews.left_out or self._previews.problem):
-            told = self._previews.problem or "the disk was too slow"
-            self._report.warn(f"The preview history lacks {self._previews.left_out or 'some'} moments: {told}")
+            reason = self._previews.problem or "the disk was too slow"
+            self._report.warn(f"The preview history lacks {self._previews.left_out or 'some'} moments: {reason}")
         done, seconds = trainer.iteration - self._first, time.monotonic() - self._start
         waited = trainer.waited_seconds / seconds
         pace = f", {seconds / done:.2f} s each, {waited:.1%} of it waiting for samples" if done > 0 else ""

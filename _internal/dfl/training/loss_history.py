@@ -1,11 +1,11 @@
-"""The losses of every iteration in one growing array: a million iterations are appended, cut and drawn at once."""
+"""The losses of every iteration in one growing array, so that a million iterations are appended and drawn quickly."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 
 class LossHistory:
-    """(iterations, losses) float32: the mean of every shown loss of every iteration."""
+    """(iterations, losses) float32: the mean of every reported loss of every iteration."""
 
     def __init__(self, start: NDArray[np.float32], count: int) -> None:
         """start: what is known, (n, count)."""
@@ -24,7 +24,7 @@ class LossHistory:
         self._length += 1
 
     def cut(self, length: int) -> None:
-        """Forget all but the first `length` iterations."""
+        """Drop all but the first `length` iterations."""
         self._length = min(self._length, length)
 
     def rows(self) -> NDArray[np.float32]:
@@ -32,7 +32,7 @@ class LossHistory:
         return self._rows[: self._length]
 
     def mean_of_last(self, count: int) -> tuple[float, ...]:
-        """Mean of every loss over the last `count` iterations, at least one; those that are no numbers do not count."""
+        """Mean of every loss over the last `count` iterations, at least one; rows that are not finite do not count."""
         recent = self.rows()[-max(1, count) :]
         recent = recent[np.isfinite(recent).all(axis=1)]
         return tuple(float(mean) for mean in recent.mean(axis=0)) if len(recent) else ()

@@ -1,4 +1,4 @@
-"""What a loss is multiplied by so that its gradients do not vanish in float16 (Micikevicius et al. 2018)."""
+"""Dynamic loss scaling, so that gradients do not underflow in float16 (Micikevicius et al. 2018)."""
 
 from typing import Any
 
@@ -11,14 +11,14 @@ _FIRST, _LARGEST, _PATIENCE = 2.0**15, 2.0**24, 2000
 
 
 class LossScale:
-    """A scale that finds its own size: as large as gradients allow."""
+    """A scale that grows until gradients overflow, and is halved when they do."""
 
     def __init__(self) -> None:
         self._scale = keras.Variable(_FIRST, trainable=False)
         self._steps = keras.Variable(0, dtype="int32", trainable=False)
 
     def state(self) -> dict[str, keras.Variable]:
-        """All that must be saved to go on exactly."""
+        """The variables that a checkpoint needs to continue exactly."""
         return {"loss_scale": self._scale, "loss_scale_steps": self._steps}
 
     def scaled(self, total: Tensor) -> Tensor:
@@ -33,8 +33,8 @@ class LossScale:
         """Whether it may still be halved; at 1 it is not the scale that makes gradients infinite."""
         return self._scale.value > 1
 
-    def learn(self, is_finite: Tensor) -> None:
-        """Told after every step whether all its gradients were finite numbers."""
+    def update(self, is_finite: Tensor) -> None:
+        """Call after every step: whether all its gradients were finite."""
         steps = ops.where(is_finite, self._steps.value + 1, ops.zeros_like(self._steps.value))
         is_due = steps >= _PATIENCE
         grown = ops.where(is_due, ops.minimum(self._scale.value * 2, _LARGEST), self._scale.value)

@@ -17,11 +17,11 @@ EPSILON = 1e-6
 
 
 class Optimizer:
-    """Moves weights against their gradients. Keeps one array (RMSprop) or two (AdaBelief) for every weight.
+    """AdaBelief or RMSprop. Keeps two arrays (AdaBelief) or one (RMSprop) for every weight.
 
-    `clip` > 0 scales all gradients down together when their joint norm is larger. `kept_share` < 1 moves only a
-    random part of the numbers in every step (the original's learning rate dropout). `cosine_period` > 0 lets the rate
-    swing between full and nothing, once in so many steps. `scales_loss`: gradients come by way of float16.
+    clip_norm > 0: clip gradients by their joint norm. keep_prob < 1: learning-rate dropout, each step updates a random
+    share of the weights. cosine_period > 0: cosine schedule between the learning rate and 0 with this period in steps.
+    scales_loss: loss scaling for gradients in float16.
     """
 
     def __init__(
@@ -29,18 +29,18 @@ class Optimizer:
         weights: dict[str, keras.Variable],
         *,
         is_adabelief: bool,
-        rate: float,
-        clip: float = 0.0,
-        kept_share: float = 1.0,
+        learning_rate: float,
+        clip_norm: float = 0.0,
+        keep_prob: float = 1.0,
         cosine_period: int = 0,
         scales_loss: bool = False,
         seed: int = 0,
     ) -> None:
         self._weights = weights
         self._is_adabelief = is_adabelief
-        self._rate = rate
-        self._clip = clip
-        self._kept_share = kept_share
+        self._learning_rate = learning_rate
+        self._clip_norm = clip_norm
+        self._keep_prob = keep_prob
         self._cosine_period = cosine_period
         self._random = keras.random.SeedGenerator(seed)
         self.loss_scale = LossScale() if scales_loss else None
@@ -52,33 +52,33 @@ class Optimizer:
         }
 
     def state(self) -> dict[str, keras.Variable]:
-        """All that must be saved to go on exactly."""
+        """The variables that a checkpoint needs to continue exactly."""
         scale = self.loss_scale.state() if self.loss_scale else {}
         return {"steps": self.steps, "random": self._random.state, **scale, **self.slots}
 
     def apply(self, gradients: list[Tensor]) -> None:
         """One step; gradients in the order of the weights."""
-        if self._clip > 0:
+        if self._clip_norm > 0:
             norm = ops.sqrt(sum(ops.sum(ops.square(gradient)) for gradient in gradients))
-            factor = ops.where(norm >= self._clip, self._clip / norm, ops.ones_like(norm))
+            factor = ops.where(norm >= self._clip_norm, self._clip_norm / norm, ops.ones_like(norm))
             gradients = [gradient * factor for gradient in gradients]
         self.steps.assign(self.steps.value + 1)
         rate = self._current_rate()
         move = self._adabelief if self._is_adabelief else self._rmsprop
         for (name, weight), gradient in zip(self._weights.items(), gradients, strict=True):
             step = move(name, gradient, rate)
-            if self._kept_share < 1:
+            if self._keep_prob < 1:
                 draw = keras.random.uniform(weight.shape, seed=self._random)
-                step = ops.where(draw < self._kept_share, step, ops.zeros_like(step))
+                step = ops.where(draw < self._keep_prob, step, ops.zeros_like(step))
             weight.assign(weight.value - step)
 
     def _current_rate(self) -> Tensor:
-        """The rate of the step that `steps` now counts: rate * (cos(2 pi * steps / period) + 1) / 2."""
+        """The learning rate of the step that `steps` now counts: rate * (cos(2 pi * steps / period) + 1) / 2."""
         if not self._cosine_period:
-            return self._rate
+            return self._learning_rate
         # The rest of the division, so that float32 stays exact after any number of steps.
-        place = ops.cast(ops.mod(self.steps.value, self._cosine_period), "float32")
-        return self._rate * (ops.cos(place * (2 * math.pi / self._cosine_period)) + 1) / 2
+        position = ops.cast(ops.mod(self.steps.value, self._cosine_period), "float32")
+        return self._learning_rate * (ops.cos(position * (2 * math.pi / self._cosine_period)) + 1) / 2
 
     def _adabelief(self, name: str, gradient: Tensor, rate: Tensor) -> Tensor:
         """m = 0.9 m + 0.1 g; v = 0.999 v + 0.001 (g - m)^2 with the new m (Zhuang et al. 2020)."""

@@ -1,4 +1,4 @@
-"""Logs for TensorBoard in `tensorboard/` of a model's folder: losses, speed, previews.
+"""Logs for TensorBoard in `tensorboard/` of a model's folder: losses with their terms, speed, previews.
 
 TensorBoard's own event writer is used; it needs neither TensorFlow nor torch, and is installed wherever the logs are
 looked at. Logs are no reason to end training: what goes wrong with them is told once, and ends them.
@@ -41,18 +41,18 @@ class TensorBoardLog:
                 f"The logs for TensorBoard cannot be written to {folder / 'tensorboard'}: {error}",
                 "Check the disk and the folder, or leave --tensorboard out.",
             ) from error
-        self._sums: dict[str, float] = {}
-        self._count = 0
+        self._steps: list[Mapping[str, float]] = []
 
     def step(self, iteration: int, values: Mapping[str, float]) -> None:
-        """Values of one iteration, by name; the mean of ten becomes a point."""
-        for name, value in values.items():
-            self._sums[name] = self._sums.get(name, 0.0) + value
-        self._count += 1
-        if self._count == _EVERY:
-            self.point(iteration, {name: value / _EVERY for name, value in self._sums.items()})
-            self._sums.clear()
-            self._count = 0
+        """Values of one iteration, by name; the mean of ten becomes a point. A name may be missing now and then."""
+        self._steps.append(values)
+        if len(self._steps) == _EVERY:
+            found: dict[str, list[float]] = {}
+            for step in self._steps:
+                for name, value in step.items():
+                    found.setdefault(name, []).append(value)
+            self.point(iteration, {name: sum(values) / len(values) for name, values in found.items()})
+            self._steps.clear()
 
     def point(self, iteration: int, values: Mapping[str, float]) -> None:
         """Values by name, as they are."""

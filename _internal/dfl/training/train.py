@@ -43,15 +43,15 @@ def run(workspace: Workspace, options: TrainRunOptions, report: Report) -> None:
     if options.ask and len(classes) > 1:
         options = options.model_copy(update={"model": ask_text("Model", options.model, choices=classes)})
     check_faces(workspace, options.model, options.pretraining_faces)
-    with process_group_of(options.engine) as peers:
-        if peers and not peers.is_leader:
-            _follow(workspace, options, peers, report)
+    with process_group_of(options.engine) as group:
+        if group and not group.is_leader:
+            _follow(workspace, options, group, report)
         else:
-            _lead(workspace, options, peers, report)
+            _lead(workspace, options, group, report)
 
 
-def _lead(workspace: Workspace, options: TrainRunOptions, peers: ProcessGroup | None, report: Report) -> None:
-    """Choose the model and train it, with what it takes to keep it."""
+def _lead(workspace: Workspace, options: TrainRunOptions, group: ProcessGroup | None, report: Report) -> None:
+    """Choose the model, hold its locks and train it; with a smaller batch when memory runs out."""
     options = take_over_original(workspace, options, report)
     name = choose_name(workspace, options)
     folder = model_folder(workspace.model, name, options.model)
@@ -63,12 +63,12 @@ def _lead(workspace: Workspace, options: TrainRunOptions, peers: ProcessGroup | 
     ):
         saved = load_or_new(folder, name, options, report)
         stack.enter_context(_hold_faces(workspace, saved, report))
-        shares = peers.count if peers else options.devices
+        shares = group.count if group else options.devices
         if not _is_auto(options):
             check_shares(int(saved.options["batch_size"]), shares)
         engine = start_engine(options.engine, options.devices)
-        report.line(f"{engine}{f' {peers.count} processes.' if peers else ''}")
-        _say_precision(engine, saved, report)
+        report.line(f"{engine}{f' {group.count} processes.' if group else ''}")
+        _report_precision(engine, saved, report)
         device = find_device(engine)
         if _is_auto(options):
             saved = _with_fitting_batch(saved, shares, device, report)
@@ -78,14 +78,14 @@ def _lead(workspace: Workspace, options: TrainRunOptions, peers: ProcessGroup | 
             report.line(told(OPTION_CLASSES[saved.class_name](**saved.options), device))
             try:
                 with scope_of(engine):
-                    _train(workspace, folder, saved, options, window, peers, report)
+                    _train(workspace, folder, saved, options, window, group, report)
                 return
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
                 if finished_checkpoints(folder) != known:  # else what is there may be what this run begins anew
                     saved = replace(read_checkpoint(folder, report.warn), options=saved.options)
-                saved = _with_smaller_batch(saved, folder.name, options, peers, device, error)
+                saved = _with_smaller_batch(saved, folder.name, options, group, device, error)
                 shown = f"iteration {saved.iteration} with batch size {saved.options['batch_size']}"
                 report.warn(f"Out of memory: going on from {shown}.")
 
@@ -99,25 +99,25 @@ def _hold_faces(workspace: Workspace, saved: Checkpoint, report: Report) -> Abst
     return hold_folders(workspace.running, stage, reads, (), report.warn)
 
 
-def _follow(workspace: Workspace, options: TrainRunOptions, peers: ProcessGroup, report: Report) -> None:
-    """Take the steps that the leader takes, on the faces of this process's workspace."""
+def _follow(workspace: Workspace, options: TrainRunOptions, group: ProcessGroup, report: Report) -> None:
+    """Take the steps of the leader, on the faces of this process's workspace."""
     from dfl.training.build_training import build_training
     from dfl.training.trainer import Trainer
 
     for number in stop_signals():
         signal.signal(number, signal.SIG_IGN)  # the leader stops, and says so
-    heard = peers.hear()
+    received = group.receive()
     # Which faces come next may depend on losses of earlier runs: without them this would be a share of other batches.
-    feeding = {name: np.array(values, np.float32) for name, values in heard.pop("feeding").items()}
-    saved = Checkpoint(**heard, weights={}, optimizer=feeding)
+    feeding = {name: np.array(values, np.float32) for name, values in received.pop("feeding").items()}
+    saved = Checkpoint(**received, weights={}, optimizer=feeding)
     seed = int(saved.state["seed"])
     faces = faces_to_train_on(workspace, saved.class_name, saved.options, options.pretraining_faces, report)
-    saved, faces, _ = _hold_out(saved, faces, None, seed, NullReport())
+    saved, faces, _ = _split_validation(saved, faces, None, seed, NullReport())
     setup = build_training(saved, faces, seed, options.symmetric_warp)
     folder = model_folder(workspace.model, "follower", saved.class_name)
-    trainer = Trainer(folder, saved, setup.goal, setup.feeder, setup.optimizer, seed, peers)
+    trainer = Trainer(folder, saved, setup.objective, setup.batch_source, setup.optimizer, seed, group)
     try:
-        trainer.follow(peers)
+        trainer.follow(group)
     finally:
         trainer.close()
 
@@ -128,34 +128,36 @@ def _train(
     saved: Checkpoint,
     options: TrainRunOptions,
     window: PreviewWindow | None,
-    peers: ProcessGroup | None,
+    group: ProcessGroup | None,
     report: Report,
 ) -> None:
-    """Build what the set describes, and train it. The engine must be started."""
+    """Build what the checkpoint describes, and train it. The engine must be started."""
     from dfl.training.build_training import build_training
     from dfl.training.loop import TrainingLoop
     from dfl.training.trainer import Trainer
 
     seed = int(saved.state.get("seed", options.seed if options.seed is not None else _fresh_seed()))
     faces = faces_to_train_on(workspace, options.model, saved.options, options.pretraining_faces, report)
-    saved, faces, held = _hold_out(saved, faces, options.held_out, seed, report)
-    _say_start(folder.name.removesuffix(f"_{options.model}"), options, saved, faces, report)
+    saved, faces, validation = _split_validation(saved, faces, options.held_out, seed, report)
+    _report_start(folder.name.removesuffix(f"_{options.model}"), options, saved, faces, report)
     setup = build_training(saved, faces, seed, options.symmetric_warp)
-    saved = begin(folder, saved, setup.goal.network, seed, report.warn)
-    if peers:
+    saved = begin(folder, saved, setup.objective.network, seed, report.warn)
+    if group:
         state = saved.state | {"seed": seed}
-        peers.say(
+        group.broadcast(
             {
                 "class_name": saved.class_name,
                 "options": saved.options,
                 "iteration": saved.iteration,
                 "state": state,
-                "feeding": {name: array.tolist() for name, array in setup.feeder.state().items()},
+                "feeding": {name: array.tolist() for name, array in setup.batch_source.state().items()},
             }
         )
-    trainer = Trainer(folder, saved, setup.goal, setup.feeder, setup.optimizer, seed, peers)
+    trainer = Trainer(folder, saved, setup.objective, setup.batch_source, setup.optimizer, seed, group)
     try:
-        TrainingLoop(trainer, options, saved.options, report, window, _test_of(setup.goal, saved, held)).run()
+        TrainingLoop(
+            trainer, options, saved.options, report, window, _validation_of(setup.objective, saved, validation)
+        ).run()
     finally:
         trainer.close()
 
@@ -174,47 +176,49 @@ def _with_fitting_batch(saved: Checkpoint, shares: int, device: Device, report: 
 
 
 def _with_smaller_batch(
-    saved: Checkpoint, name: str, options: TrainRunOptions, peers: ProcessGroup | None, device: Device, error: Exception
+    saved: Checkpoint, name: str, options: TrainRunOptions, group: ProcessGroup | None, device: Device, error: Exception
 ) -> Checkpoint:
     """The set with a smaller batch; UserError unless the batch size was left to us."""
     chosen = OPTION_CLASSES[saved.class_name](**saved.options)
     largest = need(chosen, device).largest_batch(available_bytes(device))
     smaller = min(chosen.batch_size * 3 // 4, max(largest, 1)) // options.devices * options.devices
-    if not _is_auto(options) or not smaller or peers:
+    if not _is_auto(options) or not smaller or group:
         what = f"The memory does not suffice for {name} with batch size {chosen.batch_size}."
         raise UserError(f"{what} What was saved of it is whole.", way_out(chosen, max(smaller, 1))) from error
     return replace(saved, options=saved.options | {"batch_size": smaller})
 
 
-def _hold_out(
+def _split_validation(
     saved: Checkpoint, faces: SideFaces, wanted: int | None, seed: int, report: Report
 ) -> tuple[Checkpoint, SideFaces, SideFaces]:
-    """The set that remembers how many faces are held out, the faces to train on, and those held out."""
+    """The checkpoint with the number of validation faces in its state, the faces to train on, the validation faces."""
     count = int(saved.state.get("held_out", 0)) if wanted is None else wanted
     saved = replace(saved, state=saved.state | {"held_out": count})
     if not count or saved.class_name not in SWAP_CLASSES or saved.options.get("pretrain"):
         return saved, faces, {}
     from dfl.training.validation_loss import split_sides
 
-    training, held = split_sides(faces, count, seed)
-    found = min(map(len, held.values()))
-    told = f"{found} of each side are tested on at saves" if found else "none: the facesets are too small"
-    report.line(f"Held out of training: {told}.")
-    return saved, training, held if found else {}
+    training, validation = split_sides(faces, count, seed)
+    found = min(map(len, validation.values()))
+    summary = f"{found} of each side are tested on at saves" if found else "none: the facesets are too small"
+    report.line(f"Held out of training: {summary}.")
+    return saved, training, validation if found else {}
 
 
-def _test_of(goal: "Objective", saved: Checkpoint, held: SideFaces) -> Callable[[], tuple[float, ...]] | None:
-    """What gives the losses of held-out faces."""
-    if not held:
+def _validation_of(
+    objective: "Objective", saved: Checkpoint, validation: SideFaces
+) -> Callable[[], tuple[float, ...]] | None:
+    """The function that computes the validation losses; None without validation faces."""
+    if not validation:
         return None
-    from dfl.training.validation_loss import ValidationLoss, held_out_batches
+    from dfl.training.validation_loss import ValidationLoss, validation_batches
 
     options = OPTION_CLASSES[saved.class_name](**saved.options)
-    return ValidationLoss(goal, list(held_out_batches(held, options, options.batch_size))).losses
+    return ValidationLoss(objective, list(validation_batches(validation, options, options.batch_size))).losses
 
 
-def _say_start(name: str, options: TrainRunOptions, saved: Checkpoint, faces: SideFaces, report: Report) -> None:
-    """What is trained on what: the run's first lines."""
+def _report_start(name: str, options: TrainRunOptions, saved: Checkpoint, faces: SideFaces, report: Report) -> None:
+    """The run's first lines: model, options, faces."""
     report.line(f"Model {name} ({options.model}), iteration {saved.iteration}. {MARK}: not the default.")
     for line in options_table(OPTION_CLASSES[saved.class_name], saved.options):
         report.line(line)
@@ -223,8 +227,8 @@ def _say_start(name: str, options: TrainRunOptions, saved: Checkpoint, faces: Si
     report.line(f"Faces: {shown}. Ctrl-C saves and stops.")
 
 
-def _say_precision(engine: Engine, saved: Checkpoint, report: Report) -> None:
-    """Offer the numbers that the device is fast with; tell of those it has to imitate."""
+def _report_precision(engine: Engine, saved: Checkpoint, report: Report) -> None:
+    """Offer the precision that the device is fast with; say when the chosen one is only emulated."""
     chosen, fast = str(saved.options["precision"]), engine.short_numbers
     if chosen == "float32" and fast:
         report.line(f"This device computes {fast} faster, about twice: --precision {fast}. Weights stay float32.")

@@ -21,17 +21,18 @@ from dfl.training.distributed import ProcessGroup
 from dfl.training.divergence import DivergenceDetector
 from dfl.training.loss_history import LossHistory
 from dfl.training.loss_scale import all_finite
+from dfl.training.losses.terms import is_in
 from dfl.training.objectives.objective import Arrays, DiscriminatorTask, Objective
 from dfl.training.optimizers import Optimizer
 from dfl.training.preview.loss_graph import with_graph
 from dfl.training.training_step import TrainingStep, make_training_step
 
-# By then a model tells one face from another.
+# From this iteration on predictions of a working model differ from face to face.
 _SETTLED = 500
-# After so many returns to a good state the cause is not chance.
-_MAX_RETURNS = 3
-# Batches that are left out are told one by one up to so many, then once in so many.
-_TOLD_SINGLY, _TOLD_EVERY = 10, 100
+# After so many rollbacks the cause is not chance.
+_MAX_ROLLBACKS = 3
+# Skipped batches are reported one by one up to so many, then once in so many.
+_REPORTED_SINGLY, _REPORT_EVERY = 10, 100
 
 
 class Trainer:
@@ -41,106 +42,106 @@ class Trainer:
         self,
         folder: Path,
         saved: Checkpoint,
-        goal: Objective,
-        feeder: BatchSource,
+        objective: Objective,
+        batch_source: BatchSource,
         optimizer: dict[str, Any],
         seed: int,
-        peers: ProcessGroup | None = None,
+        group: ProcessGroup | None = None,
     ) -> None:
-        """`saved` without weights is a new model. optimizer: settings of optimizers.Optimizer, also for opponents.
+        """`saved` without weights is a new model. optimizer: settings of optimizers.Optimizer, also for discriminators.
 
-        peers: who trains the model too; all start with what the leader has.
+        group: the processes that train the model together; all start with the leader's variables.
         """
         self.folder = folder
         self.iteration = saved.iteration
-        self.left_out = 0  # batches of this run from which nothing was learned
-        self.messages: list[str] = []  # to be told to the user, and taken away, by whoever calls iterate
+        self.left_out = 0  # batches of this run that changed no weights
+        self.messages: list[str] = []  # for the user; whoever calls iterate reports and clears them
         self._saved = replace(saved, weights={}, optimizer={})  # the networks have the arrays from now on
-        self._goal = goal
-        self._feeder = feeder
+        self._objective = objective
+        self._batches = batch_source
         self._optimizer_settings = optimizer
         self._seed = seed
-        self._losses = LossHistory(saved.history, len(goal.loss_names))
+        self._losses = LossHistory(saved.history, len(objective.loss_names))
         self._saved_at = saved.iteration if saved.weights else -1
-        self._guard = DivergenceDetector()
-        self._returns = 0
-        self._is_broken = False  # whether what is in memory is worth nothing
-        self._was_seeing = False  # whether the last saved model told faces apart
-        self._shown: dict[int, Arrays] = {}  # the latest faces that were shown, by the number of their draw
+        self._divergence = DivergenceDetector()
+        self._rollbacks = 0
+        self._is_broken = False  # whether the weights in memory are useless
+        self._was_sound = False  # whether the last saved model was free of mode collapse
+        self._preview_batches: dict[int, Arrays] = {}  # the latest preview faces, by the number of their draw
         self._pages: tuple[tuple[int, int], dict[str, Picture]] = (-1, -1), {}
-        self._peers = peers
+        self._group = group
         self._prepare()
         self._carried = carried_arrays(saved, *self._parts())
         self._load(saved)
-        if peers:
-            self._share(peers)
+        if group:
+            self._share(group)
 
-    def follow(self, peers: ProcessGroup) -> None:
-        """Train as the leader says, until it says stop."""
-        while (told := peers.hear()) != "stop":
-            if told == "step":
+    def follow(self, group: ProcessGroup) -> None:
+        """Take the leader's steps until it sends stop."""
+        while (message := group.receive()) != "stop":
+            if message == "step":
                 self.iterate()
                 continue
-            self.iteration, self._optimizer_settings = told["iteration"], told["optimizer"]
+            self.iteration, self._optimizer_settings = message["iteration"], message["optimizer"]
             self._prepare()
-            self._share(peers)
-            self._guard.forget()
+            self._share(group)
+            self._divergence.forget()
 
-    def dismiss_peers(self) -> None:
-        """Tell them that the last step is taken: they need not wait until the user has seen enough."""
-        if self._peers:
-            self._peers.say("stop")
+    def release_followers(self) -> None:
+        """End the followers after the last step: they need not wait until the user closes the preview."""
+        if self._group:
+            self._group.broadcast("stop")
 
-    def _share(self, peers: ProcessGroup) -> None:
-        """Take over all that the leader has."""
-        shared = peers.share(_Current(self._variables()))
-        _take(self._variables(), shared)
+    def _share(self, group: ProcessGroup) -> None:
+        """Copy all variables from the leader."""
+        shared = group.share_arrays(_HostArrays(self._variables()))
+        _assign(self._variables(), shared)
 
     def _variables(self) -> dict[str, keras.Variable]:
-        """All that training changes: weights and optimizers, of the opponents too."""
+        """All that training changes: weights and optimizer states, of the discriminators too."""
         weights, optimizer = self._parts()
         return weights | _prefixed("optimizer", optimizer)
 
     def _parts(self) -> tuple[dict[str, keras.Variable], dict[str, keras.Variable]]:
-        """Weights, and the optimizers' state, of the opponents too, as a set has them."""
-        weights, optimizer = dict(self._goal.network.weights()), self._optimizer.state()
-        for opponent, own, _ in self._opponents:
-            weights |= opponent.weights
-            optimizer |= _prefixed(f"{opponent.name}_opt", own.state())
+        """Weights, and the optimizers' state, of the discriminators too, named as in a checkpoint."""
+        weights, optimizer = dict(self._objective.network.weights()), self._optimizer.state()
+        for task, own, _ in self._discriminators:
+            weights |= task.weights
+            optimizer |= _prefixed(f"{task.name}_opt", own.state())
         return weights, optimizer
 
     def _prepare(self) -> None:
         """Make the optimizers and steps, from the settings as they are now."""
         settings = self._optimizer_settings
-        trained = self._goal.network.trained_weights()
+        trained = self._objective.network.trained_weights()
         self._optimizer = Optimizer(trained, seed=self._seed, **settings)
-        self._step = make_training_step(self._goal.losses, list(trained.values()), self._optimizer)
-        self._opponents: list[tuple[DiscriminatorTask, Optimizer, TrainingStep]] = []
-        for opponent in self._goal.opponents:
-            own = Optimizer(opponent.weights, seed=self._seed, **settings)
-            step = make_training_step(
-                lambda batch, opponent=opponent: (opponent.losses(batch),), list(opponent.weights.values()), own
-            )
-            self._opponents.append((opponent, own, step))
+        self._step = make_training_step(
+            self._objective.losses, list(trained.values()), self._optimizer, self._objective.loss_names
+        )
+        self._discriminators: list[tuple[DiscriminatorTask, Optimizer, TrainingStep]] = []
+        for task in self._objective.discriminators:
+            own = Optimizer(task.weights, seed=self._seed, **settings)
+            step = make_training_step(task.losses, list(task.weights.values()), own)
+            self._discriminators.append((task, own, step))
 
     def _load(self, saved: Checkpoint) -> None:
-        """Take over the arrays of a set, as far as it has them."""
+        """Assign the arrays of a checkpoint, as far as it has them."""
         if saved.weights:
             self._check_numbers(saved)
-            set_weights(self._goal.network, saved.weights, self.folder.name)
+            set_weights(self._objective.network, saved.weights, self.folder.name)
         self._load_state(self._optimizer, saved.optimizer)
-        for opponent, own, _ in self._opponents:
-            there = {name: saved.weights[name] for name in opponent.weights if name in saved.weights}
-            if _fits(opponent.weights, there) and _are_finite(there):
-                _take(opponent.weights, there)
-                self._load_state(own, saved.optimizer, f"{opponent.name}_opt/")
+        for task, own, _ in self._discriminators:
+            there = {name: saved.weights[name] for name in task.weights if name in saved.weights}
+            if _fits(task.weights, there) and _are_finite(there):
+                _assign(task.weights, there)
+                self._load_state(own, saved.optimizer, f"{task.name}_opt/")
             elif there:
-                why = "holds numbers that are not finite" if _fits(opponent.weights, there) else "has another size now"
-                self.messages.append(f"The network {opponent.name} {why}: it starts anew.")
+                why = "holds numbers that are not finite" if _fits(task.weights, there) else "has another size now"
+                self.messages.append(f"The network {task.name} {why}: it starts anew.")
 
     def _check_numbers(self, saved: Checkpoint) -> None:
-        """UserError for a set from which nothing can be learned any more: programs before this one saved such."""
-        own = {name: saved.weights[name] for name in self._goal.network.weights() if name in saved.weights}
+        """UserError for a checkpoint with weights that are not finite: earlier versions saved such."""
+        own = {name: saved.weights[name] for name in self._objective.network.weights() if name in saved.weights}
         broken = next((name for name, array in own.items() if not _are_finite({name: array})), "")
         if broken:
             self._is_broken = True
@@ -160,124 +161,130 @@ class Trainer:
         state = optimizer.state()
         there = {name: arrays[prefix + name] for name in state if prefix + name in arrays}
         if _are_finite(there):
-            _take(state, there)
+            _assign(state, there)
         else:
             self.messages.append("The optimizer's state holds numbers that are not finite: it starts anew.")
 
-    def iterate(self) -> tuple[float, ...]:
-        """One step; returns the mean of every loss that is shown.
+    def iterate(self) -> dict[str, float]:
+        """One step; returns batch means by name: the reported losses first, then every term; see losses.terms.
 
-        A batch without a finite loss or gradient moves nothing. When training breaks down, the model goes back to its
-        last saved set, with clipped gradients and half the rate; `messages` says so. UserError when that does not help.
+        A batch without a finite loss or gradient changes no weights. When training diverges, the model goes back to its
+        last checkpoint, with clipped gradients and half the learning rate; `messages` says so. UserError when that does
+        not help.
         """
-        if self._peers and self._peers.is_leader:
-            self._peers.say("step")
-        batch = self._feeder.next_batch(self.iteration)
-        losses = self._step(batch)
-        found = losses[: len(self._goal.loss_names)]
-        means = np.array([loss.mean() for loss in found], np.float32)
-        hidden = [float(loss.mean()) for loss in losses[len(found) :]]
-        is_finite, has_gradients = bool(np.isfinite(means).all()), self._step.had_gradient
-        if not is_finite or not np.isfinite(hidden).all():
+        if self._group and self._group.is_leader:
+            self._group.broadcast("step")
+        batch = self._batches.next_batch(self.iteration)
+        result = self._step(batch)
+        means = np.array([losses.mean() for losses in result.sums], np.float32)
+        is_finite, has_gradients = bool(np.isfinite(means).all()), result.has_finite_gradient
+        unreported = [sum(value for name, value in result.terms.items() if not self._is_reported(name))]
+        if not is_finite or not np.isfinite(unreported).all():
             self._leave_out("no finite loss")
         elif not has_gradients:
             self._leave_out("no finite gradient")
-        for opponent, _, step in self._opponents if is_finite else []:
-            hidden.append(float(step(batch)[0].mean()))
-            has_gradients = has_gradients and step.had_gradient
-            if not np.isfinite(hidden[-1]) or not step.had_gradient:
-                self._leave_out(f"no finite loss or gradient of the network {opponent.name}")
-        trouble = self._guard.judge(means, hidden, has_gradients)
-        if trouble and self._peers and not self._peers.is_leader:
-            return tuple(float(mean) for mean in means)  # the leader will say how it goes on
+        losses = dict(zip(self.loss_names, map(float, means), strict=True)) | result.terms
+        for task, _, step in self._discriminators if is_finite else []:
+            own = step(batch)
+            losses |= own.terms
+            unreported.append(sum(own.terms.values()))
+            has_gradients = has_gradients and own.has_finite_gradient
+            if not np.isfinite(unreported[-1]) or not own.has_finite_gradient:
+                self._leave_out(f"no finite loss or gradient of the network {task.name}")
+        trouble = self._divergence.check(means, unreported, has_gradients)
+        if trouble and self._group and not self._group.is_leader:
+            return losses  # the leader will send what to do
         if trouble:
-            self._go_back(trouble)
-            return tuple(float(mean) for mean in means)
+            self._roll_back(trouble)
+            return losses
         if is_finite:
-            self._feeder.learned(np.stack(found))
+            self._batches.report_losses(result.sums)
         self.iteration += 1
         self._losses.append(means)
-        return tuple(float(mean) for mean in means)
+        return losses
+
+    def _is_reported(self, term: str) -> bool:
+        return any(is_in(group, term) for group in self.loss_names)
 
     def _leave_out(self, why: str) -> None:
-        """Count a batch that moved nothing, and tell of it now and then."""
+        """Count a batch that changed nothing, and report it now and then."""
         self.left_out += 1
-        if self.left_out <= _TOLD_SINGLY or self.left_out % _TOLD_EVERY == 0:
+        if self.left_out <= _REPORTED_SINGLY or self.left_out % _REPORT_EVERY == 0:
             count = f" ({self.left_out} in this run)" if self.left_out > 1 else ""
             self.messages.append(f"Iteration {self.iteration + 1} had {why}; its batch was left out{count}.")
 
-    def _go_back(self, trouble: str) -> None:
-        """Back to the last saved set, with less risk."""
-        self._returns += 1
+    def _roll_back(self, trouble: str) -> None:
+        """Go back to the last checkpoint, with clipped gradients and half the learning rate."""
+        self._rollbacks += 1
         self._is_broken = True  # until it is whole again
         advice = "Check the facesets for damaged pictures; try --clipgrad, a lower --learning-rate, precision float32."
-        if self._returns > _MAX_RETURNS or self._saved_at < 0:
+        if self._rollbacks > _MAX_ROLLBACKS or self._saved_at < 0:
             kept = f"The last saved set in {self.folder} is good." if self._saved_at >= 0 else "Nothing was saved yet."
             raise UserError(f"Training broke down at iteration {self.iteration + 1}: {trouble}. {kept}", advice)
         settings = self._optimizer_settings
-        self._optimizer_settings = settings | {"clip": 1.0, "rate": settings["rate"] / 2}
+        self._optimizer_settings = settings | {"clip_norm": 1.0, "learning_rate": settings["learning_rate"] / 2}
         saved = read_checkpoint(self.folder, self.messages.append)
         self._prepare()
         self._load(saved)
-        self._guard.forget()
+        self._divergence.forget()
         self._is_broken = False
         self.messages.append(
             f"At iteration {self.iteration + 1} {trouble}: the model went back to iteration {saved.iteration}, "
-            f"gradients are clipped and the rate is {self._optimizer_settings['rate']:g} until the next start. {advice}"
+            f"gradients are clipped and the rate is {self._optimizer_settings['learning_rate']:g} until the next "
+            f"start. {advice}"
         )
         self.iteration = saved.iteration
         self._losses.cut(len(saved.history))
-        if self._peers:
-            self._peers.say({"iteration": self.iteration, "optimizer": self._optimizer_settings})
-            self._share(self._peers)
+        if self._group:
+            self._group.broadcast({"iteration": self.iteration, "optimizer": self._optimizer_settings})
+            self._share(self._group)
 
     @property
     def problems(self) -> list[str]:
         """Faces that could not be read, one text each."""
-        return self._feeder.problems
+        return self._batches.problems
 
     @property
     def waited_seconds(self) -> float:
         """How long steps waited for samples so far."""
-        return self._feeder.waited_seconds
+        return self._batches.waited_seconds
 
     @property
     def loss_names(self) -> tuple[str, ...]:
-        """Names of the losses that are shown."""
-        return self._goal.loss_names
+        """Names of the reported losses."""
+        return self._objective.loss_names
 
     def mean_losses(self, since: int) -> tuple[float, ...]:
-        """Mean of every shown loss over the iterations after `since`; steps without a finite loss do not count."""
+        """Mean of every reported loss over the iterations after `since`; steps without a finite loss do not count."""
         return self._losses.mean_of_last(self.iteration - since)
 
     def save(self) -> None:
-        """Write a new set, unless nothing has happened since the last one.
+        """Write a checkpoint, unless nothing has happened since the last one.
 
-        What holds numbers that are not finite, or draws one and the same picture for every face, is not saved over what
-        does not: the model goes back.
+        Weights that are not finite, or a model after mode collapse, are not saved over good ones: the model goes back.
         """
         if not self.has_news:
             return
         if not self._is_finite():
-            self._go_back("the weights are no finite numbers")
+            self._roll_back("the weights are no finite numbers")
             return
         if self.iteration >= _SETTLED:
-            is_blind = self._goal.is_blind(self._shown_faces(0))
-            if is_blind and self._was_seeing:
-                self._go_back("the model draws the same picture for every face")
+            is_blind = self._objective.is_blind(self._preview_batch(0))
+            if is_blind and self._was_sound:
+                self._roll_back("the model draws the same picture for every face")
                 return
             if is_blind:
                 self.messages.append(
                     f"After {self.iteration} iterations the model still draws the same picture for every face: it has "
                     "broken down. Start a new one with a lower --learning-rate."
                 )
-            self._was_seeing = not is_blind
+            self._was_sound = not is_blind
         self._write()
 
     def save_at_last(self) -> bool:
         """After an error: save what was reached, if it is worth it. Returns whether it was.
 
-        What the model draws is not asked: it may be just that which failed.
+        Previews are not computed: they may be what failed.
         """
         is_worth_it = self.has_news and not self._is_broken and self._is_finite()
         if is_worth_it:
@@ -290,42 +297,42 @@ class Trainer:
         return self.iteration != self._saved_at
 
     def _write(self) -> None:
-        write_checkpoint(self.folder, self.as_set())
+        write_checkpoint(self.folder, self.as_checkpoint())
         self._saved_at = self.iteration
 
     def _is_finite(self) -> bool:
         """Whether all numbers that a save would write are finite."""
         return bool(ops.convert_to_numpy(all_finite([variable.value for variable in self._variables().values()])))
 
-    def as_set(self) -> Checkpoint:
-        """All that is known of the model, as it is saved; its arrays change with the next step."""
+    def as_checkpoint(self) -> Checkpoint:
+        """The model's checkpoint at this iteration; its arrays change with the next step."""
         weights, optimizer = self._parts()
         carried_weights, carried_optimizer = self._carried
         return replace(
             self._saved,
             iteration=self.iteration,
-            weights=_Current({**weights, **carried_weights}),
-            optimizer=_Current({**optimizer, **self._feeder.state(), **carried_optimizer}),
+            weights=_HostArrays({**weights, **carried_weights}),
+            optimizer=_HostArrays({**optimizer, **self._batches.state(), **carried_optimizer}),
             history=self.history().copy(),
             state=self._saved.state | {"seed": self._seed},
         )
 
     def history(self) -> NDArray[np.float32]:
-        """(iterations, losses): mean of every shown loss of every iteration; not a copy."""
+        """(iterations, losses): mean of every reported loss of every iteration; not a copy."""
         return self._losses.rows()
 
     def pages(self, draw: int = 0) -> dict[str, Picture]:
-        """Preview pages by name: what the model makes of unwarped faces now. draw: which faces; 0 are always there."""
+        """Preview pages by name, of unwarped faces. draw: number of the selection of faces, see BatchSource."""
         key = (self.iteration, draw)
         if self._pages[0] != key:
-            self._pages = key, self._goal.show(self._shown_faces(draw))
+            self._pages = key, self._objective.show(self._preview_batch(draw))
         return self._pages[1]
 
-    def _shown_faces(self, draw: int) -> Arrays:
-        if draw not in self._shown:
-            kept = {number: batch for number, batch in self._shown.items() if number == 0}
-            self._shown = kept | {draw: self._feeder.shown_batch(draw)}
-        return self._shown[draw]
+    def _preview_batch(self, draw: int) -> Arrays:
+        if draw not in self._preview_batches:
+            kept = {number: batch for number, batch in self._preview_batches.items() if number == 0}
+            self._preview_batches = kept | {draw: self._batches.preview_batch(draw)}
+        return self._preview_batches[draw]
 
     def write_previews(self) -> None:
         """Write the preview pages as pictures into the model's folder, with the loss graph on top."""
@@ -334,7 +341,7 @@ class Trainer:
 
     def close(self) -> None:
         """Stop making batches."""
-        self._feeder.close()
+        self._batches.close()
 
 
 def _prefixed(name: str, variables: dict[str, keras.Variable]) -> dict[str, keras.Variable]:
@@ -349,15 +356,15 @@ def _are_finite(arrays: SavedArrays) -> bool:
     return all(np.isfinite(array).all() for array in arrays.values())
 
 
-def _take(variables: dict[str, keras.Variable], arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Assign those arrays that are there and fit."""
+def _assign(variables: dict[str, keras.Variable], arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Assign the arrays that exist and have the variable's shape."""
     for name, variable in variables.items():
         array = arrays.get(name)
         if array is not None and array.shape == tuple(variable.shape):
             variable.assign(array)
 
 
-class _Current(Mapping[str, NDArray[Any]]):
+class _HostArrays(Mapping[str, NDArray[Any]]):
     """The arrays that variables hold now, each brought over from the engine when it is asked for.
 
     All of them at once would take as much memory again as the model and its optimizer.

@@ -1,4 +1,4 @@
-"""What a class's stored options mean for its samples, losses and optimizer."""
+"""From a class's stored options to the settings of its samples, losses and optimizer."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,15 +13,15 @@ from dfl.training.losses.reconstruction import LossSettings
 from dfl.training.objectives.saehd import ExtraTerms
 
 _SIMILARITY: dict[str, Any] = {"SSIM": "dssim", "MS-SSIM": "ms_ssim", "MS-SSIM+L1": "ms_ssim_l1"}
-# The original's learning rate dropout: the share of numbers that move, and the period of the swinging rate.
-_KEPT_SHARE, _DROPOUT_PERIOD = 0.3, 500
+# Learning-rate dropout of the original: share of the weights updated in a step, and period of the cosine schedule.
+_KEEP_PROB, _DROPOUT_PERIOD = 0.3, 500
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
     """How a model that swaps faces is trained.
 
-    reuses_every = 3: every third step takes the batch before again, unwarped (Quick96). is_pretraining: both sides
+    reuses_every = 3: every third step repeats the batch before it, unwarped (Quick96). is_pretraining: both sides
     show the faces of the pretraining set.
     """
 
@@ -37,12 +37,12 @@ class TrainingConfig:
 
 
 def swap_config(options: ModelOptions, has_symmetric_warp: bool) -> TrainingConfig:
-    """The recipe for SAEHD's, Quick96's or AMP's options."""
+    """The config for SAEHD's, Quick96's or AMP's options."""
     if isinstance(options, Quick96Options):
         return _quick96(options, has_symmetric_warp)
     if isinstance(options, SaehdOptions):
-        plan = _saehd(options, has_symmetric_warp)
-        return _pretraining(plan) if options.pretrain else plan
+        config = _saehd(options, has_symmetric_warp)
+        return _pretraining(config) if options.pretrain else config
     if isinstance(options, AmpOptions):
         return _amp(options, has_symmetric_warp)
     raise TypeError(f"{type(options).__name__} is no model that swaps faces")
@@ -139,20 +139,20 @@ def _optimizer(options: TrainedSwapOptions, is_adabelief: bool) -> dict[str, Any
     has_dropout = options.lr_dropout != "n"
     return {
         "is_adabelief": is_adabelief,
-        "rate": options.learning_rate,
-        "clip": 1.0 if options.clipgrad else 0.0,
-        "kept_share": _KEPT_SHARE if has_dropout else 1.0,
+        "learning_rate": options.learning_rate,
+        "clip_norm": 1.0 if options.clipgrad else 0.0,
+        "keep_prob": _KEEP_PROB if has_dropout else 1.0,
         "cosine_period": options.lr_cos or (_DROPOUT_PERIOD if has_dropout else 0),
         "scales_loss": options.precision == "float16",
     }
 
 
-def _pretraining(plan: TrainingConfig) -> TrainingConfig:
-    """What the original forces while pretraining; true face is off too, whose judge it did not train."""
-    samples = replace(plan.dst_samples, warp=False, flip=True, transfer="none", hsv_power=0.0, degrade=Degradations())
-    optimizer = plan.optimizer | {"kept_share": 1.0, "cosine_period": 0}
+def _pretraining(config: TrainingConfig) -> TrainingConfig:
+    """What the original forces while pretraining; true face is off too, whose discriminator it did not train."""
+    samples = replace(config.dst_samples, warp=False, flip=True, transfer="none", hsv_power=0.0, degrade=Degradations())
+    optimizer = config.optimizer | {"keep_prob": 1.0, "cosine_period": 0}
     return replace(
-        plan,
+        config,
         src_samples=samples,
         dst_samples=samples,
         extra=ExtraTerms(),
@@ -173,8 +173,8 @@ def _quick96(options: Quick96Options, has_symmetric_warp: bool) -> TrainingConfi
     )
     optimizer = {
         "is_adabelief": False,
-        "rate": 2e-4,
-        "kept_share": _KEPT_SHARE,
+        "learning_rate": 2e-4,
+        "keep_prob": _KEEP_PROB,
         "scales_loss": options.precision == "float16",
     }
     losses = LossSettings(resolution, has_plain_mask=True)

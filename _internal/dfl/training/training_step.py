@@ -1,7 +1,8 @@
 """One training step, the same on every engine: losses, gradients, optimizer. Only `_*_step` know the engine."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -9,52 +10,82 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from dfl.training.losses.terms import Terms, group_sums, total_loss
 from dfl.training.optimizers import Optimizer
 
 Tensor = Any
-# Per-sample losses, (N,) each, of one batch of tensors (arrays, or dicts of them).
-Losses = Callable[..., tuple[Tensor, ...]]
+# The loss terms of one batch of tensors (arrays, or dicts of them); see losses.terms.
+Losses = Callable[..., Terms]
 # From so many weights on compiling the update pays, which takes some seconds.
 _WORTH_FUSING = 2**20
 
 
-class TrainingStep:
-    """Takes a batch, moves the weights once and returns the losses, (N,) each.
+@dataclass(frozen=True, eq=False)
+class StepResult:
+    """What one step found.
 
-    Minimises the sum of all losses over the batch. All gradients are taken at the weights before the step; the original
-    wrote weights while others were still read. A batch whose losses, or whose gradients' joint norm, are no finite
-    numbers changes nothing, neither weights nor the optimizer's state; in float16 it changes the scale alone.
-
-    had_gradient: False when in the last step a gradient was no finite number, though all losses were; a loss scale that
-    can still become smaller expects that now and then.
+    sums: (groups, N) float32, the sum of each reported group for each sample. terms: batch mean of every term by name.
+    has_finite_gradient: False when a gradient was no finite number, though all losses were; a loss scale that can still
+    become smaller expects that now and then.
     """
 
-    def __init__(self, run: "Run") -> None:
-        self._run = run
-        self.had_gradient = True
-
-    def __call__(self, *batch: Any) -> tuple[NDArray[np.float32], ...]:
-        found, has_gradient = self._run(*batch)
-        losses = tuple(np.asarray(ops.convert_to_numpy(loss), np.float32) for loss in found)
-        self.had_gradient = bool(has_gradient) or not all(np.isfinite(loss).all() for loss in losses)
-        return losses
+    sums: NDArray[np.float32]
+    terms: dict[str, float]
+    has_finite_gradient: bool
 
 
-# Takes a batch, moves the weights once; gives the losses, and whether the gradients were as they should be.
-Run = Callable[..., tuple[tuple[Tensor, ...], Any]]
+TrainingStep = Callable[..., StepResult]
+# The total loss of a batch, and the sums of its reported groups and its terms as one tensor, (sums + terms, N).
+Rows = Callable[..., tuple[Tensor, Tensor]]
+# The rows, and whether the gradients were as they should be, as the one tensor that goes to the host.
+Pack = Callable[[Tensor, Any], Tensor]
 
 
-def make_training_step(losses: Losses, weights: list[keras.Variable], optimizer: Optimizer) -> TrainingStep:
-    """See Step.
+def make_training_step(
+    losses: Losses, weights: list[keras.Variable], optimizer: Optimizer, reported: Sequence[str] = ()
+) -> TrainingStep:
+    """A function that takes a batch, moves the weights once and returns a StepResult. reported: groups to sum up.
+
+    Minimises the sum of all terms over the batch. All gradients are taken at the weights before the step; the original
+    wrote weights while others were still read. A batch whose losses, or whose gradients' joint norm, are no finite
+    numbers changes nothing, neither weights nor the optimizer's state; in float16 it changes the loss scale alone.
 
     Several devices, or processes, share the batch out and take the step of the joint batch: in TensorFlow those of the
-    strategy in whose scope this is called, in torch those that have joined (training.peers).
+    strategy in whose scope this is called, in torch those that have joined (training.distributed).
     """
-    make = {"tensorflow": _tensorflow_step, "torch": _torch_step}[keras.backend.backend()]
-    return TrainingStep(make(losses, weights, optimizer))
+    names: list[str] = []
+
+    def rows_of(*batch: Any) -> tuple[Tensor, Tensor]:
+        terms = losses(*batch)
+        names[:] = terms  # known once TensorFlow has traced the step
+        sums = group_sums(terms, reported)
+        return total_loss(terms, sums, reported), ops.stack([*sums, *terms.values()])
+
+    def pack(rows: Tensor, has_gradient: Any) -> Tensor:
+        sums, terms = rows[: len(reported)], rows[len(reported) :]
+        flag = ops.reshape(ops.cast(has_gradient, "float32"), (1,))
+        return ops.concatenate([ops.reshape(sums, (-1,)), ops.mean(terms, axis=1), flag])
+
+    run = {"tensorflow": _tensorflow_step, "torch": _torch_step}[keras.backend.backend()](
+        rows_of, pack, weights, optimizer
+    )
+
+    def step(*batch: Any) -> StepResult:
+        found = np.asarray(ops.convert_to_numpy(run(*batch)), np.float32)
+        sums, means, (has_gradient,) = np.split(found, [-1 - len(names), -1])
+        are_finite = bool(np.isfinite(found).all())
+        return StepResult(
+            sums.reshape(len(reported), -1) if reported else np.zeros((0, 0), np.float32),
+            dict(zip(names, map(float, means), strict=True)),
+            bool(has_gradient) or not are_finite,
+        )
+
+    return step
 
 
-def _tensorflow_step(losses: Losses, weights: list[keras.Variable], optimizer: Optimizer) -> Run:
+def _tensorflow_step(
+    rows_of: Rows, pack: Pack, weights: list[keras.Variable], optimizer: Optimizer
+) -> Callable[..., Tensor]:
     import tensorflow as tf
 
     variables, scale = [weight.value for weight in weights], optimizer.loss_scale
@@ -64,20 +95,19 @@ def _tensorflow_step(losses: Losses, weights: list[keras.Variable], optimizer: O
     is_worth_it = devices == 1 and sum(math.prod(weight.shape) for weight in weights) >= _WORTH_FUSING
     apply = tf.function(optimizer.apply, autograph=False, jit_compile=is_worth_it and _can_fuse())
 
-    def gradients_of(*share: Tensor) -> tuple[tuple[Tensor, ...], Tensor, list[Tensor]]:
+    def gradients_of(*share: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
-            found = losses(*share)
-            total = sum(tf.reduce_sum(loss) for loss in found)
+            total, rows = rows_of(*share)
             scaled = scale.scaled(total) if scale else total
-        return found, total, tape.gradient(scaled, variables)
+        return rows, total, tape.gradient(scaled, variables)
 
     # No Python branches on tensors, so none must be translated: that took half of the time of the first step.
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]
     def step(*shares: Tensor) -> Any:
-        found, total, gradients = strategy.run(gradients_of, args=shares)
+        rows, total, gradients = strategy.run(gradients_of, args=shares)
         if devices > 1:  # the update is made once, and what it makes goes to every device
-            found = tuple(tf.concat(strategy.experimental_local_results(loss), 0) for loss in found)
+            rows = tf.concat(strategy.experimental_local_results(rows), 1)
             total, *gradients = (strategy.reduce("SUM", part, axis=None) for part in (total, *gradients))
         if scale:
             gradients = scale.unscaled(gradients)
@@ -86,19 +116,17 @@ def _tensorflow_step(losses: Losses, weights: list[keras.Variable], optimizer: O
         tf.cond(tf.math.is_finite(total) & has_gradient, lambda: _true_after(apply(gradients)), lambda: False)
         if scale:
             is_expected = scale.can_shrink()
-            scale.learn(has_gradient)
+            scale.update(has_gradient)
             has_gradient = has_gradient | is_expected
-        return found, has_gradient
+        return pack(rows, has_gradient)
 
     def shared_out(array: NDArray[np.float32]) -> Tensor:
         return strategy.experimental_distribute_values_from_function(
             lambda device: tf.constant(_share(array, device.replica_id_in_sync_group, devices))
         )
 
-    def run(*batch: Any) -> tuple[tuple[Tensor, ...], Tensor]:
-        shares = keras.tree.map_structure(shared_out if devices > 1 else tf.constant, batch)
-        found: tuple[tuple[Tensor, ...], Tensor] = step(*shares)
-        return found
+    def run(*batch: Any) -> Tensor:
+        return step(*keras.tree.map_structure(shared_out if devices > 1 else tf.constant, batch))
 
     return run
 
@@ -121,7 +149,9 @@ def _can_fuse() -> bool:
     import tensorflow as tf
 
     probe = keras.Variable(np.ones(2, np.float32))
-    optimizer = Optimizer({"probe": probe}, is_adabelief=True, rate=1.0, clip=1.0, kept_share=0.5, cosine_period=2)
+    optimizer = Optimizer(
+        {"probe": probe}, is_adabelief=True, learning_rate=1.0, clip_norm=1.0, keep_prob=0.5, cosine_period=2
+    )
     try:
         tf.function(optimizer.apply, autograph=False, jit_compile=True)([tf.ones(2)])
     except tf.errors.OpError:
@@ -129,7 +159,9 @@ def _can_fuse() -> bool:
     return True
 
 
-def _torch_step(losses: Losses, weights: list[keras.Variable], optimizer: Optimizer) -> Run:
+def _torch_step(
+    rows_of: Rows, pack: Pack, weights: list[keras.Variable], optimizer: Optimizer
+) -> Callable[..., Tensor]:
     import torch
     import torch.distributed as dist
 
@@ -139,17 +171,16 @@ def _torch_step(losses: Losses, weights: list[keras.Variable], optimizer: Optimi
     def own_share(array: NDArray[np.float32]) -> Tensor:
         return ops.convert_to_tensor(_share(array, dist.get_rank(), processes) if processes > 1 else array)
 
-    def joint(loss: Tensor) -> Tensor:
-        parts = [torch.empty_like(loss) for _ in range(processes)]
-        dist.all_gather(parts, loss.detach().contiguous())
-        return torch.cat(parts)
+    def joint(rows: Tensor) -> Tensor:
+        parts = [torch.empty_like(rows) for _ in range(processes)]
+        dist.all_gather(parts, rows.contiguous())
+        return torch.cat(parts, dim=1)
 
-    def run(*batch: Any) -> tuple[tuple[Tensor, ...], Tensor]:
-        found = losses(*keras.tree.map_structure(own_share, batch))
-        total = sum(loss.sum() for loss in found)
-        shown = tuple(joint(loss) if processes > 1 else loss.detach() for loss in found)
-        if not all(torch.isfinite(loss).all() for loss in shown):
-            return shown, False
+    def run(*batch: Any) -> Tensor:
+        total, rows = rows_of(*keras.tree.map_structure(own_share, batch))
+        found = joint(rows.detach()) if processes > 1 else rows.detach()
+        if not torch.isfinite(found).all():
+            return pack(found, False)
         gradients = list(torch.autograd.grad(scale.scaled(total) if scale else total, variables))
         with torch.no_grad():
             for gradient in gradients if processes > 1 else []:
@@ -161,9 +192,9 @@ def _torch_step(losses: Losses, weights: list[keras.Variable], optimizer: Optimi
             has_gradient = torch.isfinite(torch.square(norm))
             is_expected = scale is not None and bool(scale.can_shrink())
             if scale:
-                scale.learn(has_gradient)
+                scale.update(has_gradient)
             if has_gradient:
                 optimizer.apply(gradients)
-        return shown, bool(has_gradient) or is_expected
+        return pack(found, has_gradient | is_expected)
 
     return run

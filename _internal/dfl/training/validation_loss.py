@@ -1,4 +1,4 @@
-"""How well a model does on faces that it is not trained on: the same few of both sides at every save."""
+"""Validation loss: the losses of faces that a model is not trained on, the same few of both sides at every save."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,6 +16,7 @@ from dfl.faceset.faceset import FaceFile
 from dfl.models.compiled import compiled
 from dfl.models.options import AmpOptions, ModelOptions
 from dfl.training.batch_source import SIDES, arrays_of
+from dfl.training.losses.terms import group_sums
 from dfl.training.objectives.amp import chosen_channels
 from dfl.training.objectives.objective import Arrays, Objective
 from dfl.training.training_config import swap_config
@@ -25,34 +26,36 @@ SideFaces = dict[Side, list[FaceFile]]
 
 
 def split_sides(faces: SideFaces, count: int, seed: int) -> tuple[SideFaces, SideFaces]:
-    """Faces of both sides to train on, and at most `count` of each held out, the same in every run with this seed.
+    """Split both sides into faces to train on and at most `count` validation faces; the same in every run of a seed.
 
-    Small facesets hold out none, and then neither does the other side.
+    Small facesets have no validation faces, and then the other side has none either.
     """
     pairs = {side: validation_split(found, count, seed) for side, found in faces.items()}
-    if not count or not all(held for _, held in pairs.values()):
+    if not count or not all(held_out for _, held_out in pairs.values()):
         return faces, {side: [] for side in faces}
     return {side: pair[0] for side, pair in pairs.items()}, {side: pair[1] for side, pair in pairs.items()}
 
 
-def held_out_batches(faces: SideFaces, options: ModelOptions, batch_size: int) -> Iterator[Arrays]:
-    """Batches of held-out faces as they are: not warped, turned, moved, mirrored or coloured.
+def validation_batches(faces: SideFaces, options: ModelOptions, batch_size: int) -> Iterator[Arrays]:
+    """Batches of validation faces as they are: no augmentation, no colour transfer.
 
-    As many of each side as the side with fewer has; the last batch may be smaller. What AMP draws at random is the
-    same every time.
+    As many of each side as the side with fewer has; the last batch may be smaller. AMP's random channels are
+    the same every time.
     """
-    recipe = swap_config(options, True)
-    settings: dict[Side, SampleSettings] = {"src": recipe.src_samples, "dst": recipe.dst_samples}
+    config = swap_config(options, True)
+    settings: dict[Side, SampleSettings] = {"src": config.src_samples, "dst": config.dst_samples}
     count = min(len(found) for found in faces.values())
     for start in range(0, count, batch_size):
         size = min(batch_size, count - start)
-        batch = arrays_of({side: _as_they_are(faces[side][start : start + size], settings[side]) for side in SIDES})
+        batch = arrays_of(
+            {side: _unaugmented_batch(faces[side][start : start + size], settings[side]) for side in SIDES}
+        )
         if isinstance(options, AmpOptions):
             batch |= chosen_channels(size, options.inter_dims, options.morph_factor, 0, start)
         yield batch
 
 
-def _as_they_are(faces: list[FaceFile], settings: SampleSettings) -> Any:
+def _unaugmented_batch(faces: list[FaceFile], settings: SampleSettings) -> Any:
     """One batch of these faces, in their order."""
     plain = replace(
         settings,
@@ -63,7 +66,7 @@ def _as_they_are(faces: list[FaceFile], settings: SampleSettings) -> Any:
         hsv_power=0.0,
         degrade=Degradations(),
     )
-    maker = BatchMaker(faces, plain, len(faces), seed=0, order=lambda place: place % len(faces), workers=1)
+    maker = BatchMaker(faces, plain, len(faces), seed=0, sampler=lambda index: index % len(faces), workers=1)
     try:
         return next(maker)
     finally:
@@ -71,17 +74,20 @@ def _as_they_are(faces: list[FaceFile], settings: SampleSettings) -> Any:
 
 
 class ValidationLoss:
-    """The losses of held-out faces, by training's own formulas."""
+    """The losses of validation faces, by the formulas of training."""
 
-    def __init__(self, goal: Objective, batches: list[Arrays]) -> None:
-        """batches: see held_out_batches; kept in memory."""
-        self._batches, self._shown = batches, len(goal.loss_names)
-        names = list(batches[0])
-        self._losses = compiled(lambda *arrays: goal.losses(dict(zip(names, arrays, strict=True))))
+    def __init__(self, objective: Objective, batches: list[Arrays]) -> None:
+        """batches: see validation_batches; kept in memory."""
+        self._batches, names = batches, list(batches[0])
+        self._losses = compiled(
+            lambda *arrays: tuple(
+                group_sums(objective.losses(dict(zip(names, arrays, strict=True))), objective.loss_names)
+            )
+        )
 
     def losses(self) -> tuple[float, ...]:
-        """Mean of every shown loss over all held-out faces."""
+        """Mean of every reported loss over all validation faces."""
         rows: list[NDArray[np.float32]] = []
         for batch in self._batches:
-            rows.append(np.stack(self._losses(*batch.values())[: self._shown], axis=1))
+            rows.append(np.stack(self._losses(*batch.values()), axis=1))
         return tuple(float(mean) for mean in np.concatenate(rows).mean(axis=0))

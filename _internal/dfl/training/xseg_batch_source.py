@@ -15,7 +15,7 @@ from dfl.workspace import Side
 
 
 class XsegBatchSource:
-    """See feeding.Feeder. A batch has `picture` and `mask`; what is shown has unwarped faces of `src` and `dst` too.
+    """See BatchSource. A batch has `picture` and `mask`; that of previews has unwarped faces of `src` and `dst` too.
 
     faces: of both sides, of which one may have none; while pretraining, the pretraining set as both. settings: whose
     kind is labelled or pretraining. UserError when nothing is labelled.
@@ -30,10 +30,10 @@ class XsegBatchSource:
         iteration: int,
     ) -> None:
         self._sides, self._settings, self._seed = faces, settings, seed
-        self._faces = self._to_learn_from()
+        self._faces = self._training_faces()
         self._maker = XsegBatchMaker(self._faces, settings, batch_size, side_seed(seed, "xseg"), first_batch=iteration)
 
-    def _to_learn_from(self) -> list[FaceFile]:
+    def _training_faces(self) -> list[FaceFile]:
         if self._settings.kind == "pretraining":
             return self._sides["src"]
         return labelled_faces([face for faces in self._sides.values() for face in faces])
@@ -50,7 +50,7 @@ class XsegBatchSource:
         del iteration
         return _arrays(next(self._maker))
 
-    def shown_batch(self, draw: int = 0) -> Arrays:
+    def preview_batch(self, draw: int = 0) -> Arrays:
         shown = _arrays(self._few(self._faces, self._settings, "preview", draw))
         if self._settings.kind == "labelled":
             plain = replace(self._settings, kind="plain")
@@ -59,7 +59,7 @@ class XsegBatchSource:
                     shown[side] = self._few(faces, plain, f"preview {side}", draw).picture
         return shown
 
-    def learned(self, losses: NDArray[np.float32]) -> None:
+    def report_losses(self, losses: NDArray[np.float32]) -> None:
         del losses
 
     def state(self) -> dict[str, NDArray[Any]]:

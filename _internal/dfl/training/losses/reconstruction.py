@@ -1,17 +1,17 @@
-"""What SAEHD, AMP and Quick96 learn of each side: pure functions of tensors on keras.ops, the same for every engine.
+"""Reconstruction terms of each side for SAEHD, AMP and Quick96: pure functions of tensors on keras.ops.
 
 Pictures are (N, R, R, 3), masks (N, R, R, 1), float32 0..1. Every loss is one number a sample, (N,); a step takes the
-gradient of their sum over the batch, not of the mean, as the original does.
+gradient of their sum over the batch, not of the mean, as the original does. See losses.terms for how to add one.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from keras import ops
 
 from dfl.training.losses.similarity import dssim, gaussian_blur, ms_ssim
+from dfl.training.losses.terms import Tensor
 
-Tensor = Any
 PRIORITY_WEIGHT = 300.0
 # Of MS-SSIM beside the absolute difference (Zhao et al. 2017).
 MS_SSIM_SHARE = 0.84
@@ -54,26 +54,26 @@ class LossSettings:
 
 @dataclass(frozen=True)
 class MaskedPair:
-    """One side's pictures as the terms compare them, each (N, R, R, 3): whole, and as masked training cuts them.
+    """One side's target and prediction as the terms compare them, each (N, R, R, 3).
 
-    target: what should come out, blurred out around the mask if asked. face: what came out. wanted, got: both times
-    `weight`, the blurred mask (N, R, R, 1), if training is masked.
+    whole_target: the target, blurred out around the mask if asked. whole_pred: the predicted face. target, pred: both
+    times `weight`, the blurred mask (N, R, R, 1), if training is masked.
     """
 
+    whole_target: Tensor
+    whole_pred: Tensor
     target: Tensor
-    face: Tensor
-    wanted: Tensor
-    got: Tensor
+    pred: Tensor
     weight: Tensor
 
 
 def compare(target: Tensor, mask: Tensor, face: Tensor, settings: LossSettings) -> MaskedPair:
-    """Prepare one side's target and prediction for the terms."""
+    """One side's target and prediction, blurred out and masked as the settings say."""
     if settings.blur_out_mask:
         target = blur_out(target, mask, settings.resolution)
     weight = blurred_mask(mask, settings)
-    wanted, got = (target * weight, face * weight) if settings.masked_training else (target, face)
-    return MaskedPair(target, face, wanted, got, weight)
+    masked = (target * weight, face * weight) if settings.masked_training else (target, face)
+    return MaskedPair(target, face, *masked, weight)
 
 
 def blurred_mask(mask: Tensor, settings: LossSettings) -> Tensor:
@@ -91,24 +91,24 @@ def blur_out(target: Tensor, mask: Tensor, resolution: int) -> Tensor:
     return target * mask + (outside / weight) * (1 - mask)
 
 
-def picture_terms(wanted: Tensor, got: Tensor, settings: LossSettings) -> dict[str, Tensor]:
+def picture_terms(target: Tensor, pred: Tensor, settings: LossSettings) -> dict[str, Tensor]:
     """The terms that compare two pictures as a whole, by name, each (N,)."""
     if settings.similarity == "dssim":
         filters = settings.dssim_filters
         return {
-            "dssim": sum(ops.mean((10 / len(filters)) * dssim(wanted, got, size), axis=1) for size in filters),
-            "square": mean_squared_error(wanted, got, 10),
+            "dssim": sum(ops.mean((10 / len(filters)) * dssim(target, pred, size), axis=1) for size in filters),
+            "mse": mean_squared_error(target, pred, 10),
         }
-    similarity = 10 * (1 - ops.mean(ms_ssim(wanted, got), axis=1))
+    similarity = 10 * (1 - ops.mean(ms_ssim(target, pred), axis=1))
     if settings.similarity == "ms_ssim":
-        return {"ms_ssim": similarity, "square": mean_squared_error(wanted, got, 10)}
-    absolute = ops.mean(10 * ops.abs(wanted - got), axis=(1, 2, 3))
-    return {"ms_ssim": MS_SSIM_SHARE * similarity, "absolute": (1 - MS_SSIM_SHARE) * absolute}
+        return {"ms_ssim": similarity, "mse": mean_squared_error(target, pred, 10)}
+    absolute = ops.mean(10 * ops.abs(target - pred), axis=(1, 2, 3))
+    return {"ms_ssim": MS_SSIM_SHARE * similarity, "l1": (1 - MS_SSIM_SHARE) * absolute}
 
 
-def mean_squared_error(wanted: Tensor, got: Tensor, weight: float) -> Tensor:
-    """Mean of weight * (wanted - got)^2 over all but the batch, (N,)."""
-    return ops.mean(weight * ops.square(wanted - got), axis=(1, 2, 3))
+def mean_squared_error(target: Tensor, pred: Tensor, weight: float) -> Tensor:
+    """Mean of weight * (target - pred)^2 over all but the batch, (N,)."""
+    return ops.mean(weight * ops.square(target - pred), axis=(1, 2, 3))
 
 
 def side_terms(
@@ -116,23 +116,16 @@ def side_terms(
 ) -> dict[str, Tensor]:
     """The loss terms of one side by name, each (N,): those of picture_terms, mask, and one for each priority.
 
-    target, mask, eyes_mouth: what should come out. face, face_mask: what came out. eyes_mouth: one channel for each of
-    the settings' priorities, None without.
+    target, mask: ground truth. face, face_mask: predicted. eyes_mouth: masks of what has priority, one channel for each
+    of the settings' priorities, None without.
     """
     pair = compare(target, mask, face, settings)
-    terms = picture_terms(pair.wanted, pair.got, settings)
+    terms = picture_terms(pair.target, pair.pred, settings)
     terms["mask"] = mean_squared_error(mask, face_mask, 10)
     for channel, (name, weight) in enumerate(settings.priorities.items()):
         part = eyes_mouth[..., channel : channel + 1]
-        terms[name] = ops.mean(weight * ops.abs(pair.target * part - face * part), axis=(1, 2, 3))
+        terms[name] = ops.mean(weight * ops.abs(pair.whole_target * part - face * part), axis=(1, 2, 3))
     return terms
-
-
-def side_loss(
-    target: Tensor, mask: Tensor, eyes_mouth: Tensor, face: Tensor, face_mask: Tensor, settings: LossSettings
-) -> Tensor:
-    """Sum of side_terms, (N,)."""
-    return sum(side_terms(target, mask, eyes_mouth, face, face_mask, settings).values())
 
 
 def total_variation(x: Tensor) -> Tensor:
@@ -145,8 +138,8 @@ def total_variation(x: Tensor) -> Tensor:
 
 
 def amp_background_loss(dst: MaskedPair) -> Tensor:
-    """What AMP adds for dst outside the mask, (N,): weak, so that nothing wild grows there. Not in the shown loss."""
+    """AMP's weak penalty outside dst's mask, (N,), against artefacts there. Not in the reported loss."""
     outside = 1 - dst.weight
-    return mean_squared_error(dst.target * outside, dst.face * outside, 0.1) + 1e-6 * total_variation(
-        dst.face * outside
+    return mean_squared_error(dst.whole_target * outside, dst.whole_pred * outside, 0.1) + 1e-6 * total_variation(
+        dst.whole_pred * outside
     )

@@ -1,4 +1,4 @@
-"""How alike two pictures are: blur, structural dissimilarity, and its form over several scales.
+"""Similarity of pictures: DSSIM, MS-SSIM, and the Gaussian filters that they and masks need.
 
 Pictures are (N, H, W, C) float32 0..1. Pure functions of tensors on keras.ops, the same for every engine.
 """
@@ -77,7 +77,7 @@ def ms_ssim_weights(side: int) -> tuple[float, ...]:
 
 
 def _similarity_maps(a: Tensor, b: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """Luminance and contrast-structure of SSIM at every place of the window, each (N, H - size + 1, ..., C)."""
+    """Luminance and contrast-structure of SSIM at every position of the window, each (N, H - size + 1, ..., C)."""
     stack = ops.concatenate([a, b, a * b, a * a + b * b], axis=-1)
     means = filter_separable(stack, gaussian_window(size, DSSIM_SIGMA, (size - 1) / 2))
     mean_a, mean_b, product, squares = ops.split(means, 4, axis=-1)

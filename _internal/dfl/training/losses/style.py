@@ -6,8 +6,9 @@ the src loss and are off while pretraining.
 
 from keras import ops
 
-from dfl.training.losses.reconstruction import LossSettings, Tensor, mean_squared_error
+from dfl.training.losses.reconstruction import LossSettings, mean_squared_error
 from dfl.training.losses.similarity import dssim, gaussian_blur
+from dfl.training.losses.terms import Tensor
 
 
 def style_loss(target: Tensor, style: Tensor, sigma: float, weight: float) -> Tensor:
@@ -32,9 +33,9 @@ def face_style_loss(
     swapped: src's decoder on the code of dst *without gradient*, so that only the decoder learns from it. swapped_mask,
     dst_face, dst_mask: as predicted; no gradient reaches them.
     """
-    wanted = ops.stop_gradient(dst_face * dst_mask)
-    got = swapped * ops.stop_gradient(swapped_mask)
-    return style_loss(got, wanted, settings.resolution // 8, 10000 * power / 100)
+    style = ops.stop_gradient(dst_face * dst_mask)
+    pred = swapped * ops.stop_gradient(swapped_mask)
+    return style_loss(pred, style, settings.resolution // 8, 10000 * power / 100)
 
 
 def background_style_loss(
@@ -46,9 +47,9 @@ def background_style_loss(
     the swap would be the better one.
     """
     share, outside = power / 100, 1 - weight
-    got, wanted = swapped * outside, dst_target * outside
-    similarity = ops.mean(10 * share * dssim(got, wanted, settings.dssim_filters[0]), axis=1)
-    return similarity + mean_squared_error(got, wanted, 10 * share)
+    pred, target = swapped * outside, dst_target * outside
+    similarity = ops.mean(10 * share * dssim(pred, target, settings.dssim_filters[0]), axis=1)
+    return similarity + mean_squared_error(pred, target, 10 * share)
 
 
 def _means(x: Tensor) -> Tensor:

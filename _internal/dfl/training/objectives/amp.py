@@ -14,12 +14,12 @@ from dfl.nets.layers import named_weights
 from dfl.training.losses.adversarial import (
     AMP_SHARE,
     GanSettings,
-    gan_background_loss,
     gan_discriminator_loss,
-    gan_generator_loss,
+    gan_generator_terms,
 )
-from dfl.training.losses.reconstruction import LossSettings, MaskedPair, amp_background_loss, compare, side_loss
-from dfl.training.objectives.objective import Arrays, Batch, DiscriminatorTask, Tensor, is_blind
+from dfl.training.losses.reconstruction import LossSettings, MaskedPair, amp_background_loss, compare, side_terms
+from dfl.training.losses.terms import Tensor, Terms, in_group
+from dfl.training.objectives.objective import Arrays, Batch, DiscriminatorTask, is_blind
 from dfl.training.preview.pages import page
 
 SIDES = ("src", "dst")
@@ -41,7 +41,7 @@ def chosen_channels(count: int, channels: int, share: float, seed: int, iteratio
 
 
 class AmpObjective:
-    """See goal.Goal. A batch has `chosen` too: see chosen_channels.
+    """See Objective. A batch has `chosen` too: see chosen_channels.
 
     morph_factor: share of src's channels in training.
     """
@@ -63,20 +63,21 @@ class AmpObjective:
         self._morph_factor = morph_factor
         self._gan = gan
         self._random = keras.random.SeedGenerator(seed)
-        self._judge: UNetPatchDiscriminator | None = None
-        self.opponents: tuple[DiscriminatorTask, ...] = ()
+        self._discriminator: UNetPatchDiscriminator | None = None
+        self.discriminators: tuple[DiscriminatorTask, ...] = ()
         if gan:
-            self._judge = UNetPatchDiscriminator(gan_patch_size, network.resolution, gan_dims)
-            weights = {f"GAN/{name}": weight for name, weight in named_weights(self._judge).items()}
-            self.opponents = (DiscriminatorTask("GAN", weights, self._judge_losses),)
+            self._discriminator = UNetPatchDiscriminator(gan_patch_size, network.resolution, gan_dims)
+            weights = {f"GAN/{name}": weight for name, weight in named_weights(self._discriminator).items()}
+            self.discriminators = (DiscriminatorTask("GAN", weights, self._discriminator_losses),)
         self._reconstruct = compiled(network.reconstruct)
         self._swap = compiled(network.swap)
 
-    def losses(self, batch: Batch) -> tuple[Tensor, ...]:
-        """See goal.Goal: src and dst, and a third that is not shown: dst's background, and GAN."""
+    def losses(self, batch: Batch) -> Terms:
+        """Terms of both sides, dst's background, and GAN's."""
         faces = self._faces(batch)
-        src, dst = (
-            side_loss(
+        terms: Terms = {}
+        for side in SIDES:
+            of_side = side_terms(
                 batch[f"{side}_target"],
                 batch[f"{side}_mask"],
                 batch[f"{side}_eyes_mouth"],
@@ -84,17 +85,16 @@ class AmpObjective:
                 faces[side].mask,
                 self._losses,
             )
-            for side in SIDES
-        )
-        compared = self._compared(batch, faces)
-        hidden = amp_background_loss(compared["dst"])
-        if self._judge is not None and self._gan:
-            maps = [logits for side in SIDES for logits in self._judge(compared[side].got)]
-            hidden = hidden + gan_generator_loss(maps, self._gan) + gan_background_loss(compared["src"])
-        return src, dst, hidden
+            terms |= in_group(side, of_side)
+        pairs = self._pairs(batch, faces)
+        terms["background/dst"] = amp_background_loss(pairs["dst"])
+        if self._discriminator is not None and self._gan:
+            maps = [logits for side in SIDES for logits in self._discriminator(pairs[side].pred)]
+            terms |= in_group("gan", gan_generator_terms(maps, pairs["src"], self._gan, has_background=True))
+        return terms
 
     def show(self, batch: Arrays) -> dict[str, Picture]:
-        """See goal.Goal: of the first sample, the original's pages.
+        """Of the first sample, the original's pages.
 
         `preview`: src, dst, dst rebuilt inside its mask; below src rebuilt, dst rebuilt, the swap. `preview_morphs`:
         from dst to src in six steps; `preview_morphs_masked` the same inside the masks.
@@ -112,7 +112,6 @@ class AmpObjective:
         }
 
     def is_blind(self, batch: Arrays) -> bool:
-        """See goal.Goal."""
         src, dst = batch["src_target"], batch["dst_target"]
         mixed = chosen_channels(len(src), self.network.inter, self._morph_factor, seed=0, iteration=0)["chosen"]
         src_face, _, dst_face, _ = self._reconstruct(src, dst, mixed)
@@ -122,19 +121,20 @@ class AmpObjective:
         parts = self.network.reconstruct(batch["src_warped"], batch["dst_warped"], batch["chosen"])
         return {"src": _Faces(*parts[:2]), "dst": _Faces(*parts[2:])}
 
-    def _compared(self, batch: Batch, faces: dict[str, _Faces]) -> dict[str, MaskedPair]:
+    def _pairs(self, batch: Batch, faces: dict[str, _Faces]) -> dict[str, MaskedPair]:
         return {
             side: compare(batch[f"{side}_target"], batch[f"{side}_mask"], faces[side].face, self._losses)
             for side in SIDES
         }
 
-    def _judge_losses(self, batch: Batch) -> Tensor:
-        assert self._judge is not None
+    def _discriminator_losses(self, batch: Batch) -> Terms:
+        discriminator = self._discriminator
+        assert discriminator is not None
         assert self._gan
-        compared = self._compared(batch, self._faces(batch))
-        real = [logits for side in SIDES for logits in self._judge(compared[side].wanted)]
-        made = [logits for side in SIDES for logits in self._judge(keras.ops.stop_gradient(compared[side].got))]
-        return gan_discriminator_loss(real, made, AMP_SHARE, self._gan, self._random)
+        pairs = self._pairs(batch, self._faces(batch))
+        real = [logits for side in SIDES for logits in discriminator(pairs[side].target)]
+        fake = [logits for side in SIDES for logits in discriminator(keras.ops.stop_gradient(pairs[side].pred))]
+        return {"gan/discriminator": gan_discriminator_loss(real, fake, AMP_SHARE, self._gan, self._random)}
 
 
 def _two_rows(faces: list[Any]) -> Picture:

@@ -16,14 +16,14 @@ from dfl.training.losses.adversarial import (
     SAEHD_SHARE,
     GanSettings,
     code_discriminator_loss,
-    gan_background_loss,
     gan_discriminator_loss,
-    gan_generator_loss,
+    gan_generator_terms,
     true_face_loss,
 )
-from dfl.training.losses.reconstruction import LossSettings, MaskedPair, compare, side_loss
+from dfl.training.losses.reconstruction import LossSettings, MaskedPair, compare, side_terms
 from dfl.training.losses.style import background_style_loss, face_style_loss
-from dfl.training.objectives.objective import Arrays, Batch, DiscriminatorTask, Tensor, is_blind
+from dfl.training.losses.terms import Tensor, Terms, in_group
+from dfl.training.objectives.objective import Arrays, Batch, DiscriminatorTask, is_blind
 from dfl.training.preview.pages import swap_pages
 
 SIDES = ("src", "dst")
@@ -42,7 +42,7 @@ class ExtraTerms:
 
 
 class SaehdObjective:
-    """See goal.Goal."""
+    """See Objective."""
 
     loss_names: tuple[str, ...] = SIDES
 
@@ -51,22 +51,28 @@ class SaehdObjective:
         self._losses = losses
         self._extra = extra
         self._random = keras.random.SeedGenerator(seed)
-        self._gan = self._code_judge = None
-        opponents = []  # named as in the original's files, so that imported ones go on
+        self._code_discriminator = self._patch_discriminator = None
+        tasks = []  # named as in the original's files, so that imported ones go on
         if extra.true_face_power:
-            self._code_judge = CodeDiscriminator(*network.code_shape)
-            opponents.append(DiscriminatorTask("dis", _named("dis", self._code_judge), self._code_judge_losses))
+            self._code_discriminator = CodeDiscriminator(*network.code_shape)
+            weights = _named("dis", self._code_discriminator)
+            tasks.append(DiscriminatorTask("dis", weights, self._code_discriminator_losses))
         if extra.gan:
-            self._gan = UNetPatchDiscriminator(extra.gan_patch_size, network.resolution, extra.gan_dims)
-            opponents.append(DiscriminatorTask("D_src", _named("D_src", self._gan), self._gan_losses))
-        self.opponents = tuple(opponents)
+            self._patch_discriminator = UNetPatchDiscriminator(extra.gan_patch_size, network.resolution, extra.gan_dims)
+            weights = _named("D_src", self._patch_discriminator)
+            tasks.append(DiscriminatorTask("D_src", weights, self._patch_discriminator_losses))
+        self.discriminators = tuple(tasks)
         self._predict = compiled(self._predictions)
 
-    def losses(self, batch: Batch) -> tuple[Tensor, ...]:
-        """See goal.Goal: src and dst, and with GAN or true face a third that is not shown."""
+    def losses(self, batch: Batch) -> Terms:
+        """Terms of both sides, src's with those of style, then those against the discriminators."""
         outputs = self.network.forward(batch["src_warped"], batch["dst_warped"])
-        src, dst = (
-            side_loss(
+        terms: Terms = {}
+        for side, face, mask in (
+            ("src", outputs.src_face, outputs.src_mask),
+            ("dst", outputs.dst_face, outputs.dst_mask),
+        ):
+            of_side = side_terms(
                 batch[f"{side}_target"],
                 batch[f"{side}_mask"],
                 batch.get(f"{side}_eyes_mouth"),
@@ -74,69 +80,66 @@ class SaehdObjective:
                 mask,
                 self._losses,
             )
-            for side, face, mask in (
-                ("src", outputs.src_face, outputs.src_mask),
-                ("dst", outputs.dst_face, outputs.dst_mask),
-            )
-        )
-        src = src + self._style(batch, outputs)
-        hidden = self._against_opponents(batch, outputs)
-        return (src, dst) if hidden is None else (src, dst, hidden)
+            terms |= in_group(side, of_side)
+        return terms | in_group("src", self._style_terms(batch, outputs)) | self._adversarial_terms(batch, outputs)
 
     def show(self, batch: Arrays) -> dict[str, Picture]:
-        """See goal.Goal: columns S, SS, D, DD, SD, and the same inside the masks."""
+        """Columns S, SS, D, DD, SD, and the same inside the masks."""
         predicted = self._predict(batch["src_target"], batch["dst_target"])
         pairs = {side: (batch[f"{side}_target"], batch[f"{side}_mask"]) for side in SIDES}
         return swap_pages(pairs["src"], pairs["dst"], predicted, self.network.face_type == FaceType.HEAD)
 
     def is_blind(self, batch: Arrays) -> bool:
-        """See goal.Goal."""
         predicted = self._predict(batch["src_target"], batch["dst_target"])
         return any(is_blind(batch[f"{side}_target"], face) for side, face in zip(SIDES, predicted[:2], strict=True))
 
-    def _style(self, batch: Batch, outputs: Outputs) -> Tensor:
+    def _style_terms(self, batch: Batch, outputs: Outputs) -> Terms:
         extra = self._extra
-        total: Tensor = 0.0
+        terms: Terms = {}
         if extra.face_style_power:
             swapped, swapped_mask = self.network.as_src(ops.stop_gradient(outputs.swap_code))
-            total = total + face_style_loss(
+            terms["face_style"] = face_style_loss(
                 swapped, swapped_mask, outputs.dst_face, outputs.dst_mask, extra.face_style_power, self._losses
             )
         if extra.bg_style_power:
             swapped, _ = self.network.as_src(outputs.swap_code)
-            src, dst = self._compared(batch, outputs, "src"), self._compared(batch, outputs, "dst")
-            total = total + background_style_loss(swapped, dst.target, src.weight, extra.bg_style_power, self._losses)
-        return total
+            src, dst = self._pair(batch, outputs, "src"), self._pair(batch, outputs, "dst")
+            terms["bg_style"] = background_style_loss(
+                swapped, dst.whole_target, src.weight, extra.bg_style_power, self._losses
+            )
+        return terms
 
-    def _against_opponents(self, batch: Batch, outputs: Outputs) -> Tensor | None:
-        total: Tensor | None = None
-        if self._code_judge is not None:
-            total = true_face_loss(self._code_judge(outputs.src_code), self._extra.true_face_power)
-        if self._gan is not None and self._extra.gan:
-            src = self._compared(batch, outputs, "src")
-            loss = gan_generator_loss(self._gan(src.got), self._extra.gan)
-            if self._losses.masked_training:
-                loss = loss + gan_background_loss(src)
-            total = loss if total is None else total + loss
-        return total
+    def _adversarial_terms(self, batch: Batch, outputs: Outputs) -> Terms:
+        extra, terms = self._extra, Terms()
+        if self._code_discriminator is not None:
+            terms["true_face/generator"] = true_face_loss(
+                self._code_discriminator(outputs.src_code), extra.true_face_power
+            )
+        if self._patch_discriminator is not None and extra.gan:
+            src = self._pair(batch, outputs, "src")
+            maps, is_masked = self._patch_discriminator(src.pred), self._losses.masked_training
+            terms |= in_group("gan", gan_generator_terms(maps, src, extra.gan, has_background=is_masked))
+        return terms
 
-    def _compared(self, batch: Batch, outputs: Outputs, side: str) -> MaskedPair:
+    def _pair(self, batch: Batch, outputs: Outputs, side: str) -> MaskedPair:
         face = outputs.src_face if side == "src" else outputs.dst_face
         return compare(batch[f"{side}_target"], batch[f"{side}_mask"], face, self._losses)
 
-    def _code_judge_losses(self, batch: Batch) -> Tensor:
+    def _code_discriminator_losses(self, batch: Batch) -> Terms:
         outputs = self.network.forward(batch["src_warped"], batch["dst_warped"])
-        assert self._code_judge is not None
-        src, dst = (self._code_judge(ops.stop_gradient(code)) for code in (outputs.src_code, outputs.dst_code))
-        return code_discriminator_loss(src, dst)
+        discriminator = self._code_discriminator
+        assert discriminator is not None
+        src, dst = (discriminator(ops.stop_gradient(code)) for code in (outputs.src_code, outputs.dst_code))
+        return {"true_face/discriminator": code_discriminator_loss(src, dst)}
 
-    def _gan_losses(self, batch: Batch) -> Tensor:
+    def _patch_discriminator_losses(self, batch: Batch) -> Terms:
         outputs = self.network.forward(batch["src_warped"], batch["dst_warped"])
-        src = self._compared(batch, outputs, "src")
-        assert self._gan is not None
+        src, discriminator = self._pair(batch, outputs, "src"), self._patch_discriminator
+        assert discriminator is not None
         assert self._extra.gan
-        real, fake = self._gan(src.wanted), self._gan(ops.stop_gradient(src.got))
-        return gan_discriminator_loss(real, fake, SAEHD_SHARE, self._extra.gan, self._random)
+        real, fake = discriminator(src.target), discriminator(ops.stop_gradient(src.pred))
+        loss = gan_discriminator_loss(real, fake, SAEHD_SHARE, self._extra.gan, self._random)
+        return {"gan/discriminator": loss}
 
     def _predictions(self, src: Tensor, dst: Tensor) -> tuple[Tensor, ...]:
         """SS, DD, SD, DD's mask, SD's mask for unwarped faces."""

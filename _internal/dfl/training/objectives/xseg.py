@@ -6,8 +6,9 @@ from numpy.typing import NDArray
 from dfl.base.pictures import Picture
 from dfl.models.compiled import compiled
 from dfl.nets.xseg import XSeg
-from dfl.training.losses.xseg import xseg_loss, xseg_pretraining_loss
-from dfl.training.objectives.objective import Arrays, Batch, DiscriminatorTask, Tensor
+from dfl.training.losses.terms import Terms, in_group
+from dfl.training.losses.xseg import xseg_pretraining_terms, xseg_terms
+from dfl.training.objectives.objective import Arrays, Batch, DiscriminatorTask
 from dfl.training.preview.pages import page
 
 GREEN = np.array([0, 1, 0], np.float32)
@@ -15,30 +16,29 @@ Faces = NDArray[np.float32]
 
 
 class XsegObjective:
-    """See goal.Goal. A batch has `picture` and `mask`; while pretraining the mask is the picture in grey."""
+    """See Objective. A batch has `picture` and `mask`; while pretraining the mask is the picture in grey."""
 
     loss_names: tuple[str, ...] = ("mask",)
-    opponents: tuple[DiscriminatorTask, ...] = ()
+    discriminators: tuple[DiscriminatorTask, ...] = ()
 
     def __init__(self, network: XSeg, is_pretraining: bool) -> None:
         self.network = network
         self._is_pretraining = is_pretraining
         self._draw = compiled(lambda faces: network(faces, is_pretraining)[1:])
 
-    def losses(self, batch: Batch) -> tuple[Tensor, ...]:
-        """See goal.Goal."""
+    def losses(self, batch: Batch) -> Terms:
         logits, prediction = self.network(batch["picture"], self._is_pretraining)
         if self._is_pretraining:
-            return (xseg_pretraining_loss(batch["mask"], prediction),)
-        return (xseg_loss(batch["mask"], logits),)
+            return in_group("mask", xseg_pretraining_terms(batch["mask"], prediction))
+        return in_group("mask", xseg_terms(batch["mask"], logits))
 
     def is_blind(self, batch: Arrays) -> bool:
-        """See goal.Goal. Masks of aligned faces are alike: nothing can be told."""
+        """Never: masks of aligned faces are alike, so that equal predictions say nothing."""
         del batch
         return False
 
     def show(self, batch: Arrays) -> dict[str, Picture]:
-        """See goal.Goal: the original's pages.
+        """The original's pages.
 
         `preview`: faces as they are learned, their mask over them, the network's mask, and that over them; while
         pretraining the faces and what the network makes of them. `preview_src`, `preview_dst`: faces of a side as they
