@@ -28,7 +28,7 @@ WRITE_AND_DIE = """
 import os, signal, sys
 from pathlib import Path
 import numpy as np
-from dfl.models.checkpoint import Checkpoint, write_set
+from dfl.models.checkpoint import Checkpoint, write_checkpoint
 
 folder, die_at = Path(sys.argv[1]), int(sys.argv[2])
 seen = 0

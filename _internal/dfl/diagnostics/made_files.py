@@ -16,7 +16,8 @@ from dfl.faceset.pak_format import PAK_NAME, read_members
 from dfl.merging.running.merge_journal import MergeJournal
 from dfl.merging.running.set_aside import FOLDER as SET_ASIDE
 from dfl.models.checkpoint import MANIFEST
-from dfl.models.original_files import find_models
+from dfl.models.kinds import KINDS
+from dfl.models.original_files import file_prefix, find_models
 from dfl.video.facts import Source, read_facts
 from dfl.workspace import Side, Workspace
 
@@ -172,9 +173,9 @@ def _look_at_merged(folder: Path, frames: Path, found: Found) -> None:
 
 def _look_at_models(folder: Path, found: Found) -> None:
     """Models of this program, each in a folder of its own, and the original's files."""
-    prefixes = {f"{name}_{kind}" if name != kind else name for name, kind in find_models(folder)}
+    prefixes = {file_prefix(name, kind) for name, kind in find_models(folder)}
     prefix = "|".join(sorted(map(re.escape, prefixes))) or "(?!)"
-    own = re.compile(rf"({prefix})_(data\.dat|summary\.txt|\w+\.npy)|(SAEHD|AMP|Quick96|XSeg)_default_options\.dat")
+    own = re.compile(rf"({prefix})_(data\.dat|summary\.txt|\w+\.npy)|({'|'.join(KINDS)})_default_options\.dat")
     for path in _files(folder):
         found.sort_in(path, "model files" if own.fullmatch(path.name) else None)
     for child in _folders(folder):

@@ -24,7 +24,7 @@ from dfl.merging.running.set_aside import part_from_others, set_aside, take_back
 from dfl.merging.running.summary import made_by, report_done, report_failures, report_refused, report_settings
 from dfl.merging.running.to_video import VideoMerge
 from dfl.merging.running.video_source import VideoSource, open_video_source
-from dfl.models.open_model import SWAP_CLASSES
+from dfl.models.kinds import SWAP_CLASSES
 from dfl.video.encoders import list_encoders
 from dfl.workspace import Workspace
 

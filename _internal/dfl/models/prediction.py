@@ -1,4 +1,4 @@
-"""What a model says about a face. Light: data workers import it too."""
+"""What a model predicts for a face. Light: data workers import it too."""
 
 from dataclasses import dataclass
 
@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Prediction:
-    """Answers for N faces of side R, all float32 in 0..1.
+    """Predictions for N faces of R x R pixels, all float32 in 0..1.
 
     face: (N, R, R, 3) BGR, the swapped face. face_mask: (N, R, R, 1), its mask (learned-prd).
-    dst_mask: (N, R, R, 1), the mask of the face that was shown (learned-dst).
+    dst_mask: (N, R, R, 1), the mask of the input face (learned-dst).
     """
 
     face: NDArray[np.float32]

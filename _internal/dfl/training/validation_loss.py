@@ -14,9 +14,8 @@ from dfl.data.sample import SampleSettings
 from dfl.data.validation_split import validation_split
 from dfl.faceset.faceset import FaceFile
 from dfl.models.compiled import compiled
-from dfl.models.options import AmpOptions, ModelOptions
+from dfl.models.options import ModelOptions
 from dfl.training.batch_source import SIDES, arrays_of
-from dfl.training.objectives.amp import chosen_channels
 from dfl.training.objectives.objective import Arrays, Objective
 from dfl.training.training_config import swap_config
 from dfl.workspace import Side
@@ -47,8 +46,8 @@ def held_out_batches(faces: SideFaces, options: ModelOptions, batch_size: int) -
     for start in range(0, count, batch_size):
         size = min(batch_size, count - start)
         batch = arrays_of({side: _as_they_are(faces[side][start : start + size], settings[side]) for side in SIDES})
-        if isinstance(options, AmpOptions):
-            batch |= chosen_channels(size, options.inter_dims, options.morph_factor, 0, start)
+        if recipe.extra_arrays:
+            batch |= recipe.extra_arrays(size, 0, start)
         yield batch
 
 

@@ -31,7 +31,7 @@ class SavedModels:
     def swap(self, name: str | None, morph: float) -> SwapModel:
         from dfl.models.open_model import open_model
 
-        return open_model(self._workspace.model, name, None, self._engine, self._report, morph)
+        return open_model(self._workspace.model, name, None, self._engine, self._report, morph_factor=morph)
 
     def xseg(self, mode: str) -> XsegMaskModel:
         from dfl.models.open_model import open_xseg
