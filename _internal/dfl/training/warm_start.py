@@ -36,7 +36,7 @@ def after_pretraining(saved: Checkpoint, options: dict[str, Any], report: Report
         f"Pretraining is over after {saved.iteration} iterations: they and the losses are counted anew, {anew}"
         "everything else is kept. The pretrained model becomes a backup."
     )
-    state = saved.state | {_ANEW: list(parts)}
+    state = saved.state | ({_ANEW: list(parts)} if parts else {})
     return Checkpoint(saved.class_name, options, 0, saved.weights, saved.optimizer, saved.history[:0], state)
 
 
