@@ -10,10 +10,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, Protocol, overload
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, Literal, overload
 
 from dfl.base.errors import Stopped, UserError
 from dfl.base.options import checked
@@ -22,7 +19,7 @@ from dfl.faces.face_type import FaceType
 from dfl.faceset.aligned_face import AlignedFace
 from dfl.faceset.face_metadata import FaceMetadata
 from dfl.faceset.faceset import FaceFile, list_faceset
-from dfl.models.prediction import Prediction
+from dfl.models.prediction import Prediction, SwapModel
 from dfl.stages import load, run_stage, stage
 from dfl.workspace import Side, Workspace
 
@@ -74,23 +71,6 @@ class LoggingReport(Report):
 class _Uncounted:
     def advance(self, count: int = 1) -> None:
         """Nothing is shown."""
-
-
-class SwapModel(Protocol):
-    """A trained model: aligned faces of dst in, faces of src with the same expression out."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def iteration(self) -> int: ...
-    @property
-    def resolution(self) -> int:
-        """Height and width R of its pictures, in pixels."""
-
-    @property
-    def face_type(self) -> FaceType: ...
-    def predict(self, faces: NDArray[np.float32], /) -> Prediction:
-        """faces: (N, R, R, 3) float32, BGR, 0..1, aligned by the model's face type."""
 
 
 class Faceset(Sequence[AlignedFace]):
@@ -162,7 +142,7 @@ def load_model(
     from dfl.models.open_model import open_model
 
     folder = _workspace(workspace).model
-    return open_model(folder, name, model, engine, report or LoggingReport(), morph_factor)
+    return open_model(folder, name, model, engine, report or LoggingReport(), morph_factor=morph_factor)
 
 
 def _workspace(given: WorkspaceFolder) -> Workspace:

@@ -205,7 +205,7 @@ def test_the_whole_networks_run_with_weights_of_the_weights_folder(weights_folde
     from dfl.models.engine import start_engine
 
     start_engine("tensorflow")
-    from dfl.models.face_weights import build_face_network, keep_face_network
+    from dfl.models.face_weights import build_face_network, save_face_network
     from dfl.nets.layers import named_weights
 
     for name in ("S3FD", "2DFAN"):
@@ -217,7 +217,7 @@ def test_the_whole_networks_run_with_weights_of_the_weights_folder(weights_folde
                 arrays[key] = np.eye(len(arrays[key]), dtype=np.float32)[-1 if key.startswith("conv6_2") else 0] * 5
             if key.endswith("mbox_loc/weight"):
                 arrays[key] = np.zeros_like(arrays[key])
-        keep_face_network(name, arrays)
+        save_face_network(name, arrays)
     frame = np.random.default_rng(1).integers(0, 256, (300, 400, 3)).astype(np.uint8)
     finder = open_s3fd(Report(), max_faces=1)
     assert "Engine: tensorflow" in capsys.readouterr().out

@@ -24,7 +24,7 @@ from dfl.faceset_tools.options import XsegApplyOptions
 from dfl.faceset_tools.xseg_labels import DRAWN_BY
 from dfl.models.checkpoint import Checkpoint, model_folder, read_checkpoint, write_checkpoint
 from dfl.models.engine import start_engine
-from dfl.models.options import XsegOptions
+from dfl.models.options import XSEG_SIZE, XsegOptions
 from dfl.workspace import Workspace
 from tests.faceset.made_faces import FRAME_LANDMARKS, aligned_face, write_faces
 
@@ -115,11 +115,13 @@ def model(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     start_engine("tensorflow")
     from keras import ops
 
-    from dfl.models.xseg import XSEG_SIZE, build_xseg
+    from dfl.models.xseg import build_xseg
 
     for name, value in {"base": 1, "resolution": 64}.items():
         monkeypatch.setitem(XSEG_SIZE, name, value)
-    weights = {name: np.array(ops.convert_to_numpy(weight)) for name, weight in build_xseg().weights().items()}
+    weights = {
+        name: np.array(ops.convert_to_numpy(weight)) for name, weight in build_xseg(XsegOptions()).weights().items()
+    }
     saved = Checkpoint("XSeg", XsegOptions().model_dump(), 7, weights)
     write_checkpoint(model_folder(workspace.model, "XSeg", "XSeg"), saved)
     write_faces(workspace.aligned("dst"), 10)

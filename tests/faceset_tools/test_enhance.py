@@ -191,7 +191,7 @@ def test_what_is_missing_is_told_before_anything_is_made(workspace: Workspace, w
 
 def test_the_whole_network_runs_with_weights_of_the_weights_folder(workspace: Workspace, weights_folder: Path) -> None:
     engine.start_engine("tensorflow")
-    from dfl.models.face_weights import build_face_network, keep_face_network
+    from dfl.models.face_weights import build_face_network, save_face_network
     from dfl.nets.layers import named_weights
 
     # Small outputs: what the network adds to a picture is little, and the picture must still be there.
@@ -200,7 +200,7 @@ def test_the_whole_network_runs_with_weights_of_the_weights_folder(workspace: Wo
     for name in arrays:
         if name.startswith("out") and "conv1" in name:
             arrays[name] *= np.float16(0.01)
-    keep_face_network("FaceEnhancer", arrays)
+    save_face_network("FaceEnhancer", arrays)
     write_faces(workspace.aligned("src"), 1, 128)
     path = workspace.aligned("src") / "00001_0.jpg"
     before = read_face(path).picture

@@ -15,7 +15,7 @@ start_engine("tensorflow")
 
 from keras import ops  # noqa: E402
 
-from dfl.interop.import_model import as_saved_set, run  # noqa: E402
+from dfl.interop.import_model import as_checkpoint, run  # noqa: E402
 from dfl.interop.options import ImportOptions  # noqa: E402
 from dfl.interop.read_model import read_model  # noqa: E402
 from dfl.models.checkpoint import read_checkpoint  # noqa: E402
@@ -38,7 +38,7 @@ class Case:
     def __init__(self, folder):
         self.folder = folder
         self.model = read_model(folder)
-        saved, _ = as_saved_set(self.model)
+        saved, _ = as_checkpoint(self.model)
         self.options = saved.options
         self.network = build_network(saved.class_name, saved.options)
         set_weights(self.network, saved.weights, folder.name)
@@ -277,7 +277,7 @@ def test_a_gan_that_does_not_go_with_the_resolution_is_switched_off(workspace, t
 def test_options_of_older_versions_are_those_of_newer_ones(tmp_path, value, taken):
     folder = tiny_original(tmp_path / "model", {"archi": "df-ud", "lr_dropout": value, "eyes_prio": True})
     heard = Heard()
-    options = as_saved_set(read_model(folder), heard.warn)[0].options
+    options = as_checkpoint(read_model(folder), heard.warn)[0].options
     assert (options["lr_dropout"], options["eyes_prio"], heard.warnings) == (taken, 0.0, [])
 
 

@@ -52,7 +52,7 @@ def test_a_network_comes_over_number_for_number(workspace, facelib, s3fd, weight
     run(workspace, options(facelib.parents[2]), Report())
     told = capsys.readouterr().out
     assert "left out: more/weight" in told
-    assert "Took over 1 of 4 networks; not there: 2DFAN, 3DFAN, FaceEnhancer." in told
+    assert "Imported 1 of 4 networks; not there: 2DFAN, 3DFAN, FaceEnhancer." in told
     # A few bytes of names come on top of 16 bits a number.
     assert (weights_folder / "S3FD.safetensors").stat().st_size < 2.01 * 22_459_110
     network = open_face_network("S3FD")
@@ -88,7 +88,7 @@ def test_a_folder_without_them_says_what_it_looked_for(workspace, tmp_path):
 def test_damaged_files_are_named_and_the_others_kept(workspace, facelib, s3fd, weights_folder, content, told, capsys):
     (facelib / "S3FD.npy").write_bytes(content)
     (facelib / "FaceEnhancer.npy").write_bytes(content)
-    with pytest.raises(UserError, match="2 of 2 networks could not be taken over") as caught:
+    with pytest.raises(UserError, match="2 of 2 networks could not be imported") as caught:
         run(workspace, options(facelib), Report())
     assert str(facelib / "S3FD.npy") in caught.value.what
     assert "! " in capsys.readouterr().out

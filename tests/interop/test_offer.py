@@ -9,11 +9,12 @@ from dfl.base.errors import UserError
 from dfl.base.report import Report
 from dfl.faceset_tools import apply_xseg
 from dfl.faceset_tools.options import XsegApplyOptions
-from dfl.interop.offer import offer_import, waiting_model
+from dfl.interop.offer import importable_model, offer_import
 from dfl.merging import merge
 from dfl.merging.options import MergeOptions
 from dfl.models.checkpoint import Checkpoint, list_models, model_folder, write_checkpoint
-from dfl.models.open_model import SWAP_CLASSES, open_xseg
+from dfl.models.kinds import SWAP_CLASSES
+from dfl.models.open_model import open_xseg
 
 
 def put(folder, prefix, options):
@@ -67,13 +68,13 @@ def test_a_question_takes_it_over_or_leaves_it(originals, monkeypatch, answer, t
 
 def test_with_a_model_of_ours_nothing_is_offered_unless_it_is_named(originals):
     save(originals.model, "ours", "SAEHD")
-    assert waiting_model(originals.model, None, SWAP_CLASSES) is None
-    assert waiting_model(originals.model, "new", SWAP_CLASSES) == ("new", "SAEHD")
+    assert importable_model(originals.model, None, SWAP_CLASSES) is None
+    assert importable_model(originals.model, "new", SWAP_CLASSES) == ("new", "SAEHD")
     save(originals.model, "new", "SAEHD")
-    assert waiting_model(originals.model, "new", SWAP_CLASSES) is None
+    assert importable_model(originals.model, "new", SWAP_CLASSES) is None
 
 
 def test_files_that_only_look_like_a_model_are_none(workspace):
     for name in ("SAEHD_default_options.dat", "new_Avatar_data.dat", "_SAEHD_data.dat", "notes_data.dat"):
         (workspace.model / name).write_bytes(b"")
-    assert waiting_model(workspace.model, None, SWAP_CLASSES) is None
+    assert importable_model(workspace.model, None, SWAP_CLASSES) is None

@@ -14,7 +14,7 @@ start_engine("tensorflow")
 
 from keras import ops  # noqa: E402
 
-from dfl.interop.import_model import OPTIONS, as_saved_set, run  # noqa: E402
+from dfl.interop.import_model import as_checkpoint, run  # noqa: E402
 from dfl.interop.options import ImportOptions  # noqa: E402
 from dfl.interop.read_model import find_models, read_model  # noqa: E402
 from dfl.models.checkpoint import read_checkpoint  # noqa: E402
@@ -136,7 +136,7 @@ def test_saehd_brings_its_discriminators(installation):
     installation.add_optimizer("new_SAEHD_GAN_opt", {"D_src": judges["D_src"]}, ("acc",))
     installation.add_network("new_SAEHD_code_discriminator", judges["dis"])
     installation.add_optimizer("new_SAEHD_D_code_opt", {"dis": judges["dis"]}, ("acc",))
-    saved, _ = as_saved_set(read_model(installation.folder))
+    saved, _ = as_checkpoint(read_model(installation.folder))
     for own_name, network in judges.items():
         for name, array in numbers(network).items():
             assert np.array_equal(saved.weights[f"{own_name}/{name}"], array)
@@ -162,13 +162,6 @@ def test_a_damaged_discriminator_is_named(installation, amp):
         read_model(installation.folder)
 
 
-def test_a_class_without_options_here_is_refused_and_named(installation, amp, monkeypatch):
-    monkeypatch.delitem(OPTIONS, "AMP", raising=False)
-    model = read_model(installation.folder)
-    with pytest.raises(UserError, match="class AMP, which cannot be imported yet"):
-        as_saved_set(model)
-
-
 def test_xseg_becomes_ours_under_its_one_name(installation, workspace):
     network = XSeg(2, 64)
     installation.add_data("XSeg", {"face_type": "head", "batch_size": 4, "pretrain": False}, 1)
@@ -181,6 +174,6 @@ def test_xseg_becomes_ours_under_its_one_name(installation, workspace):
 
 
 def test_amp_keeps_its_untrained_inters(installation, amp):
-    saved, left_out = as_saved_set(read_model(installation.folder))
+    saved, left_out = as_checkpoint(read_model(installation.folder))
     assert saved.options["train_inter"] is False
     assert "train_inter" not in left_out

@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -91,9 +92,8 @@ def _swap(model: str, kind: str) -> Function:
         return [np.array(first.losses())]
 
     if kind == "predict":
-        predictor: Any = (
-            AmpSwapModel(network, None, "", 0, 0.5) if class_name == "AMP" else SaehdSwapModel(network, "", 0)
-        )
+        opened: Any = partial(AmpSwapModel, morph_factor=0.5) if class_name == "AMP" else SaehdSwapModel
+        predictor = opened(network, None, "", 0)
         return lambda count: list(vars(predictor.predict(faces(count)["dst_target"])).values())
     if kind == "compare":
         compare = compare_snapshots.comparison(network)
@@ -113,7 +113,7 @@ def _xseg(kind: str) -> Function:
     network = XSeg(base=2, resolution=64)
     names = {"picture": 3, "mask": 1, "src": 3, "dst": 3}
     if kind == "predict":
-        model = XsegModel(network, FaceType.WHOLE, 0)
+        model = XsegModel(network, FaceType.WHOLE, "XSeg", 0)
         return lambda count: [model.predict(_batch(count, 64, names)["picture"])]
     objective = XsegObjective(network, kind.startswith("pretraining"))
     return lambda count: list(objective.show(_batch(count, 64, names)).values())

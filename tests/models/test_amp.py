@@ -36,7 +36,7 @@ def saved(workspace):
 def test_it_predicts_what_the_networks_swap(saved, morph):
     workspace, network = saved
     faces = np.random.default_rng(2).random((3, 32, 32, 3), np.float32)
-    model = open_model(workspace.model, "two people", None, None, Report(), morph)
+    model = open_model(workspace.model, "two people", None, None, Report(), morph_factor=morph)
     face, mask, dst_face, dst_mask = network.swap(faces, np.float32(morph))
     got = model.predict(faces)
     for one, other in ((got.face, face), (got.face_mask, mask), (got.dst_mask, dst_mask)):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dfl.base.errors import UserError
-from dfl.models.backups import KEPT, list_backups, make_backup, restore_backup
+from dfl.models.backups import MAX_BACKUPS, list_backups, make_backup, restore_backup
 from dfl.models.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 
 BACK_UP_AND_DIE = """
@@ -43,13 +43,13 @@ def iterations(folder: Path) -> dict[int, int]:
 
 
 def test_the_newest_is_01_and_the_25th_goes(tmp_path):
-    for iteration in range(1, KEPT + 3):
+    for iteration in range(1, MAX_BACKUPS + 3):
         save(tmp_path, iteration)
         make_backup(tmp_path)
-    assert iterations(tmp_path) == {number: KEPT + 3 - number for number in range(1, KEPT + 1)}
+    assert iterations(tmp_path) == {number: MAX_BACKUPS + 3 - number for number in range(1, MAX_BACKUPS + 1)}
     for backup in list_backups(tmp_path):
         assert (read_checkpoint(backup.folder).weights["encoder/weight"] == backup.iteration).all()
-    assert len(list((tmp_path / "backups").iterdir())) == KEPT
+    assert len(list((tmp_path / "backups").iterdir())) == MAX_BACKUPS
 
 
 def test_a_backup_costs_no_copy_and_outlives_its_set(tmp_path):

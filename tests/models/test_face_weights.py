@@ -15,10 +15,10 @@ start_engine("tensorflow")
 from dfl.models.face_weights import (  # noqa: E402
     FACE_NETWORKS,
     face_network_file,
-    fitting,
-    keep_face_network,
+    needed_arrays,
     open_face_network,
     read_weights,
+    save_face_network,
     write_weights,
 )
 from dfl.nets.fan import ConvBlock  # noqa: E402
@@ -82,14 +82,14 @@ def test_what_fits_is_kept_in_the_networks_shapes_and_half_precision_stays():
     arrays = block_arrays() | {"more": np.zeros(3)}
     arrays["conv1/weight"] = arrays["conv1/weight"].astype(np.float16)
     arrays["bn1/bias"] = arrays["bn1/bias"].astype(np.float64)
-    fitted = fitting(ConvBlock(8, 8), arrays, Path("x.npy"))
+    fitted = needed_arrays(ConvBlock(8, 8), arrays, Path("x.npy"))
     assert list(fitted) == list(block_arrays())
     assert fitted["conv1/weight"].dtype == np.float16
     assert fitted["bn1/bias"].dtype == np.float32
 
 
 def test_axes_of_length_one_do_not_count():
-    fitted = fitting(L2Norm(5), {"weight": np.arange(5, dtype=np.float32)}, Path("x.npy"))
+    fitted = needed_arrays(L2Norm(5), {"weight": np.arange(5, dtype=np.float32)}, Path("x.npy"))
     assert fitted["weight"].shape == (1, 1, 1, 5)
 
 
@@ -110,7 +110,7 @@ def test_what_does_not_fit_is_named(change, told):
     if changed is not None:
         arrays["conv2/weight"] = changed
     with pytest.raises(UserError, match=f"2DFAN.npy: the array {told}"):
-        fitting(ConvBlock(8, 8), arrays, Path("2DFAN.npy"))
+        needed_arrays(ConvBlock(8, 8), arrays, Path("2DFAN.npy"))
 
 
 @pytest.mark.parametrize("name", FACE_NETWORKS)
@@ -122,7 +122,7 @@ def test_without_weights_the_way_to_get_them_is_told(name):
 
 
 def test_another_networks_file_is_refused_when_it_is_opened(weights_folder):
-    keep_face_network("S3FD", block_arrays())
+    save_face_network("S3FD", block_arrays())
     assert face_network_file("S3FD") == weights_folder / "S3FD.safetensors"
     with pytest.raises(UserError, match=r"S3FD\.safetensors: the array conv1_1/weight is missing"):
         open_face_network("S3FD")

@@ -8,7 +8,7 @@ from dfl.base.report import Report
 from dfl.faces.face_type import FaceType
 from dfl.models.checkpoint import Checkpoint, model_folder, write_checkpoint
 from dfl.models.engine import start_engine
-from dfl.models.options import XsegOptions
+from dfl.models.options import XSEG_SIZE, XsegOptions
 
 start_engine("tensorflow")
 
@@ -16,7 +16,7 @@ import keras  # noqa: E402
 from keras import ops  # noqa: E402
 
 from dfl.models.open_model import open_xseg  # noqa: E402
-from dfl.models.xseg import XSEG_SIZE, build_xseg  # noqa: E402
+from dfl.models.xseg import build_xseg  # noqa: E402
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def small(monkeypatch):
 
 def save(workspace, pretrain=False):
     keras.utils.set_random_seed(1)
-    network = build_xseg()
+    network = build_xseg(XsegOptions())
     network.out_conv.bias.assign(np.array([-2.2], np.float32))  # about 0.1
     weights = {name: np.array(ops.convert_to_numpy(weight)) for name, weight in network.weights().items()}
     options = XsegOptions(face_type="head", pretrain=pretrain).model_dump()
@@ -50,7 +50,7 @@ def test_masks_are_the_networks_without_faint_traces(workspace, small):
 
 def test_it_is_256_pixels_wide_as_every_file_of_the_original(monkeypatch):
     monkeypatch.setitem(XSEG_SIZE, "base", 1)
-    assert build_xseg().resolution == 256
+    assert build_xseg(XsegOptions()).resolution == 256
 
 
 def test_without_a_model_the_way_to_one_is_told(workspace, small):

@@ -23,7 +23,7 @@ from dfl.imaging.transfers import MergingTransfer
 from dfl.merging.blending.face_masks import FacePrediction
 from dfl.merging.planning.settings import ORIGINAL, MergeSettings
 from dfl.merging.planning.tasks import FrameTask
-from dfl.merging.running.networks import SwapModel
+from dfl.models.prediction import SwapModel
 from tests.reference.plain_transfers import plain_idt, plain_rct, plain_sot
 
 PLAIN_MODES = ("overlay", "hist-match", "seamless")

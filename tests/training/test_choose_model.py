@@ -12,7 +12,7 @@ from dfl.models.backups import make_backup
 from dfl.models.checkpoint import Checkpoint, list_models, model_folder, write_checkpoint
 from dfl.models.options import SaehdOptions
 from dfl.training import choose_model
-from dfl.training.choose_model import choose_name, load_or_new, silent_start, take_over_original
+from dfl.training.choose_model import choose_name, import_original, load_or_new, silent_start
 from dfl.training.options import TrainOptions
 from dfl.training.presets import Device
 from tests.training.tiny_training import Heard
@@ -91,7 +91,7 @@ def test_silent_start_takes_the_class_that_was_saved_last(saved):
 def start(workspace, **options):
     """What a start of training has before it begins, and what it says."""
     heard, options = Heard(), TrainOptions(**options)
-    options = take_over_original(workspace, options, heard)
+    options = import_original(workspace, options, heard)
     chosen = choose_name(workspace, options)
     folder = model_folder(workspace.model, chosen, options.model)
     return load_or_new(folder, chosen, options, heard), heard.lines, folder
@@ -154,7 +154,7 @@ def test_a_model_of_which_backups_are_left_is_not_begun_anew(saved):
     folder = model_folder(saved.model, "late", "SAEHD")
     make_backup(folder)
     shutil.rmtree(folder / "set-000001")
-    with pytest.raises(UserError, match="no whole set any more, but backups") as error:
+    with pytest.raises(UserError, match="no whole checkpoint any more, but backups") as error:
         start(saved, name="late")
     assert 'dfl models restore --name "late" --model SAEHD' in error.value.todo
 

@@ -15,7 +15,7 @@ from dfl.faceset.segmentation import Polygon
 from dfl.models.backups import list_backups, make_backup
 from dfl.models.checkpoint import Checkpoint, model_folder, read_checkpoint
 from dfl.models.engine import start_engine
-from dfl.models.options import QUICK96
+from dfl.models.options import QUICK96, XSEG_SIZE
 from dfl.training.compare_snapshots import SHEET
 from dfl.training.compare_snapshots import run as compare
 from dfl.training.options import CompareOptions, TrainOptions
@@ -26,7 +26,6 @@ from tests.training.tiny_training import Heard
 start_engine("tensorflow")
 
 from dfl.models.open_model import open_model, open_xseg  # noqa: E402
-from dfl.models.xseg import XSEG_SIZE  # noqa: E402
 
 DIMS = {"resolution": 32, "ae_dims": 16, "e_dims": 8, "d_dims": 8, "d_mask_dims": 4, "write_preview_history": True}
 GAN = {"gan_power": 0.01, "gan_patch_size": 4, "gan_dims": 4}

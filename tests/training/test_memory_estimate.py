@@ -13,16 +13,16 @@ import pytest
 from dfl.base.errors import UserError
 from dfl.models.checkpoint import Checkpoint, model_folder, read_checkpoint
 from dfl.models.engine import start_engine
+from dfl.models.kinds import kind_with
 from dfl.models.options import AmpOptions, ModelOptions, Quick96Options, SaehdOptions, XsegOptions
-from dfl.training import memory_estimate
 from dfl.training.memory_estimate import (
     MemoryNeed,
     available_bytes,
+    estimate_memory,
     fitting_batch,
     is_out_of_memory,
-    need,
-    told,
-    way_out,
+    memory_advice,
+    memory_summary,
 )
 from dfl.training.options import TrainOptions
 from dfl.training.presets import Device
@@ -35,8 +35,10 @@ start_engine("tensorflow")
 import keras  # noqa: E402
 
 from dfl.models.open_model import build_network  # noqa: E402
+from dfl.nets.size_count import counting  # noqa: E402
 from dfl.training.train import run as run_train  # noqa: E402
 from dfl.training.trainer import Trainer  # noqa: E402
+from dfl.training.training_config import TRAINING  # noqa: E402
 
 MB = 2**20
 PROCESSOR = Device("2 processors", 0)
@@ -48,25 +50,57 @@ SMALL = {"ae_dims": 8, "e_dims": 4, "d_dims": 4, "d_mask_dims": 2}
 
 
 @pytest.mark.parametrize(
-    ("class_name", "options"),
+    "options",
     [
         *(
-            ("SAEHD", SaehdOptions(resolution=64, archi=archi, **SMALL))
+            SaehdOptions(resolution=64, archi=archi, **SMALL)
             for archi in ("df", "df-u", "df-d", "df-t", "df-udtc", "liae", "liae-ud", "liae-udt")
         ),
-        ("AMP", AmpOptions(resolution=64, inter_dims=16, **SMALL)),
-        ("Quick96", Quick96Options()),
-        ("XSeg", XsegOptions()),
+        SaehdOptions(resolution=64, archi="df-ud", gan_power=0.1, gan_patch_size=8, true_face_power=0.1, **SMALL),
+        AmpOptions(resolution=64, inter_dims=16, gan_power=0.1, gan_patch_size=8, **SMALL),
+        Quick96Options(),
+        XsegOptions(),
     ],
-    ids=lambda value: getattr(value, "archi", value if isinstance(value, str) else ""),
+    ids=lambda options: f"{type(options).__name__} {getattr(options, 'archi', '')}",
 )
-def test_the_layers_that_are_counted_are_those_that_are_built(class_name: str, options: ModelOptions) -> None:
-    counted = sum(layer.weights for layers, _ in memory_estimate._parts(options) for layer in layers)
-    built = sum(
-        weight.value.shape.num_elements()
-        for weight in build_network(class_name, options.model_dump()).weights().values()
+def test_counted_and_built_networks_have_the_same_weights(options: ModelOptions) -> None:
+    def objective() -> Any:
+        kind = kind_with(options)
+        training = TRAINING[kind.name]
+        return training.objective(kind.build(options), options, training.config(options, True), 0)
+
+    with counting() as count:
+        objective()
+    made = objective()
+    networks = [made.network.weights(), *(one.weights for one in made.discriminators)]
+    assert count.weights == sum(
+        weight.value.shape.num_elements() for weights in networks for weight in weights.values()
     )
-    assert counted == pytest.approx(built, rel=0.002 if class_name == "XSeg" else 0), "XSeg's norms are left out"
+
+
+def test_counting_takes_no_memory() -> None:
+    """A model of 4 GB of weights is counted in a few MB."""
+    options = SaehdOptions(resolution=640, archi="df", ae_dims=1024, e_dims=128, d_dims=128, d_mask_dims=44)
+    before = psutil.Process().memory_info().rss
+    assert estimate_memory(options, PROCESSOR).fixed > 4 * 2**30
+    assert psutil.Process().memory_info().rss - before < 100 * MB
+
+
+def test_outputs_are_counted_once_for_each_face_that_passes() -> None:
+    """Two faces pass the encoder, one each decoder; a style term sends one more through src's."""
+    plain, styled = (SaehdOptions(resolution=64, archi="df", face_style_power=power, **SMALL) for power in (0.0, 1.0))
+    sizes = []
+    for options in (plain, styled):
+        with counting() as count:
+            network = build_network("SAEHD", options.model_dump())
+            face = keras.KerasTensor((1, 64, 64, 3))
+            network.forward(face, face)
+            before = count.outputs
+            network.as_src(keras.KerasTensor((1, *(2 * [network.code_shape[1]]), network.code_shape[0])))
+        sizes.append((estimate_memory(options, PROCESSOR).each, before, count.outputs))
+    (each, once, twice), (with_style, _, _) = sizes
+    assert each == pytest.approx(4 * 3.2 * once, rel=1e-6)
+    assert with_style == pytest.approx(4 * 3.2 * twice, rel=1e-6)
 
 
 # (options, MiB that two steps took above an engine that had just started)
@@ -89,7 +123,7 @@ MEASURED = [
 @pytest.mark.parametrize(("given", "seen"), MEASURED, ids=range(len(MEASURED)))
 def test_what_was_measured_is_reckoned(given: dict[str, Any], seen: int) -> None:
     options = SaehdOptions(**({"archi": "df-ud"} | given))
-    assert need(options, PROCESSOR).of(options.batch_size) / MB == pytest.approx(seen, rel=0.2)
+    assert estimate_memory(options, PROCESSOR).of(options.batch_size) / MB == pytest.approx(seen, rel=0.2)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +132,7 @@ def test_what_was_measured_is_reckoned(given: dict[str, Any], seen: int) -> None
     ids=["XSeg 2", "XSeg 6", "Quick96 4"],
 )
 def test_other_classes_are_reckoned_too(options: ModelOptions, seen: int) -> None:
-    assert need(options, PROCESSOR).of(options.batch_size) / MB == pytest.approx(seen, rel=0.2)
+    assert estimate_memory(options, PROCESSOR).of(options.batch_size) / MB == pytest.approx(seen, rel=0.2)
 
 
 def test_the_largest_batch_fits_and_the_next_one_does_not() -> None:
@@ -144,21 +178,23 @@ def test_auto_is_within_reason() -> None:
 
 def test_the_line_and_the_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
     options = SaehdOptions(resolution=128, batch_size=4)
-    assert told(options, Device("card", 11 * 2**30)).startswith("Needs about 2.")
-    assert "11.0 GB are there. Largest batch that fits: " in told(options, Device("card", 11 * 2**30))
-    assert told(Quick96Options(), Device("card", 80 * 2**30)).endswith("80.0 GB are there."), "nobody wants 2382"
-    assert "fits: " in told(Quick96Options(batch_size=512), Device("card", 20 * 2**30))
-    assert "No batch fits." in told(options, Device("card", 2**30)), "a card says so by itself"
+    assert memory_summary(options, Device("card", 11 * 2**30)).startswith("Needs about 2.")
+    assert "11.0 GB are there. Largest batch that fits: " in memory_summary(options, Device("card", 11 * 2**30))
+    assert memory_summary(Quick96Options(), Device("card", 80 * 2**30)).endswith("80.0 GB are there."), (
+        "nobody wants 2382"
+    )
+    assert "fits: " in memory_summary(Quick96Options(batch_size=512), Device("card", 20 * 2**30))
+    assert "No batch fits." in memory_summary(options, Device("card", 2**30)), "a card says so by itself"
     monkeypatch.setattr(psutil, "virtual_memory", lambda: type("Free", (), {"available": 2**29})())
     with pytest.raises(UserError, match=r"512 MB are there\. No batch fits\.") as error:
-        told(options, PROCESSOR)
+        memory_summary(options, PROCESSOR)
     assert "--batch-size 1 or --recompute or a smaller model" in error.value.todo
     assert available_bytes(PROCESSOR) == 2**29
 
 
 def test_the_way_out_names_what_is_not_done_yet() -> None:
-    assert "--batch-size" not in way_out(SaehdOptions(batch_size=1), 1)
-    assert "--recompute" not in way_out(SaehdOptions(recompute=True), 2)
+    assert "--batch-size" not in memory_advice(SaehdOptions(batch_size=1), 1)
+    assert "--recompute" not in memory_advice(SaehdOptions(recompute=True), 2)
 
 
 def test_only_want_of_memory_is_taken_for_it() -> None:

@@ -16,8 +16,8 @@ import keras  # noqa: E402
 from keras import ops  # noqa: E402
 
 from dfl.models.checkpoint import Checkpoint, read_checkpoint  # noqa: E402
+from dfl.models.kinds import KINDS  # noqa: E402
 from dfl.training.build_training import build_training  # noqa: E402
-from dfl.training.choose_model import OPTION_CLASSES  # noqa: E402
 from dfl.training.loss_scale import LossScale, all_finite  # noqa: E402
 from dfl.training.optimizers import Optimizer  # noqa: E402
 from dfl.training.trainer import Trainer  # noqa: E402
@@ -37,7 +37,7 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def _trainer(folder: Path, faces: dict[str, Any], class_name: str = "SAEHD", **given: Any) -> Trainer:
     sizes = TINY | {"inter_dims": 16} if class_name == "AMP" else TINY if class_name == "SAEHD" else {"batch_size": 2}
-    options = OPTION_CLASSES[class_name](**(sizes | given))
+    options = KINDS[class_name].options(**(sizes | given))
     saved = Checkpoint(class_name, options.model_dump(), 0, {})
     setup = build_training(saved, faces, 3, True)
     return Trainer(folder, saved, setup.objective, setup.batch_source, setup.optimizer, 3)

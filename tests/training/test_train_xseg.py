@@ -16,7 +16,7 @@ from dfl.faceset.segmentation import Polygon, draw_polygons
 from dfl.models.backups import list_backups, restore_backup
 from dfl.models.checkpoint import Checkpoint, model_folder, read_checkpoint, write_checkpoint
 from dfl.models.engine import start_engine
-from dfl.models.options import XsegOptions
+from dfl.models.options import XSEG_SIZE, XsegOptions
 from dfl.training.choose_model import load_or_new
 from dfl.training.options import XsegTrainOptions
 from dfl.training.train import run
@@ -26,8 +26,8 @@ from tests.training.drawn_faces import make_faceset
 start_engine("tensorflow")
 
 from dfl.models.open_model import open_xseg  # noqa: E402
-from dfl.models.xseg import XSEG_SIZE  # noqa: E402
-from dfl.training.build_training import XSEG_OPTIMIZER, build_training  # noqa: E402
+from dfl.training.build_training import build_training  # noqa: E402
+from dfl.training.training_config import XSEG_OPTIMIZER  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

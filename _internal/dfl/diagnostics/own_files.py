@@ -17,8 +17,9 @@ from dfl.faceset.faceset import list_pictures_with_data
 from dfl.faceset.pak_format import read_members
 from dfl.merging.running.merge_journal import MergeJournal
 from dfl.models.checkpoint import MANIFEST
+from dfl.models.kinds import KINDS
 from dfl.models.lock import LOCK_NAME
-from dfl.models.original_files import find_models
+from dfl.models.original_files import file_prefix, find_models
 from dfl.video.facts import Source, read_facts
 from dfl.workspace import (
     CLIP_FACTS,
@@ -211,9 +212,9 @@ def _scan_merged(folder: Path, frames: Path, found: OwnFiles) -> None:
 
 def _scan_models(folder: Path, found: OwnFiles) -> None:
     """Models of this program, each in a folder of its own, and the original's files."""
-    prefixes = {f"{name}_{kind}" if name != kind else name for name, kind in find_models(folder)}
+    prefixes = {file_prefix(name, kind) for name, kind in find_models(folder)}
     prefix = "|".join(sorted(map(re.escape, prefixes))) or "(?!)"
-    own = re.compile(rf"({prefix})_(data\.dat|summary\.txt|\w+\.npy)|(SAEHD|AMP|Quick96|XSeg)_default_options\.dat")
+    own = re.compile(rf"({prefix})_(data\.dat|summary\.txt|\w+\.npy)|({'|'.join(KINDS)})_default_options\.dat")
     for path in _files(folder):
         found.add(path, "model files" if own.fullmatch(path.name) else None)
     for child in _folders(folder):

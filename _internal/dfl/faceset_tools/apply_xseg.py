@@ -30,7 +30,8 @@ from dfl.faceset_tools.xseg_labels import DRAWN_BY, editable_faces
 from dfl.interop.offer import offer_import
 from dfl.models.checkpoint import model_folder, peek
 from dfl.models.engine import start_engine
-from dfl.models.open_model import XSEG, open_xseg
+from dfl.models.kinds import XSEG
+from dfl.models.open_model import open_xseg
 from dfl.workspace import Workspace
 
 Mask = NDArray[np.float32]  # (R, R), 0..1

@@ -12,20 +12,14 @@ from dfl.base.report import Report
 from dfl.interop.options import ImportOptions
 from dfl.interop.read_model import OriginalModel, read_model
 from dfl.models.checkpoint import Checkpoint, list_models, model_folder, write_checkpoint
+from dfl.models.kinds import kind_of
 from dfl.models.model_store import check_name, model_path
-from dfl.models.open_model import XSEG
-from dfl.models.options import AmpOptions, ModelOptions, Quick96Options, SaehdOptions, XsegOptions
+from dfl.models.options import ModelOptions
 from dfl.workspace import Workspace
 
-OPTIONS: dict[str, type[ModelOptions]] = {
-    "SAEHD": SaehdOptions,
-    "AMP": AmpOptions,
-    "Quick96": Quick96Options,
-    "XSeg": XsegOptions,
-}
-_NO_WAY = "Nothing was imported. Models with that cannot be used here; begin a new one with `dfl train`."
+_NOT_IMPORTED = "Nothing was imported. Models with that cannot be used here; begin a new one with `dfl train`."
 # Options that a model keeps all its life, and that no array's shape depends on.
-_RESTS_ON_NOTHING = ("morph_factor",)
+_NO_SHAPE_DEPENDS_ON = ("morph_factor",)
 
 
 def run(workspace: Workspace, options: ImportOptions, report: Report) -> None:
@@ -35,10 +29,10 @@ def run(workspace: Workspace, options: ImportOptions, report: Report) -> None:
     name = check_name(new_name, original.class_name)
     if (name, original.class_name) in list_models(workspace.model):
         way = "Choose another name: --new-name NAME."
-        if original.class_name == XSEG:
-            way = "Rename or delete that one first: `dfl models delete --model XSeg` moves it to the trash."
+        if not kind_of(original.class_name).swaps_faces:
+            way = f"Delete that one first: `dfl models delete --model {original.class_name}` moves it to the trash."
         raise UserError(f"The workspace already has a model {name} ({original.class_name}).", way)
-    saved, left_out = as_saved_set(original, report.warn)
+    saved, left_out = as_checkpoint(original, report.warn)
     workspace.create()
     folder = model_folder(workspace.model, name, original.class_name)
     with model_path(folder):
@@ -51,27 +45,25 @@ def run(workspace: Workspace, options: ImportOptions, report: Report) -> None:
     )
 
 
-def as_saved_set(original: OriginalModel, warn: Callable[[str], None] = lambda _: None) -> tuple[Checkpoint, list[str]]:
-    """The original's model in our form, and the names of options that we do not have. warn: told of changed values.
+def as_checkpoint(
+    original: OriginalModel, warn: Callable[[str], None] = lambda _: None
+) -> tuple[Checkpoint, list[str]]:
+    """The original's model in our form, and the names of options that we do not have.
 
-    Optimizer arrays of a discriminator get its name in front: `D_src_opt/m/D_src/convs_0/weight`. UserError for a
-    class that has no options here, and for an option that the weights rest on and that cannot be here.
+    warn: called for each changed value. Optimizer arrays of a discriminator get its name in front:
+    `D_src_opt/m/D_src/convs_0/weight`. UserError for an option that array shapes depend on and whose value is not
+    valid here.
     """
-    kind = OPTIONS.get(original.class_name)
-    if kind is None:
-        raise UserError(
-            f"{original.name} is a model of class {original.class_name}, which cannot be imported yet.",
-            f"Classes that can be: {', '.join(OPTIONS)}. Give --name to choose another model of that folder.",
-        )
+    row = kind_of(original.class_name)
+    kind = row.options
     known = {name: value for name, value in original.options.items() if name in kind.model_fields}
     # What its older versions had, and newer ones of it bring over in the same way.
     if isinstance(known.get("lr_dropout"), bool):
         known["lr_dropout"] = "y" if known["lr_dropout"] else "n"
     if isinstance(known.get("eyes_prio"), bool):
         del known["eyes_prio"]  # ours is another one, a number
-    if original.class_name == "AMP":
-        known["train_inter"] = False  # the original's optimizer leaves them alone
-    options = _fitting(kind, known, f"{original.name} ({original.class_name})", warn).model_dump()
+    known |= row.as_in_original
+    options = _valid_options(kind, known, f"{original.name} ({original.class_name})", warn).model_dump()
     left_out = sorted(set(original.options) - set(kind.model_fields))
     saved = Checkpoint(
         original.class_name,
@@ -90,8 +82,10 @@ def as_saved_set(original: OriginalModel, warn: Callable[[str], None] = lambda _
     return saved, left_out
 
 
-def _fitting(kind: type[ModelOptions], given: dict[str, Any], model: str, warn: Callable[[str], None]) -> ModelOptions:
-    """The options with values that can be here: what is outside is brought inside, and told.
+def _valid_options(
+    kind: type[ModelOptions], given: dict[str, Any], model: str, warn: Callable[[str], None]
+) -> ModelOptions:
+    """The options with valid values: what is outside its range is set to the nearest value, and `warn` is called.
 
     UserError for an option that the weights rest on: another value would be another network.
     """
@@ -101,27 +95,28 @@ def _fitting(kind: type[ModelOptions], given: dict[str, Any], model: str, warn: 
             return kind(**values)
         except ValidationError as error:
             name = str(error.errors()[0]["loc"][0])
-            _bring_inside(kind, values, name, error.errors()[0]["msg"], model, warn)
+            _make_valid(kind, values, name, error.errors()[0]["msg"], model, warn)
         except UserError as error:
             # What does not go together here; of what is no network of its own, the part is switched off.
             extra = next((name for name in ("gan_power", "true_face_power") if values.get(name)), None)
             if extra is None:
-                raise UserError(f"The model {model} cannot be imported. {error.what}", _NO_WAY) from error
+                raise UserError(f"The model {model} cannot be imported. {error.what}", _NOT_IMPORTED) from error
             warn(f"{model}: {error.what} {extra} {values[extra]} is switched off.")
             values[extra] = 0.0
     raise AssertionError("every turn mends an option or ends")
 
 
-def _bring_inside(
+def _make_valid(
     kind: type[ModelOptions], values: dict[str, Any], name: str, reason: str, model: str, warn: Callable[[str], None]
 ) -> None:
-    """Give one option the nearest value that can be, else its default."""
+    """Give one option the nearest valid value, else its default."""
     field, value = kind.model_fields[name], values[name]
     low, high = bounds(field)
     is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if declared(field, "fixed") and name not in _RESTS_ON_NOTHING:
+    if declared(field, "fixed") and name not in _NO_SHAPE_DEPENDS_ON:
         raise UserError(
-            f"The model {model} has {name} {value!r}, which cannot be here ({reason}); its weights rest on it.", _NO_WAY
+            f"The model {model} has {name} {value!r}, which cannot be here ({reason}); its weights rest on it.",
+            _NOT_IMPORTED,
         )
     if is_number and low is not None and value < low:
         values[name] = type(low)(low)

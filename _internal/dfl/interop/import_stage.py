@@ -1,4 +1,4 @@
-"""Stage `import`: what the original program made or came with, taken over."""
+"""Stage `import`: models that the original program trained, and the face networks that it came with."""
 
 from dfl.base.report import Report
 from dfl.interop import import_model, import_weights

@@ -7,19 +7,19 @@ from dfl.base.report import Report
 from dfl.interop.options import ImportOptions
 from dfl.interop.read_model import read_arrays
 from dfl.models.engine import start_engine
-from dfl.models.face_weights import FACE_NETWORKS, FaceNetwork, build_face_network, fitting, keep_face_network
+from dfl.models.face_weights import FACE_NETWORKS, FaceNetwork, build_face_network, needed_arrays, save_face_network
 from dfl.workspace import Workspace
 
 # Where the files lie in an installation, from its outermost folder inwards.
-_PLACES = (Path("_internal/DeepFaceLab/facelib"), Path("DeepFaceLab/facelib"), Path("facelib"), Path())
+_FACELIB_FOLDERS = (Path("_internal/DeepFaceLab/facelib"), Path("DeepFaceLab/facelib"), Path("facelib"), Path())
 # The largest of the files has 133 MB with 32 bit numbers.
 _MAX_BYTES = 512 * 2**20
 
 
 def run(workspace: Workspace, options: ImportOptions, report: Report) -> None:
-    """Check and keep every face network that lies in the folder; one that was kept before is replaced.
+    """Check and import every face network that lies in the folder; one that was imported before is replaced.
 
-    UserError when there is none, or, after the others are kept, when one is damaged.
+    UserError when there is none, or, after the others are imported, when one is damaged.
     """
     found = find_weights(options.folder)
     report.line(f"Found in {options.folder}: {', '.join(path.name for path in found.values())}.")
@@ -37,18 +37,18 @@ def run(workspace: Workspace, options: ImportOptions, report: Report) -> None:
         report.line(f"{name}: {file}")
     if refused:
         raise UserError(
-            f"{len(refused)} of {len(found)} networks could not be taken over. The first: {refused[0].what}",
+            f"{len(refused)} of {len(found)} networks could not be imported. The first: {refused[0].what}",
             refused[0].todo,
         )
     missing = [name for name in FACE_NETWORKS if name not in found]
-    text = f"Took over {len(found)} of {len(FACE_NETWORKS)} networks"
+    text = f"Imported {len(found)} of {len(FACE_NETWORKS)} networks"
     report.done(text + (f"; not there: {', '.join(missing)}." if missing else "."), networks=len(found))
 
 
 def find_weights(folder: Path) -> dict[FaceNetwork, Path]:
     """The networks' files in an installation of the original, or in its facelib. UserError when there is none."""
-    for place in _PLACES:
-        files = {name: folder / place / f"{name}.npy" for name in FACE_NETWORKS}
+    for facelib in _FACELIB_FOLDERS:
+        files = {name: folder / facelib / f"{name}.npy" for name in FACE_NETWORKS}
         found = {name: file for name, file in files.items() if file.is_file()}
         if found:
             return found
@@ -60,10 +60,10 @@ def find_weights(folder: Path) -> dict[FaceNetwork, Path]:
 
 
 def _import(name: FaceNetwork, path: Path) -> tuple[Path, list[str]]:
-    """Read, check and keep one network; returns the kept file and the names of arrays that were left out."""
+    """Read, check and store one network; returns its new file and the names of arrays that were left out."""
     size = path.stat().st_size
     if size > _MAX_BYTES:
         raise UserError(f"{path} has {size >> 20} MB, more than any of these networks.", "Use another copy of it.")
     arrays = {key.removesuffix(":0"): array for key, array in read_arrays(path).items()}
-    kept = fitting(build_face_network(name), arrays, path)
-    return keep_face_network(name, kept), sorted(set(arrays) - set(kept))
+    needed = needed_arrays(build_face_network(name), arrays, path)
+    return save_face_network(name, needed), sorted(set(arrays) - set(needed))

@@ -1,4 +1,4 @@
-"""Stages that need a model offer to take over one of the original's that lies where a model of ours would."""
+"""Stages that need a model offer to import one of the original's that lies where a model of ours would."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -8,12 +8,12 @@ from dfl.base.report import Report
 from dfl.interop import import_model
 from dfl.interop.options import ImportOptions
 from dfl.models.checkpoint import list_models
-from dfl.models.original_files import find_models, not_taken_over
+from dfl.models.original_files import find_models, not_imported
 from dfl.workspace import Workspace
 
 
-def waiting_model(models: Path, name: str | None, classes: Collection[str]) -> tuple[str, str] | None:
-    """(name, class) of the original's newest model of that name and of these classes that we have not.
+def importable_model(models: Path, name: str | None, classes: Collection[str]) -> tuple[str, str] | None:
+    """(name, class) of the original's newest model of that name and of these classes that was not imported.
 
     Without a name, None where any model of ours of these classes is: the original's files may stay for ever.
     """
@@ -27,18 +27,18 @@ def waiting_model(models: Path, name: str | None, classes: Collection[str]) -> t
 def offer_import(
     workspace: Workspace, name: str | None, classes: Collection[str], asks: bool, otherwise: str, report: Report
 ) -> tuple[str, str] | None:
-    """Take over the model that waits for it, if the user says so; (name, class) of what was taken over.
+    """Import the original's model that lies there, if the user agrees; (name, class) of what was imported.
 
     name: the model that the user named; classes: those that the stage can use. asks: whether questions are put; else a
-    model that waits is a UserError with the command. otherwise: what else can be done.
+    model to import is a UserError with the command. otherwise: what else can be done.
     """
-    found = waiting_model(workspace.model, name, classes)
+    found = importable_model(workspace.model, name, classes)
     if found is None:
         return None
     if not asks:
-        raise not_taken_over(workspace.model, *found, otherwise)
+        raise not_imported(workspace.model, *found, otherwise)
     own_name, class_name = found
-    question = f"{workspace.model.name} holds {own_name} ({class_name}) of the original DeepFaceLab. Take it over?"
+    question = f"{workspace.model.name} holds {own_name} ({class_name}) of the original DeepFaceLab. Import it?"
     help = "Its weights, optimizer, options and losses become a model here; its own files stay as they are."
     if not ask_yes(question, True, help=help):
         return None

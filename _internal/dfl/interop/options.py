@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Literal
 
 from dfl.base.options import Options, option
+from dfl.models.options import ModelClass
 
 
 class ImportOptions(Options):
-    """What to take over from the original program."""
+    """What to import from the original program."""
 
     kind: Literal["model", "weights"] = option(..., "What to import.", argument=True)
     folder: Path = option(
@@ -17,7 +18,5 @@ class ImportOptions(Options):
         argument=True,
     )
     name: str | None = option(None, "Name of the model there; the newest if not given.")
-    model: Literal["SAEHD", "AMP", "Quick96", "XSeg"] | None = option(
-        None, "Its class, if several models have that name."
-    )
+    model: ModelClass | None = option(None, "Its class, if several models have that name.")
     new_name: str | None = option(None, "Name of the model here; the same if not given.")

@@ -13,20 +13,11 @@ from numpy.typing import NDArray
 from dfl.base.errors import UserError
 from dfl.base.files import reading
 from dfl.base.safe_pickle import loads
-from dfl.models.original_files import NAMELESS, find_models
+from dfl.models.kinds import kind_of
+from dfl.models.original_files import file_prefix, find_models
 
 Arrays = dict[str, NDArray[Any]]
 MAX_FILE_BYTES = 8 * 2**30
-
-
-@dataclass(frozen=True)
-class _Files:
-    """What a model's files are called, without prefix and `.npy`. A network's name begins the names of its weights."""
-
-    networks: dict[str, str]
-    optimizer: str = "src_dst_opt"
-    # Only there if the model was trained against them: network, its file, its optimizer's file.
-    discriminators: tuple[tuple[str, str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -50,7 +41,7 @@ class OriginalModel:
 
 
 def read_model(folder: Path, name: str | None = None, class_name: str | None = None) -> OriginalModel:
-    """Read the model of that name and class (default: the newest). UserError says what is missing or damaged."""
+    """Read the model of that name and class (default: the newest). UserError names what is missing or damaged."""
     found = find_models(folder)
     chosen = next((entry for entry in found if name in (None, entry[0]) and class_name in (None, entry[1])), None)
     if chosen is None:
@@ -61,22 +52,21 @@ def read_model(folder: Path, name: str | None = None, class_name: str | None = N
             "Give the folder that holds files such as new_SAEHD_data.dat.",
         )
     own_name, own_class = chosen
-    prefix = NAMELESS if own_class == NAMELESS else f"{own_name}_{own_class}"
+    kind, prefix = kind_of(own_class), file_prefix(own_name, own_class)
     data = _read(folder / f"{prefix}_data.dat")
     if not isinstance(data, dict) or not isinstance(data.get("options"), dict):
         raise UserError(f"{folder / prefix}_data.dat holds no options.", "Use another copy of the model.")
     iteration = data.get("iter", 0)
     if isinstance(iteration, bool) or not isinstance(iteration, int) or iteration < 0:
         raise UserError(f"{folder / prefix}_data.dat holds no count of iterations.", "Use another copy of the model.")
-    files = _files(own_class, str(data["options"].get("archi", "df-ud")))
     weights: Arrays = {}
-    for network, file in files.networks.items():
+    for network, file in kind.parts(data["options"]).items():
         path = folder / f"{prefix}_{file}.npy"
         if not path.is_file():
             raise UserError(f"{path} is missing.", "Copy all files of the model; nothing was imported.")
         weights |= _weights(path, network)
     discriminators: dict[str, Arrays] = {}
-    for network, file, optimizer_file in files.discriminators:
+    for network, file, optimizer_file in kind.discriminators:
         path = folder / f"{prefix}_{file}.npy"
         if path.is_file():
             weights |= _weights(path, network)
@@ -87,25 +77,10 @@ def read_model(folder: Path, name: str | None = None, class_name: str | None = N
         data["options"],
         iteration,
         weights,
-        _optimizer(folder / f"{prefix}_{files.optimizer}.npy"),
-        _history(data.get("loss_history"), losses=1 if own_class == NAMELESS else 2),
+        _optimizer(folder / f"{prefix}_{kind.optimizer_file}.npy"),
+        _history(data.get("loss_history"), losses=2 if kind.swaps_faces else 1),
         discriminators,
     )
-
-
-def _files(class_name: str, archi: str) -> _Files:
-    """The files of a class; df and liae have other networks."""
-    if class_name == NAMELESS:
-        return _Files({"XSeg": "256"}, "256_opt")
-    if class_name == "AMP":
-        networks = ("encoder", "inter_src", "inter_dst", "decoder")
-        return _Files({network: network for network in networks}, discriminators=(("GAN", "GAN", "GAN_opt"),))
-    if class_name == "SAEHD" and archi.startswith("liae"):
-        networks = ("encoder", "inter_AB", "inter_B", "decoder")
-    else:
-        networks = ("encoder", "inter", "decoder_src", "decoder_dst")
-    against = (("D_src", "GAN", "GAN_opt"), ("dis", "code_discriminator", "D_code_opt"))
-    return _Files({network: network for network in networks}, discriminators=against if class_name == "SAEHD" else ())
 
 
 def _weights(path: Path, network: str) -> Arrays:

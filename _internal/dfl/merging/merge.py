@@ -29,7 +29,7 @@ from dfl.merging.running.set_aside import move_foreign, restore, set_aside, set_
 from dfl.merging.running.summary import made_by, report_done, report_failures, report_refused, report_settings
 from dfl.merging.running.to_video import VideoMerge
 from dfl.merging.running.video_source import VideoSource, open_video_source
-from dfl.models.open_model import SWAP_CLASSES
+from dfl.models.kinds import SWAP_CLASSES
 from dfl.video.encoders import list_encoders
 from dfl.workspace import MERGE_FACTS, MERGE_JOURNAL, MERGE_MADE, Workspace
 

@@ -68,11 +68,13 @@ class MergeOptions(MergeSettings, EncodingOptions):
     @classmethod
     def pointless_questions(cls, workspace: Path, known: dict[str, Any]) -> set[str]:
         """Only AMP has a morph factor; only a video is encoded."""
+        from dfl.models.kinds import KINDS
         from dfl.models.open_model import find_model
 
         chosen = find_model(Workspace(workspace).model, known.get("model"))
         pointless = set() if known.get("to_video") else set(EncodingOptions.model_fields)
-        return pointless if chosen and chosen[1] == "AMP" else pointless | {"morph_factor"}
+        of_other_kinds = {name for kind in KINDS.values() for name in kind.merge_options}
+        return pointless | of_other_kinds - set(KINDS[chosen[1]].merge_options if chosen else ())
 
     def given_settings(self) -> dict[str, Any]:
         """The settings that were given, by name; the others are as the session has them."""

@@ -26,21 +26,28 @@ def build_amp(options: AmpOptions) -> Amp:
 
 
 class AmpSwapModel:
-    """A trained AMP model as merging sees it: faces in, Prediction out, morphed by one share for all faces.
+    """A trained AMP model as merging sees it: faces in, Prediction out, all morphed by the same factor.
 
-    morph: 0..1, the share of src's channels; 1 is src's look, 0 dst's own. digest: of its weights.
+    morph_factor: 0..1, the share of src's channels; 1 gives src's face, 0 dst's own. digest: of its weights.
     """
 
     def __init__(
-        self, network: Amp, face_type: FaceType, name: str, iteration: int, morph: float, digest: str = ""
+        self,
+        network: Amp,
+        face_type: FaceType,
+        name: str,
+        iteration: int,
+        digest: str = "",
+        *,
+        morph_factor: float = 1.0,
     ) -> None:
         self.resolution = network.resolution
         self.face_type = face_type
         self.name = name
         self.iteration = iteration
         self.digest = digest
-        self.settings: dict[str, Any] = {"morph_factor": morph}
-        self._morph = np.float32(morph)
+        self.settings: dict[str, Any] = {"morph_factor": morph_factor}
+        self._morph = np.float32(morph_factor)
         self._swap = compiled(network.swap_for_merging)
 
     def predict(self, faces: NDArray[np.float32]) -> Prediction:

@@ -1,9 +1,9 @@
-"""Backups of a model: `backups/01` (the newest) to `24` in its folder, each a model folder with one whole set.
+"""Backups of a model: `backups/01` (the newest) to `24` in its folder, each a model folder with one whole checkpoint.
 
     model/new_SAEHD/backups/01/   set-000007/   preview.png
 
-A set's files never change once they are written, so a backup is made of hard links where the disk has them: it costs
-no time, and no space until the set itself is removed.
+A checkpoint's files never change once they are written, so a backup is made of hard links where the disk has them: it
+costs no time, and no space until the checkpoint itself is removed.
 """
 
 import os
@@ -20,10 +20,10 @@ from dfl.base.files import move, sync_file, sync_folder
 from dfl.base.system_errors import error_path, to_user_error
 from dfl.models.checkpoint import MANIFEST, finished_checkpoints, peek, read_checkpoint, write_checkpoint
 
-KEPT = 24
+MAX_BACKUPS = 24
 _NUMBER = re.compile(r"\d\d")
 _PART, _OLD = "part-", "old-"
-_REST = re.compile(rf"({_PART}|{_OLD})[0-9a-f]{{8}}")
+_UNFINISHED = re.compile(rf"({_PART}|{_OLD})[0-9a-f]{{8}}")
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,11 @@ def list_backups(folder: Path) -> list[Backup]:
 
 
 def make_backup(folder: Path) -> Path:
-    """Back up the newest set and the previews beside it; the oldest of more than 24 goes.
+    """Back up the newest checkpoint and the previews beside it; the oldest of more than 24 goes.
 
-    Whenever this is cut off, every numbered backup is whole and they are in order: the new one is finished before the
-    others move up, and they move one by one into the first free number. UserError when there is nothing to back up or
-    no space; the model itself is never touched.
+    Whenever this is interrupted, every numbered backup is whole and they are in order: the new one is finished before
+    the others move up, and they move one by one into the first free number. UserError when there is nothing to back
+    up or no space; the model itself is never touched.
     """
     finished = finished_checkpoints(folder)
     if not finished:
@@ -72,32 +72,32 @@ def make_backup(folder: Path) -> Path:
     files = [path for path in finished[-1].iterdir() if path.is_file()]
     wanted = sum(path.stat().st_size for path in files)
     need_space(folder, wanted + 2**20, "A backup of the model")
-    place = backups_folder(folder)
-    part = place / f"{_PART}{uuid.uuid4().hex[:8]}"
+    backups = backups_folder(folder)
+    part = backups / f"{_PART}{uuid.uuid4().hex[:8]}"
     try:
-        place.mkdir(exist_ok=True)
-        _remove_rests(place)
+        backups.mkdir(exist_ok=True)
+        _remove_unfinished(backups)
         (part / finished[-1].name).mkdir(parents=True)
         for path in sorted(files, key=lambda path: path.name == MANIFEST):  # the manifest last
             _link_or_copy(path, part / finished[-1].name / path.name)
         for path in folder.glob("preview*.png"):
             shutil.copyfile(path, part / path.name)  # these are written anew: no links
         sync_folder(part / finished[-1].name)
-        _move_up(place)
-        move(part, place / "01")
-        sync_folder(place)
+        _move_up(backups)
+        move(part, backups / "01")
+        sync_folder(backups)
     except OSError as error:
         raise to_user_error(error, error_path(error, part)) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    return place / "01"
+    return backups / "01"
 
 
 def restore_backup(folder: Path, number: int, warn: Callable[[str], None] = lambda _: None) -> int:
-    """Put a backup back as the newest set; what was the newest stays as the set before. Returns its iteration.
+    """Put a backup back as the newest checkpoint; the former newest stays as the one before. Returns its iteration.
 
-    `warn` is told of damaged parts that training can do without. UserError when there is no such backup or its weights
-    are damaged: then nothing was changed.
+    `warn` is called for damaged parts that training can do without. UserError when there is no such backup or its
+    weights are damaged: then nothing was changed.
     """
     path = backups_folder(folder) / f"{number:02d}"
     if not path.is_dir():
@@ -113,31 +113,31 @@ def restore_backup(folder: Path, number: int, warn: Callable[[str], None] = lamb
     return saved.iteration
 
 
-def _numbered(place: Path) -> list[Path]:
+def _numbered(backups: Path) -> list[Path]:
     """Backup folders, newest first."""
-    if not place.is_dir():
+    if not backups.is_dir():
         return []
-    return sorted(path for path in place.iterdir() if path.is_dir() and _NUMBER.fullmatch(path.name))
+    return sorted(path for path in backups.iterdir() if path.is_dir() and _NUMBER.fullmatch(path.name))
 
 
-def _move_up(place: Path) -> None:
+def _move_up(backups: Path) -> None:
     """Make 01 free: 01 becomes 02 and so on, up to the first number that is free."""
-    taken = {int(path.name) for path in _numbered(place)}
-    free = next((number for number in range(1, KEPT + 1) if number not in taken), KEPT)
-    last = place / f"{KEPT:02d}"
-    if free == KEPT and last.exists():
+    taken = {int(path.name) for path in _numbered(backups)}
+    free = next((number for number in range(1, MAX_BACKUPS + 1) if number not in taken), MAX_BACKUPS)
+    last = backups / f"{MAX_BACKUPS:02d}"
+    if free == MAX_BACKUPS and last.exists():
         # A renamed folder is no backup any more, however far its removal comes.
-        gone = place / f"{_OLD}{uuid.uuid4().hex[:8]}"
+        gone = backups / f"{_OLD}{uuid.uuid4().hex[:8]}"
         move(last, gone)
         shutil.rmtree(gone, ignore_errors=True)
     for number in range(free, 1, -1):
-        move(place / f"{number - 1:02d}", place / f"{number:02d}")
+        move(backups / f"{number - 1:02d}", backups / f"{number:02d}")
 
 
-def _remove_rests(place: Path) -> None:
+def _remove_unfinished(backups: Path) -> None:
     """Remove what a killed run left unfinished."""
-    for path in place.iterdir():
-        if _REST.fullmatch(path.name) and path.is_dir():
+    for path in backups.iterdir():
+        if _UNFINISHED.fullmatch(path.name) and path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
 
 

@@ -1,13 +1,13 @@
-"""A model on disk: sets of files that become valid as a whole, the newest and the one before it.
+"""A model on disk: checkpoints, each a folder of files that becomes valid as a whole; the newest two are kept.
 
     model/new_SAEHD/
         set-000007/   weights.safetensors  optimizer.safetensors  history.f32  manifest.json
-        set-000006/   the set before
+        set-000006/   the checkpoint before
 
-The manifest is written last and holds every file's size and SHA-256. A set without a manifest was never finished; a
-set whose weights do not match is damaged: both are passed over, and the set before it is used with a message. Optimizer
-and history are no reason to give whole weights up: those of the set before serve, or they begin anew. A set is removed
-only when two newer valid ones are there.
+The manifest is written last and holds every file's size and SHA-256. A checkpoint without a manifest was never
+finished; one whose weights do not match is damaged: both are skipped, and the one before is used with a message. A
+damaged optimizer or history is no reason to give whole weights up: that of the checkpoint before is used, or it begins
+anew. A checkpoint is removed only when two newer valid ones are there.
 """
 
 import hashlib
@@ -34,12 +34,12 @@ from dfl.base.system_errors import to_user_error
 Arrays = Mapping[str, NDArray[Any]]
 FORMAT = 1
 MANIFEST = "manifest.json"
-_SET_NAME = re.compile(r"set-(\d{6,})")
+_FOLDER = re.compile(r"set-(\d{6,})")
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """All that a model is and needs to go on.
+    """All that a model is, and that training needs to go on.
 
     weights and optimizer: arrays by name. history: (iterations, losses) float32, the losses of every iteration: those
     of src and dst, or XSeg's one.
@@ -74,17 +74,17 @@ def list_models(models: Path, class_name: str | None = None) -> list[tuple[str, 
 
 
 def write_checkpoint(folder: Path, saved: Checkpoint) -> Path:
-    """Write a new set beside the older ones, then remove all but the newest two valid ones.
+    """Write a new checkpoint beside the older ones, then remove all but the newest two valid ones.
 
-    Whenever this is cut off, the newest finished set is as it was; what a full disk or a killed run left unfinished is
-    removed, so that it takes no space. Returns the set's folder.
+    Whenever this is interrupted, the newest finished checkpoint is as it was; what a full disk or a killed run left
+    unfinished is removed, so that it takes no space. Returns the checkpoint's folder.
 
-    UserError when it cannot be written. An old set that cannot be removed, since a virus scanner or a backup program
-    reads it, is left for the next time.
+    UserError when it cannot be written. An old checkpoint that cannot be removed, since a virus scanner or a backup
+    program reads it, is left for the next time.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for path in set(_set_folders(folder)) - set(finished_checkpoints(folder)):
+        for path in set(_checkpoint_folders(folder)) - set(finished_checkpoints(folder)):
             shutil.rmtree(path, ignore_errors=True)
         wanted = sum(array.nbytes for arrays in (saved.weights, saved.optimizer) for array in arrays.values())
         need_space(folder, int(1.05 * wanted) + 2**20, "Saving the model")
@@ -105,13 +105,13 @@ def write_checkpoint(folder: Path, saved: Checkpoint) -> Path:
 
 
 def _next_number(folder: Path) -> int:
-    """Of the set that comes next: a number that nothing here has, be it a folder or not."""
-    names = [_SET_NAME.fullmatch(path.name) for path in folder.iterdir()]
+    """Of the next checkpoint: a number that nothing here has, be it a folder or not."""
+    names = [_FOLDER.fullmatch(path.name) for path in folder.iterdir()]
     return max((int(name[1]) for name in names if name), default=0) + 1
 
 
 def _fill(target: Path, saved: Checkpoint) -> None:
-    """Write a set's files, the manifest last."""
+    """Write a checkpoint's files, the manifest last."""
     contents: dict[str, Iterable[memoryview | bytes]] = {
         "weights.safetensors": _safetensors(saved.weights),
         "optimizer.safetensors": _safetensors(saved.optimizer),
@@ -163,16 +163,16 @@ def _safetensors(arrays: Arrays) -> Iterator[memoryview | bytes]:
 def read_checkpoint(
     folder: Path, warn: Callable[[str], None] = lambda _: None, *, set_aside: bool = False
 ) -> Checkpoint:
-    """Read the newest set with whole weights; `warn` is told of damaged ones that were passed over.
+    """Read the newest checkpoint with whole weights; `warn` is called for damaged ones that were skipped.
 
-    An optimizer or history that is damaged is taken from the set before, else it begins anew; `warn` is told which.
-    `set_aside` renames damaged sets to `damaged-...`, so that the next save does not count them as the set before it.
-    Raises UserError when no valid set is there.
+    An optimizer or history that is damaged is taken from the checkpoint before, else it begins anew; `warn` is called
+    with which. `set_aside` renames damaged checkpoints to `damaged-...`, so that the next save does not count them.
+    Raises UserError when no valid checkpoint is there.
     """
     reasons = []
     damaged: list[Path] = []
     newest_first = finished_checkpoints(folder)[::-1]
-    for place, path in enumerate(newest_first):
+    for index, path in enumerate(newest_first):
         try:
             manifest = _manifest(path)
             weights = _safetensors_of(path, manifest, "weights.safetensors")
@@ -180,13 +180,13 @@ def read_checkpoint(
             reasons.append(error.what)
             damaged.append(path)
             continue
-        rest = newest_first[place:]
+        rest = newest_first[index:]
         optimizer, _ = _spare_part(rest, "optimizer.safetensors", "The optimizer", _safetensors_of, warn)
         history, known_at = _spare_part(rest, "history.f32", "The loss history", _history_of, warn)
         for broken in damaged if set_aside else []:
             _set_aside(broken)
         for reason in reasons:
-            warn(f"{reason} Using the set before it, of iteration {manifest['iteration']}.")
+            warn(f"{reason} Using the checkpoint before it, of iteration {manifest['iteration']}.")
         return Checkpoint(
             manifest["class"],
             manifest["options"],
@@ -197,7 +197,7 @@ def read_checkpoint(
             manifest["state"],
             manifest["files"]["weights.safetensors"]["sha256"],
         )
-    raise UserError(" ".join(reasons) or f"{folder} holds no finished model.", _way_out(folder))
+    raise UserError(" ".join(reasons) or f"{folder} holds no finished model.", _recovery_advice(folder))
 
 
 _Part = TypeVar("_Part")
@@ -210,7 +210,7 @@ def _spare_part(
     read: Callable[[Path, dict[str, Any], str], _Part],
     warn: Callable[[str], None],
 ) -> tuple[_Part | None, int]:
-    """One file of the first set, or of the next older one that has it whole, and its iteration; None: begin anew."""
+    """A file of the newest checkpoint that has it whole, and that one's iteration; None where none has."""
     reason = ""
     for path in newest_first:
         try:
@@ -227,7 +227,7 @@ def _spare_part(
 
 
 def _set_aside(broken: Path) -> None:
-    """Rename a damaged set, so that it counts no more; UserError where the system does not let us."""
+    """Rename a damaged checkpoint, so that it counts no more; UserError where the system refuses."""
     target, number = broken.with_name(f"damaged-{broken.name}"), 2
     while target.exists():
         target, number = broken.with_name(f"damaged-{broken.name}-{number}"), number + 1
@@ -237,8 +237,8 @@ def _set_aside(broken: Path) -> None:
         raise to_user_error(error, broken) from error
 
 
-def _way_out(folder: Path) -> str:
-    """What to do about a model without a valid set."""
+def _recovery_advice(folder: Path) -> str:
+    """What the user can do about a model without a valid checkpoint."""
     backups = folder / "backups"
     if backups.is_dir() and any(finished_checkpoints(path) for path in backups.iterdir()):
         name, _, kind = folder.name.rpartition("_")
@@ -247,7 +247,7 @@ def _way_out(folder: Path) -> str:
 
 
 def peek(folder: Path) -> dict[str, Any]:
-    """Manifest of the newest set that has one (class, iteration, options), without reading its arrays."""
+    """Manifest of the newest checkpoint that has one (class, iteration, options), without reading its arrays."""
     for path in reversed(finished_checkpoints(folder)):
         try:
             return _manifest(path)
@@ -257,7 +257,7 @@ def peek(folder: Path) -> dict[str, Any]:
 
 
 def _checked(path: Path, manifest: dict[str, Any], name: str) -> bytes:
-    """One file of a set, every byte checked."""
+    """One file of a checkpoint, every byte checked."""
     if any(Path(one).name != one for one in manifest["files"]):
         raise UserError(f"{path / MANIFEST} names a file outside its folder.", "Use another copy of the model.")
     facts = manifest["files"].get(name)
@@ -270,7 +270,7 @@ def _checked(path: Path, manifest: dict[str, Any], name: str) -> bytes:
 
 
 def _safetensors_of(path: Path, manifest: dict[str, Any], name: str) -> dict[str, NDArray[Any]]:
-    """The arrays of one file of a set."""
+    """The arrays of one file of a checkpoint."""
     try:
         arrays: dict[str, NDArray[Any]] = load(_checked(path, manifest, name))
     except (KeyError, ValueError, TypeError, SafetensorError) as error:
@@ -296,13 +296,13 @@ def _history_of(path: Path, manifest: dict[str, Any], name: str) -> NDArray[np.f
 
 
 def _manifest(path: Path) -> dict[str, Any]:
-    """Read a set's manifest and check its form."""
+    """Read a checkpoint's manifest and check its form."""
     manifest = read_json(path / MANIFEST)
     forms: Mapping[str, type] = {
         "class": str, "iteration": int, "losses": int, "options": dict, "state": dict, "files": dict,
     }  # fmt: skip
     if isinstance(manifest, dict):
-        manifest.setdefault("losses", 2)  # sets of older versions do not say it
+        manifest.setdefault("losses", 2)  # checkpoints of older versions do not hold it
     if not isinstance(manifest, dict) or any(not isinstance(manifest.get(key), kind) for key, kind in forms.items()):
         raise UserError(f"{path / MANIFEST} is damaged.", "Put back a copy of it.")
     if manifest.get("format") != FORMAT:
@@ -311,27 +311,27 @@ def _manifest(path: Path) -> dict[str, Any]:
 
 
 def _remove_old(folder: Path) -> None:
-    """Keep the newest two finished sets; what is older or was never finished goes."""
+    """Keep the newest two finished checkpoints; remove what is older or was never finished."""
     keep = set(finished_checkpoints(folder)[-2:])
-    for path in _set_folders(folder):
+    for path in _checkpoint_folders(folder):
         if path not in keep and (not keep or _number(path) < _number(max(keep))):
-            # The manifest goes first: a half-removed set must not look finished. While another program has it open,
-            # Windows does not let it go, and then the set stays whole.
+            # The manifest goes first: a half-removed checkpoint must not look finished. While another program has it
+            # open, Windows refuses, and then the checkpoint stays whole.
             with suppress(OSError):
                 (path / MANIFEST).unlink(missing_ok=True)
                 shutil.rmtree(path, ignore_errors=True)
 
 
 def finished_checkpoints(folder: Path) -> list[Path]:
-    """Folders of the sets that have a manifest, oldest first; whether they are whole, read_set finds out."""
-    return [path for path in _set_folders(folder) if (path / MANIFEST).is_file()]
+    """Folders of the checkpoints that have a manifest, oldest first; read_checkpoint checks whether they are whole."""
+    return [path for path in _checkpoint_folders(folder) if (path / MANIFEST).is_file()]
 
 
-def _set_folders(folder: Path) -> list[Path]:
-    """Set folders of a model, oldest first."""
+def _checkpoint_folders(folder: Path) -> list[Path]:
+    """Checkpoint folders of a model, oldest first."""
     if not folder.is_dir():
         return []
-    return sorted((path for path in folder.iterdir() if path.is_dir() and _SET_NAME.fullmatch(path.name)), key=_number)
+    return sorted((path for path in folder.iterdir() if path.is_dir() and _FOLDER.fullmatch(path.name)), key=_number)
 
 
 def _number(path: Path) -> int:

@@ -1,4 +1,4 @@
-"""Which engine computes, on which device, and why: said in one line at the start of training and merging."""
+"""Which engine computes, on which device, and why: reported in one line at the start of training and merging."""
 
 import importlib.util
 import os
@@ -23,7 +23,7 @@ _BFLOAT16_CARD, _FLOAT16_CARD = (8, 0), (7, 0)
 class Engine:
     """The engine in use. short_numbers: bfloat16 or float16 if the device computes faster with them, else empty.
 
-    card: name of the (first) graphics card. memory: bytes free and in all on it, where the engine tells.
+    card: name of the (first) graphics card. memory: bytes free and in all on it, where the engine reports it.
     """
 
     name: EngineName
@@ -36,8 +36,8 @@ class Engine:
     memory: tuple[int, int] = (0, 0)
     multiplies: bool = False  # whether products of matrices beat the library's own gradients of convolutions
 
-    def imitates(self, precision: str) -> bool:
-        """Whether convolutions had better be computed in float32 and rounded to this precision."""
+    def emulates(self, precision: str) -> bool:
+        """Whether the device lacks this number format: then float32 is computed and rounded to it."""
         return not self.is_gpu and precision not in ("float32", self.short_numbers)
 
     def __str__(self) -> str:
@@ -105,16 +105,16 @@ def scope_of(engine: Engine) -> Iterator[None]:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Hold back what C++ libraries write to the error stream; it is shown when they fail."""
-    with tempfile.TemporaryFile() as kept:
+    with tempfile.TemporaryFile() as held_back:
         sys.stderr.flush()
         original = os.dup(2)
-        os.dup2(kept.fileno(), 2)
+        os.dup2(held_back.fileno(), 2)
         try:
             yield
         except BaseException:
             os.dup2(original, 2)
-            kept.seek(0)
-            os.write(2, kept.read())
+            held_back.seek(0)
+            os.write(2, held_back.read())
             raise
         finally:
             os.dup2(original, 2)
@@ -135,7 +135,7 @@ def _start_tensorflow(why: str, devices: int) -> Engine:
         if not cards:
             # Training that goes on must give the same numbers. On a CPU this costs nothing that could be measured.
             tf.config.experimental.enable_op_determinism()
-        # This rewrite of graphs fails on our gradients, says so in red, and gains nothing (measured).
+        # This rewrite of graphs fails on our gradients with an error message, and gains nothing (measured).
         tf.config.optimizer.set_experimental_options({"remapping": False})
         tf.constant(0)
     kind = "GPU" if cards else "CPU"
@@ -174,7 +174,7 @@ def _of_card(capability: tuple[int, int]) -> Literal["", "bfloat16", "float16"]:
 
 
 def _of_processor() -> Literal["", "bfloat16"]:
-    """As _of_card; where the system does not tell (Windows), none."""
+    """As _of_card; none where the system does not report it (Windows)."""
     return "bfloat16" if BFLOAT16_FLAGS & set(processor_flags() or []) else ""
 
 

@@ -42,13 +42,13 @@ class FaceEnhancer:
         ramp = _ramp()
         weight = (ramp[:, None] * ramp)[:, :, None]
         total = np.zeros((_SCALE * picture.shape[0], _SCALE * picture.shape[1], 3), np.float32)
-        places = [(row, column) for row in rows for column in columns]
-        for part in (places[start : start + _BATCH] for start in range(0, len(places), _BATCH)):
+        corners = [(row, column) for row in rows for column in columns]
+        for part in (corners[start : start + _BATCH] for start in range(0, len(corners), _BATCH)):
             patches = np.stack([picture[row : row + _PATCH, column : column + _PATCH] for row, column in part])
             for (row, column), large in zip(part, self._network(patches)[0], strict=True):
                 inside = (slice(_SCALE * start, _SCALE * (start + _PATCH)) for start in (row, column))
                 total[tuple(inside)] += large * weight
-        # The weight of a place is a product of rows' and columns' weights, and so is the sum of them all.
+        # A pixel's weight is the product of its row's and its column's weight, and so is the sum over patches.
         total /= _sum_of_ramps(rows, ramp)[:, None, None] * _sum_of_ramps(columns, ramp)[None, :, None]
         top, left = _SCALE * top, _SCALE * left
         return total[top : top + _SCALE * height, left : left + _SCALE * width]

@@ -1,4 +1,4 @@
-"""The weights of the original's own face networks: kept in the weights folder, read when a stage needs them.
+"""The weights of the original's own face networks, in the weights folder; read when a stage needs them.
 
 They come with no package: `dfl import weights` takes them out of an installation of the original. Each network is one
 safetensors file whose metadata hold a SHA-256 of all that the arrays are.
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Arrays = dict[str, NDArray[Any]]
 FaceNetwork = Literal["S3FD", "2DFAN", "3DFAN", "FaceEnhancer"]
 FACE_NETWORKS: tuple[FaceNetwork, ...] = get_args(FaceNetwork)
-_OTHER_COPY = "Use another copy of the file, from an installation of the original. Nothing was kept of this one."
+_OTHER_COPY = "Use another copy of the file, from an installation of the original. Nothing was imported of this one."
 _IMPORT = "`dfl import weights FOLDER` takes it out of an installation of the original"
 
 
@@ -53,7 +53,7 @@ def open_face_network(name: FaceNetwork) -> "Callable[..., Any]":
 
     file = face_network_file(name)
     network = build_face_network(name)
-    arrays = fitting(network, read_weights(file), file)
+    arrays = needed_arrays(network, read_weights(file), file)
     for key, variable in named_weights(network).items():
         variable.assign(arrays[key].astype(np.float32))
     return network
@@ -70,14 +70,14 @@ def face_network_file(name: FaceNetwork) -> Path:
     return file
 
 
-def keep_face_network(name: FaceNetwork, arrays: Arrays) -> Path:
-    """Write a network's arrays, as `fitting` gives them, to the weights folder; returns the file."""
+def save_face_network(name: FaceNetwork, arrays: Arrays) -> Path:
+    """Write a network's arrays, as `needed_arrays` gives them, to the weights folder; returns the file."""
     file = weights_folder() / f"{name}.safetensors"
     write_weights(file, arrays)
     return file
 
 
-def fitting(network: object, arrays: Arrays, file: Path) -> Arrays:
+def needed_arrays(network: object, arrays: Arrays, file: Path) -> Arrays:
     """The arrays that a network needs, in its shapes, 16 or 32 bit floats; others are left out.
 
     `file` is where they come from, for the UserError: an array is missing, has another shape or holds other things
@@ -109,7 +109,7 @@ def _long_axes(shape: tuple[int, ...]) -> list[int]:
 
 def write_weights(file: Path, arrays: Arrays) -> None:
     """Write arrays and their checksum, whole or not at all."""
-    need_space(file.parent, sum(array.nbytes for array in arrays.values()) + 2**20, "Keeping the network")
+    need_space(file.parent, sum(array.nbytes for array in arrays.values()) + 2**20, "Saving the network")
     write_bytes(file, save(arrays, metadata={"sha256": _checksum(arrays)}))
 
 

@@ -13,8 +13,8 @@ from dfl.base.files import move
 from dfl.base.system_errors import to_user_error
 from dfl.models.backups import Backup, list_backups
 from dfl.models.checkpoint import MANIFEST, finished_checkpoints, list_models, model_folder, peek
+from dfl.models.kinds import KINDS
 from dfl.models.lock import LOCK_NAME, hold_model
-from dfl.models.open_model import XSEG
 
 _FORBIDDEN = frozenset('<>:"/\\|?*')
 _RESERVED = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))})
@@ -29,7 +29,7 @@ _LEFTOVERS = (LOCK_NAME, f"{LOCK_NAME}.json", "history.csv")
 class ModelFacts:
     """A saved model in brief. bytes: of all its files, backups included, each counted once.
 
-    iteration: None where no set of it can be read; its backups may be whole.
+    iteration: None where no checkpoint of it can be read; its backups may be whole.
     """
 
     name: str
@@ -54,9 +54,11 @@ def when(seconds: float) -> str:
 
 def check_name(name: str, class_name: str = "") -> str:
     """The name, if every system can have a folder of it, and a model of that class; UserError says what is wrong."""
-    if class_name == XSEG and name != XSEG:
+    kind = KINDS.get(class_name)
+    if kind and not kind.swaps_faces and name != class_name:
         raise UserError(
-            f"The XSeg model cannot be called {name!r}: a workspace has one, and stages look for the name XSeg.",
+            f"The {class_name} model cannot be called {name!r}: a workspace has one, and stages look for the name "
+            f"{class_name}.",
             "To keep another one, copy its folder to another workspace; xseg-apply takes it with --models FOLDER.",
         )
     wrong = ""
@@ -90,7 +92,7 @@ def model_facts(models: Path) -> list[ModelFacts]:
 
 
 def _with_backups_only(models: Path, known: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """(name, class) of folders whose sets are all gone, but not their backups."""
+    """(name, class) of folders whose checkpoints are all gone, but not their backups."""
     folders = sorted(path for path in models.iterdir() if path.is_dir()) if models.is_dir() else []
     split = [(folder, folder.name.rpartition("_")) for folder in folders]
     return [
@@ -105,7 +107,7 @@ def rename_model(models: Path, name: str, class_name: str, new_name: str) -> Pat
     if new_name == name:
         raise UserError(f"The model is called {name} already.", "Give another name with --new-name NAME.")
     _remove_leftovers(target)
-    # Where systems do not tell capitals apart, a name in other capitals is there and is the model itself.
+    # Where file names ignore case, the same name in other case exists and is the model itself.
     if target.exists() and not (folder.exists() and target.samefile(folder)):
         taken = f"a model {new_name} ({class_name})" if finished_checkpoints(target) else f"a folder {target.name}"
         raise UserError(f"There is {taken} already.", "Choose another name, or move that one away.")
@@ -114,11 +116,11 @@ def rename_model(models: Path, name: str, class_name: str, new_name: str) -> Pat
 
 @contextmanager
 def model_path(folder: Path) -> Iterator[None]:
-    """A model's folder, made where it is missing; what was made goes again unless a whole set was saved in it.
+    """A model's folder, made where it is missing; what was made goes again unless a whole checkpoint was saved in it.
 
     So a refused start, or one that failed before its first save, leaves nothing that would block the name.
     """
-    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     try:
         yield
@@ -126,8 +128,8 @@ def model_path(folder: Path) -> Iterator[None]:
         if folder in missing and not finished_checkpoints(folder):
             shutil.rmtree(folder, ignore_errors=True)
             with suppress(OSError):  # one of them holds something else by now
-                for place in missing[1:]:
-                    place.rmdir()
+                for path in missing[1:]:
+                    path.rmdir()
 
 
 def _remove_leftovers(folder: Path) -> None:
@@ -142,7 +144,7 @@ def _remove_leftovers(folder: Path) -> None:
 def trash_model(models: Path, name: str, class_name: str, trash: Path) -> Path:
     """Move a model with its backups and history into the trash folder; nothing is deleted. Returns where it is."""
     folder = model_folder(models, name, class_name)
-    target = next(place for place in _free_names(trash / folder.name) if not place.exists())
+    target = next(path for path in _free_names(trash / folder.name) if not path.exists())
     return _move(folder, target)
 
 

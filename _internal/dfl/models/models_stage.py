@@ -1,4 +1,4 @@
-"""Stage `models`: what is in the workspace's model folder, and how it is kept."""
+"""Stage `models`: list, rename and delete a workspace's models, and restore their backups."""
 
 from dfl.base.asking import ask_options, ask_yes
 from dfl.base.errors import Stopped, UserError
@@ -15,7 +15,7 @@ def run(workspace: Workspace, options: ModelsOptions, report: Report) -> None:
     """List, rename, delete models, or put a backup back. Nothing is removed for good."""
     found = model_facts(workspace.model)
     if options.ask or options.action == "list":
-        _tell(found, report)
+        _list_models(found, report)
     if options.ask:
         # Asked here and not by the command line, which would remember a "delete" as the next run's answer.
         options = options.model_copy(update=ask_options(ModelsOptions, options.model_dump()))
@@ -42,17 +42,17 @@ def _restore(workspace: Workspace, chosen: ModelFacts, options: ModelsOptions, r
         iteration = restore_backup(folder, options.backup, report.warn)
     text = f"{chosen.name} ({chosen.class_name}) is at iteration {iteration} again"
     if chosen.iteration is not None:
-        text += f"; iteration {chosen.iteration} stays as the set before it until the second save from now"
+        text += f"; iteration {chosen.iteration} stays as the checkpoint before it until the second save from now"
     report.done(f"{text}.", iteration=iteration)
 
 
-def _tell(found: list[ModelFacts], report: Report) -> None:
+def _list_models(found: list[ModelFacts], report: Report) -> None:
     """One line a model, one a backup."""
     for facts in found:
         report.line(facts.line())
         for backup in facts.backups:
-            told = [f"iteration {backup.iteration}", f"saved {when(backup.saved_at)}", backup.session_name]
-            report.line(f"    {backup.number:02d}: {', '.join(filter(None, told))}")
+            details = [f"iteration {backup.iteration}", f"saved {when(backup.saved_at)}", backup.session_name]
+            report.line(f"    {backup.number:02d}: {', '.join(filter(None, details))}")
 
 
 def _choose(found: list[ModelFacts], options: ModelsOptions, workspace: Workspace) -> ModelFacts:

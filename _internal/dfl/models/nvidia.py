@@ -1,6 +1,6 @@
-"""The NVIDIA cards that this process may use, as the driver's nvidia-smi tells them: names, memory, parts of cards.
+"""The NVIDIA cards that this process may use, as the driver's nvidia-smi reports them: names, memory, parts of cards.
 
-CUDA_VISIBLE_DEVICES hides cards and orders them; the driver's program does not look at it. A card that is split (MIG)
+CUDA_VISIBLE_DEVICES hides cards and orders them; nvidia-smi ignores it. A card that is split (MIG)
 is used by its parts, and a process sees one of them.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 _QUERY = ["--query-gpu=index,uuid,memory.total,memory.free,name", "--format=csv,noheader,nounits"]
-# Number, UUID, MiB in all, MiB free, name; some drivers tell less, then the name stands alone.
+# Number, UUID, MiB in all, MiB free, name; some drivers report the name alone.
 _LINE = re.compile(r"(?:(\d+), (GPU-[^,]+), ([^,]+), ([^,]+), )?(.+)")
 # `nvidia-smi -L`: a card, and below it its parts: "  MIG 3g.20gb     Device  0: (UUID: MIG-c7384736-...)".
 _CARD = re.compile(r"GPU (\d+): .*\(UUID: (GPU-[^)]+)\)")
@@ -20,7 +20,7 @@ _PART = re.compile(r"\s+(MIG \S+g\.(\d+)gb\S*)\s+Device\s+\d+: \(UUID: (MIG-[^)]
 
 @dataclass(frozen=True)
 class Card:
-    """A card, or a part of one. uuid: empty where the driver does not tell. Bytes: 0 where it does not tell."""
+    """A card, or a part of one. uuid: empty where the driver does not report it. Bytes: 0 where not."""
 
     name: str
     uuid: str = ""
@@ -29,7 +29,7 @@ class Card:
 
 
 def visible_cards(environment: Mapping[str, str] = os.environ) -> list[Card]:
-    """The cards that CUDA shows this process, in its order as far as that can be told; empty without any."""
+    """The cards that CUDA shows this process, in its order as far as that is known; empty without any."""
     cards = read_cards(_answer(_QUERY), _answer(["-L"]))
     return chosen_cards(cards, environment.get("CUDA_VISIBLE_DEVICES"))
 
@@ -37,7 +37,7 @@ def visible_cards(environment: Mapping[str, str] = os.environ) -> list[Card]:
 def card_of(name: str, environment: Mapping[str, str] = os.environ) -> Card | None:
     """The card of the name that an engine gives its first device; None when there is none.
 
-    The name decides, not the number: CUDA puts the fastest card first, which the driver's program does not tell.
+    The name decides, not the number: CUDA puts the fastest card first, which nvidia-smi does not report.
     """
     cards = read_cards(_answer(_QUERY), _answer(["-L"]))
     shown = chosen_cards(cards, environment.get("CUDA_VISIBLE_DEVICES"))
@@ -58,7 +58,7 @@ def read_cards(query: str, listing: str) -> list[Card]:
         if not (found := _LINE.fullmatch(line.strip())):
             continue
         _, uuid, total, free, name = found.groups(default="")
-        # Of a part the driver tells no free memory; what is printed on it is a little more than it has.
+        # For a part the driver reports no free memory; its nominal size is a little more than it has.
         cards += [
             Card(f"{name} {kind}", own, size * 19 // 20, size * 19 // 20) for kind, size, own in parts.get(uuid, [])
         ] or [Card(name, uuid, _bytes(total), _bytes(free))]
@@ -90,7 +90,7 @@ def _bytes(megabytes: str) -> int:
 
 
 def _answer(arguments: list[str]) -> str:
-    """What nvidia-smi says; nothing where it is not or fails."""
+    """The output of nvidia-smi; empty where it is missing or fails."""
     try:
         return subprocess.run(
             ["nvidia-smi", *arguments],

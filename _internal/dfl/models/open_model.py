@@ -1,35 +1,27 @@
-"""Open a saved model for merging."""
+"""Open a saved model: networks with its weights, and what merging or xseg-apply calls."""
 
+import pkgutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dfl.base.errors import UserError
-from dfl.base.options import checked
 from dfl.base.report import Report
-from dfl.faces.face_type import FaceType
-from dfl.models.checkpoint import finished_checkpoints, list_models, model_folder, read_checkpoint
+from dfl.models.checkpoint import Checkpoint, finished_checkpoints, list_models, model_folder, read_checkpoint
 from dfl.models.engine import start_engine
-from dfl.models.options import AmpOptions, Quick96Options, SaehdOptions
-from dfl.models.original_files import find_models, not_taken_over
+from dfl.models.kinds import SWAP_CLASSES, XSEG, kind_of
+from dfl.models.original_files import find_models, not_imported
 
 if TYPE_CHECKING:
     import keras
 
     from dfl.models.amp import AmpSwapModel
-    from dfl.models.saehd import Saehd, SaehdSwapModel
+    from dfl.models.saehd import SaehdSwapModel
     from dfl.models.xseg import XsegModel
-    from dfl.nets.amp import Amp
-    from dfl.nets.xseg import XSeg
-
-# Classes that swap faces; XSeg, whose one model has its class as its name, only draws masks.
-SWAP_CLASSES = ("SAEHD", "AMP", "Quick96")
-XSEG = "XSeg"
-_OTHER_VERSION = "The model's options were changed or are those of a newer dfl: update dfl, or put a backup back."
 
 
 class KerasNetwork(Protocol):
-    """The networks of a model: weights by name, and those of them that a step moves."""
+    """The networks of a model: all weights by name, and those of them that training updates."""
 
     def weights(self) -> "dict[str, keras.Variable]": ...
 
@@ -43,11 +35,12 @@ def find_model(models: Path, name: str | None, class_name: str | None = None) ->
 
 
 def open_model(
-    models: Path, name: str | None, class_name: str | None, engine: str | None, report: Report, morph: float = 1.0
+    models: Path, name: str | None, class_name: str | None, engine: str | None, report: Report, **merge_options: Any
 ) -> "SaehdSwapModel | AmpSwapModel":
     """The model of that name and class, or the one that was saved last; starts the engine.
 
-    morph: 0..1, how far AMP goes from dst to src. Raises UserError when there is none, or none of that name.
+    merge_options: by name; what only other kinds have is ignored. Raises UserError when there is no model, or none of
+    that name.
     """
     chosen = find_model(models, name, class_name)
     if chosen is None:
@@ -58,17 +51,9 @@ def open_model(
         )
     saved = read_checkpoint(model_folder(models, *chosen), report.warn)
     report.line(str(start_engine(engine)))
-    from dfl.models.amp import AmpSwapModel
-    from dfl.models.saehd import Saehd, SaehdSwapModel
-    from dfl.nets.xseg import XSeg
-
-    network = build_network(saved.class_name, saved.options)
-    assert not isinstance(network, XSeg)
-    set_weights(network, saved.weights, f"{chosen[0]}_{chosen[1]}")
-    if isinstance(network, Saehd):
-        return SaehdSwapModel(network, chosen[0], saved.iteration, saved.digest)
-    face_type = FaceType.from_name(saved.options["face_type"])
-    return AmpSwapModel(network, face_type, chosen[0], saved.iteration, morph, saved.digest)
+    own = {key: value for key, value in merge_options.items() if key in kind_of(saved.class_name).merge_options}
+    model: SaehdSwapModel | AmpSwapModel = _opened(saved, chosen[0], own)
+    return model
 
 
 def open_xseg(models: Path, engine: str | None, report: Report) -> "XsegModel":
@@ -80,7 +65,7 @@ def open_xseg(models: Path, engine: str | None, report: Report) -> "XsegModel":
     if not finished_checkpoints(folder):
         check_xseg_name(models)
         if (XSEG, XSEG) in find_models(models):
-            raise not_taken_over(models, XSEG, XSEG, "Or train a new one: move its files away first.")
+            raise not_imported(models, XSEG, XSEG, "Or train a new one: move its files away first.")
         raise UserError(
             f"There is no XSeg model in {models}.",
             "Train one (`dfl xseg-train`), or import one with `dfl import model FOLDER`.",
@@ -92,13 +77,8 @@ def open_xseg(models: Path, engine: str | None, report: Report) -> "XsegModel":
             "Train it on with pretraining switched off: `dfl xseg-train --no-pretrain`.",
         )
     start_engine(engine)
-    from dfl.models.xseg import XsegModel
-    from dfl.nets.xseg import XSeg
-
-    network = build_network(saved.class_name, saved.options)
-    assert isinstance(network, XSeg)
-    set_weights(network, saved.weights, folder.name)
-    return XsegModel(network, FaceType.from_name(saved.options["face_type"]), saved.iteration, saved.digest)
+    model: XsegModel = _opened(saved, XSEG, {})
+    return model
 
 
 def check_xseg_name(models: Path) -> None:
@@ -111,21 +91,20 @@ def check_xseg_name(models: Path) -> None:
         )
 
 
-def build_network(class_name: str, options: dict[str, Any]) -> "Saehd | Amp | XSeg":
-    """Networks with start values for a model's class and stored options. The engine must be started."""
-    from dfl.models.amp import build_amp
-    from dfl.models.saehd import Saehd
-    from dfl.models.xseg import build_xseg
+def _opened(saved: Checkpoint, name: str, merge_options: dict[str, Any]) -> Any:
+    """The predictor of a checkpoint. The engine must be started."""
+    kind = kind_of(saved.class_name)
+    network = build_network(saved.class_name, saved.options)
+    set_weights(network, saved.weights, f"{name}_{saved.class_name}")
+    face_type, _ = kind.face(saved.options)
+    predictor = pkgutil.resolve_name(kind.predictor)
+    return predictor(network, face_type, name, saved.iteration, saved.digest, **merge_options)
 
-    if class_name == XSEG:
-        return build_xseg()
-    if class_name == "AMP":
-        return build_amp(checked(AmpOptions, options, _OTHER_VERSION))
-    if class_name == "SAEHD":
-        return Saehd(checked(SaehdOptions, options, _OTHER_VERSION))
-    if class_name == "Quick96":
-        return Saehd.quick96(checked(Quick96Options, options, _OTHER_VERSION))
-    raise UserError(f"Models of class {class_name} are not known.", f"Known: {', '.join((*SWAP_CLASSES, XSEG))}.")
+
+def build_network(class_name: str, options: dict[str, Any]) -> Any:
+    """Networks with start values for a model's class and stored options. The engine must be started."""
+    kind = kind_of(class_name)
+    return kind.build(kind.read_options(options))
 
 
 def set_weights(network: "KerasNetwork", arrays: Mapping[str, Any], name: str) -> None:

@@ -6,6 +6,8 @@ from dfl.base.errors import UserError
 from dfl.base.options import Options, option
 from dfl.imaging.transfers import TrainingTransfer
 
+SwapClass = Literal["SAEHD", "AMP", "Quick96"]
+ModelClass = Literal["SAEHD", "AMP", "Quick96", "XSeg"]
 FaceLetter = Literal["h", "mf", "f", "wf", "head"]
 FACE_HELP = "Part of the head that is swapped: half, mid-full, full, whole face or head; the faceset must hold as much."
 
@@ -313,6 +315,10 @@ QUICK96: dict[str, Any] = {
 }
 
 
+# What every XSeg is: fixed in the original.
+XSEG_SIZE: dict[str, Any] = {"base": 32, "resolution": 256}
+
+
 def _check_gan(power: float, patch_size: int, resolution: int) -> None:
     if not power:
         return
@@ -342,9 +348,7 @@ class ModelsOptions(Options):
     name: str = option(
         "", "Name of the model; may be left out when there is only one.", ask="Model name", only_if=_NAMED
     )
-    model: Literal["SAEHD", "AMP", "Quick96", "XSeg"] | None = option(
-        None, "Its class, if several models have that name."
-    )
+    model: ModelClass | None = option(None, "Its class, if several models have that name.")
     new_name: str = option("", "rename: the new name.", ask="New name", only_if={"action": ("rename",)})
     backup: int = option(
         1,

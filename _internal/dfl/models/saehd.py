@@ -1,4 +1,4 @@
-"""SAEHD and Quick96: two people through one encoder, two looks out of it. Networks and predictions, no training."""
+"""SAEHD and Quick96: one encoder for two people, a decoding for each. Networks and predictions, no training."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +18,7 @@ from dfl.nets.layers import Tensor, named_weights
 
 @dataclass(frozen=True, eq=False)
 class Outputs:
-    """All that training sees of a batch: faces (N, R, R, 3), masks (N, R, R, 1), codes (N, s, s, C).
+    """What training uses of a batch: faces (N, R, R, 3), masks (N, R, R, 1), codes (N, s, s, C).
 
     src_code, dst_code: of inter; with liae, of its part for both people. swap_code: what as_src makes the swap of dst
     from.
@@ -64,11 +64,6 @@ class Saehd:
                 "decoder": self._decoder,
             }
 
-    @classmethod
-    def quick96(cls, options: Quick96Options) -> "Saehd":
-        """Quick96 is a df-ud of fixed size."""
-        return cls(SaehdOptions(**(options.model_dump() | QUICK96)))
-
     @property
     def is_df(self) -> bool:
         return self.architecture.kind == "df"
@@ -82,7 +77,7 @@ class Saehd:
         }
 
     def trained_weights(self) -> dict[str, keras.Variable]:
-        """The weights that a step moves. liae without random warp leaves inter_AB alone, as the original does."""
+        """The weights that training updates. liae without random warp freezes inter_AB, as the original does."""
         frozen = "inter_AB/" if not self.is_df and not self.options.random_warp else "-"
         return {name: weight for name, weight in self.weights().items() if not name.startswith(frozen)}
 
@@ -92,7 +87,7 @@ class Saehd:
         return self._inter.shape if self.is_df else self._inter_ab.shape
 
     def forward(self, src: Tensor, dst: Tensor) -> Outputs:
-        """Each person in their own look, with the codes on the way. src, dst: (N, R, R, 3).
+        """Both people reconstructed, and the codes between. src, dst: (N, R, R, 3).
 
         Both people pass the encoder (and, in liae, the decoder) as one batch, so that the weights are read once.
         """
@@ -118,12 +113,12 @@ class Saehd:
         return outputs.src_face, outputs.src_mask, outputs.dst_face, outputs.dst_mask
 
     def as_src(self, swap_code: Tensor) -> tuple[Tensor, Tensor]:
-        """Face and mask of a swap code in src's look."""
+        """Face and mask decoded from a swap code as src."""
         face, mask = self._decoder_src(swap_code) if self.is_df else self._decoder(swap_code)
         return face, mask
 
     def swap(self, dst: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """dst (N, R, R, 3) in src's look: swapped face, its mask, and dst's own face and mask."""
+        """dst (N, R, R, 3) decoded as src and as dst: swapped face, its mask, dst's own face and mask."""
         code = self._encoder(dst)
         if self.is_df:
             code = self._inter(code)
@@ -144,13 +139,18 @@ class Saehd:
         return (*self._decoder(ops.concatenate([both, both], axis=-1)), self._decoder.mask(own))
 
 
+def build_quick96(options: Quick96Options) -> Saehd:
+    """Quick96 is a df-ud of fixed size."""
+    return Saehd(SaehdOptions(**(options.model_dump() | QUICK96)))
+
+
 class SaehdSwapModel:
     """A trained model as merging sees it: faces in, Prediction out. digest: of its weights."""
 
-    def __init__(self, network: Saehd, name: str, iteration: int, digest: str = "") -> None:
+    def __init__(self, network: Saehd, face_type: FaceType, name: str, iteration: int, digest: str = "") -> None:
         self.settings: dict[str, Any] = {}
         self.resolution = network.resolution
-        self.face_type = network.face_type
+        self.face_type = face_type
         self.name = name
         self.iteration = iteration
         self.digest = digest

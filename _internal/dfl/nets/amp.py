@@ -53,7 +53,7 @@ class Amp:
     """The networks of one model. `parts` are named as the original names its files.
 
     ae, inter: numbers of the code, channels of the mixed map. e, d, d_mask: widths of encoder and decoder.
-    has_trained_inters: whether a step moves the two inters; the original leaves them at their random start values.
+    has_trained_inters: whether training updates the two inters; the original leaves them at their random start values.
     """
 
     def __init__(
@@ -82,12 +82,12 @@ class Amp:
         }
 
     def trained_weights(self) -> dict[str, keras.Variable]:
-        """The weights that a step moves."""
+        """The weights that training updates."""
         frozen = () if self._has_trained_inters else ("inter_src/", "inter_dst/")
         return {name: weight for name, weight in self.weights().items() if not name.startswith(frozen)}
 
     def reconstruct(self, src: Tensor, dst: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """What training compares: each person in their own look.
+        """What training compares: both people reconstructed.
 
         src, dst: (N, R, R, 3). chosen: (N, inter) of `random_channels`, drawn anew for every step. Returns src face,
         src mask, dst face, dst mask.
@@ -101,7 +101,7 @@ class Amp:
         (src_face, dst_face), (src_mask, dst_mask) = ops.split(face, 2, axis=0), ops.split(mask, 2, axis=0)
         return src_face, src_mask, dst_face, dst_mask
 
-    def swap(self, dst: Tensor, morph: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def swap(self, dst: Tensor, morph: Tensor = 1.0) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """dst (N, R, R, 3) morphed towards src by `morph`, one number 0..1: face, its mask, dst's own face and mask."""
         mixed, own = self._swap_codes(dst, morph)
         return (*self._decoder(mixed), *self._decoder(own))

@@ -17,7 +17,7 @@ def convolve(x: Tensor, weight: Tensor) -> Any:
     """Cross-correlation with zero padding, stride 1: (N, H, W, in), (k, k, in, out), k odd -> (N, H, W, out)."""
 
     def gradients(*given: Tensor, upstream: Tensor = None) -> tuple[Tensor, Tensor]:
-        """Of x and weight. Engines hand over the gradient of the result by place or by name."""
+        """Of x and weight. Engines pass the gradient of the result by position or by keyword."""
         change = given[0] if upstream is None else upstream
         return _of_input(change, weight), _of_weight(x, change, weight.shape[0])
 

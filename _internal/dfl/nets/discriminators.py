@@ -1,6 +1,6 @@
-"""The networks that judge: the patch discriminator of GAN training and the code discriminator of true face.
+"""The discriminators: of patches for GAN training, of codes for true face.
 
-Both return logits, no probabilities. Attributes are named and ordered as in the original's files (`..._GAN.npy`,
+Both return logits. Attributes are named and ordered as in the original's files (`..._GAN.npy`,
 `..._code_discriminator.npy`).
 """
 
@@ -18,8 +18,9 @@ MAX_CHANNELS = 512
 class UNetPatchDiscriminator:
     """Face (N, R, R, 3) -> logits of patches (N, r, r, 1) and of pixels (N, R, R, 1).
 
-    A U-net (Schoenfeld et al. 2020) whose innermost values see about `patch_size` pixels; `base` is the width of its
-    first layer. UserError where the resolution cannot be halved as often as the patch size needs.
+    The U-Net discriminator of E. Schoenfeld et al., A U-Net Based Discriminator for Generative Adversarial Networks,
+    2020. Its innermost values see about `patch_size` pixels; `base` is the width of its first layer. UserError where
+    the resolution cannot be halved as often as the patch size needs.
     """
 
     def __init__(self, patch_size: int, resolution: int, base: int = 16) -> None:
@@ -57,7 +58,7 @@ class UNetPatchDiscriminator:
 
 
 class CodeDiscriminator:
-    """Inter's map (N, side, side, channels) of a df model -> logits: whose face is this the code of?"""
+    """Inter's map (N, side, side, channels) of a df model -> logits: is it a code of src or of dst?"""
 
     def __init__(self, channels: int, side: int) -> None:
         widths = [channels, *(256 * min(2**level, 8) for level in range(1 + side // 8))]

@@ -68,8 +68,8 @@ class FaceEnhancerNetwork:
     def _features(self, pictures: Tensor) -> Tensor:
         """The U-Net: pictures (N, H, W, 3) -> (N, H, W, 96)."""
         first, second = (ops.convert_to_tensor([[number]], dtype="float32") for number in _PARAMETERS)
-        told = self.dense1(first) + self.dense2(second)  # (1, 64), the same for all pixels
-        x = _act(self.conv1(pictures) + ops.reshape(told, (1, 1, 1, -1)))
+        condition = self.dense1(first) + self.dense2(second)  # (1, 64), the same for all pixels
+        x = _act(self.conv1(pictures) + ops.reshape(condition, (1, 1, 1, -1)))
         e0 = _chain(x, self.e0_conv0, self.e0_conv1)
         e1 = _chain(_half(e0), self.e1_conv0, self.e1_conv1)
         e2 = _chain(_half(e1), self.e2_conv0, self.e2_conv1)

@@ -3,8 +3,8 @@
 Each layer is a plain object that holds its weights and is called with a map (N, H, W, C). Kernels are (k, k, in, out)
 and dense weights (in, out), as the original stores them, so its arrays go in unchanged.
 
-Weights are float32. `set_computing` may let convolutions, and what is done to their maps, go in shorter numbers;
-vectors, norms and everything that leaves a network stay float32.
+Weights are float32. `set_computing` may compute convolutions, and what follows on their maps, in 16 bits; vectors,
+norms and a network's outputs stay float32.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,6 +16,7 @@ from keras import ops
 
 from dfl.nets.convolution import convolve
 from dfl.nets.layout import depth_to_space
+from dfl.nets.size_count import counted, counted_block, make_weight
 
 Tensor = Any
 Precision = Literal["float32", "bfloat16", "float16"]
@@ -54,7 +55,7 @@ def glorot_uniform(shape: tuple[int, ...]) -> Tensor:
 
 
 def _biased(maps: Tensor, bias: Tensor) -> Tensor:
-    """maps + bias, of the maps' type. A bias's gradient sums over all places, for which float16 is too short."""
+    """maps + bias, of the maps' type. A bias's gradient sums over all pixels, too many for float16."""
     if keras.backend.standardize_dtype(maps.dtype) == "float16":
         return ops.cast(as_float32(maps) + bias, "float16")
     return maps + ops.cast(bias, maps.dtype)
@@ -82,15 +83,15 @@ class Conv2D:
         self._is_same = stride == 1 and padding is None
         self._has_bias = has_bias
         self._precision: Precision = "float32"
-        self._multiplies = self._imitates = False
-        self.weight = keras.Variable(glorot_uniform((kernel, kernel, inputs, outputs)))
+        self._multiplies = self._emulates = False
+        self.weight = make_weight(glorot_uniform, (kernel, kernel, inputs, outputs))
         if has_bias:
-            self.bias = keras.Variable(ops.zeros((outputs,)))
+            self.bias = make_weight(ops.zeros, (outputs,))
 
-    def compute_in(self, precision: Precision, *, multiplies: bool, imitates: bool) -> None:
+    def compute_in(self, precision: Precision, *, multiplies: bool, emulates: bool) -> None:
         """Take and give maps of this type; the weights stay float32. See set_computing."""
-        self._precision, self._imitates = precision, imitates
-        is_float32 = precision == "float32" or imitates
+        self._precision, self._emulates = precision, emulates
+        is_float32 = precision == "float32" or emulates
         self._multiplies = multiplies and is_float32 and self._is_same and self.weight.shape[0] > 1
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -99,11 +100,11 @@ class Conv2D:
     def apply(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """What the layer makes of a map with another kernel and bias than its own, in its own precision."""
         x, weight = ops.cast(x, self._precision), ops.cast(weight, self._precision)
-        if self._imitates:  # what a processor sums up exactly and rounds at the end, it does the same way
+        if self._emulates:  # what a processor sums up exactly and rounds at the end, it does the same way
             x = ops.cast(self._convolved(as_float32(x), as_float32(weight)), self._precision)
         else:
             x = self._convolved(x, weight)
-        return x if bias is None else _biased(x, bias)
+        return counted(x if bias is None else _biased(x, bias))
 
     def _convolved(self, x: Tensor, weight: Tensor) -> Tensor:
         if self._multiplies:
@@ -147,8 +148,8 @@ class Conv2DTranspose:
     def __init__(self, inputs: int, outputs: int, stride: int = 2) -> None:
         self._stride = stride
         self._precision: Precision = "float32"
-        self.weight = keras.Variable(glorot_uniform((3, 3, outputs, inputs)))
-        self.bias = keras.Variable(ops.zeros((outputs,)))
+        self.weight = make_weight(glorot_uniform, (3, 3, outputs, inputs))
+        self.bias = make_weight(ops.zeros, (outputs,))
 
     def compute_in(self, precision: Precision, **_: bool) -> None:
         """As Conv2D's."""
@@ -159,7 +160,7 @@ class Conv2DTranspose:
         cut = (3 - self._stride) // 2
         x, weight = ops.cast(x, self._precision), ops.cast(self.weight, self._precision)
         full = ops.conv_transpose(x, weight, strides=self._stride, padding="valid")
-        return _biased(full[:, cut : cut + side, cut : cut + side], self.bias)
+        return counted(_biased(full[:, cut : cut + side, cut : cut + side], self.bias))
 
 
 BLUR_TAPS = {2: (1, 1), 3: (1, 2, 1), 4: (1, 3, 3, 1)}
@@ -189,21 +190,21 @@ class FilterResponseNorm:
     """
 
     def __init__(self, channels: int) -> None:
-        self.weight = keras.Variable(ops.ones((channels,)))
-        self.bias = keras.Variable(ops.zeros((channels,)))
-        self.eps = keras.Variable(ops.full((1,), 1e-6))
+        self.weight = make_weight(ops.ones, (channels,))
+        self.bias = make_weight(ops.zeros, (channels,))
+        self.eps = make_weight(lambda shape: ops.full(shape, 1e-6), (1,))
 
     def __call__(self, x: Tensor) -> Tensor:
         power = ops.mean(ops.square(as_float32(x)), axis=(1, 2), keepdims=True)
         scale = ops.rsqrt(power + ops.abs(self.eps)) * self.weight
-        return x * ops.cast(scale, x.dtype) + ops.cast(self.bias, x.dtype)
+        return counted(x * ops.cast(scale, x.dtype) + ops.cast(self.bias, x.dtype), is_norm=True)
 
 
 class ThresholdedLinear:
     """max(x, tau) with a trained threshold for each channel: the activation after FilterResponseNorm."""
 
     def __init__(self, channels: int) -> None:
-        self.tau = keras.Variable(ops.zeros((channels,)))
+        self.tau = make_weight(ops.zeros, (channels,))
 
     def __call__(self, x: Tensor) -> Tensor:
         return ops.maximum(x, ops.cast(self.tau, x.dtype))
@@ -214,26 +215,26 @@ class Dense:
 
     def __init__(self, inputs: int, outputs: int, *, has_bias: bool = True) -> None:
         self._has_bias = has_bias
-        self.weight = keras.Variable(glorot_uniform((inputs, outputs)))
+        self.weight = make_weight(glorot_uniform, (inputs, outputs))
         if has_bias:
-            self.bias = keras.Variable(ops.zeros((outputs,)))
+            self.bias = make_weight(ops.zeros, (outputs,))
 
     def __call__(self, x: Tensor) -> Tensor:
         x = ops.matmul(as_float32(x), self.weight)
-        return x + self.bias if self._has_bias else x
+        return counted(x + self.bias if self._has_bias else x)
 
 
 class Block:
-    """A few layers on a map, whose inner maps need not be kept until the backward pass."""
+    """A few layers on a map, whose activations can be recomputed in the backward pass (gradient checkpointing)."""
 
     _keeps_input_only = False
 
     def keep_input_only(self, is_on: bool) -> None:
-        """Keep the input alone until the backward pass, and compute the rest once more there."""
+        """Store the input only, and recompute the activations in the backward pass."""
         self._keeps_input_only = is_on
 
     def __call__(self, x: Tensor) -> Tensor:
-        return keras.remat(self._compute)(x) if self._keeps_input_only else self._compute(x)
+        return keras.remat(self._compute)(x) if self._keeps_input_only else counted_block(self._compute, x)
 
     def _compute(self, x: Tensor) -> Tensor:
         raise NotImplementedError
@@ -280,17 +281,17 @@ def set_computing(
     *,
     recompute: bool = False,
     multiplies: bool = False,
-    imitates: bool = False,
+    emulates: bool = False,
 ) -> None:
     """Let a network or layer compute in `precision` from now on, all that it is made of included.
 
     recompute: see Block.keep_input_only. multiplies: take the gradients of convolutions as products
-    of matrices (nets.convolution). imitates: the device has no such numbers, for which libraries may need 17 times as
-    long: sum up in float32 and round the results.
+    of matrices (nets.convolution). emulates: the device lacks this number format, for which libraries may take 17
+    times as long: accumulate in float32 and round the results.
     """
     for layer in _layers(network):
         if isinstance(layer, Conv2D | Conv2DTranspose):
-            layer.compute_in(precision, multiplies=multiplies, imitates=imitates)
+            layer.compute_in(precision, multiplies=multiplies, emulates=emulates)
         elif isinstance(layer, Block):
             layer.keep_input_only(recompute)
 
@@ -301,7 +302,7 @@ def _layers(network: object) -> Iterator[object]:
     for name, value in vars(network).items():
         if not name.startswith("_"):
             for part in value if isinstance(value, list) else [value]:
-                if not isinstance(part, keras.Variable):
+                if not isinstance(part, keras.Variable | keras.KerasTensor):
                     yield from _layers(part)
 
 
@@ -318,7 +319,7 @@ def named_weights(network: object) -> dict[str, keras.Variable]:
             {f"{name}_{index}": part for index, part in enumerate(value)} if isinstance(value, list) else {name: value}
         )
         for part_name, part in parts.items():
-            if isinstance(part, keras.Variable):
+            if isinstance(part, keras.Variable | keras.KerasTensor):
                 weights[part_name] = part
             else:
                 weights |= {f"{part_name}/{inner}": weight for inner, weight in named_weights(part).items()}

@@ -107,7 +107,7 @@ def _half(x: Tensor) -> Tensor:
 
 
 def _with_one_background(scores: Tensor) -> Tensor:
-    """The finest head tells three kinds of background apart; the likeliest counts: (N, h, w, 4) -> (N, h, w, 2)."""
+    """Max-out over the finest head's three background classes: (N, h, w, 4) -> (N, h, w, 2)."""
     return ops.concatenate([ops.max(scores[..., :3], axis=-1, keepdims=True), scores[..., 3:]], axis=-1)
 
 

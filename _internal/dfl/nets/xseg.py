@@ -83,12 +83,17 @@ class XSeg:
     def resolution(self) -> int:
         return self._resolution
 
+    @property
+    def parts(self) -> dict[str, object]:
+        """As of the other kinds' networks: one, this."""
+        return {"XSeg": self}
+
     def weights(self) -> dict[str, keras.Variable]:
         """All weights by name: `XSeg/conv01/conv/weight`."""
         return {f"XSeg/{name}": weight for name, weight in named_weights(self).items()}
 
     def trained_weights(self) -> dict[str, keras.Variable]:
-        """The weights that a step moves: all."""
+        """The weights that training updates: all."""
         return self.weights()
 
     def __call__(self, x: Tensor, is_pretraining: bool = False) -> tuple[Tensor, Tensor]:

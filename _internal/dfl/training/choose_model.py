@@ -1,4 +1,4 @@
-"""Which model is trained: its name, and its saved set with what is changed now, or a new one."""
+"""Which model is trained: its name, and its checkpoint with what is changed now, or a new one."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,23 +12,16 @@ from dfl.interop.offer import offer_import
 from dfl.models.backups import list_backups
 from dfl.models.checkpoint import Checkpoint, list_models, model_folder, peek, read_checkpoint
 from dfl.models.engine import start_engine
+from dfl.models.kinds import KINDS, SWAP_CLASSES, kind_of
 from dfl.models.model_store import check_name, rename_model, trash_model
-from dfl.models.open_model import SWAP_CLASSES, XSEG, check_xseg_name
-from dfl.models.options import AmpOptions, ModelOptions, Quick96Options, SaehdOptions, XsegOptions
+from dfl.models.open_model import check_xseg_name
+from dfl.models.options import ModelOptions
 from dfl.training.options import AUTO, TrainRunOptions, given_model_options
 from dfl.training.presets import Device, PresetName, find_device, preset_options
 from dfl.training.warm_start import after_pretraining, started_from
 from dfl.workspace import Workspace
 
-OPTION_CLASSES: dict[str, type[ModelOptions]] = {
-    "SAEHD": SaehdOptions,
-    "AMP": AmpOptions,
-    "Quick96": Quick96Options,
-    XSEG: XsegOptions,
-}
-
-
-# In a set's state: by which start the model was begun.
+# In a checkpoint's state: which start began the model.
 BEGUN_BY_PRESET, BEGUN_FROM = "begun_by_preset", "begun_from"
 _NOT_THESE = "Give another value, or leave the option out."
 
@@ -38,10 +31,12 @@ def choose_name(workspace: Workspace, options: TrainRunOptions) -> str:
 
     XSeg, of which a workspace has one, is called so. UserError for a name that no folder can have.
     """
-    if options.model == XSEG and options.name not in (None, XSEG):
-        raise UserError("The XSeg model has no other name.", "Leave --name out.")
-    if options.model == XSEG or options.name:
-        return check_name(options.name or XSEG, options.model)
+    if not kind_of(options.model).swaps_faces:
+        if options.name not in (None, options.model):
+            raise UserError(f"The {options.model} model has no other name.", "Leave --name out.")
+        return options.model
+    if options.name:
+        return check_name(options.name, options.model)
     while options.ask:
         try:
             return check_name(_ask_name(workspace, options.model), options.model)
@@ -66,28 +61,30 @@ def is_begun_by(folder: Path, options: TrainRunOptions) -> bool:
     )
 
 
-def take_over_original(workspace: Workspace, options: TrainRunOptions, report: Report) -> TrainRunOptions:
-    """Offer a model of the original that lies in `model` and would be passed over: the options name it when taken over.
+def import_original(workspace: Workspace, options: TrainRunOptions, report: Report) -> TrainRunOptions:
+    """Offer to import a model of the original that lies in `model`; the options then name it.
 
     UserError with the command where no questions are put.
     """
-    is_free = options.model == "SAEHD" and "model" not in options.model_fields_set and not options.ask
+    swaps_faces = kind_of(options.model).swaps_faces
+    any_class = swaps_faces and "model" not in options.model_fields_set and not options.ask
     wanted = options.start_from or options.name
     otherwise = "Or begin a new one beside it: --name NAME."
-    if options.model == XSEG:
-        wanted, otherwise = None, "Or begin a new one: move its files (XSeg_...) to another folder first."
+    if not swaps_faces:
+        wanted = None
+        otherwise = f"Or begin a new one: move its files ({options.model}_...) to another folder first."
     elif options.start_from:
         otherwise = ""
-    for classes in ((options.model,), *((SWAP_CLASSES,) if is_free else ())):
-        taken = offer_import(workspace, wanted, classes, options.ask, otherwise, report)
-        if taken and not options.start_from:
-            return options.model_copy(update={"name": taken[0], "model": taken[1], "preset": None})
+    for classes in ((options.model,), *((SWAP_CLASSES,) if any_class else ())):
+        imported = offer_import(workspace, wanted, classes, options.ask, otherwise, report)
+        if imported and not options.start_from:
+            return options.model_copy(update={"name": imported[0], "model": imported[1], "preset": None})
     return options
 
 
 def silent_start(models: Path, options: TrainRunOptions) -> TrainRunOptions:
     """Without questions, and unless the user names it, of the class that was saved last."""
-    classes = [kind for _, kind in list_models(models) if kind in OPTION_CLASSES]
+    classes = [kind for _, kind in list_models(models) if kind in KINDS]
     is_free = classes and "model" not in options.model_fields_set
     return options.model_copy(update={"ask": False} | ({"model": classes[0]} if is_free else {}))
 
@@ -130,7 +127,7 @@ def load_or_new(folder: Path, name: str, options: TrainRunOptions, report: Repor
 
     A batch size of `auto` changes nothing: it is found when the device is known.
     """
-    kind = OPTION_CLASSES[options.model]
+    kind = kind_of(options.model).options
     given = {key: value for key, value in given_model_options(options).items() if value != AUTO}
     foreign = sorted(set(given) - set(kind.model_fields))
     if foreign:
@@ -145,7 +142,7 @@ def load_or_new(folder: Path, name: str, options: TrainRunOptions, report: Repor
         _check_same_start(saved, kind, options, given, name, report)
     if options.seed is not None and saved.state.get("seed", options.seed) != options.seed:
         report.line(f"--seed counts for new models: {name} keeps its own, {saved.state['seed']}.")
-    asks_restart = options.ask and options.model == XSEG
+    asks_restart = options.ask and not kind_of(options.model).swaps_faces
     if options.restart or (asks_restart and ask_yes("Restart training?", False, help="Begin with fresh weights.")):
         report.line(f"{name} begins anew; what it has learned until iteration {saved.iteration} becomes a backup.")
         return _new(kind, options, saved.options | given)
@@ -158,14 +155,8 @@ def load_or_new(folder: Path, name: str, options: TrainRunOptions, report: Repor
     for key, value in changed.items():
         if key in saved.options and value != saved.options[key]:
             report.line(f"{key}: {saved.options[key]} -> {value}")
-    if options.model == "SAEHD" and saved.options.get("pretrain") and not changed["pretrain"]:
+    if saved.options.get("pretrain") and not changed["pretrain"]:
         return after_pretraining(saved, changed, report)
-    if options.model == XSEG and saved.options.get("pretrain") and not changed["pretrain"]:
-        report.line(
-            "Pretraining is over: the weights are kept, iterations are counted anew. The pretrained model becomes a "
-            "backup."
-        )
-        return Checkpoint(saved.class_name, changed, 0, saved.weights, saved.optimizer, state=saved.state)
     return Checkpoint(
         saved.class_name, changed, saved.iteration, saved.weights, saved.optimizer, saved.history, saved.state
     )
@@ -173,11 +164,11 @@ def load_or_new(folder: Path, name: str, options: TrainRunOptions, report: Repor
 
 def _check_nothing_is_left(folder: Path, name: str, options: TrainRunOptions) -> None:
     """UserError where a new model would take the place of what is left of an older one."""
-    if options.model == XSEG:
+    if not kind_of(options.model).swaps_faces:
         check_xseg_name(folder.parent)
     if list_backups(folder):
         raise UserError(
-            f"The model {name} ({options.model}) has no whole set any more, but backups.",
+            f"The model {name} ({options.model}) has no whole checkpoint any more, but backups.",
             f'Put the newest back (`dfl models restore --name "{name}" --model {options.model}`), or begin a new model '
             "by another name: --name NAME.",
         )

@@ -14,8 +14,8 @@ from dfl.base.report import Report
 from dfl.models.backups import list_backups
 from dfl.models.checkpoint import Checkpoint, model_folder, read_checkpoint
 from dfl.models.engine import start_engine
+from dfl.models.kinds import kind_of
 from dfl.models.open_model import find_model
-from dfl.models.options import AmpOptions, ModelOptions, Quick96Options, SaehdOptions
 from dfl.training.options import CompareOptions
 from dfl.training.training_faces import faces_to_train_on
 from dfl.workspace import Workspace
@@ -23,7 +23,6 @@ from dfl.workspace import Workspace
 if TYPE_CHECKING:
     from dfl.training.objectives.objective import Arrays
 
-_OPTIONS: dict[str, type[ModelOptions]] = {"SAEHD": SaehdOptions, "AMP": AmpOptions, "Quick96": Quick96Options}
 _SHEET_FACES, _SHEET_HEIGHT = 6, 160
 _BATCH = 4
 SHEET = "snapshots.jpg"
@@ -31,7 +30,7 @@ SHEET = "snapshots.jpg"
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One saved state: what it is called, and the folder that read_set opens."""
+    """One saved state: its label in the table, and the folder that read_checkpoint opens."""
 
     label: str
     folder: Path
@@ -39,7 +38,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Quality:
-    """How near a state comes to the faces that it was shown, means over all faces.
+    """How well a state reconstructs its input faces, means over all faces.
 
     dssim: (1 - SSIM) / 2 inside the mask, 0 is equal. mask: mean absolute difference of the masks, both sides, 0..1.
     """
@@ -69,14 +68,14 @@ def run(workspace: Workspace, options: CompareOptions, report: Report) -> None:
         quality, swapped = _measure(saved, batches, folder.name)
         lines.append((snapshot.label, saved.iteration, quality))
         rows.append(swapped)
-    _tell(lines, report)
+    _report_quality(lines, report)
     sheet = folder / SHEET
     write_picture(sheet, contact_sheet(rows, _SHEET_HEIGHT))
     report.done(f"{sheet}: dst's faces, then the swaps of {len(lines)} snapshots.", snapshots=len(lines))
 
 
 def _snapshots(folder: Path, wanted: str) -> list[Snapshot]:
-    """Backups from old to new, the set before the newest, and the newest."""
+    """Backups from old to new, and the newest checkpoint."""
     backups = {f"{backup.number:02d}": backup.folder for backup in list_backups(folder)}
     numbers = [part.strip().zfill(2) for part in wanted.split(",") if part.strip()] if wanted else list(backups)
     missing = [number for number in numbers if number not in backups]
@@ -88,7 +87,7 @@ def _snapshots(folder: Path, wanted: str) -> list[Snapshot]:
 
 
 def _faces(workspace: Workspace, saved: Checkpoint, count: int, report: Report) -> "list[Arrays]":
-    """Batches of the held-out faces of the model, or of faces that it was trained on, and says so."""
+    """Batches of the model's held-out faces, else of faces that it was trained on; reports which."""
     from dfl.training.validation_loss import split_sides, validation_batches
 
     # The same faces as in training: those that are held out are chosen of them.
@@ -104,7 +103,7 @@ def _faces(workspace: Workspace, saved: Checkpoint, count: int, report: Report) 
             f"Compared on {min(map(len, chosen.values()))} faces of each side that it was trained on: none were held "
             "out."
         )
-    return list(validation_batches(chosen, _OPTIONS[saved.class_name](**saved.options), _BATCH))
+    return list(validation_batches(chosen, kind_of(saved.class_name).read_options(saved.options), _BATCH))
 
 
 def _measure(saved: Checkpoint, batches: "list[Arrays]", name: str) -> tuple[Quality, list[Picture]]:
@@ -121,16 +120,13 @@ def _measure(saved: Checkpoint, batches: "list[Arrays]", name: str) -> tuple[Qua
 
 
 def comparison(network: Any) -> "Callable[[Arrays], tuple[NDArray[np.float32], ...]]":
-    """A network on batches of any size: DSSIM of src and dst, (N,), difference of the masks, swaps of dst."""
+    """A function of batches of any size: DSSIM of src and dst, (N,), difference of the masks, swaps of dst."""
     from dfl.models.compiled import compiled
-    from dfl.nets.amp import Amp
     from dfl.training.losses.similarity import dssim
 
-    is_amp = isinstance(network, Amp)
-
-    def compare(src: Any, dst: Any, src_mask: Any, dst_mask: Any, *chosen: Any) -> tuple[Any, ...]:
-        src_face, src_drawn, dst_face, dst_drawn = network.reconstruct(src, dst, *chosen)
-        swapped = network.swap(dst, np.float32(1))[0] if is_amp else network.swap(dst)[0]
+    def compare(src: Any, dst: Any, src_mask: Any, dst_mask: Any, *extra: Any) -> tuple[Any, ...]:
+        src_face, src_drawn, dst_face, dst_drawn = network.reconstruct(src, dst, *extra)
+        swapped = network.swap(dst)[0]
         size = max(1, int(src.shape[1] / 11.6))
         return (
             dssim(src * src_mask, src_face * src_mask, size),
@@ -140,8 +136,13 @@ def comparison(network: Any) -> "Callable[[Arrays], tuple[NDArray[np.float32], .
         )
 
     run_compare = compiled(compare)
-    names = ["src_target", "dst_target", "src_mask", "dst_mask", *(["chosen"] if is_amp else [])]
-    return lambda batch: run_compare(*(batch[name] for name in names))
+    names = ("src_target", "dst_target", "src_mask", "dst_mask")
+
+    def compare_batch(batch: "Arrays") -> tuple[NDArray[np.float32], ...]:
+        extra = (array for name, array in batch.items() if not name.startswith(("src_", "dst_")))
+        return run_compare(*(batch[name] for name in names), *extra)
+
+    return compare_batch
 
 
 def _shown_faces(batches: "list[Arrays]") -> list[Picture]:
@@ -152,7 +153,7 @@ def _pictures(faces: NDArray[np.float32]) -> list[Picture]:
     return list((np.clip(faces[:_SHEET_FACES], 0, 1) * 255 + 0.5).astype(np.uint8))
 
 
-def _tell(lines: list[tuple[str, int, Quality]], report: Report) -> None:
+def _report_quality(lines: list[tuple[str, int, Quality]], report: Report) -> None:
     """The table, and which state is best."""
     if not lines:
         raise UserError("No snapshot could be read.", "See the warnings above.")

@@ -7,14 +7,15 @@ from pydantic import Field, create_model
 from pydantic.fields import FieldInfo
 
 from dfl.base.options import Options, bounds, option
-from dfl.models.options import AmpOptions, SaehdOptions, XsegOptions
+from dfl.models.kinds import KINDS
+from dfl.models.options import ModelClass, SwapClass, XsegOptions
 from dfl.shared_options import ENGINE, EngineName
 
 
 class TrainRunOptions(Options):
     """How one run of training goes; nothing of this is stored with the model."""
 
-    model: Literal["SAEHD", "AMP", "Quick96", "XSeg"] = option("SAEHD", "Class of the model.", ask="Model")
+    model: ModelClass = option("SAEHD", "Class of the model.", ask="Model")
     name: str | None = option(None, "Name of the model; the one that was saved last, or `new`.")
     engine: EngineName | None = ENGINE
     devices: int = option(
@@ -56,10 +57,8 @@ class TrainRunOptions(Options):
     ask: bool = option(False, "Put the model's questions.")
 
 
-# Every option of any class; of those with one name SAEHD's, which allows the most.
-MODEL_FIELDS = XsegOptions.model_fields | AmpOptions.model_fields | SaehdOptions.model_fields
-
-
+# Every option of any kind; of those with one name that of the first kind of the table, SAEHD, which allows the most.
+MODEL_FIELDS = {name: field for kind in reversed(KINDS.values()) for name, field in kind.options.model_fields.items()}
 AUTO = "auto"
 
 
@@ -102,7 +101,7 @@ class TimeLapseOptions(Options):
     """Which model's way is shown, and how fast."""
 
     name: str | None = option(None, "Name of the model; the one that was saved last if not given.")
-    model: Literal["SAEHD", "AMP", "Quick96", "XSeg"] | None = option(None, "Class of the model.")
+    model: ModelClass | None = option(None, "Class of the model.")
     page: str = option("", "Which page of the previews, `preview_masked` for example; the first if not given.")
     fps: float = option(24.0, "Pictures a second.", ask="Pictures a second", minimum=0.1, maximum=120)
     bitrate: int = option(8, "Bit rate in megabits a second.", minimum=1, maximum=1000)
@@ -112,7 +111,7 @@ class CompareOptions(Options):
     """Which states of which model are compared."""
 
     name: str | None = option(None, "Name of the model; the one that was saved last if not given.")
-    model: Literal["SAEHD", "AMP", "Quick96"] | None = option(None, "Class of the model.")
+    model: SwapClass | None = option(None, "Class of the model.")
     snapshots: str = option("", "Numbers of backups to compare with the newest set, as 01,05; all if not given.")
     faces: int = option(16, "Faces of each side to compare on.", minimum=1, maximum=256)
     engine: EngineName | None = ENGINE

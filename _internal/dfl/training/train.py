@@ -17,12 +17,19 @@ from dfl.base.report import NullReport, Report
 from dfl.base.stopping import stop_signals
 from dfl.models.checkpoint import Checkpoint, finished_checkpoints, model_folder, read_checkpoint
 from dfl.models.engine import Engine, scope_of, start_engine
+from dfl.models.kinds import kind_of
 from dfl.models.lock import hold_model
 from dfl.models.model_store import model_path
-from dfl.models.open_model import SWAP_CLASSES, XSEG
-from dfl.training.choose_model import OPTION_CLASSES, choose_name, load_or_new, silent_start, take_over_original
+from dfl.training.choose_model import choose_name, import_original, load_or_new, silent_start
 from dfl.training.distributed import ProcessGroup, check_shares, process_group_of
-from dfl.training.memory_estimate import available_bytes, fitting_batch, is_out_of_memory, need, told, way_out
+from dfl.training.memory_estimate import (
+    available_bytes,
+    estimate_memory,
+    fitting_batch,
+    is_out_of_memory,
+    memory_advice,
+    memory_summary,
+)
 from dfl.training.options import AUTO, TrainRunOptions, given_model_options
 from dfl.training.options_table import MARK, options_table
 from dfl.training.presets import Device, find_device
@@ -51,8 +58,8 @@ def run(workspace: Workspace, options: TrainRunOptions, report: Report) -> None:
 
 
 def _lead(workspace: Workspace, options: TrainRunOptions, group: ProcessGroup | None, report: Report) -> None:
-    """Choose the model, hold its locks and train it; with a smaller batch when memory runs out."""
-    options = take_over_original(workspace, options, report)
+    """Choose the model and train it, with what it takes to keep it."""
+    options = import_original(workspace, options, report)
     name = choose_name(workspace, options)
     folder = model_folder(workspace.model, name, options.model)
     with (
@@ -75,7 +82,7 @@ def _lead(workspace: Workspace, options: TrainRunOptions, group: ProcessGroup | 
         known = finished_checkpoints(folder)
         while True:
             gc.collect()  # what a batch that was too large needed is still held, by references in circles
-            report.line(told(OPTION_CLASSES[saved.class_name](**saved.options), device))
+            report.line(memory_summary(kind_of(saved.class_name).read_options(saved.options), device))
             try:
                 with scope_of(engine):
                     _train(workspace, folder, saved, options, window, group, report)
@@ -92,7 +99,7 @@ def _lead(workspace: Workspace, options: TrainRunOptions, group: ProcessGroup | 
 
 def _hold_faces(workspace: Workspace, saved: Checkpoint, report: Report) -> AbstractContextManager[None]:
     """Keep stages away that change the faces which are trained on; while a model is pretrained they are others."""
-    stage = "xseg-train" if saved.class_name == XSEG else "train"
+    stage = "train" if kind_of(saved.class_name).swaps_faces else "xseg-train"
     reads = ("model",) if saved.options.get("pretrain") else ("model", "data_src/aligned", "data_dst/aligned")
     if obstacle := workspace.obstacle(reads):
         raise obstacle
@@ -169,7 +176,7 @@ def _is_auto(options: TrainRunOptions) -> bool:
 
 def _with_fitting_batch(saved: Checkpoint, shares: int, device: Device, report: Report) -> Checkpoint:
     """The set with the largest batch that fits and can be shared out evenly."""
-    fitting = fitting_batch(OPTION_CLASSES[saved.class_name](**saved.options), device)
+    fitting = fitting_batch(kind_of(saved.class_name).read_options(saved.options), device)
     size = max(fitting // shares, 1) * shares
     report.line(f"Batch size {size} fits this machine.")
     return replace(saved, options=saved.options | {"batch_size": size})
@@ -179,12 +186,12 @@ def _with_smaller_batch(
     saved: Checkpoint, name: str, options: TrainRunOptions, group: ProcessGroup | None, device: Device, error: Exception
 ) -> Checkpoint:
     """The set with a smaller batch; UserError unless the batch size was left to us."""
-    chosen = OPTION_CLASSES[saved.class_name](**saved.options)
-    largest = need(chosen, device).largest_batch(available_bytes(device))
+    chosen = kind_of(saved.class_name).read_options(saved.options)
+    largest = estimate_memory(chosen, device).largest_batch(available_bytes(device))
     smaller = min(chosen.batch_size * 3 // 4, max(largest, 1)) // options.devices * options.devices
     if not _is_auto(options) or not smaller or group:
         what = f"The memory does not suffice for {name} with batch size {chosen.batch_size}."
-        raise UserError(f"{what} What was saved of it is whole.", way_out(chosen, max(smaller, 1))) from error
+        raise UserError(f"{what} What was saved of it is whole.", memory_advice(chosen, max(smaller, 1))) from error
     return replace(saved, options=saved.options | {"batch_size": smaller})
 
 
@@ -194,7 +201,7 @@ def _split_validation(
     """The checkpoint with the number of validation faces in its state, the faces to train on, the validation faces."""
     count = int(saved.state.get("held_out", 0)) if wanted is None else wanted
     saved = replace(saved, state=saved.state | {"held_out": count})
-    if not count or saved.class_name not in SWAP_CLASSES or saved.options.get("pretrain"):
+    if not count or not kind_of(saved.class_name).swaps_faces or saved.options.get("pretrain"):
         return saved, faces, {}
     from dfl.training.validation_loss import split_sides
 
@@ -213,14 +220,14 @@ def _validation_of(
         return None
     from dfl.training.validation_loss import ValidationLoss, validation_batches
 
-    options = OPTION_CLASSES[saved.class_name](**saved.options)
+    options = kind_of(saved.class_name).read_options(saved.options)
     return ValidationLoss(objective, list(validation_batches(validation, options, options.batch_size))).losses
 
 
 def _report_start(name: str, options: TrainRunOptions, saved: Checkpoint, faces: SideFaces, report: Report) -> None:
     """The run's first lines: model, options, faces."""
     report.line(f"Model {name} ({options.model}), iteration {saved.iteration}. {MARK}: not the default.")
-    for line in options_table(OPTION_CLASSES[saved.class_name], saved.options):
+    for line in options_table(kind_of(saved.class_name).options, saved.options):
         report.line(line)
     both = f"{len(faces['src'])} src, {len(faces['dst'])} dst"
     shown = f"{len(faces['src'])} to pretrain on" if saved.options.get("pretrain") else both
@@ -232,7 +239,7 @@ def _report_precision(engine: Engine, saved: Checkpoint, report: Report) -> None
     chosen, fast = str(saved.options["precision"]), engine.short_numbers
     if chosen == "float32" and fast:
         report.line(f"This device computes {fast} faster, about twice: --precision {fast}. Weights stay float32.")
-    elif engine.imitates(chosen):
+    elif engine.emulates(chosen):
         report.line(f"This device has no {chosen}: float32 is rounded instead, which saves neither time nor memory.")
 
 

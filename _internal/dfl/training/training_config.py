@@ -1,20 +1,41 @@
-"""From a class's stored options to the settings of its samples, losses and optimizer."""
+"""How each kind of model is trained: what its stored options mean for samples, losses and optimizer, its objective."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from dfl.data.augmentation.degradation import Degradations
 from dfl.data.augmentation.warp import AugmentRanges
 from dfl.data.sample import SampleSettings
+from dfl.data.xseg_sample import XsegSettings
 from dfl.faces.face_type import FaceType
-from dfl.models.options import QUICK96, AmpOptions, ModelOptions, Quick96Options, SaehdOptions, TrainedSwapOptions
+from dfl.models.kinds import kind_with
+from dfl.models.options import (
+    QUICK96,
+    XSEG_SIZE,
+    AmpOptions,
+    ModelOptions,
+    Quick96Options,
+    SaehdOptions,
+    TrainedSwapOptions,
+    XsegOptions,
+)
+from dfl.models.saehd import Saehd
+from dfl.nets.amp import Amp
+from dfl.nets.xseg import XSeg
 from dfl.training.losses.adversarial import GanSettings
 from dfl.training.losses.reconstruction import LossSettings
-from dfl.training.objectives.saehd import ExtraTerms
+from dfl.training.objectives.amp import AmpObjective, chosen_channels
+from dfl.training.objectives.objective import Arrays, Objective
+from dfl.training.objectives.saehd import ExtraTerms, SaehdObjective
+from dfl.training.objectives.xseg import XsegObjective
 
 _SIMILARITY: dict[str, Any] = {"SSIM": "dssim", "MS-SSIM": "ms_ssim", "MS-SSIM+L1": "ms_ssim_l1"}
 # Learning-rate dropout of the original: share of the weights updated in a step, and period of the cosine schedule.
 _KEEP_PROB, _DROPOUT_PERIOD = 0.3, 500
+# As in the original: RMSprop with learning rate dropout.
+XSEG_OPTIMIZER: dict[str, Any] = {"is_adabelief": False, "learning_rate": 1e-4, "keep_prob": 0.3}
+Shapes = dict[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -22,7 +43,7 @@ class TrainingConfig:
     """How a model that swaps faces is trained.
 
     reuses_every = 3: every third step repeats the batch before it, unwarped (Quick96). is_pretraining: both sides
-    show the faces of the pretraining set.
+    show the faces of the pretraining set. extra_arrays: (faces, seed, iteration) -> what a batch has beside samples.
     """
 
     src_samples: SampleSettings
@@ -34,21 +55,69 @@ class TrainingConfig:
     reuses_every: int = 0
     retrains_high_loss: bool = False
     is_pretraining: bool = False
+    extra_arrays: Callable[[int, int, int], Arrays] | None = None
+
+    def batch_shapes(self) -> Shapes:
+        """Shapes of a batch of one face of each side, by name."""
+        side = self.losses.resolution
+        channels = {"warped": 3, "target": 3, "mask": 1, "eyes_mouth": len(self.losses.priorities)}
+        shapes: Shapes = {
+            f"{who}_{name}": (1, side, side, count) for who in ("src", "dst") for name, count in channels.items()
+        }
+        extra = self.extra_arrays(1, 0, 0) if self.extra_arrays else {}
+        return shapes | {name: array.shape for name, array in extra.items()}
+
+
+@dataclass(frozen=True)
+class XsegConfig:
+    """How an XSeg model is trained."""
+
+    samples: XsegSettings
+    optimizer: dict[str, Any]
+
+    def batch_shapes(self) -> Shapes:
+        """As TrainingConfig's."""
+        side = self.samples.resolution
+        return {"picture": (1, side, side, 3), "mask": (1, side, side, 1)}
+
+
+@dataclass(frozen=True)
+class KindTraining:
+    """How a kind of model is trained.
+
+    config: of its options, and whether random warp is symmetric. objective: of its networks, options, config and seed.
+    """
+
+    config: Callable[[Any, bool], Any]
+    objective: Callable[[Any, Any, Any, int], Objective]
 
 
 def swap_config(options: ModelOptions, has_symmetric_warp: bool) -> TrainingConfig:
-    """The config for SAEHD's, Quick96's or AMP's options."""
-    if isinstance(options, Quick96Options):
-        return _quick96(options, has_symmetric_warp)
-    if isinstance(options, SaehdOptions):
-        config = _saehd(options, has_symmetric_warp)
-        return _pretraining(config) if options.pretrain else config
-    if isinstance(options, AmpOptions):
-        return _amp(options, has_symmetric_warp)
-    raise TypeError(f"{type(options).__name__} is no model that swaps faces")
+    """How a model with these options is trained, of a kind that swaps faces."""
+    config: TrainingConfig = TRAINING[kind_with(options).name].config(options, has_symmetric_warp)
+    return config
+
+
+def _saehd_objective(network: Saehd, _: ModelOptions, config: TrainingConfig, seed: int) -> Objective:
+    return SaehdObjective(network, config.losses, config.extra, seed)
+
+
+def _amp_objective(network: Amp, options: AmpOptions, config: TrainingConfig, seed: int) -> Objective:
+    gan = (config.extra.gan, config.extra.gan_patch_size, config.extra.gan_dims)
+    return AmpObjective(network, config.losses, options.morph_factor, *gan, seed=seed)
+
+
+def _xseg_objective(network: XSeg, options: XsegOptions, config: XsegConfig, seed: int) -> Objective:
+    del config, seed
+    return XsegObjective(network, options.pretrain)
 
 
 def _saehd(options: SaehdOptions, has_symmetric_warp: bool) -> TrainingConfig:
+    config = _saehd_between_two(options, has_symmetric_warp)
+    return _pretraining(config) if options.pretrain else config
+
+
+def _saehd_between_two(options: SaehdOptions, has_symmetric_warp: bool) -> TrainingConfig:
     src, dst = _samples(options, has_symmetric_warp, options.eyes_mouth_prio)
     losses = LossSettings(
         options.resolution,
@@ -77,6 +146,9 @@ def _saehd(options: SaehdOptions, has_symmetric_warp: bool) -> TrainingConfig:
 
 
 def _amp(options: AmpOptions, has_symmetric_warp: bool) -> TrainingConfig:
+    def mixed_channels(count: int, seed: int, iteration: int) -> Arrays:
+        return chosen_channels(count, options.inter_dims, options.morph_factor, seed, iteration)
+
     src, dst = _samples(options, has_symmetric_warp, True)
     losses = LossSettings(
         options.resolution,
@@ -95,6 +167,7 @@ def _amp(options: AmpOptions, has_symmetric_warp: bool) -> TrainingConfig:
         _optimizer(options, is_adabelief=True),
         has_uniform_yaw=options.uniform_yaw,
         retrains_high_loss=options.retrain_high_loss,
+        extra_arrays=mixed_channels,
     )
 
 
@@ -179,3 +252,22 @@ def _quick96(options: Quick96Options, has_symmetric_warp: bool) -> TrainingConfi
     }
     losses = LossSettings(resolution, has_plain_mask=True)
     return TrainingConfig(samples, samples, losses, ExtraTerms(), optimizer, reuses_every=3)
+
+
+def _xseg(options: XsegOptions, has_symmetric_warp: bool) -> XsegConfig:
+    del has_symmetric_warp  # samples of XSeg are warped in their own way
+    samples = XsegSettings(
+        FaceType.from_name(options.face_type),
+        "pretraining" if options.pretrain else "labelled",
+        resolution=int(XSEG_SIZE["resolution"]),
+    )
+    return XsegConfig(samples, XSEG_OPTIMIZER | {"scales_loss": options.precision == "float16"})
+
+
+# By the kind's name in models.kinds.
+TRAINING = {
+    "SAEHD": KindTraining(_saehd, _saehd_objective),
+    "AMP": KindTraining(_amp, _amp_objective),
+    "Quick96": KindTraining(_quick96, _saehd_objective),
+    "XSeg": KindTraining(_xseg, _xseg_objective),
+}

@@ -14,8 +14,7 @@ from dfl.data.xseg_batches import labelled_faces
 from dfl.data.xseg_sample import XSEG_SIDE
 from dfl.faces.face_type import FaceType
 from dfl.faceset.faceset import FaceFile, list_faceset
-from dfl.models.open_model import XSEG
-from dfl.models.options import QUICK96, AmpOptions, ModelOptions, SaehdOptions, XsegOptions
+from dfl.models.kinds import kind_of
 from dfl.workspace import Side, Workspace
 
 SIDES: tuple[Side, ...] = ("src", "dst")
@@ -23,11 +22,11 @@ SideFaces = dict[Side, list[FaceFile]]
 
 
 def check_faces(workspace: Workspace, class_name: str, pretraining: Path | None) -> None:
-    """Tell of a side without faces before any question is put. Who has a pretraining set may need none."""
+    """UserError for a side without faces, before any question is put. With a pretraining set it may need none."""
     if (pretraining or workspace.pretraining_faces).exists():
         return
     empty = [side for side in SIDES if not _has_files(workspace.aligned(side))]
-    if empty and (class_name != XSEG or len(empty) == len(SIDES)):
+    if empty and (kind_of(class_name).swaps_faces or len(empty) == len(SIDES)):
         load_training_faces(workspace.aligned(empty[0]))
 
 
@@ -38,37 +37,41 @@ def faces_to_train_on(
 
     pretraining: the folder that was named for it; the workspace's own if None.
     """
-    learned = _learned_of(class_name, options)
+    kind = kind_of(class_name)
+    face_type, resolution = kind.face(options)
     if options.get("pretrain"):
-        place = pretraining or workspace.pretraining_faces
-        if not place.exists():
+        folder = pretraining or workspace.pretraining_faces
+        if not folder.exists():
             raise UserError(
-                f"Pretraining is on, but there is no {place}.",
+                f"Pretraining is on, but there is no {folder}.",
                 "Name a folder of aligned faces of many people: --pretraining-faces FOLDER; or --no-pretrain.",
             )
-        faces = fitting_faces(load_pretraining_faces(place, report), *learned, place, report, of_many=True)
+        faces = fitting_faces(
+            load_pretraining_faces(folder, report), face_type, resolution, folder, report, of_many=True
+        )
         return dict.fromkeys(SIDES, faces)
-    places = {side: workspace.aligned(side) for side in SIDES}
-    if class_name != XSEG:
-        listed = {side: load_training_faces(place, report) for side, place in places.items()}
+    folders = {side: workspace.aligned(side) for side in SIDES}
+    if kind.swaps_faces:
+        listed = {side: load_training_faces(folder, report) for side, folder in folders.items()}
         return {
-            side: fitting_faces(listed[side], *learned, place, report, of_many=False) for side, place in places.items()
+            side: fitting_faces(listed[side], face_type, resolution, folder, report, of_many=False)
+            for side, folder in folders.items()
         }
-    found = {side: list_faceset(place, report) for side, place in places.items()}
+    found = {side: list_faceset(folder, report) for side, folder in folders.items()}
     if not any(found.values()):
         load_training_faces(workspace.aligned("src"))
-    return _with_fitting_labels(workspace, found, learned[0], report)
+    return _with_fitting_labels(workspace, found, face_type, report)
 
 
 def _with_fitting_labels(workspace: Workspace, found: SideFaces, face_type: FaceType, report: Report) -> SideFaces:
-    """The faces without those labelled ones that are narrower than XSeg's face type: beyond their edge is no face."""
-    learned: set[int] = set()
-    with suppress(UserError):  # nothing is labelled, and the batches say so
-        learned = {id(face) for face in labelled_faces([face for faces in found.values() for face in faces])}
+    """The faces without labelled ones that are narrower than XSeg's face type: beyond their edge is no face."""
+    all_labelled: set[int] = set()
+    with suppress(UserError):  # nothing is labelled: making batches raises that
+        all_labelled = {id(face) for face in labelled_faces([face for faces in found.values() for face in faces])}
     left_out: set[int] = set()
     for side, faces in found.items():
-        labelled = [face for face in faces if id(face) in learned]
-        others = learned - {id(face) for face in labelled}
+        labelled = [face for face in faces if id(face) in all_labelled]
+        others = all_labelled - {id(face) for face in labelled}
         try:
             fitting = fitting_faces(labelled, face_type, XSEG_SIDE, workspace.aligned(side), report, of_many=False)
         except UserError as error:
@@ -77,21 +80,12 @@ def _with_fitting_labels(workspace: Workspace, found: SideFaces, face_type: Face
             report.warn(error.what)
             fitting = []
         left_out |= {id(face) for face in labelled} - {id(face) for face in fitting}
-    if learned and left_out == learned:
+    if all_labelled and left_out == all_labelled:
         raise UserError(
             f"All labelled faces are narrower than the XSeg model's {face_type.file_name}.",
             "Draw outlines on wider faces, or begin it anew for these: --restart --face-type f.",
         )
     return {side: [face for face in faces if id(face) not in left_out] for side, faces in found.items()}
-
-
-def _learned_of(class_name: str, options: dict[str, Any]) -> tuple[FaceType, int]:
-    """How much of the head a model learns, and at which side in pixels."""
-    kinds: dict[str, type[ModelOptions]] = {"SAEHD": SaehdOptions, "AMP": AmpOptions, XSEG: XsegOptions}
-    known = kinds.get(class_name)
-    defaults = QUICK96 if known is None else {name: field.default for name, field in known.model_fields.items()}
-    values = defaults | options
-    return FaceType.from_name(str(values["face_type"])), int(values.get("resolution", XSEG_SIDE))
 
 
 def _has_files(folder: Path) -> bool:

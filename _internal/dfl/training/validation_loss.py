@@ -14,10 +14,9 @@ from dfl.data.sample import SampleSettings
 from dfl.data.validation_split import validation_split
 from dfl.faceset.faceset import FaceFile
 from dfl.models.compiled import compiled
-from dfl.models.options import AmpOptions, ModelOptions
+from dfl.models.options import ModelOptions
 from dfl.training.batch_source import SIDES, arrays_of
 from dfl.training.losses.terms import group_sums
-from dfl.training.objectives.amp import chosen_channels
 from dfl.training.objectives.objective import Arrays, Objective
 from dfl.training.training_config import swap_config
 from dfl.workspace import Side
@@ -50,8 +49,8 @@ def validation_batches(faces: SideFaces, options: ModelOptions, batch_size: int)
         batch = arrays_of(
             {side: _unaugmented_batch(faces[side][start : start + size], settings[side]) for side in SIDES}
         )
-        if isinstance(options, AmpOptions):
-            batch |= chosen_channels(size, options.inter_dims, options.morph_factor, 0, start)
+        if config.extra_arrays:
+            batch |= config.extra_arrays(size, 0, start)
         yield batch
 
 

@@ -1,4 +1,4 @@
-"""Models that begin with what another one, or they themselves while pretraining, have learned."""
+"""Warm starts: a model that begins with the weights of another one, or with its own from pretraining."""
 
 import shutil
 from collections.abc import Callable, Sequence
@@ -12,23 +12,16 @@ from dfl.base.files import move
 from dfl.base.report import Report
 from dfl.models.backups import make_backup
 from dfl.models.checkpoint import Checkpoint, finished_checkpoints, peek, write_checkpoint
+from dfl.models.kinds import KINDS, kind_of
 from dfl.training.preview.history import history_folder
 
 if TYPE_CHECKING:
     from dfl.models.open_model import KerasNetwork
 
-# In a set's state: the beginnings of weights' names that get start values. Only between reading a set and `begin`.
+# In a checkpoint's state: prefixes of the weights that get start values. Only between reading it and `begin`.
 _ANEW = "starts_anew"
-# Networks that judge a model's faces, and are no part of what it has learned.
-_OPPONENTS = ("GAN/", "D_src/", "dis/")
-
-
-def inter_parts(class_name: str, options: dict[str, Any]) -> tuple[str, ...]:
-    """The networks between encoder and decoder: they hold what a model knows of two people."""
-    if class_name == "AMP":
-        return "inter_src/", "inter_dst/"
-    is_liae = str(options.get("archi", "df")).lower().startswith("liae")
-    return ("inter_AB/", "inter_B/") if is_liae else ("inter/",)
+# Prefixes of the discriminators' weights.
+_DISCRIMINATORS = tuple({f"{name}/" for kind in KINDS.values() for name, _, _ in kind.discriminators})
 
 
 def after_pretraining(saved: Checkpoint, options: dict[str, Any], report: Report) -> Checkpoint:
@@ -37,13 +30,13 @@ def after_pretraining(saved: Checkpoint, options: dict[str, Any], report: Report
     Iterations and losses are counted anew and the networks between encoder and decoder get start values; all other
     weights and the optimizers' state stay.
     """
-    parts = inter_parts(saved.class_name, options)
+    parts = _inter_parts(saved.class_name, options)
+    anew = f"{_names(parts)} {'begin' if len(parts) > 1 else 'begins'} with start values, " if parts else ""
     report.line(
-        f"Pretraining is over after {saved.iteration} iterations: they and the losses are counted anew, "
-        f"{_names(parts)} {'begin' if len(parts) > 1 else 'begins'} with start values, everything else is kept. The "
-        "pretrained model becomes a backup."
+        f"Pretraining is over after {saved.iteration} iterations: they and the losses are counted anew, {anew}"
+        "everything else is kept. The pretrained model becomes a backup."
     )
-    state = saved.state | {_ANEW: list(parts)}
+    state = saved.state | ({_ANEW: list(parts)} if parts else {})
     return Checkpoint(saved.class_name, options, 0, saved.weights, saved.optimizer, saved.history[:0], state)
 
 
@@ -52,12 +45,12 @@ def started_from(
 ) -> Checkpoint:
     """A new model with the weights of a trained one. name: of the trained one.
 
-    Iteration, losses, optimizers, the networks that judge faces and the faces of previews begin anew; with
-    `has_new_inter` also what stands between encoder and decoder.
+    Iteration, losses, optimizers, discriminators and the faces of previews begin anew; with `has_new_inter` also the
+    networks between encoder and decoder.
     """
-    parts = inter_parts(source.class_name, options) if has_new_inter else ()
-    weights = {key: array for key, array in source.weights.items() if not key.startswith(_OPPONENTS)}
-    anew = ["iteration, history, optimizer, judging networks, preview faces", *([_names(parts)] if parts else [])]
+    parts = _inter_parts(source.class_name, options) if has_new_inter else ()
+    weights = {key: array for key, array in source.weights.items() if not key.startswith(_DISCRIMINATORS)}
+    anew = ["iteration, history, optimizer, discriminators, preview faces", *([_names(parts)] if parts else [])]
     report.line(
         f"Starts from {name} at iteration {source.iteration}. Kept: weights and fixed options. Anew: {', '.join(anew)}."
     )
@@ -67,11 +60,11 @@ def started_from(
 def begin(
     folder: Path, saved: Checkpoint, network: "KerasNetwork", seed: int, warn: Callable[[str], None] = lambda _: None
 ) -> Checkpoint:
-    """Give the parts that begin anew the start values of `network`, and save that as the model's first set.
+    """Give the parts that begin anew the start values of `network`, and save that as the model's first checkpoint.
 
-    That is so after pretraining and with --start-from, and for whatever counts from 0 over a model that has learned
-    something: --restart, whose set has no weights, and XSeg after pretraining. What the folder held before becomes a
-    backup; its history is set aside, and `warn` is told where it cannot be. Other sets are handed back as they are.
+    That is so after pretraining, with --start-from, and with --restart, whose checkpoint has no weights. What the
+    folder held before becomes a backup; its history is set aside, and `warn` is told where it cannot be. Other
+    checkpoints are returned as they are.
     """
     is_over_another = saved.iteration == 0 and bool(finished_checkpoints(folder)) and peek(folder)["iteration"] > 0
     if _ANEW not in saved.state and not is_over_another:
@@ -110,6 +103,11 @@ def _set_aside(path: Path, what: str, warn: Callable[[str], None]) -> None:
             shutil.copytree(path, target) if path.is_dir() else shutil.copyfile(path, target)
         except OSError:
             warn(f"{path} could not be set aside as {target.name}: {error.strerror or error}.")
+
+
+def _inter_parts(class_name: str, options: dict[str, Any]) -> tuple[str, ...]:
+    """What the names of weights between encoder and decoder begin with: `inter/`."""
+    return tuple(f"{part}/" for part in kind_of(class_name).inter_parts(options))
 
 
 def _names(parts: Sequence[str]) -> str:

@@ -17,9 +17,8 @@ from dfl.faces.find import FaceFinder
 from dfl.faceset.aligned_face import FaceMetadata, write_face
 from dfl.merging.merge import run_merge
 from dfl.merging.options import MergeOptions
-from dfl.merging.running.networks import SwapModel
 from dfl.merging.running.open_models import GivenModels
-from dfl.models.prediction import Prediction
+from dfl.models.prediction import Prediction, SwapModel
 from dfl.workspace import Workspace
 from tests.merging.conftest import FakeModel, SpokenReport
 

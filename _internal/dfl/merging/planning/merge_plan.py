@@ -33,8 +33,9 @@ from dfl.merging.planning.session import (
 from dfl.merging.planning.settings import AUTO, MergeSettings
 from dfl.merging.planning.tasks import FaceTask, FrameTask
 from dfl.merging.running.frame_processor import FrameProcessor, PredictedFrame, keep
-from dfl.merging.running.networks import Networks, SwapModel
+from dfl.merging.running.networks import Networks
 from dfl.merging.running.open_models import Models
+from dfl.models.prediction import SwapModel
 from dfl.workspace import Workspace
 
 EVERYONE = "everyone"  # the key of what was chosen for the faces of no person in particular

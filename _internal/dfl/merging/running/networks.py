@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -10,38 +10,15 @@ from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
 from dfl.base.pictures import Picture
-from dfl.faces.face_type import FaceType
 from dfl.merging.blending.box import as_float
 from dfl.merging.blending.face_crop import FaceCrop
 from dfl.merging.blending.face_masks import FacePrediction
 from dfl.merging.planning.settings import MergeSettings
 from dfl.merging.planning.tasks import FaceTask
 from dfl.merging.running.xseg_masks import XsegMaskModel, XsegMasks
-from dfl.models.prediction import Prediction
+from dfl.models.prediction import Prediction, SwapModel
 
 FACES_PER_BATCH = 8
-
-
-class SwapModel(Protocol):
-    """A trained swap model. predict: (N, R, R, 3) float32 BGR 0..1, any N; called from one thread.
-
-    settings: what else its predictions depend on (AMP's morph factor), JSON values. digest: of its weights, as another
-    model may have the same name and iteration; empty where it is not known.
-    """
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def iteration(self) -> int: ...
-    @property
-    def digest(self) -> str: ...
-    @property
-    def resolution(self) -> int: ...
-    @property
-    def face_type(self) -> FaceType: ...
-    @property
-    def settings(self) -> dict[str, Any]: ...
-    def predict(self, faces: NDArray[np.float32], /) -> Prediction: ...
 
 
 class Enhancer(Protocol):

@@ -5,8 +5,9 @@ from typing import Protocol
 from dfl.base.errors import UserError
 from dfl.base.report import Report
 from dfl.merging.options import MergeOptions
-from dfl.merging.running.networks import Enhancer, SwapModel
+from dfl.merging.running.networks import Enhancer
 from dfl.merging.running.xseg_masks import XsegMaskModel
+from dfl.models.prediction import SwapModel
 from dfl.workspace import Workspace
 
 
@@ -31,7 +32,7 @@ class SavedModels:
     def swap(self, name: str | None, morph: float) -> SwapModel:
         from dfl.models.open_model import open_model
 
-        return open_model(self._workspace.model, name, None, self._engine, self._report, morph)
+        return open_model(self._workspace.model, name, None, self._engine, self._report, morph_factor=morph)
 
     def xseg(self, mode: str) -> XsegMaskModel:
         from dfl.models.open_model import open_xseg
