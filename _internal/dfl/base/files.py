@@ -23,19 +23,24 @@ _MAY_BE_READ = "Check that it is there and may be read."
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path in the folder of `path` (same suffix); on success it is synced and renamed over `path`.
+def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
+    """Give a temporary path in the folder of `path` (same suffix); on success it is renamed over `path`.
 
     On any error the temporary file is removed and `path` is as it was. A full disk becomes a UserError.
+    `durable` waits for the disk, and makes the folder. Pictures that can be made again pass False: a rename without a
+    sync still never shows half a file to a program that is running, and is ten times faster.
     """
     part = part_of(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if durable:
+            path.parent.mkdir(parents=True, exist_ok=True)
         yield part
-        with part.open("rb+") as handle:
-            sync_file(handle)
+        if durable:
+            with part.open("rb+") as handle:
+                sync_file(handle)
         move_over(part, path)
-        sync_folder(path.parent)
+        if durable:
+            sync_folder(path.parent)
     except OSError as error:
         raise to_user_error(error, path) from error
     finally:
@@ -43,24 +48,9 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_bytes(path: Path, content: bytes | memoryview, *, durable: bool = True) -> None:
-    """Write `content` whole or not at all.
-
-    `durable` waits for the disk. Pictures that can be made again pass False: a rename without a sync still never
-    shows half a file to a program that is running, and is ten times faster.
-    """
-    if durable:
-        with replacing(path) as part:
-            part.write_bytes(content)
-        return
-    part = part_of(path)
-    try:
+    """Write `content` whole or not at all; see `replacing`."""
+    with replacing(path, durable=durable) as part:
         part.write_bytes(content)
-        move_over(part, path)
-    except BaseException as error:
-        remove_part(part)
-        if isinstance(error, OSError):
-            raise to_user_error(error, path) from error
-        raise
 
 
 def write_text(path: Path, text: str) -> None:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dfl.base.exr import encode_exr
+from dfl.base.exr import write_exr
 from dfl.base.files import write_bytes
 from dfl.base.orientation import orientation
 from dfl.base.pictures import FloatPicture, encode_picture
@@ -67,35 +67,39 @@ class FrameFiles:
         stem = frame.cropped.task.stem
         if self.crops:
             self._write_crops(self.crops, frame)
-        picture, mask_png = self._coded(frame, merged)
-        if self.masks:
-            write_bytes(self.masks / f"{stem}.png", mask_png, durable=False)
-        write_bytes(self.picture_path(stem), picture, durable=False)
-
-    def _coded(self, frame: PredictedFrame, merged: MergedFrame) -> tuple[bytes, bytes]:
-        """The files of picture and mask."""
+        path = self.picture_path(stem)
         if self.form == "exr":
-            return self._coded_exr(merged)
+            picture, mask = merged.as_floats()
+            self._write_mask(stem, _words(mask))
+            self._write_exr(path, picture, mask)
+            return
         if self.form == "png16":
-            picture, mask = (_words(values) for values in merged.as_floats())
+            picture, mask = (_words(values) for values in merged.as_floats())  # type: ignore[assignment]
         else:
             if not merged.is_changed and merged.frame is frame.cropped.picture and not self.alpha:
                 height, width = merged.frame.shape[:2]
                 content = frame.cropped.content
                 png = content if _is_plain_png(content) else encode_picture(merged.frame, ".png")
-                return self._marked(png), _empty_mask(height, width)
+                self._write_mask(stem, _empty_mask(height, width))
+                write_bytes(path, self._marked(png), durable=False)
+                return
             picture, mask = merged.as_bytes()  # type: ignore[assignment]
         coded: Any = np.dstack([picture, mask]) if self.alpha else picture
-        return self._marked(encode_picture(coded, ".png")), encode_picture(mask, ".png") if self.masks else b""
+        self._write_mask(stem, mask)
+        write_bytes(path, self._marked(encode_picture(coded, ".png")), durable=False)
 
-    def _coded_exr(self, merged: MergedFrame) -> tuple[bytes, bytes]:
-        picture, mask = merged.as_floats()
+    def _write_mask(self, stem: str, mask: "NDArray[Any] | bytes") -> None:
+        """The mask as PNG, where masks are wanted."""
+        if self.masks:
+            content = mask if isinstance(mask, bytes) else encode_picture(mask, ".png")
+            write_bytes(self.masks / f"{stem}.png", content, durable=False)
+
+    def _write_exr(self, path: Path, picture: FloatPicture, mask: FloatPicture) -> None:
         linear = to_linear(picture)
         channels = {name: linear[:, :, index] for index, name in enumerate("BGR")}
         if self.alpha:
-            channels["A"] = mask
-        comments = f"{COMMENT}. DigitalSourceType: {SOURCE_TYPE}" if self.mark else ""
-        return encode_exr(channels, comments), encode_picture(_words(mask), ".png") if self.masks else b""
+            channels["A"] = mask.reshape(mask.shape[:2])
+        write_exr(path, channels, f"{COMMENT}. DigitalSourceType: {SOURCE_TYPE}" if self.mark else "")
 
     def _marked(self, png: bytes) -> bytes:
         return mark_png(png) if self.mark else png
