@@ -76,3 +76,9 @@ def agrees(request: pytest.FixtureRequest) -> Iterator[Agreement]:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--agreement-table", help="write a table of the differences from recorded numbers to this file")
     parser.addoption("--messages", help="write every message of the program to this file")
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """After the fast tests, say how the others are run."""
+    if config.option.markexpr == "not slow":
+        terminalreporter.write_line("Fast tests alone. Engines in processes, kills and whole roads: pytest -m slow")

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import dfl
+from dfl.base.pictures import write_picture
 from dfl.workspace import Workspace
 from tests.faceset_fixtures import WriteFaces
 from tests.training.drawn_faces import make_faceset
@@ -106,3 +107,13 @@ def test_training_runs_in_a_thread_of_a_program(workspace: Workspace) -> None:
     thread.join()
     assert counts
     assert dfl.load_model(workspace).iteration == 1
+
+
+@pytest.mark.slow
+def test_a_program_without_a_main_guard_is_told_what_it_lacks(workspace: Workspace, tmp_path: Path) -> None:
+    write_picture(workspace.frames("src") / "1.png", np.zeros((64, 64, 3), np.uint8))
+    program = tmp_path / "program.py"
+    program.write_text(f'import dfl\ndfl.extract_faces({str(workspace.root)!r}, "src")\n', encoding="utf-8")
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, check=False)
+    assert done.returncode
+    assert '`if __name__ == "__main__":`' in done.stderr.splitlines()[-1]

@@ -11,17 +11,8 @@ from dfl.base.frames import OTHER_PICTURES, list_frames, no_frames
 from dfl.base.listing import PICTURE_SUFFIXES, list_pictures
 from dfl.base.pictures import decode_frame, encode_picture, read_picture
 from dfl.base.rare_pictures import size_by_pillow
-from dfl.base.report import Report
 from dfl.video.denoise_frames import _WRITTEN
-
-
-class Heard(Report):
-    def __init__(self) -> None:
-        super().__init__()
-        self.said: list[str] = []
-
-    def warn(self, text: str) -> None:
-        self.said.append(text)
+from tests.recording_report import RecordingReport
 
 
 @pytest.fixture
@@ -89,9 +80,9 @@ def test_pictures_that_cannot_be_read_are_named_with_a_way_out(scene: Image.Imag
     assert "Convert them to PNG or JPEG" in error.todo
     assert "no frames" in no_frames(tmp_path / "missing", "Run extract-frames src first.").what
     scene.save(tmp_path / "IMG_3.png")
-    heard = Heard()
+    heard = RecordingReport()
     assert [path.name for path in list_frames(tmp_path, heard)] == ["IMG_3.png"]
-    assert "3 files (IMG_1.HEIC, IMG_2.HEIC, IMG_10.HEIC) left out" in heard.said[0]
+    assert "3 files (IMG_1.HEIC, IMG_2.HEIC, IMG_10.HEIC) left out" in heard.warnings[0]
 
 
 def test_no_kind_is_read_and_refused() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from dfl.base import report as report_module
 from dfl.base.report import Failures, Report, open_report
+from tests.recording_report import RecordingReport
 
 
 class _Terminal(io.StringIO):
@@ -96,14 +97,8 @@ def test_an_error_in_the_work_comes_through(form: Any) -> None:
 
 
 def test_the_first_twenty_failures_are_named_and_all_are_counted() -> None:
-    class Heard(Report):
-        def __init__(self) -> None:
-            self.lines: list[str] = []
 
-        def line(self, text: str) -> None:
-            self.lines.append(text)
-
-    heard = Heard()
+    heard = RecordingReport()
     failures = Failures(heard)
     for number in range(30):
         failures.add(f"{number}.jpg", f"{number}.jpg is damaged.")

@@ -5,11 +5,11 @@ import numpy as np
 from dfl.bench.bench import run
 from dfl.bench.options import BenchOptions
 from dfl.bench.whole_stages import MirrorModel
-from tests.training.tiny_training import Heard
+from tests.recording_report import RecordingReport
 
 
 def test_a_training_step_is_measured(workspace):
-    heard = Heard()
+    heard = RecordingReport()
     run(workspace, BenchOptions(what="train", resolution=32, batch_size=1, rounds=1), heard)
     assert "s a step" in heard.lines[-1]
 

@@ -10,7 +10,7 @@ from dfl.bench.samples import bench_samples
 from dfl.faces.align import alignment_matrix, transform_points
 from dfl.faces.face_type import FaceType
 from dfl.faceset.aligned_face import FaceMetadata, write_face
-from dfl.imaging.colour_transfer import MODES
+from dfl.imaging.transfers import TRAINING_TRANSFERS
 
 
 def test_the_table_of_samples_has_a_row_for_every_kind(workspace, capsys):
@@ -23,5 +23,5 @@ def test_the_table_of_samples_has_a_row_for_every_kind(workspace, capsys):
     bench_samples(workspace, 32, 1, Report())
     rows = [line.split("|")[1:-1] for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
     figures = {name.strip(): (float(kept), float(read)) for name, kept, read in rows[2:]}
-    assert {name.split(",")[0] for name in figures} == {*MODES[1:], "plain", "eyes and mouth"}
+    assert {name.split(",")[0] for name in figures} == {*TRAINING_TRANSFERS[1:], "plain", "eyes and mouth"}
     assert all(kept > 0 for kept, _ in figures.values())

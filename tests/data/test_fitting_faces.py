@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from dfl.base.errors import UserError
-from dfl.base.report import Report
 from dfl.data.fitting_faces import fitting_faces
 from dfl.data.pretraining import _lean
 from dfl.faces.face_type import FaceType
@@ -16,16 +15,9 @@ from dfl.faceset.face_metadata import metadata_from_dict, metadata_to_dict
 from dfl.faceset.faceset import FaceFile
 from dfl.faceset.pak_format import Member
 from dfl.faceset_tools.resized_face import resized_face
+from tests.recording_report import RecordingReport
 
 PLACE = Path("aligned")
-
-
-class Heard(Report):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def line(self, text: str) -> None:
-        self.lines.append(text)
 
 
 def face(kind: FaceType, side: int = 256, height: int = 0, person: str | None = None, name: str = "") -> FaceFile:
@@ -36,7 +28,7 @@ def face(kind: FaceType, side: int = 256, height: int = 0, person: str | None = 
 
 
 def fit(faces: list[FaceFile], kind: FaceType, resolution: int = 128, of_many: bool = False) -> tuple[int, str]:
-    heard = Heard()
+    heard = RecordingReport()
     fitting = fitting_faces(faces, kind, resolution, PLACE, heard, of_many=of_many)
     return len(fitting), "\n".join(heard.lines)
 

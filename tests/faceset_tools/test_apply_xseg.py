@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -27,6 +26,7 @@ from dfl.models.engine import start_engine
 from dfl.models.options import XSEG_SIZE, XsegOptions
 from dfl.workspace import Workspace
 from tests.faceset.made_faces import FRAME_LANDMARKS, aligned_face, write_faces
+from tests.recording_report import RecordingReport
 
 
 class GreenIsFace:
@@ -128,22 +128,9 @@ def model(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     return workspace
 
 
-class Heard(Report):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.counts: dict[str, Any] = {}
-
-    def line(self, text: str) -> None:
-        self.lines.append(text)
-
-    def done(self, text: str, **counts: int | float | str) -> None:
-        self.lines.append(text)
-        self.counts = counts
-
-
 def test_a_stopped_run_goes_on_and_a_model_that_learned_draws_anew(model: Workspace) -> None:
     aligned, options = model.aligned("dst"), XsegApplyOptions(side="dst")
-    report = Heard()
+    report = RecordingReport()
     run(model, options, report)
     assert report.counts == {"drawn": 10, "failed": 0}
     assert not any("narrower" in line for line in report.lines)
@@ -152,7 +139,7 @@ def test_a_stopped_run_goes_on_and_a_model_that_learned_draws_anew(model: Worksp
     changes = MetadataChanges(aligned)
     for face in faces[6:]:  # as a stopped run leaves them
         changes.write(face, replace(face.metadata, xseg_mask=None))
-    report = Heard()
+    report = RecordingReport()
     run(model, options, report)
     assert report.counts == {"drawn": 4, "failed": 0}
     assert "6 of 10 faces have this model's mask already." in report.lines
@@ -169,7 +156,7 @@ def test_faces_narrower_than_the_model_are_told(model: Workspace) -> None:
     saved = read_checkpoint(model_folder(model.model, "XSeg", "XSeg"))
     wide = replace(saved, options=saved.options | {"face_type": "head"})
     write_checkpoint(model_folder(model.model, "XSeg", "XSeg"), wide)
-    report = Heard()
+    report = RecordingReport()
     run(model, XsegApplyOptions(side="dst"), report)
     assert any("10 of 10 faces are narrower than head" in line for line in report.lines)
     assert report.counts == {"drawn": 10, "failed": 0}

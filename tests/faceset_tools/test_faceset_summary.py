@@ -2,19 +2,12 @@ import numpy as np
 import pytest
 
 from dfl.base.pictures import write_picture
-from dfl.base.report import Report
 from dfl.faceset.faceset import list_faceset
 from dfl.faceset_tools import faceset_summary
 from dfl.faceset_tools.faceset_summary import frame_sizes, summarise_faceset
 from dfl.workspace import Workspace
 from tests.faceset.mean_head_faces import write_made_face
-
-
-class Silent(Report):
-    """Says nothing."""
-
-    def line(self, text: str) -> None:
-        pass
+from tests.recording_report import RecordingReport
 
 
 @pytest.fixture
@@ -25,7 +18,7 @@ def src(workspace: Workspace) -> Workspace:
 
 
 def test_every_face_is_measured(src: Workspace) -> None:
-    facts = summarise_faceset(src, "src", False, Silent())
+    facts = summarise_faceset(src, "src", False, RecordingReport())
     assert facts
     assert [face.name for face in facts.faces] == [f"{number:05}_0.jpg" for number in range(6)]
     assert facts.enlargements == pytest.approx(np.full(6, 2.0))
@@ -41,7 +34,7 @@ def test_people_are_looked_for_in_a_choice_of_faces(
     src: Workspace, monkeypatch: pytest.MonkeyPatch, compare_all: bool, compared: int
 ) -> None:
     monkeypatch.setattr(faceset_summary, "SAMPLED_FACES", 3)
-    facts = summarise_faceset(src, "src", compare_all, Silent())
+    facts = summarise_faceset(src, "src", compare_all, RecordingReport())
     assert facts
     assert facts.compared == compared
     if not compare_all:
@@ -50,7 +43,7 @@ def test_people_are_looked_for_in_a_choice_of_faces(
 
 
 def test_no_faces_no_facts(workspace: Workspace) -> None:
-    assert summarise_faceset(workspace, "dst", False, Silent()) is None
+    assert summarise_faceset(workspace, "dst", False, RecordingReport()) is None
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])

@@ -10,26 +10,12 @@ import pytest
 
 from dfl.base.errors import UserError
 from dfl.base.pictures import write_picture
-from dfl.base.report import Report
 from dfl.faceset_tools import faceset_summary
 from dfl.faceset_tools.inspect import run
 from dfl.faceset_tools.options import InspectOptions
 from dfl.workspace import Workspace
 from tests.faceset.mean_head_faces import FRAME, write_made_face
-
-
-class Lines(Report):
-    """Keeps what is said."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def line(self, text: str) -> None:
-        self.lines.append(text)
-
-    @property
-    def text(self) -> str:
-        return "\n".join(self.lines)
+from tests.recording_report import RecordingReport
 
 
 class Tags(HTMLParser):
@@ -84,7 +70,7 @@ def facesets(workspace: Workspace) -> Workspace:
 
 
 def test_both_sets_are_told_here_and_on_the_page(facesets: Workspace) -> None:
-    report = Lines()
+    report = RecordingReport()
     run(facesets, InspectOptions(), report)
     assert re.search(r"MISSING  67% of dst's faces look (half )?left.*, where src has no faces", report.text)
     assert "THROW AWAY  src: 1 face is doubtful, beyond.jpg." in report.text
@@ -98,7 +84,7 @@ def test_both_sets_are_told_here_and_on_the_page(facesets: Workspace) -> None:
 
 
 def test_the_page_needs_nothing_else(facesets: Workspace) -> None:
-    run(facesets, InspectOptions(), Lines())
+    run(facesets, InspectOptions(), RecordingReport())
     tags = Tags(facesets.inspect_page.read_text(encoding="utf-8"))
     assert not {"script", "link", "iframe", "object"} & set(tags.seen)
     assert tags.addresses
@@ -114,14 +100,14 @@ def test_the_page_needs_nothing_else(facesets: Workspace) -> None:
 def test_names_of_files_are_only_text_on_the_page(facesets: Workspace) -> None:
     name = "<img src=x onerror=alert(1)>&\"'.jpg"
     write_made_face(facesets.aligned("src") / name, left=-80, tint=60)
-    run(facesets, InspectOptions(), Lines())
+    run(facesets, InspectOptions(), RecordingReport())
     tags = Tags(facesets.inspect_page.read_text(encoding="utf-8"))
     assert "x" not in tags.addresses
     assert "<img src=x onerror=alert(1)>" in tags.words
 
 
 def test_one_side_can_be_inspected_alone(facesets: Workspace) -> None:
-    report = Lines()
+    report = RecordingReport()
     run(facesets, InspectOptions(sides="dst"), report)
     assert "src" not in report.text.replace(str(facesets.root), "").replace("data_src", "")
     words = Tags(facesets.inspect_page.read_text(encoding="utf-8")).words
@@ -131,7 +117,7 @@ def test_one_side_can_be_inspected_alone(facesets: Workspace) -> None:
 
 def test_a_set_that_is_not_there_yet_is_missing(workspace: Workspace) -> None:
     write_made_face(workspace.aligned("src") / "00001_0.jpg")
-    report = Lines()
+    report = RecordingReport()
     run(workspace, InspectOptions(), report)
     assert "MISSING  dst (the video it goes into) has no faces." in report.text
     assert workspace.inspect_page.is_file()
@@ -139,7 +125,7 @@ def test_a_set_that_is_not_there_yet_is_missing(workspace: Workspace) -> None:
 
 def test_without_any_faces_nothing_is_written(workspace: Workspace) -> None:
     with pytest.raises(UserError, match="There are no faces"):
-        run(workspace, InspectOptions(), Lines())
+        run(workspace, InspectOptions(), RecordingReport())
     assert not workspace.inspect_page.exists()
 
 
@@ -147,7 +133,7 @@ def test_a_damaged_picture_is_counted(facesets: Workspace) -> None:
     path = facesets.aligned("src") / "again.jpg"
     content = path.read_bytes()
     path.write_bytes(content[: content.rindex(b"\xff\xda") + 40])
-    report = Lines()
+    report = RecordingReport()
     run(facesets, InspectOptions(sides="src"), report)
     assert "src: 1 picture is damaged" in report.text
     assert "dfl trash src again.jpg" in report.text
@@ -155,6 +141,6 @@ def test_a_damaged_picture_is_counted(facesets: Workspace) -> None:
 
 def test_a_frame_that_is_gone_is_no_doubt(facesets: Workspace) -> None:
     Path(facesets.frames("src") / "00001.png").unlink()
-    report = Lines()
+    report = RecordingReport()
     run(facesets, InspectOptions(sides="src"), report)
     assert "doubtful," not in report.text

@@ -7,7 +7,6 @@ import pytest
 
 from dfl.base.errors import UserError
 from dfl.base.pictures import Picture, read_picture, write_picture
-from dfl.base.report import Report
 from dfl.faces.align import alignment_matrix, rect_from_landmarks, transform_points
 from dfl.faces.face_type import FaceType
 from dfl.faces.find import FaceFinder
@@ -17,20 +16,7 @@ from dfl.faceset_tools import pack, people
 from dfl.faceset_tools.options import PackOptions, PeopleOptions
 from dfl.faceset_tools.people import run
 from dfl.workspace import Workspace
-
-
-class Lines(Report):
-    """Keeps what is said."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def line(self, text: str) -> None:
-        self.lines.append(text)
-
-    @property
-    def text(self) -> str:
-        return "\n".join(self.lines)
+from tests.recording_report import RecordingReport
 
 
 def _write_aligned(path: Path, picture: Picture, points: Any, size: int = 192) -> None:
@@ -74,7 +60,7 @@ def _people(folder: Path) -> list[str]:
 
 
 def test_the_table_and_the_sheets_show_every_person(workspace: Workspace, aligned: Path) -> None:
-    report = Lines()
+    report = RecordingReport()
     run(workspace, PeopleOptions(side="src"), report)
     rows = [line.split() for line in report.lines]
     assert [row[:2] for row in rows if row[0] in ("1", "2", "nobody")] == [["1", "5"], ["2", "3"], ["nobody", "1"]]
@@ -87,10 +73,10 @@ def test_the_table_and_the_sheets_show_every_person(workspace: Workspace, aligne
 
 
 def test_keep_moves_the_others_to_the_trash(workspace: Workspace, aligned: Path) -> None:
-    run(workspace, PeopleOptions(side="src", keep="2, 0"), Lines())
+    run(workspace, PeopleOptions(side="src", keep="2, 0"), RecordingReport())
     assert _people(aligned) == ["c", "e", "e", "e"]
     assert _people(workspace.aligned_trash("src")) == ["a"] * 5
-    report = Lines()
+    report = RecordingReport()
     run(workspace, PeopleOptions(side="src"), report)
     assert not (workspace.aligned_people("src") / "person_2.jpg").exists()
 
@@ -99,20 +85,20 @@ def test_only_keeps_who_is_like_the_reference(
     workspace: Workspace, aligned: Path, stills: list[tuple[str, Path, Picture, Any]]
 ) -> None:
     one, other = (next(path for person, path, _, _ in stills if person == who) for who in "ae")
-    report = Lines()
+    report = RecordingReport()
     run(workspace, PeopleOptions(side="src", only=(str(one),)), report)
     assert _people(aligned) == ["a"] * 5
     assert _people(workspace.aligned_trash("src")) == ["c", "e", "e", "e"]
     assert report.lines[-1].startswith("5 faces stay; 4 of others are in")
     with pytest.raises(UserError, match=r"nearest is 0\.[6-9]"):
-        run(workspace, PeopleOptions(side="src", only=(str(other),)), Lines())
+        run(workspace, PeopleOptions(side="src", only=(str(other),)), RecordingReport())
     assert _people(aligned) == ["a"] * 5
 
 
 @pytest.mark.parametrize("keep", ["3", "one", "1;2", "-1"])
 def test_a_wrong_number_moves_nothing(workspace: Workspace, aligned: Path, keep: str) -> None:
     with pytest.raises(UserError, match="no such person") as caught:
-        run(workspace, PeopleOptions(side="src", keep=keep), Lines())
+        run(workspace, PeopleOptions(side="src", keep=keep), RecordingReport())
     assert "0, 1, 2" in caught.value.todo
     assert len(_people(aligned)) == 9
 
@@ -122,7 +108,7 @@ def test_a_double_click_asks_who_stays(
     workspace: Workspace, aligned: Path, monkeypatch: pytest.MonkeyPatch, answer: str, left: int
 ) -> None:
     monkeypatch.setattr("builtins.input", lambda prompt: answer)
-    run(workspace, PeopleOptions(side="src", ask=True), Lines())
+    run(workspace, PeopleOptions(side="src", ask=True), RecordingReport())
     assert len(_people(aligned)) == left
 
 
@@ -131,25 +117,25 @@ def test_a_damaged_face_is_told_and_stays(workspace: Workspace, aligned: Path) -
     content = (aligned / "c_t0.2.jpg").read_bytes()
     start = content.rindex(b"\xff\xda")  # the coded picture begins
     damaged.write_bytes(content[: start + 40])
-    report = Lines()
+    report = RecordingReport()
     run(workspace, PeopleOptions(side="src", keep="1"), report)
     assert "damaged.jpg" in report.text
     assert damaged.exists()
 
 
 def test_people_of_a_packed_faceset_are_told_but_not_moved(workspace: Workspace, aligned: Path) -> None:
-    pack.run(workspace, PackOptions(side="src"), Lines())
-    report = Lines()
+    pack.run(workspace, PackOptions(side="src"), RecordingReport())
+    report = RecordingReport()
     run(workspace, PeopleOptions(side="src"), report)
     assert report.lines[-1] == "9 faces of 2 people"
     with pytest.raises(UserError, match="packed") as caught:
-        run(workspace, PeopleOptions(side="src", keep="1"), Lines())
+        run(workspace, PeopleOptions(side="src", keep="1"), RecordingReport())
     assert "dfl unpack src" in caught.value.todo
 
 
 def test_an_empty_faceset_says_what_to_do_first(workspace: Workspace) -> None:
     with pytest.raises(UserError, match="no faces") as caught:
-        run(workspace, PeopleOptions(side="dst"), Lines())
+        run(workspace, PeopleOptions(side="dst"), RecordingReport())
     assert "extract-faces dst" in caught.value.todo
 
 
@@ -161,7 +147,7 @@ def test_a_person_with_many_faces_has_sixty_on_the_sheet(workspace: Workspace) -
         _write_aligned(folder / f"{number:05}_0.jpg", picture, points, 64)
     faces = people.list_faceset(folder)
     groups = people.people_of(faces, np.zeros((70, 128), np.float32))
-    people.write_sheets(workspace.aligned_people("dst"), groups, Lines())
+    people.write_sheets(workspace.aligned_people("dst"), groups, RecordingReport())
     sheet = read_picture(workspace.aligned_people("dst") / "person_1.jpg")
     assert sheet.shape[0] == 6 * 128 + 5 * 4
     assert sheet.shape[1] == 10 * 128 + 9 * 4
@@ -172,5 +158,5 @@ def test_old_sheets_go_and_other_pictures_stay(workspace: Workspace) -> None:
     folder.mkdir(parents=True)
     for name in ("person_7.jpg", "nobody.jpg", "mine.jpg", "person_Anna.jpg", "person_1.png"):
         write_picture(folder / name, np.zeros((8, 8, 3), np.uint8))
-    people.write_sheets(folder, [], Lines())
+    people.write_sheets(folder, [], RecordingReport())
     assert sorted(path.name for path in folder.iterdir()) == ["mine.jpg", "person_1.png", "person_Anna.jpg"]

@@ -18,6 +18,7 @@ from dfl.faceset_tools.options import ResizeOptions
 from dfl.faceset_tools.resize import run
 from dfl.workspace import Workspace
 from tests.faceset.made_faces import write_faces
+from tests.recording_report import RecordingReport
 
 
 def options(**given: Any) -> ResizeOptions:
@@ -57,17 +58,14 @@ def test_without_merge_they_lie_beside_and_a_second_run_takes_them_over(
 
 
 def test_faces_that_become_wider_than_they_show_are_told(workspace: Workspace) -> None:
-    heard: list[str] = []
-
-    class Heard(Report):
-        def warn(self, text: str) -> None:
-            heard.append(text)
-
     write_faces(workspace.aligned("src"), 2)
-    run(workspace, options(face_type="head"), Heard())
-    assert heard[0].startswith("2 of 2 faces show less of the head than head: the rest becomes black, and training")
-    run(workspace, options(face_type="h"), Heard())
-    assert len(heard) == 1
+    report = RecordingReport()
+    run(workspace, options(face_type="head"), report)
+    assert report.warnings[0].startswith(
+        "2 of 2 faces show less of the head than head: the rest becomes black, and training"
+    )
+    run(workspace, options(face_type="h"), report)
+    assert len(report.warnings) == 1
 
 
 def test_results_of_other_settings_are_kept_aside(workspace: Workspace) -> None:

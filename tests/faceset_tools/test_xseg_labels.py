@@ -17,6 +17,7 @@ from dfl.faceset_tools.options import XsegFetchOptions, XsegRemoveOptions
 from dfl.faceset_tools.xseg_labels import DRAWN_BY, run_fetch, run_remove, run_remove_labels
 from dfl.workspace import Workspace
 from tests.faceset.made_faces import aligned_face
+from tests.recording_report import RecordingReport
 
 NAMES = ["00001_0.jpg", "00002_0.jpg", "00003_0.png"]
 
@@ -33,21 +34,8 @@ def faces(workspace: Workspace) -> Workspace:
     return workspace
 
 
-class Heard(Report):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.counts: dict[str, Any] = {}
-
-    def line(self, text: str) -> None:
-        self.lines.append(text)
-
-    def done(self, text: str, **counts: int | float | str) -> None:
-        self.lines.append(text)
-        self.counts = counts
-
-
 def test_fetch_copies_faces_with_outlines_once(faces: Workspace) -> None:
-    report = Heard()
+    report = RecordingReport()
     run_fetch(faces, XsegFetchOptions(side="src"), report)
     assert report.counts == {"copied": 2}
     copies = list_faceset(faces.frames("src") / "aligned_xseg")
@@ -62,7 +50,7 @@ def test_fetch_copies_faces_with_outlines_once(faces: Workspace) -> None:
 
 def test_fetch_without_outlines_says_so(faces: Workspace) -> None:
     run_remove_labels(faces, XsegRemoveOptions(side="src", delete=True), Report())
-    report = Heard()
+    report = RecordingReport()
     run_fetch(faces, XsegFetchOptions(side="src"), report)
     assert "No face" in report.lines[-1]
     assert not (faces.frames("src") / "aligned_xseg").exists()
@@ -70,7 +58,7 @@ def test_fetch_without_outlines_says_so(faces: Workspace) -> None:
 
 def test_masks_go_and_everything_else_stays(faces: Workspace) -> None:
     before = [face.read_picture() for face in list_faceset(faces.aligned("src"))]
-    report = Heard()
+    report = RecordingReport()
     run_remove(faces, XsegRemoveOptions(side="src", delete=True), report)
     assert report.counts == {"removed": 3, "failed": 0}
     after = list_faceset(faces.aligned("src"))
@@ -82,7 +70,7 @@ def test_masks_go_and_everything_else_stays(faces: Workspace) -> None:
 
 
 def test_outlines_go_and_masks_stay(faces: Workspace) -> None:
-    report = Heard()
+    report = RecordingReport()
     run_remove_labels(faces, XsegRemoveOptions(side="src", delete=True), report)
     assert report.counts == {"removed": 2, "failed": 0}
     for face in list_faceset(faces.aligned("src")):
@@ -123,12 +111,12 @@ def test_a_face_that_cannot_be_written_keeps_its_file(faces: Workspace) -> None:
 
 
 def test_outlines_that_were_drawn_in_the_copies_are_not_replaced(faces: Workspace) -> None:
-    run_fetch(faces, XsegFetchOptions(side="src"), Heard())
+    run_fetch(faces, XsegFetchOptions(side="src"), RecordingReport())
     copies = faces.frames("src") / "aligned_xseg"
     changes = MetadataChanges(copies)
     for face in list_faceset(copies):
         changes.write(face, replace(face.metadata, polygons=2 * face.metadata.polygons))
     changes.finish()
     (faces.aligned("src") / NAMES[0]).unlink()
-    run_fetch(faces, XsegFetchOptions(side="src"), Heard())
+    run_fetch(faces, XsegFetchOptions(side="src"), RecordingReport())
     assert [len(face.metadata.polygons) for face in list_faceset(copies)] == [2, 2]

@@ -10,6 +10,7 @@ import pytest
 from dfl.base.errors import UserError
 from dfl.base.report import Report
 from dfl.models.engine import start_engine
+from tests.recording_report import RecordingReport
 
 start_engine("tensorflow")
 
@@ -223,17 +224,6 @@ def tiny_original(folder, options, class_name="SAEHD", name="né", **data):
     return folder
 
 
-class Heard(Report):
-    def __init__(self):
-        self.lines, self.warnings = [], []
-
-    def line(self, text):
-        self.lines.append(text)
-
-    def warn(self, text):
-        self.warnings.append(text)
-
-
 @pytest.mark.parametrize(
     ("class_name", "name", "value", "taken"),
     [
@@ -256,7 +246,7 @@ class Heard(Report):
 def test_an_option_outside_our_range_is_brought_inside_and_told(workspace, tmp_path, class_name, name, value, taken):
     archi = {"archi": "liae-ud"} if class_name == "SAEHD" else {}
     folder = tiny_original(tmp_path / "model", {name: value} | archi, class_name)
-    heard = Heard()
+    heard = RecordingReport()
     run(workspace, ImportOptions(kind="model", folder=folder), heard)
     (saved,) = (read_checkpoint(path) for path in workspace.model.iterdir())
     assert saved.options[name] == taken
@@ -267,7 +257,7 @@ def test_an_option_outside_our_range_is_brought_inside_and_told(workspace, tmp_p
 def test_a_gan_that_does_not_go_with_the_resolution_is_switched_off(workspace, tmp_path):
     patch = next(size for size in range(3, 641) if 224 % patch_multiple(size))
     options = {"archi": "df-ud", "resolution": 224, "gan_power": 0.1, "gan_patch_size": patch}
-    heard = Heard()
+    heard = RecordingReport()
     run(workspace, ImportOptions(kind="model", folder=tiny_original(tmp_path / "model", options)), heard)
     assert read_checkpoint(workspace.model / "né_SAEHD").options["gan_power"] == 0
     assert "gan_power 0.1 is switched off" in heard.warnings[0]
@@ -276,7 +266,7 @@ def test_a_gan_that_does_not_go_with_the_resolution_is_switched_off(workspace, t
 @pytest.mark.parametrize(("value", "taken"), [(True, "y"), (False, "n"), ("cpu", "cpu")])
 def test_options_of_older_versions_are_those_of_newer_ones(tmp_path, value, taken):
     folder = tiny_original(tmp_path / "model", {"archi": "df-ud", "lr_dropout": value, "eyes_prio": True})
-    heard = Heard()
+    heard = RecordingReport()
     options = as_checkpoint(read_model(folder), heard.warn)[0].options
     assert (options["lr_dropout"], options["eyes_prio"], heard.warnings) == (taken, 0.0, [])
 

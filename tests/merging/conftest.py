@@ -28,6 +28,7 @@ from dfl.merging.running.open_models import GivenModels
 from dfl.models.prediction import Prediction
 from dfl.workspace import Workspace
 from tests.recorded import RECORDS
+from tests.recording_report import RecordingReport
 
 LANDMARKS = json.loads((RECORDS / "merged_waves.json").read_text(encoding="utf-8"))["landmarks"]
 FRAME_HW = (180, 240)
@@ -94,31 +95,12 @@ def make_clip(workspace: Workspace, count: int, without_face: tuple[int, ...] = 
             add_face(workspace, name, face_at(60 + 3 * number, 90, 50))
 
 
-class SpokenReport(Report):
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.counts: dict[str, Any] = {}
-
-    def line(self, text: str) -> None:
-        self.lines.append(text)
-
-    def done(self, text: str, **counts: int | float | str) -> None:
-        self.lines.append(text)
-        self.counts = counts
-
-    @property
-    def text(self) -> str:
-        return "\n".join(self.lines)
-
-
 @pytest.fixture
-def merged(workspace: Workspace) -> Callable[..., SpokenReport]:
+def merged(workspace: Workspace) -> Callable[..., RecordingReport]:
     """Merge the workspace with the made-up model; options by name, or `model`; what is measured is the original's."""
 
-    def merge(model: FakeModel | None = None, **options: Any) -> SpokenReport:
-        report = SpokenReport()
+    def merge(model: FakeModel | None = None, **options: Any) -> RecordingReport:
+        report = RecordingReport()
         chosen = MergeOptions(**as_the_original_starts(workspace, options))
         run_merge(workspace, chosen, GivenModels(model or FakeModel()), report)
         return report

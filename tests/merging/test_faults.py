@@ -25,8 +25,9 @@ from dfl.video.encoders import coding_of
 from dfl.video.options import EncodingOptions
 from dfl.video.write import Shown, VideoForm, write_video
 from dfl.workspace import Workspace
-from tests.merging.conftest import FakeModel, SpokenReport, add_face, face_at, make_clip, waves
+from tests.merging.conftest import FakeModel, add_face, face_at, make_clip, waves
 from tests.merging.running.test_to_video import STEP, TICK, pictures
+from tests.recording_report import RecordingReport
 
 Clip = Callable[..., None]
 Merged = Callable[..., Any]
@@ -59,8 +60,8 @@ def fill(workspace: Workspace, left: int) -> Path:
     return other
 
 
-def merge(workspace: Workspace) -> SpokenReport:
-    report = SpokenReport()
+def merge(workspace: Workspace) -> RecordingReport:
+    report = RecordingReport()
     run_merge(workspace, MergeOptions(), GivenModels(FakeModel()), report)
     return report
 
@@ -115,8 +116,8 @@ def make_video_clip(workspace: Workspace, count: int) -> None:
         add_face(workspace, f"{number:05d}.png", face_at(60 + 3 * number, 90, 50))
 
 
-def merge_to_video(workspace: Workspace) -> SpokenReport:
-    report, options = SpokenReport(), MergeOptions(to_video=True, lossless=True, mark=False)
+def merge_to_video(workspace: Workspace) -> RecordingReport:
+    report, options = RecordingReport(), MergeOptions(to_video=True, lossless=True, mark=False)
     source = open_video_source(workspace, options, report)
     run_merge_to_video(workspace, options, GivenModels(FakeModel()), report, source)
     return report

@@ -4,23 +4,15 @@ import numpy as np
 import pytest
 
 from dfl.base.errors import Stopped, UserError
-from dfl.base.report import Report
 from dfl.models.backups import make_backup
 from dfl.models.checkpoint import Checkpoint, list_models, model_folder, read_checkpoint, write_checkpoint
 from dfl.models.models_stage import run
 from dfl.models.options import ModelsOptions
-
-
-class Heard(Report):
-    def __init__(self):
-        self.lines = []
-
-    def line(self, text):
-        self.lines.append(text)
+from tests.recording_report import RecordingReport
 
 
 def models(workspace, **options):
-    heard = Heard()
+    heard = RecordingReport()
     run(workspace, ModelsOptions(**options), heard)
     return heard.lines
 

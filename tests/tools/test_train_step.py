@@ -2,7 +2,7 @@
 
 from dfl.models.engine import start_engine
 from dfl.models.options import SaehdOptions
-from tests.training.tiny_training import Heard
+from tests.recording_report import RecordingReport
 
 start_engine("tensorflow")
 
@@ -28,7 +28,7 @@ def test_products_of_a_step_are_its_convolutions_forward_and_backward():
 
 
 def test_the_step_is_measured_beside_a_plain_one_and_the_limit():
-    heard = Heard()
+    heard = RecordingReport()
     compare_train_step(BenchOptions(what="train", resolution=32, batch_size=1, rounds=1), heard)
     assert [line.split("|")[1].strip() for line in heard.lines if line.startswith("| ")] == [
         "", "step", "plain step of float32", "its products alone", "limit",

@@ -15,7 +15,7 @@ from dfl.training import choose_model
 from dfl.training.choose_model import choose_name, import_original, load_or_new, silent_start
 from dfl.training.options import TrainOptions
 from dfl.training.presets import Device
-from tests.training.tiny_training import Heard
+from tests.recording_report import RecordingReport
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_silent_start_takes_the_class_that_was_saved_last(saved):
 
 def start(workspace, **options):
     """What a start of training has before it begins, and what it says."""
-    heard, options = Heard(), TrainOptions(**options)
+    heard, options = RecordingReport(), TrainOptions(**options)
     options = import_original(workspace, options, heard)
     chosen = choose_name(workspace, options)
     folder = model_folder(workspace.model, chosen, options.model)

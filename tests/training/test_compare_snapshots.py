@@ -13,8 +13,8 @@ from dfl.models.engine import start_engine
 from dfl.training.compare_snapshots import SHEET, run
 from dfl.training.options import CompareOptions, TrainOptions
 from dfl.training.train import run as train
+from tests.recording_report import RecordingReport
 from tests.training.drawn_faces import make_faceset
-from tests.training.tiny_training import Heard
 
 start_engine("tensorflow")
 
@@ -28,9 +28,13 @@ def test_the_table_and_the_sheet(workspace, options):
     make_faceset(workspace.aligned("dst"), (200, 180, 120))
     folder = model_folder(workspace.model, "new", options.get("model", "SAEHD"))
     for target in (1, 40):
-        train(workspace, TrainOptions(**options, batch_size=2, seed=7, target_iter=target, preview="none"), Heard())
+        train(
+            workspace,
+            TrainOptions(**options, batch_size=2, seed=7, target_iter=target, preview="none"),
+            RecordingReport(),
+        )
         make_backup(folder)
-    heard = Heard()
+    heard = RecordingReport()
     run(workspace, CompareOptions(faces=4), heard)
     table = [line.split() for line in heard.lines if line.startswith(("backup", "newest"))]
     assert [(row[:-3]) for row in table] == [["backup", "02", "1"], ["backup", "01", "40"], ["newest", "40"]]
@@ -39,16 +43,16 @@ def test_the_table_and_the_sheet(workspace, options):
     assert late < early
     assert "4 faces of each side that it was trained on" in heard.lines[1]
     assert read_picture(folder / SHEET).shape == (4 * 164 - 4, 4 * 164 - 4, 3)
-    heard = Heard()
+    heard = RecordingReport()
     run(workspace, CompareOptions(faces=4, snapshots="2"), heard)
     assert [line.split()[0] for line in heard.lines if line.startswith(("backup", "newest"))] == ["backup", "newest"]
     with pytest.raises(UserError, match="no backup 09"):
-        run(workspace, CompareOptions(snapshots="09"), Heard())
+        run(workspace, CompareOptions(snapshots="09"), RecordingReport())
 
 
 def test_no_model(workspace):
     with pytest.raises(UserError, match="no such model"):
-        run(workspace, CompareOptions(), Heard())
+        run(workspace, CompareOptions(), RecordingReport())
 
 
 def test_the_stages_of_training_leave_the_engine_to_be_chosen():

@@ -20,8 +20,8 @@ from dfl.training.compare_snapshots import SHEET
 from dfl.training.compare_snapshots import run as compare
 from dfl.training.options import CompareOptions, TrainOptions
 from dfl.training.train import run
+from tests.recording_report import RecordingReport
 from tests.training.drawn_faces import make_faceset
-from tests.training.tiny_training import Heard
 
 start_engine("tensorflow")
 
@@ -64,7 +64,7 @@ def drawn(tmp_path_factory) -> dict[str, Path]:
 
 
 def train(workspace, options: dict[str, Any], target: int) -> tuple[Checkpoint, str]:
-    heard = Heard()
+    heard = RecordingReport()
     how = {"batch_size": BATCH, "seed": 7, "preview": "none", "engine": "tensorflow", "held_out": HELD_OUT}
     run(workspace, TrainOptions(**(how | options | {"target_iter": target})), heard)
     name = "XSeg" if options["model"] == "XSeg" else "new"
@@ -98,17 +98,17 @@ def test_it_goes_past_iteration_500_saves_starts_again_and_is_read(workspace, dr
     assert [backup.iteration for backup in list_backups(folder)] == [503]
 
     if not swaps:
-        model = open_xseg(workspace.model, None, Heard())
+        model = open_xseg(workspace.model, None, RecordingReport())
         for count in (3, 1, 2):
             assert model.predict(np.zeros((count, 64, 64, 3), np.float32)).shape == (count, 64, 64, 1)
         return
     assert "Held out of training: 3 of each side" in text
     assert "held out" in text_again
-    swap = open_model(workspace.model, None, None, None, Heard())
+    swap = open_model(workspace.model, None, None, None, RecordingReport())
     faces = np.random.default_rng(1).random((3, swap.resolution, swap.resolution, 3), np.float32)
     for count in (3, 1, 2):
         assert swap.predict(faces[:count]).face.shape == faces[:count].shape
-    heard = Heard()
+    heard = RecordingReport()
     compare(workspace, CompareOptions(faces=5), heard)  # batches of four and one
     rows = [line.split() for line in heard.lines if line.startswith(("backup", "newest"))]
     assert [row[:-3] for row in rows] == [["backup", "01", "503"], ["newest", "508"]]

@@ -9,8 +9,8 @@ import pytest
 from dfl.models.checkpoint import Checkpoint, model_folder, read_checkpoint, write_checkpoint
 from dfl.training.choose_model import load_or_new
 from dfl.training.options import TrainOptions
+from tests.recording_report import RecordingReport
 from tests.training.drawn_faces import make_faceset
-from tests.training.tiny_training import Heard
 
 SMALL = {
     "resolution": 32,
@@ -72,7 +72,7 @@ def test_a_cut_weights_file_goes_back_to_the_set_before(workspace):
         path = write_checkpoint(folder, Checkpoint("SAEHD", {}, iteration, {"w": np.zeros(5000, np.float32)}))
     weights = path / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
-    heard = Heard()
+    heard = RecordingReport()
     assert load_or_new(folder, "new", TrainOptions(), heard).iteration == 5
     assert "weights.safetensors is damaged" in heard.lines[0]
     assert "Using the checkpoint before it, of iteration 5." in heard.lines[0]

@@ -19,7 +19,8 @@ from dfl.models.checkpoint import MANIFEST, Checkpoint, finished_checkpoints, re
 from dfl.models.engine import start_engine
 from dfl.training.options import TrainOptions
 from dfl.training.preview.viewer import View
-from tests.training.tiny_training import STORED, Heard, TinyBatchSource, TinyObjective, tiny_trainer
+from tests.recording_report import RecordingReport
+from tests.training.tiny_training import STORED, TinyBatchSource, TinyObjective, tiny_trainer
 
 start_engine("tensorflow")
 
@@ -55,8 +56,8 @@ def new_set() -> Checkpoint:
 
 def go(
     folder: Path, window=None, validate=None, stored=(), saved=None, values=lambda iteration: 0.0, **options
-) -> Heard:
-    heard = Heard()
+) -> RecordingReport:
+    heard = RecordingReport()
     trainer = tiny_trainer(folder, saved or new_set(), values)
     loop = TrainingLoop(trainer, TrainOptions(**options), STORED | dict(stored), heard, window, validate)
     loop.run()
@@ -240,8 +241,8 @@ class GanObjective(TinyObjective):
         return usual | {"gan/generator": hidden}
 
 
-def train(folder: Path, objective: TinyObjective, values, target: int, window=None, **options) -> Heard:
-    heard, saved = Heard(), read_checkpoint(folder) if finished_checkpoints(folder) else new_set()
+def train(folder: Path, objective: TinyObjective, values, target: int, window=None, **options) -> RecordingReport:
+    heard, saved = RecordingReport(), read_checkpoint(folder) if finished_checkpoints(folder) else new_set()
     trainer = Trainer(
         folder, saved, objective, TinyBatchSource(values), {"is_adabelief": False, "learning_rate": 1e-3}, seed=1
     )

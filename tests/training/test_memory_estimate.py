@@ -27,8 +27,9 @@ from dfl.training.memory_estimate import (
 from dfl.training.options import TrainOptions
 from dfl.training.presets import Device
 from dfl.workspace import Workspace
+from tests.recording_report import RecordingReport
 from tests.training.drawn_faces import make_faceset
-from tests.training.tiny_training import STORED, Heard, TinyBatchSource, TinyNetwork, TinyObjective
+from tests.training.tiny_training import STORED, TinyBatchSource, TinyNetwork, TinyObjective
 
 start_engine("tensorflow")
 
@@ -268,12 +269,12 @@ def small_memory(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_full_card_names_a_batch_that_may_fit(faces: Workspace, small_memory: None) -> None:
     with pytest.raises(UserError, match="does not suffice for new_SAEHD with batch size 4") as error:
-        run_train(faces, TrainOptions(**TRAINED, batch_size=4, target_iter=1), Heard())
+        run_train(faces, TrainOptions(**TRAINED, batch_size=4, target_iter=1), RecordingReport())
     assert "--batch-size 3 or" in error.value.todo
 
 
 def test_auto_takes_a_smaller_batch_and_goes_on(faces: Workspace, small_memory: None) -> None:
-    heard = Heard()
+    heard = RecordingReport()
     run_train(faces, TrainOptions(**TRAINED, batch_size="auto", target_iter=2), heard)
     told = [line for line in heard.lines if "Out of memory" in line]
     assert [line[-2:] for line in told] == ["6.", "4.", "3."]

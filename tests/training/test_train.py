@@ -9,12 +9,12 @@ import pytest
 
 from dfl.base.errors import UserError
 from dfl.base.pictures import read_picture
-from dfl.base.report import Report
 from dfl.models.checkpoint import model_folder, read_checkpoint
 from dfl.models.engine import start_engine
 from dfl.training.console_line import iteration_line
 from dfl.training.options import TrainOptions
 from dfl.training.train import run
+from tests.recording_report import RecordingReport
 from tests.training.drawn_faces import make_faceset
 
 start_engine("tensorflow")
@@ -41,18 +41,8 @@ def faces(workspace):
     return workspace
 
 
-class Heard(Report):
-    """Keeps what was said."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def line(self, text: str) -> None:
-        self.lines.append(text)
-
-
 def train(workspace, **options):
-    heard = Heard()
+    heard = RecordingReport()
     run(workspace, TrainOptions(**(SMALL | options)), heard)
     return heard.lines
 
@@ -75,9 +65,9 @@ def test_quick96_goes_on_bit_for_bit_where_it_takes_a_batch_again(faces, monkeyp
     for width in ("ae_dims", "e_dims", "d_dims", "d_mask_dims"):  # its own 50 million weights add nothing here
         monkeypatch.setitem(QUICK96, width, 8)
     quick = {"model": "Quick96", "batch_size": 1, "engine": "tensorflow", "seed": 7}
-    run(faces, TrainOptions(name="whole", target_iter=4, **quick), Heard())
-    run(faces, TrainOptions(name="halves", target_iter=3, **quick), Heard())
-    run(faces, TrainOptions(name="halves", target_iter=4, **quick), Heard())
+    run(faces, TrainOptions(name="whole", target_iter=4, **quick), RecordingReport())
+    run(faces, TrainOptions(name="halves", target_iter=3, **quick), RecordingReport())
+    run(faces, TrainOptions(name="halves", target_iter=4, **quick), RecordingReport())
     whole, halves = (read_checkpoint(model_folder(faces.model, name, "Quick96")) for name in ("whole", "halves"))
     assert np.array_equal(whole.history, halves.history)
     assert all(np.array_equal(whole.weights[name], halves.weights[name]) for name in whole.weights)
@@ -103,7 +93,7 @@ def test_options_that_may_change_do_and_fixed_ones_do_not(faces):
     with pytest.raises(UserError, match="made with resolution 32; it cannot become 64"):
         train(faces, resolution=64)
     with pytest.raises(UserError, match="Quick96 has no option ae_dims"):
-        run(faces, TrainOptions(model="Quick96", ae_dims=8), Heard())
+        run(faces, TrainOptions(model="Quick96", ae_dims=8), RecordingReport())
 
 
 def test_impossible_options_give_the_reason(faces):

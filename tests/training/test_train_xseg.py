@@ -21,6 +21,7 @@ from dfl.training.choose_model import load_or_new
 from dfl.training.options import XsegTrainOptions
 from dfl.training.train import run
 from dfl.training.training_faces import check_faces, faces_to_train_on
+from tests.recording_report import RecordingReport
 from tests.training.drawn_faces import make_faceset
 
 start_engine("tensorflow")
@@ -48,16 +49,8 @@ def faces(workspace):
     return workspace
 
 
-class Heard(Report):
-    def __init__(self):
-        self.lines = []
-
-    def line(self, text):
-        self.lines.append(text)
-
-
 def train(workspace, **options):
-    heard = Heard()
+    heard = RecordingReport()
     run(workspace, XsegTrainOptions(**({"engine": "tensorflow", "seed": 3, "batch_size": 2} | options)), heard)
     return read_checkpoint(model_folder(workspace.model, "XSeg", "XSeg")), "\n".join(heard.lines)
 

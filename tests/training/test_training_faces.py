@@ -10,8 +10,8 @@ from dfl.faces.face_type import FaceType
 from dfl.faceset.aligned_face import read_metadata, with_metadata
 from dfl.faceset.segmentation import Polygon
 from dfl.training.training_faces import faces_to_train_on
+from tests.recording_report import RecordingReport
 from tests.training.drawn_faces import make_faceset
-from tests.training.tiny_training import Heard
 
 COLOUR = (90, 140, 220)
 CLASSES = [("SAEHD", {"face_type": "wf"}), ("AMP", {"face_type": "wf"}), ("Quick96", {}), ("XSeg", {"face_type": "wf"})]
@@ -26,7 +26,7 @@ def label(folder, count=99):
 
 
 def given(workspace, class_name, options):
-    heard = Heard()
+    heard = RecordingReport()
     found = faces_to_train_on(workspace, class_name, options, None, heard)
     return {side: len(faces) for side, faces in found.items()}, "\n".join(heard.lines)
 

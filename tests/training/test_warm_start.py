@@ -9,8 +9,8 @@ from dfl.models.checkpoint import model_folder, read_checkpoint
 from dfl.models.engine import start_engine
 from dfl.training.options import TrainOptions
 from dfl.training.train import run
+from tests.recording_report import RecordingReport
 from tests.training.drawn_faces import make_faceset
-from tests.training.tiny_training import Heard
 
 start_engine("tensorflow")
 
@@ -26,7 +26,7 @@ def faces(workspace):
 
 
 def train(workspace, **options):
-    heard = Heard()
+    heard = RecordingReport()
     run(workspace, TrainOptions(**(HOW | options)), heard)
     return "\n".join(heard.lines)
 

@@ -6,24 +6,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from dfl.base.report import Report
 from dfl.training.trainer import Trainer
 
 STORED = {"target_iter": 0, "autobackup_hour": 0, "write_preview_history": False, "resolution": 64}
-
-
-class Heard(Report):
-    """Keeps what was said."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.states: list[str] = []
-
-    def line(self, text: str) -> None:
-        self.lines.append(text)
-
-    def status(self, text: str) -> None:
-        self.states.append(text)
 
 
 class TinyNetwork:

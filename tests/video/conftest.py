@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dfl.base.report import Report
+from tests.recording_report import RecordingReport
 
 ClipMaker = Callable[..., Path]
 PICTURE = "testsrc2=size={size}:rate={rate}:duration={seconds}"
@@ -51,28 +51,9 @@ def vfr_clip(make_clip: ClipMaker) -> Path:
     return make_clip("vfr.mp4", "-vf", r"select=not(between(n\,8\,12))", "-fps_mode", "vfr", "-pix_fmt", "yuv420p")
 
 
-class Recorder(Report):
-    """Keeps what a stage says."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.warnings: list[str] = []
-        self.counts: dict[str, int | float | str] = {}
-
-    def line(self, text: str) -> None:
-        self.lines.append(text)
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
-
-    def done(self, text: str, **counts: int | float | str) -> None:
-        self.lines.append(text)
-        self.counts = counts
-
-
 @pytest.fixture
-def report() -> Recorder:
-    return Recorder()
+def report() -> RecordingReport:
+    return RecordingReport()
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,8 @@ from dfl.video.options import EncodingOptions, ExtractFramesOptions, MakeVideoOp
 from dfl.video.read import read_frames
 from dfl.video.write import Shown, VideoForm, write_video
 from dfl.workspace import Workspace
-from tests.video.conftest import ClipMaker, Recorder
+from tests.recording_report import RecordingReport
+from tests.video.conftest import ClipMaker
 
 BAR, HEIGHT = 24, 128
 BARS = [
@@ -100,7 +101,7 @@ def test_colours_come_back_and_tags_are_carried_over(tmp_path: Path, system: str
 
 
 def test_an_untagged_clip_gives_an_untagged_result_with_the_same_numbers(
-    workspace: Workspace, tmp_path: Path, report: Recorder
+    workspace: Workspace, tmp_path: Path, report: RecordingReport
 ) -> None:
     clip = tagged_clip(workspace.root / "data_dst.mp4", "not tagged", "tv")
     extract_frames.run(workspace, ExtractFramesOptions(side="dst"), report)
@@ -109,7 +110,7 @@ def test_an_untagged_clip_gives_an_untagged_result_with_the_same_numbers(
     assert ColourTags.of(read_clip(workspace.result(".mp4"))) == ColourTags.of(clip) == ColourTags(2, 2, 2)
 
 
-def test_hdr_is_mapped_and_told_or_refused(workspace: Workspace, make_clip: ClipMaker, report: Recorder) -> None:
+def test_hdr_is_mapped_and_told_or_refused(workspace: Workspace, make_clip: ClipMaker, report: RecordingReport) -> None:
     tags = "format=yuv420p10le,setparams=colorspace=bt2020nc:color_primaries=bt2020:color_trc=smpte2084"
     shutil.copy(make_clip("pq.mp4", "-vf", tags, seconds=0.2), workspace.root / "data_dst.mp4")
     extract_frames.run(workspace, ExtractFramesOptions(side="dst"), report)

@@ -18,7 +18,8 @@ from dfl.video.marking import COMMENT, mark_result, read_marks
 from dfl.video.options import CutVideoOptions
 from dfl.video.read import read_frames
 from dfl.workspace import Workspace
-from tests.video.conftest import ClipMaker, Recorder, ffmpeg, pictures, times
+from tests.recording_report import RecordingReport
+from tests.video.conftest import ClipMaker, ffmpeg, pictures, times
 
 GOP = ("-pix_fmt", "yuv420p", "-g", "10", "-bf", "2")
 
@@ -32,7 +33,7 @@ def clip(make_clip: ClipMaker, tmp_path: Path) -> Path:
     return path
 
 
-def cut(workspace: Workspace, file: Path | str, report: Recorder, **given: Any) -> None:
+def cut(workspace: Workspace, file: Path | str, report: RecordingReport, **given: Any) -> None:
     run(workspace, CutVideoOptions(file=Path(file), **given), report)
 
 
@@ -46,7 +47,7 @@ def onset(path: Path) -> float:
     raise AssertionError("all is silent")
 
 
-def test_the_frames_and_the_sound_of_the_span(workspace: Workspace, clip: Path, report: Recorder) -> None:
+def test_the_frames_and_the_sound_of_the_span(workspace: Workspace, clip: Path, report: RecordingReport) -> None:
     cut(workspace, clip, report, from_time="00:00:00.520", to_time="2.7")
     made = clip.with_name("my clip_cut.mp4")
     assert times(made) == [Fraction(number, 25) for number in range(55)]
@@ -57,7 +58,7 @@ def test_the_frames_and_the_sound_of_the_span(workspace: Workspace, clip: Path, 
     assert read_clip(made).length == pytest.approx(2.2, abs=0.05)
 
 
-def test_copied_packets_are_the_same_pictures(workspace: Workspace, clip: Path, report: Recorder) -> None:
+def test_copied_packets_are_the_same_pictures(workspace: Workspace, clip: Path, report: RecordingReport) -> None:
     cut(workspace, clip, report, from_time="1", to_time="2.2", copy_only=True)
     made = clip.with_name("my clip_cut.mp4")
     got, source = pictures(made), pictures(clip)
@@ -68,7 +69,7 @@ def test_copied_packets_are_the_same_pictures(workspace: Workspace, clip: Path, 
     assert "begins at the key frame at 0.800 s" in report.lines[0]
 
 
-def test_rotation_and_tags_stay_when_copied(workspace: Workspace, clip: Path, report: Recorder) -> None:
+def test_rotation_and_tags_stay_when_copied(workspace: Workspace, clip: Path, report: RecordingReport) -> None:
     turned = clip.with_name("turned.mp4")
     ffmpeg("-display_rotation", "90", "-i", clip, "-c", "copy", "-metadata", "title=Holiday", turned)
     cut(workspace, turned, report, copy_only=True)
@@ -85,7 +86,7 @@ def test_rotation_and_tags_stay_when_copied(workspace: Workspace, clip: Path, re
 
 @pytest.mark.parametrize(("codec", "suffix"), [("libsvtav1", ".mp4"), ("libvpx-vp9", ".webm"), ("libx265", ".mov")])
 def test_newer_kinds_of_video_are_copied_too(
-    workspace: Workspace, clip: Path, report: Recorder, codec: str, suffix: str
+    workspace: Workspace, clip: Path, report: RecordingReport, codec: str, suffix: str
 ) -> None:
     path = clip.with_name(f"newer{suffix}")
     tag = ("-tag:v", "hvc1") if codec == "libx265" else ()
@@ -97,7 +98,7 @@ def test_newer_kinds_of_video_are_copied_too(
         assert b"hvc1" in made.read_bytes()
 
 
-def test_a_second_cut_keeps_the_first(workspace: Workspace, clip: Path, report: Recorder) -> None:
+def test_a_second_cut_keeps_the_first(workspace: Workspace, clip: Path, report: RecordingReport) -> None:
     cut(workspace, clip, report, to_time="1")
     first = clip.with_name("my clip_cut.mp4").read_bytes()
     cut(workspace, clip, report, from_time="1", copy_only=True)
@@ -106,7 +107,9 @@ def test_a_second_cut_keeps_the_first(workspace: Workspace, clip: Path, report: 
     assert [len(times(clip.with_name(f"my clip_cut_{number}.mp4"))) for number in (2, 3)] == [55, 25]
 
 
-def test_times_of_a_clip_with_gaps(workspace: Workspace, vfr_clip: Path, tmp_path: Path, report: Recorder) -> None:
+def test_times_of_a_clip_with_gaps(
+    workspace: Workspace, vfr_clip: Path, tmp_path: Path, report: RecordingReport
+) -> None:
     path = tmp_path / "gaps.mp4"
     path.write_bytes(vfr_clip.read_bytes())
     cut(workspace, path, report, from_time="0.2")
@@ -116,7 +119,7 @@ def test_times_of_a_clip_with_gaps(workspace: Workspace, vfr_clip: Path, tmp_pat
 
 @pytest.mark.parametrize("name", ["cut.webm", "cut.avi", "cut.ts", "cut.gif"])
 def test_other_kinds_of_files(
-    workspace: Workspace, make_clip: ClipMaker, tmp_path: Path, report: Recorder, name: str
+    workspace: Workspace, make_clip: ClipMaker, tmp_path: Path, report: RecordingReport, name: str
 ) -> None:
     codec = {"cut.webm": ("-c:v", "libvpx", "-b:v", "1M")}.get(name, () if name == "cut.gif" else GOP)
     path = tmp_path / name
@@ -129,7 +132,7 @@ def test_other_kinds_of_files(
 
 @pytest.mark.parametrize(("transfer", "number"), [("arib-std-b67", 18), ("smpte2084", 16)])
 def test_a_cut_of_hdr_stays_hdr(
-    workspace: Workspace, tmp_path: Path, report: Recorder, transfer: str, number: int
+    workspace: Workspace, tmp_path: Path, report: RecordingReport, transfer: str, number: int
 ) -> None:
     flat, path = tmp_path / "flat.mov", tmp_path / "phone.mov"
     light = "master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50):max-cll=1000,400"
@@ -156,7 +159,7 @@ def test_a_cut_of_hdr_stays_hdr(
     assert np.abs(np.stack(found).astype(int) - np.stack(source)).mean() < 4
 
 
-def test_marks_go_along(workspace: Workspace, clip: Path, report: Recorder) -> None:
+def test_marks_go_along(workspace: Workspace, clip: Path, report: RecordingReport) -> None:
     made = clip.with_name("result.mp4")
     ffmpeg("-i", clip, "-c", "copy", "-metadata", f"comment={COMMENT}", made)
     layers = mark_result(made).layers
@@ -169,7 +172,7 @@ def test_marks_go_along(workspace: Workspace, clip: Path, report: Recorder) -> N
 
 
 def test_the_workspaces_clip_and_no_sound_track_of_that_number(
-    workspace: Workspace, clip: Path, report: Recorder
+    workspace: Workspace, clip: Path, report: RecordingReport
 ) -> None:
     clip.rename(workspace.root / "data_dst.mp4")
     cut(workspace, "dst", report, to_time="0.4", audio_track=1)
@@ -188,7 +191,7 @@ def test_the_workspaces_clip_and_no_sound_track_of_that_number(
     ],
 )
 def test_wrong_times_are_told(
-    workspace: Workspace, clip: Path, report: Recorder, given: dict[str, str], what: str
+    workspace: Workspace, clip: Path, report: RecordingReport, given: dict[str, str], what: str
 ) -> None:
     with pytest.raises(UserError, match=what):
         cut(workspace, clip, report, **given)

@@ -17,7 +17,7 @@ from dfl.video.denoise import denoised
 from dfl.video.denoise_frames import run
 from dfl.video.options import DenoiseFramesOptions
 from dfl.workspace import Workspace
-from tests.video.conftest import Recorder
+from tests.recording_report import RecordingReport
 
 COUNT = 8
 
@@ -45,7 +45,7 @@ def frames(workspace: Workspace) -> Path:
     return folder
 
 
-def denoise(workspace: Workspace, report: Recorder, **given: Any) -> None:
+def denoise(workspace: Workspace, report: RecordingReport, **given: Any) -> None:
     run(workspace, DenoiseFramesOptions(side="dst", **given), report)
 
 
@@ -53,7 +53,7 @@ def content(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix in (".png", ".jpg")}
 
 
-def test_noise_goes_and_the_frames_before_are_kept(workspace: Workspace, frames: Path, report: Recorder) -> None:
+def test_noise_goes_and_the_frames_before_are_kept(workspace: Workspace, frames: Path, report: RecordingReport) -> None:
     before = content(frames)
     denoise(workspace, report)
     after = content(frames)
@@ -65,7 +65,7 @@ def test_noise_goes_and_the_frames_before_are_kept(workspace: Workspace, frames:
 
 
 def test_a_second_run_does_nothing_and_another_factor_begins_with_the_first_frames(
-    workspace: Workspace, frames: Path, report: Recorder
+    workspace: Workspace, frames: Path, report: RecordingReport
 ) -> None:
     before = content(frames)
     denoise(workspace, report)
@@ -80,14 +80,14 @@ def test_a_second_run_does_nothing_and_another_factor_begins_with_the_first_fram
     assert content(frames / "frames_before_denoise") == before
 
 
-def test_without_the_frames_before(workspace: Workspace, frames: Path, report: Recorder) -> None:
+def test_without_the_frames_before(workspace: Workspace, frames: Path, report: RecordingReport) -> None:
     denoise(workspace, report, keep=False)
     assert not (frames / "frames_before_denoise").exists()
     denoise(workspace, report, keep=False, factor=3)
     assert "were not kept" in report.warnings[0]
 
 
-def test_new_frames_among_denoised_ones(workspace: Workspace, frames: Path, report: Recorder) -> None:
+def test_new_frames_among_denoised_ones(workspace: Workspace, frames: Path, report: RecordingReport) -> None:
     denoise(workspace, report)
     kept = content(frames / "frames_before_denoise")
     write_picture(frames / "00002.png", noisy(99))
@@ -97,7 +97,7 @@ def test_new_frames_among_denoised_ones(workspace: Workspace, frames: Path, repo
     assert error(read_picture(frames / "00002.png")) < 0.7 * error(noisy(99))
 
 
-def test_damaged_frames_and_other_sizes(workspace: Workspace, frames: Path, report: Recorder) -> None:
+def test_damaged_frames_and_other_sizes(workspace: Workspace, frames: Path, report: RecordingReport) -> None:
     (frames / "00005.png").write_bytes(b"no picture")
     write_picture(frames / "00006.png", clean((64, 64)))
     denoise(workspace, report)
@@ -108,7 +108,9 @@ def test_damaged_frames_and_other_sizes(workspace: Workspace, frames: Path, repo
     assert error(read_picture(frames / "00008.png")) < 0.7 * error(noisy(8))
 
 
-def test_foreign_files_in_the_work_folder_end_nothing(workspace: Workspace, frames: Path, report: Recorder) -> None:
+def test_foreign_files_in_the_work_folder_end_nothing(
+    workspace: Workspace, frames: Path, report: RecordingReport
+) -> None:
     work = frames / "frames_denoising"
     (work / "mine").mkdir(parents=True)
     (work / ".DS_Store").write_bytes(b"x")
@@ -119,7 +121,7 @@ def test_foreign_files_in_the_work_folder_end_nothing(workspace: Workspace, fram
     assert report.counts == {"frames": COUNT, "failed": 0}
 
 
-def test_no_frames_are_told(workspace: Workspace, report: Recorder) -> None:
+def test_no_frames_are_told(workspace: Workspace, report: RecordingReport) -> None:
     with pytest.raises(UserError, match="no frames"):
         denoise(workspace, report)
 
@@ -144,7 +146,7 @@ run(Workspace(Path(sys.argv[1])), DenoiseFramesOptions(side="dst"), Report())
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kills with a signal")
 @pytest.mark.parametrize("renames", [1, 4, COUNT + 2, COUNT + 3, COUNT + 8, 3 * COUNT + 2])
-def test_a_kill_loses_no_frame(workspace: Workspace, frames: Path, report: Recorder, renames: int) -> None:
+def test_a_kill_loses_no_frame(workspace: Workspace, frames: Path, report: RecordingReport, renames: int) -> None:
     before = content(frames)
     done = subprocess.run([sys.executable, "-c", KILLED, workspace.root, str(renames)], check=False)
     assert done.returncode == -signal.SIGKILL
@@ -159,7 +161,7 @@ def test_a_kill_loses_no_frame(workspace: Workspace, frames: Path, report: Recor
             assert np.array_equal(read_picture(frames / name), picture), name
 
 
-def test_a_hostile_journal_moves_nothing(workspace: Workspace, frames: Path, report: Recorder) -> None:
+def test_a_hostile_journal_moves_nothing(workspace: Workspace, frames: Path, report: RecordingReport) -> None:
     work = frames / "frames_denoising"
     work.mkdir()
     (frames / "clip.json").write_text("{}")
@@ -170,7 +172,7 @@ def test_a_hostile_journal_moves_nothing(workspace: Workspace, frames: Path, rep
 
 
 def test_files_in_the_work_folder_that_are_somebodys_are_kept(
-    workspace: Workspace, frames: Path, report: Recorder
+    workspace: Workspace, frames: Path, report: RecordingReport
 ) -> None:
     work = frames / "frames_denoising"
     (work / "my folder").mkdir(parents=True)
@@ -185,7 +187,7 @@ def test_files_in_the_work_folder_that_are_somebodys_are_kept(
 
 
 def test_frames_of_kinds_that_are_not_written_stay_and_are_named(
-    workspace: Workspace, frames: Path, report: Recorder
+    workspace: Workspace, frames: Path, report: RecordingReport
 ) -> None:
     from PIL import Image
 

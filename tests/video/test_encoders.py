@@ -13,7 +13,8 @@ from dfl.base.errors import UserError
 from dfl.video.encoders import ENCODERS, Coding, coding_of, list_encoders, need_encoder
 from dfl.video.options import EncodingOptions
 from dfl.video.write import Shown, VideoForm, write_video
-from tests.video.conftest import Recorder, pictures, times
+from tests.recording_report import RecordingReport
+from tests.video.conftest import pictures, times
 from tests.video.test_write import moving
 
 # What every build of PyAV brings.
@@ -134,7 +135,7 @@ def test_what_does_not_go_together_is_said(given: dict[str, Any], said: str) -> 
         coding_of(options(**given))
 
 
-def test_the_list_says_what_works_here(report: Recorder, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_list_says_what_works_here(report: RecordingReport, capfd: pytest.CaptureFixture[str]) -> None:
     list_encoders(report)
     told = {line.partition(":")[0]: line for line in report.lines}
     assert list(told) == list(ENCODERS)

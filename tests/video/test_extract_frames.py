@@ -20,7 +20,8 @@ from dfl.video.facts import ClipFacts, read_facts
 from dfl.video.options import ExtractFramesOptions
 from dfl.workspace import Workspace
 from tests.recorded import SHARED
-from tests.video.conftest import ClipMaker, Recorder, pictures, times
+from tests.recording_report import RecordingReport
+from tests.video.conftest import ClipMaker, pictures, times
 
 # Dies as by kill -9 when it is about to write the seventh picture.
 KILLED = """
@@ -49,7 +50,7 @@ def put(workspace: Workspace, side: str, clip: Path) -> Path:
     return Path(shutil.copy(clip, workspace.root / f"data_{side}{clip.suffix}"))
 
 
-def extract(workspace: Workspace, report: Recorder, **options: Any) -> ClipFacts:
+def extract(workspace: Workspace, report: RecordingReport, **options: Any) -> ClipFacts:
     run(workspace, ExtractFramesOptions(**{"side": "dst"} | options), report)
     facts = read_facts(workspace.clip_facts("dst"))
     assert facts
@@ -60,7 +61,7 @@ def content(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in list_pictures(folder)}
 
 
-def test_every_frame_once_with_its_time(workspace: Workspace, vfr_clip: Path, report: Recorder) -> None:
+def test_every_frame_once_with_its_time(workspace: Workspace, vfr_clip: Path, report: RecordingReport) -> None:
     put(workspace, "dst", vfr_clip)
     facts = extract(workspace, report)
     paths = list_pictures(workspace.frames("dst"))
@@ -73,7 +74,7 @@ def test_every_frame_once_with_its_time(workspace: Workspace, vfr_clip: Path, re
     assert report.warnings == []
 
 
-def test_jpg_and_the_other_side(workspace: Workspace, make_clip: ClipMaker, report: Recorder) -> None:
+def test_jpg_and_the_other_side(workspace: Workspace, make_clip: ClipMaker, report: RecordingReport) -> None:
     clip = make_clip("plain.mp4")
     put(workspace, "src", clip)
     run(workspace, ExtractFramesOptions(side="src", format="jpg"), report)
@@ -88,7 +89,7 @@ def test_jpg_and_the_other_side(workspace: Workspace, make_clip: ClipMaker, repo
     [(5, 5, [0, 5, 10]), (12.5, 13, [0, 2, 4]), (10, 10, [0, 2, 5]), (25, 25, [0, 1, 2]), (24.9, 25, [0, 1, 2])],
 )
 def test_a_lower_rate_leaves_frames_out_by_time(
-    workspace: Workspace, make_clip: ClipMaker, report: Recorder, fps: float, count: int, first: list[int]
+    workspace: Workspace, make_clip: ClipMaker, report: RecordingReport, fps: float, count: int, first: list[int]
 ) -> None:
     put(workspace, "dst", make_clip("plain.mp4"))
     facts = extract(workspace, report, fps=fps)
@@ -99,18 +100,20 @@ def test_a_lower_rate_leaves_frames_out_by_time(
     assert report.warnings == []
 
 
-def test_rounded_time_stamps_lose_no_frame(workspace: Workspace, make_clip: ClipMaker, report: Recorder) -> None:
+def test_rounded_time_stamps_lose_no_frame(workspace: Workspace, make_clip: ClipMaker, report: RecordingReport) -> None:
     put(workspace, "dst", make_clip("rounded.mkv", "-pix_fmt", "yuv420p", rate="30000/1001", seconds=2))
     assert len(extract(workspace, report, fps=29.97).times) == 60
 
 
-def test_a_rate_above_the_clips_repeats_nothing(workspace: Workspace, make_clip: ClipMaker, report: Recorder) -> None:
+def test_a_rate_above_the_clips_repeats_nothing(
+    workspace: Workspace, make_clip: ClipMaker, report: RecordingReport
+) -> None:
     put(workspace, "dst", make_clip("plain.mp4"))
     assert len(extract(workspace, report, fps=60).times) == 25
     assert "has 25 frames a second, not 60" in report.warnings[0]
 
 
-def test_a_second_run_changes_nothing(workspace: Workspace, make_clip: ClipMaker, report: Recorder) -> None:
+def test_a_second_run_changes_nothing(workspace: Workspace, make_clip: ClipMaker, report: RecordingReport) -> None:
     put(workspace, "dst", make_clip("plain.mp4"))
     extract(workspace, report)
     stamps = [path.stat().st_mtime_ns for path in list_pictures(workspace.frames("dst"))]
@@ -120,7 +123,7 @@ def test_a_second_run_changes_nothing(workspace: Workspace, make_clip: ClipMaker
 
 
 def test_killed_and_started_again_it_gives_the_same_files(
-    workspace: Workspace, make_clip: ClipMaker, report: Recorder
+    workspace: Workspace, make_clip: ClipMaker, report: RecordingReport
 ) -> None:
     put(workspace, "dst", make_clip("plain.mp4"))
     folder = workspace.frames("dst")
@@ -142,7 +145,7 @@ def test_killed_and_started_again_it_gives_the_same_files(
 
 
 def test_a_picture_that_lost_its_end_is_made_again(
-    workspace: Workspace, make_clip: ClipMaker, report: Recorder
+    workspace: Workspace, make_clip: ClipMaker, report: RecordingReport
 ) -> None:
     """A power cut can leave a name without content."""
     put(workspace, "dst", make_clip("plain.mp4"))
@@ -157,7 +160,7 @@ def test_a_picture_that_lost_its_end_is_made_again(
 
 
 def test_another_clip_replaces_the_frames_and_no_more(
-    workspace: Workspace, make_clip: ClipMaker, report: Recorder
+    workspace: Workspace, make_clip: ClipMaker, report: RecordingReport
 ) -> None:
     put(workspace, "dst", make_clip("plain.mp4"))
     extract(workspace, report)
@@ -178,7 +181,7 @@ def test_another_clip_replaces_the_frames_and_no_more(
 
 
 def test_merged_frames_of_another_clip_do_not_become_the_result(
-    workspace: Workspace, make_clip: ClipMaker, report: Recorder
+    workspace: Workspace, make_clip: ClipMaker, report: RecordingReport
 ) -> None:
     put(workspace, "dst", make_clip("plain.mp4"))
     extract(workspace, report)
@@ -194,7 +197,7 @@ def test_merged_frames_of_another_clip_do_not_become_the_result(
     assert str(aside.parents[1]) in report.warnings[-1]
 
 
-def test_other_options_replace_the_frames(workspace: Workspace, make_clip: ClipMaker, report: Recorder) -> None:
+def test_other_options_replace_the_frames(workspace: Workspace, make_clip: ClipMaker, report: RecordingReport) -> None:
     put(workspace, "dst", make_clip("plain.mp4"))
     extract(workspace, report)
     extract(workspace, report, format="jpg", fps=5)
@@ -202,7 +205,7 @@ def test_other_options_replace_the_frames(workspace: Workspace, make_clip: ClipM
     assert "other options" in report.warnings[0]
 
 
-def test_a_renamed_clip_is_the_same_clip(workspace: Workspace, make_clip: ClipMaker, report: Recorder) -> None:
+def test_a_renamed_clip_is_the_same_clip(workspace: Workspace, make_clip: ClipMaker, report: RecordingReport) -> None:
     path = put(workspace, "dst", make_clip("plain.mp4"))
     extract(workspace, report)
     path.rename(path.with_suffix(".m4v"))
@@ -211,7 +214,9 @@ def test_a_renamed_clip_is_the_same_clip(workspace: Workspace, make_clip: ClipMa
     assert "there already" in report.lines[-1]
 
 
-def test_pictures_of_the_user_are_never_touched(workspace: Workspace, make_clip: ClipMaker, report: Recorder) -> None:
+def test_pictures_of_the_user_are_never_touched(
+    workspace: Workspace, make_clip: ClipMaker, report: RecordingReport
+) -> None:
     put(workspace, "dst", make_clip("plain.mp4"))
     picture = workspace.frames("dst") / "00001.png"
     picture.write_bytes(b"of the user")
@@ -221,7 +226,7 @@ def test_pictures_of_the_user_are_never_touched(workspace: Workspace, make_clip:
     assert picture.read_bytes() == b"of the user"
 
 
-def test_pictures_instead_of_a_clip_are_the_frames(workspace: Workspace, report: Recorder) -> None:
+def test_pictures_instead_of_a_clip_are_the_frames(workspace: Workspace, report: RecordingReport) -> None:
     (workspace.frames("src") / "photo.jpg").write_bytes(b"of the user")
     run(workspace, ExtractFramesOptions(side="src"), report)
     assert "the 1 pictures" in report.lines[0]
@@ -230,7 +235,7 @@ def test_pictures_instead_of_a_clip_are_the_frames(workspace: Workspace, report:
 
 
 def test_a_full_disk_is_told_before_the_work(
-    workspace: Workspace, make_clip: ClipMaker, report: Recorder, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, make_clip: ClipMaker, report: RecordingReport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(workspace, "dst", make_clip("plain.mp4"))
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000}))
@@ -240,7 +245,7 @@ def test_a_full_disk_is_told_before_the_work(
 
 
 def test_long_clips_get_longer_names(
-    workspace: Workspace, make_clip: ClipMaker, report: Recorder, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, make_clip: ClipMaker, report: RecordingReport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Names must sort in the order of the clip: 100000.png comes before 10001.png."""
     put(workspace, "dst", make_clip("tiny.mp4", "-pix_fmt", "yuv420p", size="32x32", seconds=0.2))
@@ -250,7 +255,7 @@ def test_long_clips_get_longer_names(
 
 
 def test_pictures_wider_than_the_encoder_takes_are_said_at_once(
-    workspace: Workspace, make_clip: ClipMaker, report: Recorder
+    workspace: Workspace, make_clip: ClipMaker, report: RecordingReport
 ) -> None:
     clip = make_clip("wide_strip.avi", "-c:v", "ffv1", size="16400x32", seconds=0.08)
     put(workspace, "dst", clip)
@@ -265,7 +270,9 @@ def test_pictures_wider_than_the_encoder_takes_are_said_at_once(
     assert len(report.warnings) == 1
 
 
-def test_notes_with_the_clips_name_do_not_hide_the_users_pictures(workspace: Workspace, report: Recorder) -> None:
+def test_notes_with_the_clips_name_do_not_hide_the_users_pictures(
+    workspace: Workspace, report: RecordingReport
+) -> None:
     (workspace.frames("src") / "a.png").write_bytes(b"x")
     for suffix in (".srt", ".wav", ".json"):
         (workspace.root / f"data_src{suffix}").write_bytes(b"x")
@@ -275,7 +282,7 @@ def test_notes_with_the_clips_name_do_not_hide_the_users_pictures(workspace: Wor
 
 @pytest.mark.parametrize("name", ["stream.h264", "live.webm"])
 def test_clips_that_do_not_tell_their_length(
-    workspace: Workspace, make_clip: ClipMaker, report: Recorder, name: str
+    workspace: Workspace, make_clip: ClipMaker, report: RecordingReport, name: str
 ) -> None:
     live = () if name.endswith("h264") else ("-c:v", "libvpx", "-live", "1")
     put(workspace, "dst", make_clip(name, "-pix_fmt", "yuv420p", *live))
@@ -295,7 +302,7 @@ def hard_table() -> dict[str, tuple[int, int] | None]:
 
 
 @pytest.mark.parametrize("name", list(hard_table()) or ["no table"])
-def test_hard_clips(shared: Path, workspace: Workspace, report: Recorder, name: str) -> None:
+def test_hard_clips(shared: Path, workspace: Workspace, report: RecordingReport, name: str) -> None:
     clip, expected = shared / "hard" / name, hard_table()[name]
     (workspace.root / f"data_dst{clip.suffix}").write_bytes(clip.read_bytes())
     if expected is None:
@@ -324,7 +331,7 @@ def test_exit_codes_of_the_command(workspace: Workspace, make_clip: ClipMaker, i
 
 
 def test_a_refusal_because_of_a_users_picture_has_deleted_no_frame(
-    workspace: Workspace, make_clip: ClipMaker, report: Recorder
+    workspace: Workspace, make_clip: ClipMaker, report: RecordingReport
 ) -> None:
     put(workspace, "dst", make_clip("plain.mp4"))
     extract(workspace, report)
@@ -336,7 +343,7 @@ def test_a_refusal_because_of_a_users_picture_has_deleted_no_frame(
 
 
 def test_frames_that_somebody_painted_in_are_not_deleted(
-    workspace: Workspace, make_clip: ClipMaker, report: Recorder
+    workspace: Workspace, make_clip: ClipMaker, report: RecordingReport
 ) -> None:
     put(workspace, "dst", make_clip("plain.mp4"))
     extract(workspace, report)
@@ -354,7 +361,7 @@ def test_frames_that_somebody_painted_in_are_not_deleted(
 
 
 def test_a_picture_that_was_added_behind_the_last_frame_is_not_deleted(
-    workspace: Workspace, make_clip: ClipMaker, report: Recorder
+    workspace: Workspace, make_clip: ClipMaker, report: RecordingReport
 ) -> None:
     put(workspace, "dst", make_clip("plain.mp4"))
     extract(workspace, report)

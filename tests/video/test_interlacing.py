@@ -21,7 +21,8 @@ from dfl.video.options import CutVideoOptions, ExtractFramesOptions
 from dfl.video.read import read_frames
 from dfl.video.segments import read_segment, segments
 from dfl.workspace import Workspace
-from tests.video.conftest import ClipMaker, Recorder, ffmpeg, pictures
+from tests.recording_report import RecordingReport
+from tests.video.conftest import ClipMaker, ffmpeg, pictures
 from tests.video.numbered import make_numbered, number_of, shown
 
 TOP, BOTTOM = "interlace=scan=tff:lowpass=off", "interlace=scan=bff:lowpass=off"
@@ -98,7 +99,7 @@ def test_recorded_clips_are_left_alone(shared: Path) -> None:
         assert found == "", path
 
 
-def extract(workspace: Workspace, clip: Path, report: Recorder, **options: Any) -> ClipFacts:
+def extract(workspace: Workspace, clip: Path, report: RecordingReport, **options: Any) -> ClipFacts:
     target = workspace.root / f"data_dst{clip.suffix}"
     if not target.exists():
         target.write_bytes(clip.read_bytes())
@@ -121,7 +122,7 @@ def numbered(tmp_path: Path) -> Path:
 
 
 def test_each_frame_shows_one_moment_at_its_own_number_and_time(
-    workspace: Workspace, numbered: Path, report: Recorder
+    workspace: Workspace, numbered: Path, report: RecordingReport
 ) -> None:
     facts = extract(workspace, numbered, report)
     assert facts.source.fields == "flagged"  # the lowest bit of its numbers always shows a comb
@@ -133,7 +134,7 @@ def test_each_frame_shows_one_moment_at_its_own_number_and_time(
     assert {later - time for time, later in pairwise(times)} == {Fraction(1, 25)}
 
 
-def test_the_pictures_are_those_of_one_moment(workspace: Workspace, moving: Make, report: Recorder) -> None:
+def test_the_pictures_are_those_of_one_moment(workspace: Workspace, moving: Make, report: RecordingReport) -> None:
     soft, coding = "gblur=sigma=2,scroll=horizontal=0.03", ("-c:v", "ffv1", "-pix_fmt", "yuv420p")
     whole = pictures(moving("whole.mkv", soft, *coding))[::2].astype(int)
     clip = moving("halves.mkv", f"{soft},{TOP}", *coding, "-flags", "+ildct")
@@ -143,7 +144,7 @@ def test_the_pictures_are_those_of_one_moment(workspace: Workspace, moving: Make
     assert made < combed / 3
 
 
-def test_film_is_put_together_again(workspace: Workspace, tmp_path: Path, report: Recorder) -> None:
+def test_film_is_put_together_again(workspace: Workspace, tmp_path: Path, report: RecordingReport) -> None:
     source = make_numbered(tmp_path / "film.mkv", 96, "-c:v", "ffv1", "-c:a", "pcm_s16le")
     path = tmp_path / "film.ts"
     ffmpeg("-i", source, "-vf", f"setpts=N/24/TB,fps=24,{FILM}", "-an", *MPEG2, path)
@@ -159,7 +160,7 @@ def test_film_is_put_together_again(workspace: Workspace, tmp_path: Path, report
 
 
 def test_every_reader_of_the_clip_sees_the_frames_that_were_taken_out(
-    workspace: Workspace, moving: Make, report: Recorder
+    workspace: Workspace, moving: Make, report: RecordingReport
 ) -> None:
     for name, filters, rate in (("parts.ts", TOP, "50"), ("film_parts.ts", FILM, "24")):
         for path in workspace.root.glob("data_dst*.ts"):
@@ -176,7 +177,7 @@ def test_every_reader_of_the_clip_sees_the_frames_that_were_taken_out(
 
 
 def test_frames_that_were_taken_without_stay_so_until_asked(
-    workspace: Workspace, numbered: Path, report: Recorder
+    workspace: Workspace, numbered: Path, report: RecordingReport
 ) -> None:
     assert extract(workspace, numbered, report, deinterlace="off").source.fields == ""
     assert any("is interlaced, and its frames are left so" in text for text in report.warnings)
@@ -191,7 +192,9 @@ def test_frames_that_were_taken_without_stay_so_until_asked(
     assert report.counts == {"frames": 50}, "nothing was taken again"
 
 
-def test_a_cut_of_an_interlaced_clip_is_made_whole(workspace: Workspace, numbered: Path, report: Recorder) -> None:
+def test_a_cut_of_an_interlaced_clip_is_made_whole(
+    workspace: Workspace, numbered: Path, report: RecordingReport
+) -> None:
     cut_video(workspace, CutVideoOptions(file=numbered, from_time="0.4", to_time="1.2"), report)
     assert [number // 2 for number, _ in shown(numbered.with_name("numbered_cut.mp4"))] == list(range(10, 30))
 

@@ -16,7 +16,8 @@ from dfl.video.plan import read_clip_plan
 from dfl.video.read import decode
 from dfl.video.segments import read_segment, segments
 from dfl.workspace import Workspace
-from tests.video.conftest import Recorder, ffmpeg
+from tests.recording_report import RecordingReport
+from tests.video.conftest import ffmpeg
 from tests.video.numbered import beeps, make_numbered, shown
 
 FORMATS = ("mp4", "mov", "mkv", "avi")
@@ -67,7 +68,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def extracted(workspace: Workspace, clip: Path, report: Recorder, **options: Any) -> ClipFacts:
+def extracted(workspace: Workspace, clip: Path, report: RecordingReport, **options: Any) -> ClipFacts:
     """Take the frames of a clip out and call them merged; its facts."""
     shutil.copy(clip, workspace.root / f"data_dst{clip.suffix}")
     extract_frames.run(workspace, ExtractFramesOptions(side="dst", **options), report)
@@ -77,7 +78,7 @@ def extracted(workspace: Workspace, clip: Path, report: Recorder, **options: Any
     return facts
 
 
-def made(workspace: Workspace, report: Recorder, suffix: str) -> tuple[list[tuple[int, float]], list[float]]:
+def made(workspace: Workspace, report: RecordingReport, suffix: str) -> tuple[list[tuple[int, float]], list[float]]:
     """The result's frames (number, seconds) and beeps (seconds)."""
     make_video.run(workspace, MakeVideoOptions(format=suffix, mask=False, mark=False, crf=12), report)
     path = workspace.result(f".{suffix}")
@@ -86,7 +87,7 @@ def made(workspace: Workspace, report: Recorder, suffix: str) -> tuple[list[tupl
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_frames_and_sound_are_together_in_every_container(
-    clips: Path, workspace: Workspace, report: Recorder, kind: str
+    clips: Path, workspace: Workspace, report: RecordingReport, kind: str
 ) -> None:
     facts = extracted(workspace, clips / kind, report)
     expected = [float(ticks * facts.time_base) for ticks in facts.times]
@@ -117,7 +118,7 @@ def test_frames_and_sound_are_together_in_every_container(
 
 @pytest.mark.parametrize("options", [{}, {"copy_only": True}])
 def test_a_cut_over_a_join_has_all_frames_and_their_sound(
-    clips: Path, tmp_path: Path, report: Recorder, options: dict[str, Any]
+    clips: Path, tmp_path: Path, report: RecordingReport, options: dict[str, Any]
 ) -> None:
     path = tmp_path / "joined.ts"
     shutil.copy(clips / "anew.ts", path)
@@ -130,7 +131,7 @@ def test_a_cut_over_a_join_has_all_frames_and_their_sound(
     assert all(later[1] - earlier[1] < 0.045 for earlier, later in pairwise(frames))
 
 
-def test_the_pause_is_kept_when_asked_for(clips: Path, workspace: Workspace, report: Recorder) -> None:
+def test_the_pause_is_kept_when_asked_for(clips: Path, workspace: Workspace, report: RecordingReport) -> None:
     facts = extracted(workspace, clips / "hour.ts", report, gaps="keep")
     assert facts.source.gaps == "keep"
     frames, heard = made(workspace, report, "mkv")
@@ -148,7 +149,7 @@ def old_facts(workspace: Workspace, facts: ClipFacts) -> None:
 
 
 def test_frames_of_an_earlier_version_get_their_right_times(
-    clips: Path, workspace: Workspace, report: Recorder
+    clips: Path, workspace: Workspace, report: RecordingReport
 ) -> None:
     facts = extracted(workspace, clips / "anew.ts", report)
     old_facts(workspace, facts)
@@ -162,7 +163,7 @@ def test_frames_of_an_earlier_version_get_their_right_times(
 
 
 def test_frames_that_an_earlier_version_chose_by_wrong_times_are_taken_again(
-    clips: Path, workspace: Workspace, report: Recorder
+    clips: Path, workspace: Workspace, report: RecordingReport
 ) -> None:
     facts = extracted(workspace, clips / "anew.ts", report, fps=5)
     changed = json.loads(facts.model_dump_json())
@@ -172,7 +173,7 @@ def test_frames_that_an_earlier_version_chose_by_wrong_times_are_taken_again(
     assert report.counts == {"frames": 20, "written": 20}
 
 
-def test_other_gaps_change_times_and_no_picture(clips: Path, workspace: Workspace, report: Recorder) -> None:
+def test_other_gaps_change_times_and_no_picture(clips: Path, workspace: Workspace, report: RecordingReport) -> None:
     extracted(workspace, clips / "hour.ts", report)
     extract_frames.run(workspace, ExtractFramesOptions(side="dst", gaps="keep"), report)
     assert report.counts == {"frames": 100, "written": 0}
@@ -183,7 +184,7 @@ def test_other_gaps_change_times_and_no_picture(clips: Path, workspace: Workspac
 
 @pytest.mark.parametrize("kind", ["anew.ts", "hour.ts"])
 def test_without_pictures_all_frames_are_seen_too(
-    clips: Path, workspace: Workspace, report: Recorder, kind: str
+    clips: Path, workspace: Workspace, report: RecordingReport, kind: str
 ) -> None:
     """extract-faces and merge --to-video read the clip itself: the first in parts, the second by the plan's times."""
     shutil.copy(clips / kind, workspace.root / "data_dst.ts")
@@ -198,7 +199,7 @@ def test_without_pictures_all_frames_are_seen_too(
 
 
 def test_subtitles_of_joined_recordings_follow_their_pictures(
-    clips: Path, tmp_path: Path, workspace: Workspace, report: Recorder
+    clips: Path, tmp_path: Path, workspace: Workspace, report: RecordingReport
 ) -> None:
     words, part = tmp_path / "words.srt", tmp_path / "part.mkv"
     words.write_text("1\n00:00:01,000 --> 00:00:01,500\nGood day\n", encoding="utf-8")

@@ -23,7 +23,8 @@ from dfl.video.make_video import run
 from dfl.video.marking import read_marks
 from dfl.video.options import ExtractFramesOptions, MakeVideoOptions
 from dfl.workspace import Workspace
-from tests.video.conftest import ClipMaker, Recorder, ffmpeg, pictures, sound_packets, times
+from tests.recording_report import RecordingReport
+from tests.video.conftest import ClipMaker, ffmpeg, pictures, sound_packets, times
 
 ODD = ("-vf", "format=bgr0,crop=61:47:1:1:exact=1", "-c:v", "ffv1")  # the test card itself has even sizes
 # Dies as by kill -9 when half of the frames are written.
@@ -47,7 +48,7 @@ make_video.run(Workspace(Path(sys.argv[1])), MakeVideoOptions(), Dying())
 def merge_untouched(workspace: Workspace, clip: Path, **options: Any) -> None:
     """Extract a clip and take its frames as merged, with a white square as mask."""
     shutil.copy(clip, workspace.root / f"data_dst{clip.suffix}")
-    extract_frames.run(workspace, ExtractFramesOptions(**{"side": "dst"} | options), Recorder())
+    extract_frames.run(workspace, ExtractFramesOptions(**{"side": "dst"} | options), RecordingReport())
     merge_frames(workspace)
 
 
@@ -62,12 +63,12 @@ def merge_frames(workspace: Workspace) -> None:
         write_picture(workspace.merged_mask / f"{path.stem}.png", mask)
 
 
-def make(workspace: Workspace, report: Recorder, **options: Any) -> Path:
+def make(workspace: Workspace, report: RecordingReport, **options: Any) -> Path:
     run(workspace, MakeVideoOptions(**options), report)
     return workspace.result(f".{options.get('format', 'mp4')}")
 
 
-def test_the_result_is_the_clip_again(workspace: Workspace, make_clip: ClipMaker, report: Recorder) -> None:
+def test_the_result_is_the_clip_again(workspace: Workspace, make_clip: ClipMaker, report: RecordingReport) -> None:
     clip = make_clip("ntsc_loud.mp4", "-pix_fmt", "yuv420p", size="320x240", rate="30000/1001", sound=True)
     merge_untouched(workspace, clip)
     result = make(workspace, report)
@@ -90,7 +91,7 @@ def test_the_result_is_the_clip_again(workspace: Workspace, make_clip: ClipMaker
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv"])
-def test_uneven_times_are_kept(workspace: Workspace, vfr_clip: Path, report: Recorder, suffix: str) -> None:
+def test_uneven_times_are_kept(workspace: Workspace, vfr_clip: Path, report: RecordingReport, suffix: str) -> None:
     merge_untouched(workspace, vfr_clip)
     result = make(workspace, report, format=suffix, mark=False)
     assert times(result) == times(vfr_clip)
@@ -98,7 +99,7 @@ def test_uneven_times_are_kept(workspace: Workspace, vfr_clip: Path, report: Rec
         assert container.duration == 1_000_000
 
 
-def test_an_avi_repeats_frames_instead(workspace: Workspace, vfr_clip: Path, report: Recorder) -> None:
+def test_an_avi_repeats_frames_instead(workspace: Workspace, vfr_clip: Path, report: RecordingReport) -> None:
     merge_untouched(workspace, vfr_clip)
     result = make(workspace, report, format="avi")
     assert times(result) == [Fraction(number, 25) for number in range(25)]
@@ -106,7 +107,7 @@ def test_an_avi_repeats_frames_instead(workspace: Workspace, vfr_clip: Path, rep
 
 
 def test_frames_left_out_at_extraction_keep_the_length(
-    workspace: Workspace, make_clip: ClipMaker, report: Recorder
+    workspace: Workspace, make_clip: ClipMaker, report: RecordingReport
 ) -> None:
     clip = make_clip("loud.mp4", "-pix_fmt", "yuv420p", sound=True)
     merge_untouched(workspace, clip, fps=5)
@@ -117,7 +118,7 @@ def test_frames_left_out_at_extraction_keep_the_length(
         assert Fraction(container.streams.video[0].duration * container.streams.video[0].time_base) == 1
 
 
-def test_lossless_is_lossless(workspace: Workspace, make_clip: ClipMaker, report: Recorder) -> None:
+def test_lossless_is_lossless(workspace: Workspace, make_clip: ClipMaker, report: RecordingReport) -> None:
     merge_untouched(workspace, make_clip("odd.mkv", *ODD))
     result = make(workspace, report, lossless=True, format="mov")
     assert np.array_equal(pictures(result), pictures(workspace.clip("dst")))
@@ -125,7 +126,7 @@ def test_lossless_is_lossless(workspace: Workspace, make_clip: ClipMaker, report
     assert np.array_equal(pictures(workspace.result_mask(".mov")), masks)
 
 
-def test_odd_sizes_are_told(workspace: Workspace, make_clip: ClipMaker, report: Recorder) -> None:
+def test_odd_sizes_are_told(workspace: Workspace, make_clip: ClipMaker, report: RecordingReport) -> None:
     merge_untouched(workspace, make_clip("odd.mkv", *ODD))
     assert pictures(make(workspace, report)).shape == (25, 48, 62, 3)
     assert any(line.startswith("61 x 47 became 62 x 48") for line in report.lines)
@@ -133,7 +134,7 @@ def test_odd_sizes_are_told(workspace: Workspace, make_clip: ClipMaker, report: 
 
 @pytest.mark.parametrize("options", [{"encoder": "ffv1", "format": "mkv"}, {"encoder": "libx265", "format": "mkv"}])
 def test_pixels_that_are_not_square_stay_so_or_it_is_told(
-    workspace: Workspace, make_clip: ClipMaker, report: Recorder, options: dict[str, Any]
+    workspace: Workspace, make_clip: ClipMaker, report: RecordingReport, options: dict[str, Any]
 ) -> None:
     merge_untouched(workspace, make_clip("wide.mp4", "-vf", "setsar=4/3", "-pix_fmt", "yuv420p", size="96x80"))
     with av.open(str(make(workspace, report, mask=False, **options))) as container:
@@ -143,7 +144,7 @@ def test_pixels_that_are_not_square_stay_so_or_it_is_told(
 
 
 def test_a_turned_clip_gives_an_upright_result(
-    workspace: Workspace, make_clip: ClipMaker, report: Recorder, tmp_path: Path
+    workspace: Workspace, make_clip: ClipMaker, report: RecordingReport, tmp_path: Path
 ) -> None:
     path = tmp_path / "turned.mp4"
     ffmpeg("-display_rotation", "-90", "-i", make_clip("plain.mp4"), "-c", "copy", path)
@@ -151,7 +152,7 @@ def test_a_turned_clip_gives_an_upright_result(
     assert pictures(make(workspace, report)).shape == pictures(path).shape == (25, 64, 48, 3)
 
 
-def test_killed_and_started_again(workspace: Workspace, make_clip: ClipMaker, report: Recorder) -> None:
+def test_killed_and_started_again(workspace: Workspace, make_clip: ClipMaker, report: RecordingReport) -> None:
     merge_untouched(workspace, make_clip("plain.mp4"))
     first = make(workspace, report, mask=False, bitrate=1).read_bytes()
     died = subprocess.run([sys.executable, "-c", KILLED, str(workspace.root)], capture_output=True, check=False)
@@ -163,7 +164,9 @@ def test_killed_and_started_again(workspace: Workspace, make_clip: ClipMaker, re
     assert sorted(path.name for path in workspace.root.glob("result*")) == ["result.mp4", "result_mask.mp4"]
 
 
-def test_an_earlier_result_is_kept_with_its_mask(workspace: Workspace, make_clip: ClipMaker, report: Recorder) -> None:
+def test_an_earlier_result_is_kept_with_its_mask(
+    workspace: Workspace, make_clip: ClipMaker, report: RecordingReport
+) -> None:
     merge_untouched(workspace, make_clip("plain.mp4"))
     first = make(workspace, report).read_bytes()
     assert not any("The earlier" in line for line in report.lines)
@@ -176,7 +179,7 @@ def test_an_earlier_result_is_kept_with_its_mask(workspace: Workspace, make_clip
 
 
 def test_a_result_that_is_open_in_a_player_costs_no_work(
-    workspace: Workspace, make_clip: ClipMaker, report: Recorder
+    workspace: Workspace, make_clip: ClipMaker, report: RecordingReport
 ) -> None:
     merge_untouched(workspace, make_clip("plain.mp4"))
     workspace.result(".mp4").mkdir()  # stands for a file that Windows lets nobody rename
@@ -186,7 +189,7 @@ def test_a_result_that_is_open_in_a_player_costs_no_work(
     assert "is open in another program: the new one is result_2.mp4" in report.warnings[-1]
 
 
-def test_nothing_swapped_makes_no_video(workspace: Workspace, make_clip: ClipMaker, report: Recorder) -> None:
+def test_nothing_swapped_makes_no_video(workspace: Workspace, make_clip: ClipMaker, report: RecordingReport) -> None:
     merge_untouched(workspace, make_clip("plain.mp4"))
     (workspace.merged / "merge.json").write_text(json.dumps({"swapped": 0, "frames": 25}))
     with pytest.raises(UserError, match="No face was swapped"):
@@ -194,7 +197,7 @@ def test_nothing_swapped_makes_no_video(workspace: Workspace, make_clip: ClipMak
     assert not list(workspace.root.glob("result*"))
 
 
-def test_frames_that_are_not_merged_yet(workspace: Workspace, make_clip: ClipMaker, report: Recorder) -> None:
+def test_frames_that_are_not_merged_yet(workspace: Workspace, make_clip: ClipMaker, report: RecordingReport) -> None:
     merge_untouched(workspace, make_clip("plain.mp4"))
     for number in (7, 9):
         (workspace.merged / f"{number:05d}.png").unlink()
@@ -212,7 +215,7 @@ def test_frames_that_are_not_merged_yet(workspace: Workspace, make_clip: ClipMak
 
 @pytest.mark.parametrize(("encoder", "suffix", "error"), [("prores", "mov", 3), ("ffv1", "mkv", 0), ("ffv1", "avi", 0)])
 def test_the_mask_as_alpha_channel(
-    workspace: Workspace, make_clip: ClipMaker, report: Recorder, encoder: str, suffix: str, error: int
+    workspace: Workspace, make_clip: ClipMaker, report: RecordingReport, encoder: str, suffix: str, error: int
 ) -> None:
     merge_untouched(workspace, make_clip("odd.mkv", *ODD))
     result = make(workspace, report, encoder=encoder, format=suffix, alpha=True, label="corner")
@@ -229,7 +232,9 @@ def test_the_mask_as_alpha_channel(
         make(workspace, report, encoder=encoder, format=suffix, alpha=True)
 
 
-def test_pictures_of_other_types_are_told_of(workspace: Workspace, make_clip: ClipMaker, report: Recorder) -> None:
+def test_pictures_of_other_types_are_told_of(
+    workspace: Workspace, make_clip: ClipMaker, report: RecordingReport
+) -> None:
     merge_untouched(workspace, make_clip("plain.mp4"))
     write_picture(workspace.merged / "00003.jpg", np.zeros((48, 64, 3), np.uint8))
     assert len(times(make(workspace, report, mask=False))) == 25
@@ -243,7 +248,7 @@ def test_pictures_of_other_types_are_told_of(workspace: Workspace, make_clip: Cl
 
 
 def test_frames_that_failed_or_were_taken_out_leave_the_one_before(
-    workspace: Workspace, make_clip: ClipMaker, report: Recorder
+    workspace: Workspace, make_clip: ClipMaker, report: RecordingReport
 ) -> None:
     merge_untouched(workspace, make_clip("plain.mp4"))
     (workspace.merged / "00005.png").unlink()
@@ -257,7 +262,7 @@ def test_frames_that_failed_or_were_taken_out_leave_the_one_before(
 
 
 def test_a_broken_picture_is_named_and_does_not_end_the_run(
-    workspace: Workspace, make_clip: ClipMaker, report: Recorder
+    workspace: Workspace, make_clip: ClipMaker, report: RecordingReport
 ) -> None:
     merge_untouched(workspace, make_clip("plain.mp4"))
     (workspace.merged / "00006.png").write_bytes(b"no picture")
@@ -268,7 +273,7 @@ def test_a_broken_picture_is_named_and_does_not_end_the_run(
 
 
 def test_frames_of_mixed_sizes_are_told_before_the_work_and_fitted_when_asked(
-    workspace: Workspace, make_clip: ClipMaker, report: Recorder
+    workspace: Workspace, make_clip: ClipMaker, report: RecordingReport
 ) -> None:
     merge_untouched(workspace, make_clip("plain.mp4"))
     for number in (6, 7):  # twice as wide
@@ -287,7 +292,9 @@ def test_frames_of_mixed_sizes_are_told_before_the_work_and_fitted_when_asked(
     assert len(pictures(workspace.result_mask(".mp4"))) == 25
 
 
-def test_frames_wider_than_the_encoder_takes(workspace: Workspace, make_clip: ClipMaker, report: Recorder) -> None:
+def test_frames_wider_than_the_encoder_takes(
+    workspace: Workspace, make_clip: ClipMaker, report: RecordingReport
+) -> None:
     clip = make_clip("wide.avi", "-c:v", "ffv1", size="16400x64", seconds=0.08)
     merge_untouched(workspace, clip)
     with pytest.raises(UserError, match="libx264 takes no pictures of 16400 x 64 pixels") as caught:
@@ -299,7 +306,7 @@ def test_frames_wider_than_the_encoder_takes(workspace: Workspace, make_clip: Cl
 
 
 def test_masks_are_fitted_to_frames_that_were_enlarged(
-    workspace: Workspace, make_clip: ClipMaker, report: Recorder
+    workspace: Workspace, make_clip: ClipMaker, report: RecordingReport
 ) -> None:
     merge_untouched(workspace, make_clip("plain.mp4"))
     for path in list_pictures(workspace.merged):
@@ -310,14 +317,18 @@ def test_masks_are_fitted_to_frames_that_were_enlarged(
     assert masks[:, 48, 64].min() > 250
 
 
-def test_another_clip_than_that_of_the_frames(workspace: Workspace, make_clip: ClipMaker, report: Recorder) -> None:
+def test_another_clip_than_that_of_the_frames(
+    workspace: Workspace, make_clip: ClipMaker, report: RecordingReport
+) -> None:
     merge_untouched(workspace, make_clip("plain.mp4"))
     shutil.copy(make_clip("shorter.mp4", "-pix_fmt", "yuv420p", seconds=0.4), workspace.clip("dst"))
     with pytest.raises(UserError, match="is not the clip that the frames were taken from"):
         make(workspace, report)
 
 
-def test_without_the_clip_there_is_no_sound(workspace: Workspace, make_clip: ClipMaker, report: Recorder) -> None:
+def test_without_the_clip_there_is_no_sound(
+    workspace: Workspace, make_clip: ClipMaker, report: RecordingReport
+) -> None:
     clip = make_clip("loud.mp4", "-pix_fmt", "yuv420p", sound=True)
     merge_untouched(workspace, clip)
     workspace.clip("dst").unlink()
@@ -327,7 +338,7 @@ def test_without_the_clip_there_is_no_sound(workspace: Workspace, make_clip: Cli
 
 @pytest.mark.parametrize("has_clip", [True, False])
 def test_frames_of_the_original_program(
-    workspace: Workspace, make_clip: ClipMaker, report: Recorder, has_clip: bool
+    workspace: Workspace, make_clip: ClipMaker, report: RecordingReport, has_clip: bool
 ) -> None:
     """Frames without clip.json: the rate of data_dst's clip, or of --fps."""
     merge_untouched(workspace, make_clip("loud.mp4", "-pix_fmt", "yuv420p", sound=True))
@@ -340,7 +351,7 @@ def test_frames_of_the_original_program(
     assert ("as in data_dst.mp4" if has_clip else "the right rate with --fps") in report.warnings[-1]
 
 
-def test_no_masks_no_mask_video(workspace: Workspace, make_clip: ClipMaker, report: Recorder) -> None:
+def test_no_masks_no_mask_video(workspace: Workspace, make_clip: ClipMaker, report: RecordingReport) -> None:
     merge_untouched(workspace, make_clip("plain.mp4"))
     shutil.rmtree(workspace.merged_mask)
     make(workspace, report)
@@ -348,14 +359,16 @@ def test_no_masks_no_mask_video(workspace: Workspace, make_clip: ClipMaker, repo
     assert not workspace.result_mask(".mp4").exists()
 
 
-def test_no_mark(workspace: Workspace, make_clip: ClipMaker, report: Recorder) -> None:
+def test_no_mark(workspace: Workspace, make_clip: ClipMaker, report: RecordingReport) -> None:
     merge_untouched(workspace, make_clip("plain.mp4"))
     assert read_marks(make(workspace, report, mark=False)).layers == []
     assert "NOT marked" in report.warnings[0]
 
 
 @pytest.mark.parametrize(("label", "seconds"), [("corner", 4), ("start", 3)])
-def test_the_label(workspace: Workspace, make_clip: ClipMaker, report: Recorder, label: str, seconds: int) -> None:
+def test_the_label(
+    workspace: Workspace, make_clip: ClipMaker, report: RecordingReport, label: str, seconds: int
+) -> None:
     merge_untouched(
         workspace, make_clip("slow.mkv", "-c:v", "ffv1", "-pix_fmt", "bgr0", size="320x96", rate="5", seconds=4)
     )
@@ -367,7 +380,7 @@ def test_the_label(workspace: Workspace, make_clip: ClipMaker, report: Recorder,
 
 
 def test_a_certificate_of_ones_own(
-    workspace: Workspace, make_clip: ClipMaker, report: Recorder, tmp_path: Path
+    workspace: Workspace, make_clip: ClipMaker, report: RecordingReport, tmp_path: Path
 ) -> None:
     c2pa = pytest.importorskip("c2pa")
     merge_untouched(workspace, make_clip("plain.mp4"))
@@ -388,7 +401,7 @@ def test_a_certificate_of_ones_own(
         make(workspace, report, certificate=chain, key=key)
 
 
-def test_an_empty_workspace(tmp_path: Path, workspace: Workspace, report: Recorder) -> None:
+def test_an_empty_workspace(tmp_path: Path, workspace: Workspace, report: RecordingReport) -> None:
     with pytest.raises(UserError, match="0 merged frames"):
         make(workspace, report)
     with pytest.raises(UserError, match="is not there"):

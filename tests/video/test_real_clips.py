@@ -15,7 +15,8 @@ from dfl.video.marking import read_marks
 from dfl.video.options import ExtractFramesOptions, MakeVideoOptions
 from dfl.video.read import read_frames
 from dfl.workspace import Workspace
-from tests.video.conftest import Recorder, sound_packets, times
+from tests.recording_report import RecordingReport
+from tests.video.conftest import sound_packets, times
 
 CLIPS = {
     "vfr.mp4": {"crf": 18},
@@ -30,7 +31,7 @@ CLIPS = {
 
 @pytest.mark.parametrize("name", CLIPS)
 def test_pictures_times_sound_and_tags_are_those_of_the_clip(
-    shared: Path, workspace: Workspace, report: Recorder, name: str
+    shared: Path, workspace: Workspace, report: RecordingReport, name: str
 ) -> None:
     options = MakeVideoOptions.model_validate(CLIPS[name] | {"mask": False})
     source = shared / "hard" / name

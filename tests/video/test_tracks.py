@@ -13,7 +13,8 @@ from dfl.video.encoders import coding_of
 from dfl.video.options import CutVideoOptions, EncodingOptions
 from dfl.video.write import Shown, VideoForm, write_video
 from dfl.workspace import Workspace
-from tests.video.conftest import Recorder, ffmpeg
+from tests.recording_report import RecordingReport
+from tests.video.conftest import ffmpeg
 
 FORM = VideoForm(coding_of(EncodingOptions(bitrate=1)), Fraction(1, 25), Fraction(25))
 FRAMES = [Shown(np.full((48, 64, 3), 2 * number, np.uint8), number, 1) for number in range(75)]
@@ -94,7 +95,7 @@ def test_what_a_container_cannot_keep_is_said(films: Path, tmp_path: Path) -> No
     assert "default" not in mov
 
 
-def cut(workspace: Workspace, file: Path, report: Recorder, **options: Any) -> Path:
+def cut(workspace: Workspace, file: Path, report: RecordingReport, **options: Any) -> Path:
     run(workspace, CutVideoOptions(file=file, **options), report)
     return file.with_stem(f"{file.stem}_cut")
 
@@ -102,7 +103,7 @@ def cut(workspace: Workspace, file: Path, report: Recorder, **options: Any) -> P
 @pytest.mark.parametrize("copy_only", [False, True])
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
 def test_a_cut_keeps_all_tracks_subtitles_chapters_and_timecode(
-    workspace: Workspace, films: Path, tmp_path: Path, report: Recorder, suffix: str, copy_only: bool
+    workspace: Workspace, films: Path, tmp_path: Path, report: RecordingReport, suffix: str, copy_only: bool
 ) -> None:
     source = tmp_path / f"film{suffix}"
     source.write_bytes((films / source.name).read_bytes())
@@ -119,7 +120,7 @@ def test_a_cut_keeps_all_tracks_subtitles_chapters_and_timecode(
     assert 1.3 < max(ends) < 1.45
 
 
-def test_a_cut_of_one_sound_track(workspace: Workspace, films: Path, tmp_path: Path, report: Recorder) -> None:
+def test_a_cut_of_one_sound_track(workspace: Workspace, films: Path, tmp_path: Path, report: RecordingReport) -> None:
     source = tmp_path / "film.mkv"
     source.write_bytes((films / "film.mkv").read_bytes())
     found = tracks(cut(workspace, source, report, audio_track=1))

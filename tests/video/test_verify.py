@@ -9,10 +9,11 @@ from dfl.video.marking import COMMENT, mark_result
 from dfl.video.options import VerifyOptions
 from dfl.video.verify import run
 from dfl.workspace import Workspace
-from tests.video.conftest import ClipMaker, Recorder, ffmpeg
+from tests.recording_report import RecordingReport
+from tests.video.conftest import ClipMaker, ffmpeg
 
 
-def test_a_marked_video(workspace: Workspace, make_clip: ClipMaker, tmp_path: Path, report: Recorder) -> None:
+def test_a_marked_video(workspace: Workspace, make_clip: ClipMaker, tmp_path: Path, report: RecordingReport) -> None:
     pytest.importorskip("c2pa")
     path = tmp_path / "result.mp4"
     ffmpeg("-i", make_clip("plain.mp4"), "-c", "copy", "-metadata", f"comment={COMMENT}", path)
@@ -32,13 +33,13 @@ def test_a_marked_video(workspace: Workspace, make_clip: ClipMaker, tmp_path: Pa
     assert report.counts == {"layers": 2, "credentials": "changed"}
 
 
-def test_an_unmarked_video(workspace: Workspace, make_clip: ClipMaker, report: Recorder) -> None:
+def test_an_unmarked_video(workspace: Workspace, make_clip: ClipMaker, report: RecordingReport) -> None:
     run(workspace, VerifyOptions(file=make_clip("plain.mp4")), report)
     assert report.lines[-1] == "plain.mp4: not marked"
     assert report.lines[:2] == ["tag: none", "XMP: none"]
 
 
-def test_xmp_of_another_kind(workspace: Workspace, tmp_path: Path, report: Recorder) -> None:
+def test_xmp_of_another_kind(workspace: Workspace, tmp_path: Path, report: RecordingReport) -> None:
     path = tmp_path / "photo.jpg"
     packet = b'<rdf:Description Iptc4xmpExt:DigitalSourceType="http://cv.iptc.org/newscodes/digitalCapture"/>'
     data = b"http://ns.adobe.com/xap/1.0/\0" + packet
@@ -50,7 +51,7 @@ def test_xmp_of_another_kind(workspace: Workspace, tmp_path: Path, report: Recor
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi", ".png", ".jpg"])
 @pytest.mark.parametrize("share", [0.5, 0.97])
 def test_half_a_file_is_told(
-    workspace: Workspace, make_clip: ClipMaker, tmp_path: Path, report: Recorder, suffix: str, share: float
+    workspace: Workspace, make_clip: ClipMaker, tmp_path: Path, report: RecordingReport, suffix: str, share: float
 ) -> None:
     path = tmp_path / f"result{suffix}"
     ffmpeg("-i", make_clip("plain.mp4"), *(("-frames:v", "1") if suffix in (".png", ".jpg") else ()), path)
@@ -76,7 +77,7 @@ def test_half_a_file_is_told(
     ],
 )
 def test_what_is_no_video_or_picture_is_called_what_it_is(
-    workspace: Workspace, tmp_path: Path, report: Recorder, content: bytes | None, words: str
+    workspace: Workspace, tmp_path: Path, report: RecordingReport, content: bytes | None, words: str
 ) -> None:
     path = tmp_path / "result.mp4"
     if content is None:
@@ -87,6 +88,6 @@ def test_what_is_no_video_or_picture_is_called_what_it_is(
         run(workspace, VerifyOptions(file=path), report)
 
 
-def test_a_missing_file(workspace: Workspace, tmp_path: Path, report: Recorder) -> None:
+def test_a_missing_file(workspace: Workspace, tmp_path: Path, report: RecordingReport) -> None:
     with pytest.raises(UserError, match="is not there"):
         run(workspace, VerifyOptions(file=tmp_path / "none.mp4"), report)

@@ -76,7 +76,8 @@ def in_processes(
 
     At most three items a worker are under way, so memory stays bounded. An exception in `function` is that item's
     error and the rest goes on. A worker that dies (killed, out of memory) is replaced; its item is tried once more,
-    then counted as failed. `start(*start_arguments)` runs once in every new process; its exception ends the run.
+    then counted as failed. UserError when no worker can begin at all. `start(*start_arguments)` runs once in every new
+    process; its exception ends the run.
     Workers end when this process does, however it ends. Ctrl-C is raised here, when the next outcome is asked for;
     closing the generator waits a minute for the items under way, then kills their workers: a `function` that takes long
     should call `stop_if_asked` now and then.
@@ -87,7 +88,7 @@ def in_processes(
     todo: SimpleQueue[tuple[int, Item] | None] = SimpleQueue()
     results: SimpleQueue[tuple[int, Outcome[Item, Result]] | Exception] = SimpleQueue()
     done: dict[int, Outcome[Item, Result]] = {}
-    ended = threading.Event()
+    ended, has_begun = threading.Event(), threading.Event()
     threads: list[threading.Thread] = []
     alive: set[_Worker] = set()
     given = yielded = 0
@@ -102,12 +103,16 @@ def in_processes(
                         return
                     worker = worker or _Worker(function, start, start_arguments)
                     alive.add(worker)
+                    if worker.has_begun:
+                        has_begun.set()
                     if outcome := worker.outcome(item):
                         break
                     worker.end()
                     worker = None
                     if ended.is_set() or _asked_to_stop.is_set():
                         break
+                if not outcome and not has_begun.is_set():
+                    raise _cannot_begin()
                 results.put((number, outcome or Outcome(item, None, _died(item))))
         except Exception as error:  # noqa: BLE001 - raised again where the outcomes are asked for
             results.put(error)
@@ -173,7 +178,7 @@ class _Worker:
         self._process.start()
         theirs.close()
         first_message = self._receive()
-        self._has_begun = first_message is not None
+        self.has_begun = first_message is not None
         if first_message and (error := pickle.loads(first_message)):
             self.end()
             raise error
@@ -181,7 +186,7 @@ class _Worker:
     def outcome(self, item: Item) -> Outcome[Item, Any] | None:
         """Let it work on an item; None when the process died of it."""
         task = pickle.dumps(item)
-        if not self._has_begun:
+        if not self.has_begun:
             return None
         try:
             self._pipe.send_bytes(task)
@@ -288,4 +293,12 @@ def stop_if_asked() -> None:
 def _died(item: object) -> UserError:
     return UserError(
         f"The process that worked on {item} died twice.", "The memory may be too small: use fewer workers."
+    )
+
+
+def _cannot_begin() -> UserError:
+    return UserError(
+        "Worker processes end before they begin; what they wrote above says why.",
+        "The memory may be too small. A Python program that calls dfl must be a file, and call it from under "
+        '`if __name__ == "__main__":`.',
     )

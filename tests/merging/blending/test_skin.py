@@ -23,7 +23,8 @@ from dfl.merging.planning.settings import ORIGINAL, MergeSettings
 from dfl.merging.running.open_models import GivenModels
 from dfl.models.prediction import Prediction
 from dfl.workspace import Workspace
-from tests.merging.conftest import FakeModel, SpokenReport, face_at
+from tests.merging.conftest import FakeModel, face_at
+from tests.recording_report import RecordingReport
 
 N = 64
 TAN, PALE = (0.25, 0.38, 0.55), (0.72, 0.74, 0.86)  # BGR
@@ -141,8 +142,8 @@ class Pale(FakeModel):
         return Prediction(face, answer.face_mask, answer.dst_mask)
 
 
-def merge(workspace: Workspace, **options: Any) -> SpokenReport:
-    report = SpokenReport()
+def merge(workspace: Workspace, **options: Any) -> RecordingReport:
+    report = RecordingReport()
     run_merge(workspace, MergeOptions(**options), GivenModels(Pale()), report)
     return report
 

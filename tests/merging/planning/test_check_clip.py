@@ -29,10 +29,11 @@ from dfl.video.encoders import coding_of
 from dfl.video.options import EncodingOptions
 from dfl.video.write import Shown, VideoForm, write_video
 from dfl.workspace import Workspace
-from tests.merging.conftest import FakeModel, SpokenReport, face_at
+from tests.merging.conftest import FakeModel, face_at
+from tests.recording_report import RecordingReport
 
 COUNT = 12
-Merged = Callable[..., SpokenReport]
+Merged = Callable[..., RecordingReport]
 
 
 def picture(seed: int, number: int = 0) -> NDArray[np.uint8]:
@@ -201,11 +202,11 @@ def test_copied_frames_are_known_by_their_content(workspace: Workspace, spots: l
 def test_a_clip_that_was_replaced_is_refused(workspace: Workspace, spots: list[Path]) -> None:
     """Straight from the clip, without pictures."""
 
-    def merge_clip(seed: int) -> SpokenReport:
+    def merge_clip(seed: int) -> RecordingReport:
         frames = [Shown(picture(seed, number), number, 1) for number in range(1, COUNT + 1)]
         form = VideoForm(coding_of(EncodingOptions(bitrate=20)), Fraction(1, 25), Fraction(25))
         write_video(workspace.root / "data_dst.mp4", frames, form)
-        report, options = SpokenReport(), MergeOptions(to_video=True)
+        report, options = RecordingReport(), MergeOptions(to_video=True)
         source = open_video_source(workspace, options, report)
         run_merge_to_video(workspace, options, GivenModels(FakeModel()), report, source)
         return report

@@ -20,7 +20,8 @@ from dfl.merging.options import MergeOptions
 from dfl.merging.running.open_models import GivenModels
 from dfl.models.prediction import Prediction, SwapModel
 from dfl.workspace import Workspace
-from tests.merging.conftest import FakeModel, SpokenReport
+from tests.merging.conftest import FakeModel
+from tests.recording_report import RecordingReport
 
 LEFT, RIGHT = (60, 90), (180, 90)
 
@@ -43,8 +44,8 @@ class ByName(GivenModels):
         return White(name="white", iteration=7) if name == "white" else FakeModel()
 
 
-def merge(workspace: Workspace, **options: Any) -> SpokenReport:
-    report = SpokenReport()
+def merge(workspace: Workspace, **options: Any) -> RecordingReport:
+    report = RecordingReport()
     run_merge(
         workspace, MergeOptions(**({"colour_transfer": "none", "erode": 0, "blur": 0} | options)), ByName(), report
     )

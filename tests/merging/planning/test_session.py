@@ -24,7 +24,7 @@ from dfl.merging.planning.session import (
 )
 from dfl.merging.running.open_models import GivenModels
 from dfl.workspace import Workspace
-from tests.merging.conftest import SpokenReport
+from tests.recording_report import RecordingReport
 
 CHANGES = st.fixed_dictionaries(
     {},
@@ -171,9 +171,9 @@ def test_a_file_edited_while_a_merge_runs_keeps_the_edit(workspace: Workspace, c
             path.write_text(json.dumps(edited), encoding="utf-8")
             return super().predict(faces)
 
-    run_merge(workspace, MergeOptions(blur=3), GivenModels(Editing()), SpokenReport())
+    run_merge(workspace, MergeOptions(blur=3), GivenModels(Editing()), RecordingReport())
     assert json.loads(path.read_text(encoding="utf-8")) == edited
-    report = SpokenReport()
+    report = RecordingReport()
     run_merge(workspace, MergeOptions(), GivenModels(fake_model()), report)
     assert "→ 7" in report.text
 
@@ -188,7 +188,7 @@ def test_a_file_edited_while_a_merge_begins_keeps_the_edit(workspace: Workspace,
             path.write_text(edited, encoding="utf-8")
             return super().swap(name, morph)
 
-    report = SpokenReport()
+    report = RecordingReport()
     run_merge(workspace, MergeOptions(blur=3), Opening(fake_model()), report)
     assert path.read_text(encoding="utf-8") == edited
     assert "merge_session.json was edited while this run began" in report.text

@@ -9,7 +9,6 @@ import pytest
 from dfl.base.errors import UserError
 from dfl.base.listing import list_pictures
 from dfl.base.pictures import read_picture
-from dfl.merging.running.contact_sheet import NAME
 from dfl.workspace import Workspace
 from tests.merging.conftest import FRAME_HW
 
@@ -26,10 +25,10 @@ def test_a_sheet_shows_frames_as_they_become_and_leaves_nothing_else(
     report = merged(frames="4-6", contact_sheet=True, erode=30)
     assert report.counts == {"frames": 3}
     assert {path for path in workspace.root.rglob("*") if path.is_file()} - before <= {
-        workspace.root / NAME,
+        workspace.merged_sheet,
         workspace.frames("dst") / "merge_cuts.json",
     }
-    sheet = read_picture(workspace.root / NAME)
+    sheet = read_picture(workspace.merged_sheet)
     assert sheet.shape == (3 * 244 - 4, 3 * CELL - 4, 3)
     merged(frames="4-6", erode=30)
     assert [path.stem for path in list_pictures(workspace.merged)] == ["00004", "00005", "00006"]

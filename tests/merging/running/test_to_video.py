@@ -31,7 +31,8 @@ from dfl.video.options import EncodingOptions, ExtractFramesOptions
 from dfl.video.read import read_frames
 from dfl.video.write import Shown, VideoForm, write_video
 from dfl.workspace import Workspace
-from tests.merging.conftest import FakeModel, SpokenReport, add_face, as_the_original_starts, face_at, waves
+from tests.merging.conftest import FakeModel, add_face, as_the_original_starts, face_at, waves
+from tests.recording_report import RecordingReport
 
 REPOSITORY = Path(__file__).parents[3]
 TICK = Fraction(1, 12800)
@@ -42,13 +43,14 @@ import json, os, signal, sys
 from contextlib import contextmanager
 from pathlib import Path
 from tests.merging import conftest
+from tests.recording_report import RecordingReport
 from dfl.merging import merge
 from dfl.merging.running import video_source
 from dfl.merging.running.open_models import GivenModels
 from dfl.merging.options import MergeOptions
 from dfl.workspace import Workspace
 video_source.PART_FRAMES = 5
-class Dying(conftest.SpokenReport):
+class Dying(RecordingReport):
     left = int(sys.argv[2])
     @contextmanager
     def progress(self, label, total):
@@ -58,7 +60,7 @@ class Dying(conftest.SpokenReport):
         if self.left == 0:
             os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
 workspace, options = Workspace(Path(sys.argv[1])), MergeOptions(**json.loads(sys.argv[3]))
-source = video_source.open_video_source(workspace, options, conftest.SpokenReport())
+source = video_source.open_video_source(workspace, options, RecordingReport())
 merge.run_merge_to_video(workspace, options, GivenModels(conftest.FakeModel()), Dying(), source)
 """
 
@@ -87,11 +89,14 @@ def video(workspace: Workspace) -> Clip:
 
 
 @pytest.fixture
-def to_video(workspace: Workspace) -> Callable[..., SpokenReport]:
+def to_video(workspace: Workspace) -> Callable[..., RecordingReport]:
     """Merge to video with the made-up model; options by name, or `model`."""
 
-    def do(model: FakeModel | None = None, **options: Any) -> SpokenReport:
-        report, chosen = SpokenReport(), MergeOptions(**{"to_video": True} | as_the_original_starts(workspace, options))
+    def do(model: FakeModel | None = None, **options: Any) -> RecordingReport:
+        report, chosen = (
+            RecordingReport(),
+            MergeOptions(**{"to_video": True} | as_the_original_starts(workspace, options)),
+        )
         source = open_video_source(workspace, chosen, report)
         run_merge_to_video(workspace, chosen, GivenModels(model or FakeModel()), report, source)
         return report
@@ -124,7 +129,7 @@ def test_the_same_pixels_as_through_pictures(
     suffix = f".{options['format']}"
     assert sorted(path.name for path in workspace.root.glob("result*")) == [f"result{suffix}", f"result_mask{suffix}"]
     assert not (workspace.frames("dst") / "merged_video").exists()
-    extract_frames.run(workspace, ExtractFramesOptions(side="dst"), SpokenReport())
+    extract_frames.run(workspace, ExtractFramesOptions(side="dst"), RecordingReport())
     merged(**settings)
     made = (workspace.result(suffix), workspace.merged), (workspace.result_mask(suffix), workspace.merged_mask)
     for result, folder in made:
@@ -141,7 +146,7 @@ def test_uneven_times_and_frames_that_were_left_out(
     clip = video(8, ticks=starts)
     kept = starts
     if has_frames:
-        extract_frames.run(workspace, ExtractFramesOptions(side="dst", fps=10), SpokenReport())
+        extract_frames.run(workspace, ExtractFramesOptions(side="dst", fps=10), RecordingReport())
         facts = read_facts(workspace.clip_facts("dst"))
         assert facts is not None
         kept = facts.times
@@ -306,7 +311,7 @@ def test_a_frame_that_fails_shows_the_one_before_and_never_the_face_that_was_the
 
 def test_denoised_and_deleted_pictures_are_told_of(workspace: Workspace, video: Clip, to_video: Any) -> None:
     video(4)
-    extract_frames.run(workspace, ExtractFramesOptions(side="dst"), SpokenReport())
+    extract_frames.run(workspace, ExtractFramesOptions(side="dst"), RecordingReport())
     (workspace.frames("dst") / "00002.png").unlink()
     (workspace.frames("dst") / "denoise.json").write_text("{}")
     report = to_video()
@@ -329,7 +334,7 @@ def test_what_is_missing_is_said_before_the_model_is_opened(
     video(2)
     prepare(workspace.root)
     with pytest.raises(UserError, match=said):
-        run(workspace, MergeOptions(to_video=True, **options), SpokenReport())
+        run(workspace, MergeOptions(to_video=True, **options), RecordingReport())
 
 
 def test_encoding_is_asked_for_only_with_to_video(workspace: Workspace) -> None:

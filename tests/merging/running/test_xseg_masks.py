@@ -21,7 +21,8 @@ from dfl.merging.options import MergeOptions
 from dfl.merging.running.open_models import GivenModels
 from dfl.merging.running.xseg_masks import XsegMasks
 from dfl.workspace import Workspace
-from tests.merging.conftest import FakeModel, SpokenReport, face_at, make_clip
+from tests.merging.conftest import FakeModel, face_at, make_clip
+from tests.recording_report import RecordingReport
 
 SIDE = 64
 
@@ -105,8 +106,8 @@ def test_only_masks_that_the_mode_needs_are_drawn() -> None:
         assert (got.xseg_face is not None, got.xseg_dst is not None) == (has_face, has_dst)
 
 
-def merge(workspace: Workspace, xseg: GreenIsFace) -> SpokenReport:
-    report = SpokenReport()
+def merge(workspace: Workspace, xseg: GreenIsFace) -> RecordingReport:
+    report = RecordingReport()
     options = MergeOptions(mask_mode="xseg-dst", colour_transfer="none")
     run_merge(workspace, options, GivenModels(FakeModel(), xseg), report)
     return report

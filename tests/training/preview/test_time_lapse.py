@@ -10,7 +10,7 @@ from dfl.training.options import TimeLapseOptions
 from dfl.training.preview.time_lapse import run
 from dfl.video.clip import open_clip
 from dfl.video.marking import read_marks
-from tests.training.tiny_training import Heard
+from tests.recording_report import RecordingReport
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_pictures_in_order_of_iterations_and_marked_as_made(workspace, folder):
     put(folder, {1: 20, 10: 60, 9999999: 140, 10000000: 200})
     put(folder, {1: 0}, page="preview_masked")
     write_picture(folder / "history" / "preview" / "_last.jpg", np.zeros((120, 160, 3), np.uint8))
-    heard = Heard()
+    heard = RecordingReport()
     run(workspace, TimeLapseOptions(fps=10), heard)
     found = frames_of(folder / "time-lapse_preview.mp4")
     assert [round(time, 3) for time, _ in found] == [0, 0.1, 0.2, 0.3]
@@ -48,7 +48,7 @@ def test_pictures_of_another_layout_and_broken_ones(workspace, folder):
     put(folder, {1: 90, 3: 90}, size=(40, 40))
     put(folder, {2: 100, 4: 100})
     (folder / "history" / "preview" / "0000002.jpg").write_bytes(b"broken")
-    heard = Heard()
+    heard = RecordingReport()
     run(workspace, TimeLapseOptions(), heard)
     assert len(frames_of(folder / "time-lapse_preview.mp4")) == 3
     assert any("0000002.jpg" in line and "left out" in line for line in heard.lines)
@@ -56,9 +56,9 @@ def test_pictures_of_another_layout_and_broken_ones(workspace, folder):
 
 def test_what_is_missing_is_said(workspace, folder):
     with pytest.raises(UserError, match="has no preview history"):
-        run(workspace, TimeLapseOptions(), Heard())
+        run(workspace, TimeLapseOptions(), RecordingReport())
     put(folder, {1: 1})
     with pytest.raises(UserError, match="has no page other"):
-        run(workspace, TimeLapseOptions(page="other"), Heard())
+        run(workspace, TimeLapseOptions(page="other"), RecordingReport())
     with pytest.raises(UserError, match="no such model"):
-        run(workspace, TimeLapseOptions(name="other"), Heard())
+        run(workspace, TimeLapseOptions(name="other"), RecordingReport())
