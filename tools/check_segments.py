@@ -14,8 +14,8 @@ sys.path.insert(0, str(ROOT / "_internal"))
 from dfl.base.errors import UserError  # noqa: E402 - a source checkout need not be installed for this
 from dfl.base.pictures import Picture  # noqa: E402
 from dfl.video import segments as parts_of_clip  # noqa: E402
-from dfl.video.clip import read_clip  # noqa: E402
 from dfl.video.read import read_frames  # noqa: E402
+from dfl.video.read_clip import read_clip  # noqa: E402
 
 PART_FRAMES = 8  # short parts, so that short clips have some
 

@@ -7,8 +7,9 @@ import pytest
 
 from dfl.base.errors import UserError
 from dfl.video.account import account, account_warnings
-from dfl.video.clip import Reading, read_clip
+from dfl.video.clip import Reading
 from dfl.video.read import decode
+from dfl.video.read_clip import read_clip
 from tests.video.conftest import ClipMaker, ffmpeg
 from tests.video.numbered import make_numbered
 

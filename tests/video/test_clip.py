@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dfl.base.errors import UserError
-from dfl.video.clip import Turn, read_clip
+from dfl.video.clip import Turn
+from dfl.video.read_clip import read_clip
 from tests.video.conftest import ClipMaker, ffmpeg
 
 

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from dfl.base.errors import UserError
 from dfl.video import extract_frames, make_video
-from dfl.video.clip import Clip, read_clip
+from dfl.video.clip import Clip
 from dfl.video.colours import ColourTags
 from dfl.video.encoders import coding_of
 from dfl.video.options import EncodingOptions, ExtractFramesOptions, MakeVideoOptions
 from dfl.video.read import read_frames
+from dfl.video.read_clip import read_clip
 from dfl.video.write import Shown, VideoForm, write_video
 from dfl.workspace import Workspace
 from tests.recording_report import RecordingReport

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dfl.base.errors import UserError
-from dfl.video.clip import read_clip
 from dfl.video.cut_video import parse_time, run
 from dfl.video.marking import COMMENT, mark_result, read_marks
 from dfl.video.options import CutVideoOptions
 from dfl.video.read import read_frames
+from dfl.video.read_clip import read_clip
 from dfl.workspace import Workspace
 from tests.recording_report import RecordingReport
 from tests.video.conftest import ClipMaker, ffmpeg, pictures, times

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from dfl.base.pictures import Picture
-from dfl.video.clip import read_clip
 from dfl.video.cuts import CutFinder
 from dfl.video.read import read_frames
+from dfl.video.read_clip import read_clip
 
 
 def cuts(pictures: list[Picture]) -> list[int]:

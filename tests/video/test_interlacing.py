@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from dfl.base.listing import list_pictures
 from dfl.base.pictures import read_picture
-from dfl.video.clip import Clip, Reading, read_clip
+from dfl.video.clip import Clip, Reading
 from dfl.video.cut_video import run as cut_video
 from dfl.video.extract_frames import run
 from dfl.video.facts import ClipFacts, read_facts
 from dfl.video.interlacing import Fields
 from dfl.video.options import CutVideoOptions, ExtractFramesOptions
 from dfl.video.read import read_frames
+from dfl.video.read_clip import read_clip
 from dfl.video.segments import read_segment, segments
 from dfl.workspace import Workspace
 from tests.recording_report import RecordingReport

@@ -17,11 +17,11 @@ from dfl.base.errors import UserError
 from dfl.base.listing import list_pictures
 from dfl.base.pictures import read_picture, write_picture
 from dfl.video import extract_frames
-from dfl.video.clip import read_clip
 from dfl.video.credentials import make_signer
 from dfl.video.make_video import run
 from dfl.video.marking import read_marks
 from dfl.video.options import ExtractFramesOptions, MakeVideoOptions
+from dfl.video.read_clip import read_clip
 from dfl.workspace import Workspace
 from tests.recording_report import RecordingReport
 from tests.video.conftest import ClipMaker, ffmpeg, pictures, sound_packets, times

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dfl.video.clip import read_clip
 from dfl.video.read import Frame, read_frames
+from dfl.video.read_clip import read_clip
 from tests.video.conftest import ClipMaker, ffmpeg, pictures, times
 
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from dfl.video import extract_frames, make_video
-from dfl.video.clip import read_clip
 from dfl.video.colours import ColourTags
 from dfl.video.marking import read_marks
 from dfl.video.options import ExtractFramesOptions, MakeVideoOptions
 from dfl.video.read import read_frames
+from dfl.video.read_clip import read_clip
 from dfl.workspace import Workspace
 from tests.recording_report import RecordingReport
 from tests.video.conftest import sound_packets, times

@@ -10,8 +10,8 @@ import pytest
 
 from dfl.base.errors import UserError
 from dfl.video import segments as module
-from dfl.video.clip import read_clip
 from dfl.video.read import read_frames
+from dfl.video.read_clip import read_clip
 from dfl.video.segments import ClipSegment, read_segment, segments
 from tests.video.conftest import ClipMaker, ffmpeg
 

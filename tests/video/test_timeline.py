@@ -10,8 +10,9 @@ import av
 import numpy as np
 import pytest
 
-from dfl.video.clip import Clip, Reading, open_clip, read_clip
+from dfl.video.clip import Clip, Reading
 from dfl.video.read import decode, read_frames
+from dfl.video.read_clip import open_clip, read_clip
 from tests.video.conftest import ffmpeg
 from tests.video.numbered import make_numbered, number_of, write_beeps
 

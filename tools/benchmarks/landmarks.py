@@ -27,8 +27,8 @@ from dfl.faces.face_type import FaceType
 from dfl.faces.find import FaceFinder
 from dfl.faces.pose import pitch_yaw_roll
 from dfl.faces.smoothing import smooth_track
-from dfl.video.clip import read_clip
 from dfl.video.read import read_frames
+from dfl.video.read_clip import read_clip
 
 Track = NDArray[np.float32]  # (T, 68, 2) frame pixels
 Field = Callable[[NDArray[np.float64]], NDArray[np.float64]]

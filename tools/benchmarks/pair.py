@@ -19,7 +19,7 @@ import numpy as np
 from dfl.base.pictures import Picture, contact_sheet, read_picture, write_picture
 from dfl.faces.dlib_faces import DlibFaces
 from dfl.faces.identity import descriptor, distance
-from dfl.video.clip import read_clip
+from dfl.video.read_clip import read_clip
 from dfl.workspace import Workspace
 
 MODEL = """

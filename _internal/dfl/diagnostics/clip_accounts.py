@@ -19,7 +19,7 @@ import json, sys
 from pathlib import Path
 from dfl.base.errors import UserError
 from dfl.video.account import account, account_warnings
-from dfl.video.clip import read_clip
+from dfl.video.read_clip import read_clip
 from dfl.video.facts import reading_of
 path, facts = map(Path, sys.argv[1:])
 try:

@@ -17,8 +17,9 @@ from dfl.base.unused_path import MAX_NAME_BYTES, name_size
 from dfl.extraction.options import ExtractFacesOptions
 from dfl.faceset.found_faces import FrameFacts
 from dfl.video.account import report_account
-from dfl.video.clip import Clip, read_clip
+from dfl.video.clip import Clip
 from dfl.video.facts import NAME_DIGITS, reading_of
+from dfl.video.read_clip import read_clip
 from dfl.video.segments import ClipSegment, read_segment, segments
 from dfl.workspace import Workspace
 

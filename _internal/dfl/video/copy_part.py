@@ -9,9 +9,10 @@ from typing import Any
 import av
 
 from dfl.base.errors import UserError
-from dfl.video.clip import Clip, open_clip
+from dfl.video.clip import Clip
 from dfl.video.demux import read_packets
 from dfl.video.read import clip_stream
+from dfl.video.read_clip import open_clip
 from dfl.video.sound import SoundCut, SoundTrack
 
 

@@ -14,7 +14,7 @@ from dfl.base.files import replacing
 from dfl.base.report import Report
 from dfl.base.unused_path import unused_path
 from dfl.video.account import report_account
-from dfl.video.clip import Clip, Reading, read_clip
+from dfl.video.clip import Clip, Reading
 from dfl.video.colours import ColourTags
 from dfl.video.copy_part import copy_part
 from dfl.video.encoders import coding_of, takes_size, works_here
@@ -22,6 +22,7 @@ from dfl.video.hdr import hdr_coding, hdr_colours, upright
 from dfl.video.marking import COMMENT, SOURCE_TYPE, Marks, mark_result, read_marks
 from dfl.video.options import CutVideoOptions, EncodingOptions
 from dfl.video.read import CodedFrame, PictureMaker, step_ticks
+from dfl.video.read_clip import read_clip
 from dfl.video.segments import decode_segment, segments
 from dfl.video.sound import SoundCut
 from dfl.video.write import Shown, VideoForm, write_video

@@ -26,12 +26,13 @@ from dfl.base.threads import in_order
 from dfl.base.unused_path import earlier_path
 from dfl.base.wording import first_few
 from dfl.video.account import report_account
-from dfl.video.clip import Clip, Reading, read_clip
+from dfl.video.clip import Clip, Reading
 from dfl.video.colours import ColourTags
 from dfl.video.encoders import coding_of, encoders_for, takes_size
 from dfl.video.facts import NAME_DIGITS, ClipFacts, Source, fingerprint, read_facts, write_facts
 from dfl.video.options import EncodingOptions, ExtractFramesOptions
 from dfl.video.read import CodedFrame, PictureMaker, clip_end, decode, step_ticks
+from dfl.video.read_clip import read_clip
 from dfl.workspace import DENOISE_JOURNAL, Side, Workspace
 
 JPEG_QUALITY = 95  # near ffmpeg's -q:v 2, which the original uses

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from dfl.base.errors import UserError
-from dfl.video.clip import open_clip, video_stream
 from dfl.video.copy_part import copied_stream
+from dfl.video.read_clip import open_clip, video_stream
 from dfl.video.sound import SoundCut, SoundTrack
 from dfl.video.write import VideoForm, opened_output, writing
 

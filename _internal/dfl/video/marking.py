@@ -18,7 +18,7 @@ from dfl.base.errors import UserError
 from dfl.base.files import write_bytes
 from dfl.video import credentials
 from dfl.video.boxes import find_uuid_box, top_level_boxes, uuid_box
-from dfl.video.clip import open_clip
+from dfl.video.read_clip import open_clip
 
 COMMENT = "Contains AI-altered faces"
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"

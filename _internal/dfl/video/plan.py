@@ -12,10 +12,11 @@ from dfl.base.listing import in_natural_order, list_pictures
 from dfl.base.report import Report
 from dfl.base.wording import first_few
 from dfl.video.account import report_account
-from dfl.video.clip import Clip, Reading, read_clip
+from dfl.video.clip import Clip, Reading
 from dfl.video.colours import ColourTags
 from dfl.video.facts import ClipFacts, fingerprint, read_facts
 from dfl.video.read import clip_end, decode_as_coded, step_ticks
+from dfl.video.read_clip import read_clip
 from dfl.video.sound import SoundCut
 from dfl.workspace import Workspace
 

@@ -17,10 +17,11 @@ import av
 
 from dfl.base.errors import UserError
 from dfl.base.pictures import Picture
-from dfl.video.clip import MAX_PIXELS, Clip, kind_of, open_clip
+from dfl.video.clip import MAX_PIXELS, Clip
 from dfl.video.demux import read_packets
 from dfl.video.interlacing import CONTEXT, deinterlaced
 from dfl.video.read import CodedFrame, Damage, PictureMaker, Warn, clip_stream, decode, decode_packets, is_cut
+from dfl.video.read_clip import kind_of, open_clip
 
 SEGMENT_FRAMES = 48  # a part's fewest frames; opening a clip costs about as much as decoding ten
 # Codecs whose key frames depend on nothing before. For H.264 and HEVC the kind of key frame decides.

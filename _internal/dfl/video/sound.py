@@ -13,9 +13,10 @@ from typing import Any, Self
 
 import av
 
-from dfl.video.clip import Clip, Reading, kind_of, open_clip, picture_streams, read_clip, start_ticks
+from dfl.video.clip import Clip, Reading
 from dfl.video.code_sound import SoundCoder
 from dfl.video.demux import read_packets
+from dfl.video.read_clip import kind_of, open_clip, picture_streams, read_clip, start_ticks
 from dfl.video.timecode import timecode_after
 from dfl.video.timeline import SoundTimes, Timeline
 

@@ -5,11 +5,11 @@ from pathlib import Path
 from dfl.base.errors import UserError
 from dfl.base.files import reading
 from dfl.base.report import Report
-from dfl.video.clip import need_file, open_clip
 from dfl.video.credentials import MISSING_EXTRA
 from dfl.video.file_kinds import ends_early, file_kind
 from dfl.video.marking import COMMENT, SOURCE_TYPE, read_marks
 from dfl.video.options import VerifyOptions
+from dfl.video.read_clip import need_file, open_clip
 from dfl.workspace import Workspace
 
 _CREDENTIALS = {

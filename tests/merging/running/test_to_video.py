@@ -23,12 +23,12 @@ from dfl.merging.running.frame_processor import FrameProcessor
 from dfl.merging.running.open_models import GivenModels
 from dfl.merging.running.video_source import open_video_source
 from dfl.video import extract_frames
-from dfl.video.clip import read_clip
 from dfl.video.encoders import coding_of
 from dfl.video.facts import read_facts
 from dfl.video.marking import read_marks
 from dfl.video.options import EncodingOptions, ExtractFramesOptions
 from dfl.video.read import read_frames
+from dfl.video.read_clip import read_clip
 from dfl.video.write import Shown, VideoForm, write_video
 from dfl.workspace import Workspace
 from tests.merging.conftest import FakeModel, add_face, as_the_original_starts, face_at, waves

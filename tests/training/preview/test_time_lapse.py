@@ -8,8 +8,8 @@ from dfl.base.pictures import write_picture
 from dfl.models.checkpoint import Checkpoint, model_folder, write_checkpoint
 from dfl.training.options import TimeLapseOptions
 from dfl.training.preview.time_lapse import run
-from dfl.video.clip import open_clip
 from dfl.video.marking import read_marks
+from dfl.video.read_clip import open_clip
 from tests.recording_report import RecordingReport
 
 
