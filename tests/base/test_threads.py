@@ -1,5 +1,4 @@
 import threading
-import time
 from collections.abc import Iterator
 from itertools import count, islice
 
@@ -9,12 +8,17 @@ from dfl.base.threads import in_order
 
 
 def test_results_come_in_the_items_order_however_long_each_takes() -> None:
-    def slow_if_even(number: int) -> int:
-        time.sleep(0 if number % 2 else 0.01)
+    later_ones_are_done = threading.Event()
+
+    def negative(number: int) -> int:
+        if number == 0:
+            assert later_ones_are_done.wait(60)
+        if number == 5:
+            later_ones_are_done.set()
         return -number
 
-    assert list(in_order(slow_if_even, range(20), workers=4, ahead=8)) == [-number for number in range(20)]
-    assert list(in_order(slow_if_even, [], workers=4, ahead=8)) == []
+    assert list(in_order(negative, range(20), workers=4, ahead=8)) == [-number for number in range(20)]
+    assert list(in_order(negative, [], workers=4, ahead=8)) == []
 
 
 def test_no_more_items_than_allowed_are_taken_ahead() -> None:
@@ -49,10 +53,13 @@ def test_the_first_error_is_raised_and_what_has_not_begun_is_dropped() -> None:
     assert len(begun) < 10
 
 
-def test_an_error_of_the_items_is_raised_too() -> None:
+def test_an_error_of_the_items_comes_after_the_results_before_it() -> None:
     def broken() -> Iterator[int]:
-        yield 1
+        yield -1
+        yield -2
         raise OSError("cut off")
 
+    results = in_order(abs, broken(), workers=1, ahead=4)
+    assert [next(results), next(results)] == [1, 2]
     with pytest.raises(OSError, match="cut off"):
-        list(in_order(abs, broken(), workers=1, ahead=4))
+        next(results)

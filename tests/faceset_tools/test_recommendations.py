@@ -32,7 +32,7 @@ def test_good_sets_get_no_advice() -> None:
 @pytest.mark.parametrize(
     ("side", "changed", "kind", "words", "command"),
     [
-        ("src", {"people": OTHERS, "looked_at": 40}, "throw away", "src: 10 of the 40 faces", "dfl people src"),
+        ("src", {"people": OTHERS, "compared": 40}, "throw away", "src: 10 of the 40 faces", "dfl people src"),
         (
             "src",
             {"outliers": (Outlier(FACES[3], 1, ("a reason",)),)},

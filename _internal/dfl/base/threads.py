@@ -16,15 +16,23 @@ def in_order(
     """Call `function` on every item in `workers` threads; results come in the items' order.
 
     At most `ahead` items are begun or waiting to be given, so memory stays bounded; `items` is gone through in the
-    caller's thread. The first exception, of an item or of `items`, is raised here, and what has not begun is dropped.
+    caller's thread. An exception of `function` is raised here and what has not begun is dropped; one of `items` is
+    raised after the results of the items before it.
     From Python 3.14 on `Executor.map` does the same with `buffersize`.
     """
     waiting = iter(items)
     pool = ThreadPoolExecutor(workers)
     try:
         begun: deque[Future[Result]] = deque()
+        failure: Exception | None = None
         while True:
-            begun.extend(pool.submit(function, item) for item in islice(waiting, ahead - len(begun)))
+            if not failure:
+                try:
+                    begun.extend(pool.submit(function, item) for item in islice(waiting, ahead - len(begun)))
+                except Exception as error:  # noqa: BLE001 - raised below
+                    failure = error
+            if not begun and failure:
+                raise failure
             if not begun:
                 return
             yield begun.popleft().result()
