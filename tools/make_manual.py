@@ -128,7 +128,7 @@ def _values(field: Any) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:g}"
+    return "" if value is None else str(value) if isinstance(value, int) else f"{value:g}"
 
 
 def _default(field: Any) -> str:

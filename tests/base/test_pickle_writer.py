@@ -108,6 +108,7 @@ def test_a_stream_of_items_is_written_as_the_whole(count: int) -> None:
     assert target.getvalue() == dumps({row["name"]: row for row in _rows(count)})
 
 
+@pytest.mark.slow
 def test_a_stream_is_not_held_in_memory() -> None:
     rows = ([float(n)] * 150 for n in range(5_000))
     with Path(os.devnull).open("wb") as nowhere:

@@ -327,6 +327,7 @@ def _repeating(way: str, count: int) -> bytes:
     return b"\x80\x05" + part + (_KINDS if part and part[0] != 0x96 else b"") + b"(" + again * count + b"l."
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", _REPEATED)
 @pytest.mark.parametrize("count", [10, 300_000])
 def test_no_part_is_copied_out_of_proportion(way: str, count: int) -> None:
@@ -345,6 +346,7 @@ _CODES = [bytes([code]) for code in b"]}(ltdaesN2\x85\x86\x94\x8f\x90)0"] + [b"K
 _CODES += [_REPEATED[way][1] for way in ("texts made bytes", "arrays over the same bytes")]
 
 
+@pytest.mark.slow
 @given(ways=st.lists(st.tuples(st.sampled_from(_CODES), st.integers(1, 3000)), max_size=12))
 @settings(max_examples=150, deadline=None)
 def test_no_program_takes_memory_out_of_proportion(ways: list[tuple[bytes, int]]) -> None:

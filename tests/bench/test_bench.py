@@ -1,6 +1,7 @@
 """The benchmarks measure what they say."""
 
 import numpy as np
+import pytest
 
 from dfl.bench.bench import run
 from dfl.bench.options import BenchOptions
@@ -8,6 +9,7 @@ from dfl.bench.whole_stages import MirrorModel
 from tests.recording_report import RecordingReport
 
 
+@pytest.mark.slow
 def test_a_training_step_is_measured(workspace):
     heard = RecordingReport()
     run(workspace, BenchOptions(what="train", resolution=32, batch_size=1, rounds=1), heard)

@@ -16,6 +16,7 @@ from dfl.video.marking import read_marks
 from dfl.workspace import Workspace
 
 
+@pytest.mark.slow
 def test_whole_road_gives_a_marked_result_with_sound_and_a_sheet(workspace: Workspace) -> None:
     demo.run(workspace, DemoOptions(minutes=0.02, seconds=1), Report())
     made = Workspace(workspace.root.with_name("dfl_demo"))

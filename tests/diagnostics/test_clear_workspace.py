@@ -215,6 +215,7 @@ def test_models_of_the_original_go_and_its_folders_with_them(workspace: Workspac
     assert names(workspace) == {"model/Bert_SAEHD_encoder.npy", "model/list.npy"}
 
 
+@pytest.mark.slow
 def test_everything_that_stages_leave_is_known(workspace: Workspace, write_faces: Any) -> None:
     """Nothing of the program's is taken for the user's."""
     side, report = "src", Report()

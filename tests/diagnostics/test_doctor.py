@@ -64,6 +64,7 @@ def test_what_must_be_mended_ends_with_exit_code_2(tmp_path: Path) -> None:
     assert "Workspace" in done.stdout  # the looks after the broken ones were made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", ["click", "pydantic", "rich", "psutil", "platformdirs", "imageio_ffmpeg", "numpy"])
 def test_it_runs_without_any_one_package(tmp_path: Path, package: str) -> None:
     (tmp_path / f"{package}.py").write_text("raise ImportError('broken on purpose')")

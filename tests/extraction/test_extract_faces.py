@@ -58,6 +58,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, write_frames: WriteFra
     return _faces(workspace)
 
 
+@pytest.mark.slow
 def test_two_workers_make_the_same_faces_as_one(
     workspace: Workspace,
     undisturbed: dict[str, bytes],
@@ -71,6 +72,7 @@ def test_two_workers_make_the_same_faces_as_one(
     assert _faces(workspace) == undisturbed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stopped_in", ["finding faces", "cutting faces out"])
 def test_a_killed_run_goes_on_and_ends_with_the_same_faces(
     workspace: Workspace, undisturbed: dict[str, bytes], write_frames: WriteFrames, stopped_in: str
@@ -99,6 +101,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_faces(
     assert sorted(path.name for path in workspace.aligned("src").iterdir()) == [*undisturbed, "extraction.jsonl"]
 
 
+@pytest.mark.slow
 def test_deleted_faces_stay_deleted_and_new_frames_are_done(
     workspace: Workspace, write_frames: WriteFrames, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -115,6 +118,7 @@ def test_deleted_faces_stay_deleted_and_new_frames_are_done(
     assert "faces: 4 in 4 of 4 frames" in told
 
 
+@pytest.mark.slow
 def test_frames_that_changed_are_done_again_and_their_old_faces_kept(
     workspace: Workspace, write_frames: WriteFrames, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -133,6 +137,7 @@ def test_frames_that_changed_are_done_again_and_their_old_faces_kept(
     assert (workspace.aligned_trash("src") / "00000.jpg").read_bytes() == before["00002_0.jpg"]
 
 
+@pytest.mark.slow
 def test_other_options_make_all_faces_anew_and_keep_the_old_ones(
     workspace: Workspace, write_frames: WriteFrames, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -160,6 +165,7 @@ def test_faces_of_another_program_are_moved_and_not_lost(
     assert "were not made here" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_an_emptied_folder_is_filled_anew(workspace: Workspace, write_frames: WriteFrames) -> None:
     write_frames(workspace.frames("src"), 2)
     run(workspace, SMALL, Report())
@@ -170,6 +176,7 @@ def test_an_emptied_folder_is_filled_anew(workspace: Workspace, write_frames: Wr
     assert _faces(workspace) == before
 
 
+@pytest.mark.slow
 def test_debug_pictures_asked_for_later_are_made_without_touching_faces(
     workspace: Workspace, write_frames: WriteFrames
 ) -> None:
@@ -181,6 +188,7 @@ def test_debug_pictures_asked_for_later_are_made_without_touching_faces(
     assert list(_faces(workspace)) == ["00002_0.jpg"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stem", ["a" * 251, "顔" * 83])
 def test_a_frame_whose_name_leaves_no_room_for_its_faces_names_does_not_end_the_stage(
     workspace: Workspace, write_frames: WriteFrames, capsys: pytest.CaptureFixture[str], stem: str
@@ -220,6 +228,7 @@ def test_without_frames_the_way_out_is_told(workspace: Workspace) -> None:
     assert "extract-frames src" in caught.value.todo
 
 
+@pytest.mark.slow
 def test_another_face_type_needs_no_new_search(workspace: Workspace, write_frames: WriteFrames) -> None:
     write_frames(workspace.frames("src"), 3)
     run(workspace, SMALL, Report())
@@ -230,6 +239,7 @@ def test_another_face_type_needs_no_new_search(workspace: Workspace, write_frame
     assert read_face(workspace.aligned("src") / "00001_0.jpg").metadata.face_type is FaceType.HEAD
 
 
+@pytest.mark.slow
 def test_faces_come_straight_from_the_clip_as_from_its_frames(
     workspace: Workspace, write_frames: WriteFrames, tmp_path: Path
 ) -> None:
@@ -262,6 +272,7 @@ def test_a_range_of_frames_is_looked_at(
     assert list(_faces(workspace)) == [f"{number:05d}_0.jpg" for number in numbers]
 
 
+@pytest.mark.slow
 def test_frames_whose_debug_picture_was_deleted_are_done_again(
     workspace: Workspace, write_frames: WriteFrames, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -278,6 +289,7 @@ def test_frames_whose_debug_picture_was_deleted_are_done_again(
     assert (workspace.aligned_debug("src") / "00002.jpg").is_file()
 
 
+@pytest.mark.slow
 def test_only_the_wanted_person_is_taken(workspace: Workspace, officer: Picture, tmp_path: Path) -> None:
     woman = np.ascontiguousarray(read_picture(COLLINS.portrait)[:300, 80:380])
     frame = np.full((300, 700, 3), 60, np.uint8)
@@ -292,6 +304,7 @@ def test_only_the_wanted_person_is_taken(workspace: Workspace, officer: Picture,
     assert all(face.metadata.source_landmarks[30][0] < 300 for face in faces)
 
 
+@pytest.mark.slow
 def test_png_faces_have_their_data_beside_them(workspace: Workspace, write_frames: WriteFrames) -> None:
     write_frames(workspace.frames("src"), 3)
     run(workspace, SMALL.model_copy(update={"format": "png", "workers": 2}), Report())
@@ -300,6 +313,7 @@ def test_png_faces_have_their_data_beside_them(workspace: Workspace, write_frame
     assert [face.metadata.source_filename for face in faces] == ["00001.png", "00002.png", "00003.png"]
 
 
+@pytest.mark.slow
 def test_a_packed_faceset_is_not_added_to(workspace: Workspace, write_frames: WriteFrames) -> None:
     write_frames(workspace.frames("src"), 3)
     (workspace.frames("src") / "00003.png").rename(workspace.root / "later.png")

@@ -49,6 +49,7 @@ def test_frames_that_cannot_be_read_are_named_and_never_no_frames(
     assert "2 files (IMG_1.heic, IMG_2.heic) left out" in " ".join(capsys.readouterr().out.split())
 
 
+@pytest.mark.slow
 def test_a_photo_that_lies_on_its_side_gives_an_upright_face(workspace: Workspace, officer: Picture) -> None:
     shown = Image.fromarray(officer[:, :, ::-1])
     folder = workspace.frames("src")
@@ -65,6 +66,7 @@ def test_a_photo_that_lies_on_its_side_gives_an_upright_face(workspace: Workspac
     assert np.abs(upright.picture.astype(int) - turned.picture).mean() < 12, "upside down it is 50 and more"
 
 
+@pytest.mark.slow
 def test_faces_found_in_frames_that_lay_on_their_side_are_looked_for_anew(
     workspace: Workspace, officer: Picture
 ) -> None:
@@ -88,6 +90,7 @@ def test_faces_found_in_frames_that_lay_on_their_side_are_looked_for_anew(
     assert not searched("00001.png")
 
 
+@pytest.mark.slow
 def test_hidden_files_in_aligned_are_no_faces_of_another_program(
     workspace: Workspace, officer: Picture, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -100,6 +103,7 @@ def test_hidden_files_in_aligned_are_no_faces_of_another_program(
     assert Path(workspace.aligned("src") / ".DS_Store").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", ["jpg", "png"])
 def test_a_picture_under_the_name_of_a_new_face_goes_to_the_trash(
     workspace: Workspace, officer: Picture, format: str

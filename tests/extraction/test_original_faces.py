@@ -201,6 +201,7 @@ def test_without_weights_the_way_to_get_them_is_told(weights_folder, face_type, 
         open_s3fd(Report(), face_type)
 
 
+@pytest.mark.slow
 def test_the_whole_networks_run_with_weights_of_the_weights_folder(weights_folder, capsys):
     from dfl.models.engine import start_engine
 

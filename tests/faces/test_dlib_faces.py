@@ -12,6 +12,7 @@ def dlib_faces() -> DlibFaces:
     return DlibFaces()
 
 
+@pytest.mark.slow
 def test_the_network_finds_the_same_face(dlib_faces: DlibFaces, astronaut: Any) -> None:
     (by_hog,) = dlib_faces.find(astronaut)
     (by_cnn,) = DlibFaces(with_cnn=True).find(astronaut)

@@ -29,6 +29,7 @@ def astronaut(dlib_faces: DlibFaces) -> tuple[Any, Any]:
     return picture, dlib_faces.find(picture)[0].landmarks
 
 
+@pytest.mark.slow
 def test_pictures_of_one_person_are_nearer_than_of_two(shared: Path, dlib_faces: DlibFaces) -> None:
     people = {}
     for folder in sorted((shared / "identities").glob("person_*")):

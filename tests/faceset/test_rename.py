@@ -41,6 +41,7 @@ def test_files_change_places(folder: Path) -> None:
     assert _content(folder) == RENAMED
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_finished_by_the_next(folder: Path, kill_at_every: Any) -> None:
     before = {f"{letter}.jpg": letter for letter in "abcdef"}
 
@@ -57,6 +58,7 @@ def test_a_killed_run_is_finished_by_the_next(folder: Path, kill_at_every: Any) 
     assert count > 2 * len(NAMES)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_while_finishing_another_is_finished_too(folder: Path, kill_at_every: Any) -> None:
     aside = folder / RENAMING
 

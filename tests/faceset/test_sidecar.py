@@ -84,6 +84,7 @@ def test_names_change_places(tmp_path: Path, metadata: FaceMetadata) -> None:
     assert not (tmp_path / "elsewhere" / FACESET_INDEX).exists()
 
 
+@pytest.mark.slow
 def test_renaming_files_takes_their_entries_along(tmp_path: Path, write_faces: Any, kill_at_every: Any) -> None:
     folder = tmp_path / "aligned"
     names = {"a.png": "b.png", "b.png": "a.png", "c.png": "00000.png"}

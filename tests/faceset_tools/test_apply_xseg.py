@@ -128,6 +128,7 @@ def model(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     return workspace
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_and_a_model_that_learned_draws_anew(model: Workspace) -> None:
     aligned, options = model.aligned("dst"), XsegApplyOptions(side="dst")
     report = RecordingReport()

@@ -189,6 +189,7 @@ def test_what_is_missing_is_told_before_anything_is_made(workspace: Workspace, w
         run(workspace, EnhanceOptions(side="dst"), Report())
 
 
+@pytest.mark.slow
 def test_the_whole_network_runs_with_weights_of_the_weights_folder(workspace: Workspace, weights_folder: Path) -> None:
     engine.start_engine("tensorflow")
     from dfl.models.face_weights import build_face_network, save_face_network

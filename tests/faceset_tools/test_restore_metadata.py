@@ -270,6 +270,7 @@ def test_without_anything_saved_or_with_a_damaged_file_nothing_is_touched(
     assert files_of(folder) == before
 
 
+@pytest.mark.slow
 def test_restoring_can_be_killed_anywhere(
     workspace: Workspace, folder: Path, write_faces: Any, kill_at_every: Any
 ) -> None:

@@ -245,6 +245,7 @@ def test_png_faces_keep_their_data(few: Workspace) -> None:
     assert [face.name for face in faces][-2:] == ["00006.png", "00007.png"]
 
 
+@pytest.mark.slow
 def test_a_killed_run_loses_nothing_and_is_finished_by_the_next(
     workspace: Workspace, kill_at_every: KillAtEvery
 ) -> None:

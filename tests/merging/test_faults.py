@@ -71,6 +71,7 @@ def merged_files(workspace: Workspace) -> dict[str, bytes]:
     return {f"{path.parent.name}/{path.name}": path.read_bytes() for path in found}
 
 
+@pytest.mark.slow
 def test_on_a_full_disk_what_is_merged_stays_and_the_same_command_goes_on(
     small_disk: Workspace, workspace: Workspace
 ) -> None:
@@ -123,6 +124,7 @@ def merge_to_video(workspace: Workspace) -> RecordingReport:
     return report
 
 
+@pytest.mark.slow
 def test_a_video_on_a_full_disk_keeps_its_whole_parts(
     small_disk: Workspace, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -429,6 +429,7 @@ def test_what_is_missing_is_said_before_the_model_is_opened(
         run(workspace, MergeOptions(), Report())
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_and_gives_the_same_pictures(workspace: Workspace, clip: Clip, merged: Merged) -> None:
     """Killed after 2, 9, ... frames, with whatever was under way; the last run finishes."""
     clip(40, without_face=(5, 6, 30))

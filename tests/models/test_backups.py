@@ -75,6 +75,7 @@ def test_without_hard_links_it_is_a_copy(tmp_path, monkeypatch):
     assert (made / "set-000001" / "weights.safetensors").stat().st_nlink == 1
 
 
+@pytest.mark.slow
 def test_killed_at_every_file_operation(tmp_path):
     deaths = 0
     for die_at in range(1, 100):

@@ -109,6 +109,7 @@ def test_a_history_of_one_loss_comes_back_and_an_older_sets_has_two(tmp_path):
     assert read_checkpoint(folder).history.shape == (5, 2)
 
 
+@pytest.mark.slow
 def test_killed_at_every_file_operation_of_a_save(tmp_path):
     deaths = 0
     for die_at in range(1, 200):

@@ -60,6 +60,7 @@ def test_both_inters_stay_as_they_started_unless_they_shall_be_trained(tiny):
     assert list(trained.trained_weights()) == list(trained.weights())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("morph", "ones"), [(0.0, 0), (0.45, 4), (1.0, 10)])
 def test_swap_equals_a_second_implementation(tiny, faces, morph, ones):
     torch_networks = pytest.importorskip("tests.reference.torch_networks", reason="torch is not installed")

@@ -74,6 +74,7 @@ def test_weights_are_the_originals(network):
     assert not {"al_3/bias", "conv2/conv1/bias", "conv3/down_conv1/weight"} & set(shapes)
 
 
+@pytest.mark.slow
 def test_a_forward_pass_is_the_described_one(network):
     weights = with_random_weights(network, 5)
     # 64 pixels leave a map of 1 x 1 in the middle of the hourglasses.

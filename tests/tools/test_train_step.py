@@ -12,6 +12,7 @@ from tools.benchmarks.products import products_of, timed_alone  # noqa: E402
 from tools.benchmarks.train_step import compare_train_step  # noqa: E402
 
 
+@pytest.mark.slow
 def test_products_of_a_step_are_its_convolutions_forward_and_backward():
     options = SaehdOptions(resolution=32, archi="df", ae_dims=8, e_dims=4, d_dims=4, d_mask_dims=2, batch_size=1)
     example = Example(options)
@@ -27,6 +28,7 @@ def test_products_of_a_step_are_its_convolutions_forward_and_backward():
     assert all(one.seconds > 0 for one in timed_alone(products, 1, "float32"))
 
 
+@pytest.mark.slow
 def test_the_step_is_measured_beside_a_plain_one_and_the_limit():
     heard = RecordingReport()
     compare_train_step(BenchOptions(what="train", resolution=32, batch_size=1, rounds=1), heard)

@@ -22,6 +22,7 @@ SAEHD = {"resolution": 32, "archi": "df-u", "ae_dims": 16, "e_dims": 8, "d_dims"
 AMP = {"model": "AMP", "resolution": 32, "ae_dims": 16, "inter_dims": 16, "e_dims": 8, "d_dims": 8, "d_mask_dims": 4}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [SAEHD, AMP])
 def test_the_table_and_the_sheet(workspace, options):
     make_faceset(workspace.aligned("src"), (90, 140, 220))

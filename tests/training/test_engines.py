@@ -53,6 +53,7 @@ def _losses(engine: str, archi: str) -> np.ndarray:
     return np.array([json.loads(line) for line in run.stdout.splitlines() if line.startswith("[")])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is not installed")
 @pytest.mark.parametrize("archi", ["df-ud", "liae-ud"])
 def test_tensorflow_and_torch_have_the_same_losses_over_twenty_steps(archi: str) -> None:

@@ -38,6 +38,7 @@ def command(workspace, **options) -> list[str]:
     return [sys.executable, "-m", "dfl", "train", *flags, "--workspace", str(workspace.root), "--progress", "plain"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process instead of sending it a signal")
 def test_ctrl_c_again_and_again_still_saves_once_and_whole(faces):
     with subprocess.Popen(command(faces), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
@@ -55,6 +56,7 @@ def test_ctrl_c_again_and_again_still_saves_once_and_whole(faces):
     assert len(saved.history) == saved.iteration >= 1
 
 
+@pytest.mark.slow
 def test_an_unreadable_face_is_named_and_the_others_are_learned(faces):
     victim = faces.aligned("src") / "00002_0.jpg"
     content = victim.read_bytes()

@@ -226,6 +226,7 @@ sys.exit(main())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on the address space")
 def test_what_cannot_fit_is_refused_and_the_saved_set_goes_on_with_less(faces: Workspace) -> None:
     def run(limit: int, *more: str) -> subprocess.CompletedProcess[str]:
@@ -273,6 +274,7 @@ def test_a_full_card_names_a_batch_that_may_fit(faces: Workspace, small_memory: 
     assert "--batch-size 3 or" in error.value.todo
 
 
+@pytest.mark.slow
 def test_auto_takes_a_smaller_batch_and_goes_on(faces: Workspace, small_memory: None) -> None:
     heard = RecordingReport()
     run_train(faces, TrainOptions(**TRAINED, batch_size="auto", target_iter=2), heard)

@@ -54,6 +54,7 @@ def _trained(folder: Path, faces: dict[str, Any], steps: int, **given: Any) -> t
     return losses, read_checkpoint(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("class_name", "precision"), [("SAEHD", "float16"), ("AMP", "bfloat16")])
 def test_short_numbers_learn_almost_the_same(tmp_path: Path, faces: Any, class_name: str, precision: str) -> None:
     full, _ = _trained(tmp_path / "full", faces, 6, class_name=class_name)
@@ -63,6 +64,7 @@ def test_short_numbers_learn_almost_the_same(tmp_path: Path, faces: Any, class_n
     assert {array.dtype.name for array in saved.weights.values()} == {"float32"}
 
 
+@pytest.mark.slow
 def test_activations_computed_twice_give_the_same_steps(tmp_path: Path, faces: Any) -> None:
     kept, saved = _trained(tmp_path / "kept", faces, 4)
     again, saved_again = _trained(tmp_path / "again", faces, 4, recompute=True)
@@ -71,6 +73,7 @@ def test_activations_computed_twice_give_the_same_steps(tmp_path: Path, faces: A
         np.testing.assert_allclose(saved_again.weights[name], weight, atol=2e-5, err_msg=name)
 
 
+@pytest.mark.slow
 def test_float16_goes_on_bit_for_bit_with_its_scale(tmp_path: Path, faces: Any) -> None:
     through, _ = _trained(tmp_path / "through", faces, 6, precision="float16")
     _, saved = _trained(tmp_path / "part", faces, 3, precision="float16")

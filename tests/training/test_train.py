@@ -47,6 +47,7 @@ def train(workspace, **options):
     return heard.lines
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("retrains", [False, True])
 def test_a_stopped_training_goes_on_bit_for_bit(faces, retrains):
     train(faces, name="whole", target_iter=6, retrain_high_loss=retrains)
@@ -61,6 +62,7 @@ def test_a_stopped_training_goes_on_bit_for_bit(faces, retrains):
     assert np.array_equal(whole.history, halves.history)
 
 
+@pytest.mark.slow
 def test_quick96_goes_on_bit_for_bit_where_it_takes_a_batch_again(faces, monkeypatch):
     for width in ("ae_dims", "e_dims", "d_dims", "d_mask_dims"):  # its own 50 million weights add nothing here
         monkeypatch.setitem(QUICK96, width, 8)
@@ -85,6 +87,7 @@ def test_training_learns_and_shows_it(faces):
     assert lines[-1].startswith("Target reached: iteration 60, 60 in this run")
 
 
+@pytest.mark.slow
 def test_options_that_may_change_do_and_fixed_ones_do_not(faces):
     train(faces, target_iter=1)
     lines = train(faces, target_iter=2, batch_size=3)
@@ -124,6 +127,7 @@ def test_a_refused_start_leaves_nothing(faces, options):
     assert left(faces) == before
 
 
+@pytest.mark.slow
 def test_a_start_that_fails_before_its_first_save_leaves_nothing(faces, monkeypatch):
     faces.model.rmdir()
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000})())
@@ -132,6 +136,7 @@ def test_a_start_that_fails_before_its_first_save_leaves_nothing(faces, monkeypa
     assert not faces.model.exists()
 
 
+@pytest.mark.slow
 def test_the_same_command_goes_on(faces):
     train(faces, target_iter=1, preset="quick")
     lines = train(faces, target_iter=2, preset="quick")
@@ -153,6 +158,7 @@ def test_a_second_trainer_is_refused(faces):
         train(faces)
 
 
+@pytest.mark.slow
 def test_an_unreadable_face_is_named_and_left_out(faces):
     victim = faces.aligned("src") / "00002_0.jpg"
     content = victim.read_bytes()
@@ -161,6 +167,7 @@ def test_an_unreadable_face_is_named_and_left_out(faces):
     assert lines[-1].startswith("Target reached")
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_no_number_stops_and_keeps_the_last_set(faces):
     train(faces, target_iter=2)
     folder = model_folder(faces.model, "new", "SAEHD")
@@ -176,6 +183,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_set(faces):
     assert read_checkpoint(folder).iteration == 2
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process instead of sending it a signal")
 def test_ctrl_c_saves_and_stops(faces):
     flags = [f"--{name.replace('_', '-')}={value}" for name, value in SMALL.items()]
@@ -218,6 +226,7 @@ def test_a_closed_terminal_saves_as_ctrl_c_does(faces):
     assert len(saved.history) == saved.iteration >= 2
 
 
+@pytest.mark.slow
 def test_the_batch_files_questions_make_a_model(faces):
     """Answers as typed after a double-click; Enter takes the default."""
     answers = ["SAEHD", "tiny", "0", "n", "1", "n", "y", "2", "64", "wf", "df-d", "16", "8", "8", "", "y", *[""] * 18]
@@ -235,6 +244,7 @@ def test_the_originals_line():
     assert "[12.34s]" in iteration_line(1, 12.3456, 1, 1)
 
 
+@pytest.mark.slow
 def test_a_model_that_draws_one_picture_for_all_faces_goes_back_to_its_last_set(faces, monkeypatch):
     from dfl.data.batches import load_training_faces
     from dfl.training import trainer as module

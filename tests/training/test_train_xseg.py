@@ -55,6 +55,7 @@ def train(workspace, **options):
     return read_checkpoint(model_folder(workspace.model, "XSeg", "XSeg")), "\n".join(heard.lines)
 
 
+@pytest.mark.slow
 def test_it_learns_the_outline_from_one_labelled_side(faces, monkeypatch):
     monkeypatch.setitem(XSEG_OPTIMIZER, "learning_rate", 3e-3)  # a test has no hours
     saved, text = train(faces, target_iter=70, batch_size=4)
@@ -172,6 +173,7 @@ def test_what_is_missing_is_told(workspace):
         train(workspace, name="mine")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "how", [{"pretrain": False}, {"restart": True, "pretrain": False}], ids=["pretraining", "restart"]
 )

@@ -40,6 +40,7 @@ def moved(before, after) -> set[str]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("archi", "inter"), [("df-u", {"inter"}), ("liae-u", {"inter_AB", "inter_B"})])
 def test_pretraining_ends_as_in_the_original(faces, archi, inter):
     faces.pretraining_faces.mkdir()
@@ -62,6 +63,7 @@ def test_pretraining_ends_as_in_the_original(faces, archi, inter):
     assert "Pretraining is over" not in train(faces, target_iter=2)
 
 
+@pytest.mark.slow
 def test_a_new_model_from_a_trained_one(faces):
     train(faces, name="old", archi="df-u", **SMALL, target_iter=9, true_face_power=0.01, random_warp=False, held_out=0)
     old = read_checkpoint(model_folder(faces.model, "old", "SAEHD"))
@@ -86,6 +88,7 @@ def test_a_new_model_from_a_trained_one(faces):
             train(faces, **({"start_from": "old"} | wrong))
 
 
+@pytest.mark.slow
 def test_a_restart_keeps_the_model_as_a_backup_and_its_history(faces):
     train(faces, archi="df-u", **SMALL, target_iter=5)
     folder = model_folder(faces.model, "new", "SAEHD")

@@ -130,6 +130,7 @@ def test_other_kinds_of_files(
     assert len(times(path.with_name(f"cut_cut{path.suffix}"))) in (50, 51)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("transfer", "number"), [("arib-std-b67", 18), ("smpte2084", 16)])
 def test_a_cut_of_hdr_stays_hdr(
     workspace: Workspace, tmp_path: Path, report: RecordingReport, transfer: str, number: int

@@ -11,6 +11,7 @@ import keras
 from keras import ops
 
 from dfl.training.loss_scale import LossScale
+from dfl.training.seed_generator import seed_generator
 
 Tensor = Any
 EPSILON = 1e-6
@@ -42,7 +43,7 @@ class Optimizer:
         self._clip_norm = clip_norm
         self._keep_prob = keep_prob
         self._cosine_period = cosine_period
-        self._random = keras.random.SeedGenerator(seed)
+        self._random = seed_generator(seed)
         self.loss_scale = LossScale() if scales_loss else None
         self.steps = keras.Variable(0, dtype="int64", trainable=False)
         self.slots: dict[str, keras.Variable] = {

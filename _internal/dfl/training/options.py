@@ -21,7 +21,12 @@ class TrainRunOptions(Options):
     devices: int = option(
         1, "Graphics cards of this machine that share each batch (TensorFlow; for torch see torchrun).", minimum=1
     )
-    seed: int | None = option(None, "Start of all random numbers of a new model; the same seed gives the same run.")
+    seed: int | None = option(
+        None,
+        "Start of all random numbers of a new model; the same seed gives the same run.",
+        minimum=0,
+        maximum=2**32 - 1,
+    )
     minutes: float = option(0.0, "Stop after so many minutes; 0 trains until you stop.", minimum=0)
     save_minutes: float = option(25.0, "Save every so many minutes.", minimum=0.01)
     symmetric_warp: bool = option(

@@ -199,6 +199,7 @@ def test_copied_frames_are_known_by_their_content(workspace: Workspace, spots: l
     assert f"{COUNT} of {COUNT} frames swapped" in merged().lines
 
 
+@pytest.mark.slow
 def test_a_clip_that_was_replaced_is_refused(workspace: Workspace, spots: list[Path]) -> None:
     """Straight from the clip, without pictures."""
 

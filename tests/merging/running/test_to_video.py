@@ -211,6 +211,7 @@ def test_what_is_for_pictures_alone_is_told(workspace: Workspace, video: Clip, t
     assert not (workspace.frames("dst") / "merged_crops").exists()
 
 
+@pytest.mark.slow
 def test_killed_it_goes_on_and_the_old_result_stays(
     workspace: Workspace, video: Clip, to_video: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -128,6 +128,7 @@ def train(workspace, **options):
     return read_checkpoint(model_folder(workspace.model, options.get("name", "new"), "AMP"))
 
 
+@pytest.mark.slow
 def test_training_learns_and_shows_it(faces):
     saved = train(faces, target_iter=60, learning_rate=1e-3, gan_power=0.01, gan_dims=4)
     assert saved.history.shape == (60, 2)

@@ -21,6 +21,7 @@ from dfl.training.losses.reconstruction import LossSettings, MaskedPair, amp_bac
 from dfl.training.losses.terms import Tensor, Terms, in_group
 from dfl.training.objectives.objective import Arrays, Batch, DiscriminatorTask, is_blind
 from dfl.training.preview.pages import page
+from dfl.training.seed_generator import seed_generator
 
 SIDES = ("src", "dst")
 # Shares of src's channels that the list of previews shows, in two rows of which the first begins with dst itself.
@@ -62,7 +63,7 @@ class AmpObjective:
         self._losses = losses
         self._morph_factor = morph_factor
         self._gan = gan
-        self._random = keras.random.SeedGenerator(seed)
+        self._random = seed_generator(seed)
         self._discriminator: UNetPatchDiscriminator | None = None
         self.discriminators: tuple[DiscriminatorTask, ...] = ()
         if gan:

@@ -25,6 +25,7 @@ from dfl.training.losses.style import background_style_loss, face_style_loss
 from dfl.training.losses.terms import Tensor, Terms, in_group
 from dfl.training.objectives.objective import Arrays, Batch, DiscriminatorTask, is_blind
 from dfl.training.preview.pages import swap_pages
+from dfl.training.seed_generator import seed_generator
 
 SIDES = ("src", "dst")
 
@@ -50,7 +51,7 @@ class SaehdObjective:
         self.network = network
         self._losses = losses
         self._extra = extra
-        self._random = keras.random.SeedGenerator(seed)
+        self._random = seed_generator(seed)
         self._code_discriminator = self._patch_discriminator = None
         tasks = []  # named as in the original's files, so that imported ones go on
         if extra.true_face_power:
