@@ -98,6 +98,7 @@ def _rows(count: int) -> list[Any]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [0, 1, 2, 1000, 1001, 2500])
 def test_a_stream_of_items_is_written_as_the_whole(count: int) -> None:
     target = io.BytesIO()

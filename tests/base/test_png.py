@@ -82,6 +82,7 @@ def test_what_is_read_is_what_was_written(height: int, width: int, seed: int, is
     assert np.array_equal(decode_picture(encode_png(picture), "x"), picture)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.data())
 def test_damaged_files_give_nothing_or_a_picture_of_the_announced_size(data: st.DataObject) -> None:

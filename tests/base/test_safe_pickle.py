@@ -128,6 +128,7 @@ def test_hostile_and_damaged_pickles_are_refused(content: bytes, reason: str) ->
     assert loads(dumps({"a": np.arange(3)}), "good.dat")["a"].tolist() == [0, 1, 2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [150, 100_000])
 @pytest.mark.parametrize("wrap", [(b"(", b"l", b""), (b"(", b"", b"t"), (b"]", b"", b"a")])
 def test_deep_nesting_is_refused(depth: int, wrap: tuple[bytes, bytes, bytes]) -> None:

@@ -4,6 +4,7 @@ import json
 from importlib import resources
 
 import numpy as np
+import pytest
 
 from dfl.base.report import Report
 from dfl.bench.samples import bench_samples
@@ -13,6 +14,7 @@ from dfl.faceset.aligned_face import FaceMetadata, write_face
 from dfl.imaging.transfers import TRAINING_TRANSFERS
 
 
+@pytest.mark.slow
 def test_the_table_of_samples_has_a_row_for_every_kind(workspace, capsys):
     head = json.loads(resources.files("dfl.faces").joinpath("mean_face.json").read_text(encoding="utf-8"))["model3d"]
     source = np.float32(head)[:, :2] + 200

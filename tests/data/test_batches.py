@@ -136,6 +136,7 @@ def test_faces_of_high_loss_are_drawn_again_while_batches_are_made_ahead(faceset
     assert counts[5] > 2 * counts[:5].max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", TRAINING_TRANSFERS)
 @pytest.mark.parametrize("memory_bytes", [None, 0])
 def test_every_transfer_changes_the_faces_as_one_sample_would(

@@ -16,6 +16,7 @@ from dfl.faces.find import FaceFinder
 PEOPLE = pytest.mark.parametrize("person", [COLLINS, HOPPER], ids=["collins", "hopper"])
 
 
+@pytest.mark.slow
 @PEOPLE
 def test_face_is_found_in_every_frame_and_turns_and_talks(person: Portrait) -> None:
     head, finder = Head(*still(person, SIZE + MARGIN)), FaceFinder("fast")

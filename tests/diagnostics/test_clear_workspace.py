@@ -141,6 +141,7 @@ def test_files_of_the_users_stay_and_are_named(full: Workspace, capsys: pytest.C
     assert names(full) == KEPT | set(OWN)
 
 
+@pytest.mark.slow
 def test_yes_alone_deletes_nothing_as_the_default_answer_is_no(full: Workspace) -> None:
     before = names(full)
     with pytest.raises(UserError, match="Nothing was deleted") as caught:

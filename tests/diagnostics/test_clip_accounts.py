@@ -28,6 +28,7 @@ def test_a_clip_that_is_none_is_told_with_the_way_out(
     assert not found.must
 
 
+@pytest.mark.slow
 def test_clips_are_told_in_a_few_lines(workspace: Workspace, tmp_path: Path) -> None:
     tone = ("-f", "lavfi", "-i", "sine=duration=2")
     picture = ("-f", "lavfi", "-i", "testsrc2=size=64x48:rate=25:duration=2", "-pix_fmt", "yuv420p")

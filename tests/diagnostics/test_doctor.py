@@ -83,6 +83,7 @@ def test_other_stages_point_to_the_doctor_when_the_command_line_is_broken(tmp_pa
     assert "dfl doctor" in done.stderr
 
 
+@pytest.mark.slow
 def test_an_av_that_cannot_write_results_must_be_mended_and_a_missing_ffmpeg_program_not(tmp_path: Path) -> None:
     (tmp_path / "av.py").write_text("class codec:\n    def Codec(name, mode):\n        raise ValueError(name)")
     (tmp_path / "imageio_ffmpeg.py").write_text("def get_ffmpeg_exe(): return '/no/such/ffmpeg'")

@@ -62,6 +62,7 @@ def _cut(settings: CutSettings, frames: list[Path], tasks: list[CutTask]) -> Par
     return cut_job(CutJob(PicturePart(tuple(frames)), named))
 
 
+@pytest.mark.slow
 def test_a_cut_face_is_the_frame_seen_through_its_matrix(settings: CutSettings, frames: list[Path], face: Face) -> None:
     assert not _cut(settings, frames, [_task(path, [face]) for path in frames]).failed
     assert _finished(settings) == {"00001.png": 1, "00002.png": 1, "00003.png": 1}

@@ -201,6 +201,7 @@ def test_a_frame_whose_name_leaves_no_room_for_its_faces_names_does_not_end_the_
     assert list(_faces(workspace)) == ["00001_0.jpg"]
 
 
+@pytest.mark.slow
 def test_broken_frames_and_frames_without_a_face_are_told(
     workspace: Workspace, write_frames: WriteFrames, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -256,6 +257,7 @@ def test_faces_come_straight_from_the_clip_as_from_its_frames(
     assert _faces(workspace) == straight
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "numbers"),
     [

@@ -96,6 +96,7 @@ def test_the_most_typical_face_is_nearest_to_the_mean() -> None:
     assert distances.max() == pytest.approx(_SPREAD, rel=0.15)
 
 
+@pytest.mark.slow
 def test_stills_of_five_people_are_five_people(shared: Path) -> None:
     stills = [sorted(folder.glob("*.jpg")) for folder in sorted((shared / "identities").glob("person_*"))]
     found = group_people(references_of([still for one in stills for still in one]))

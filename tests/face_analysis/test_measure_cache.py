@@ -33,6 +33,7 @@ def test_a_value_of_another_size_is_not_taken(tmp_path: Path) -> None:
         assert cache.get("a", "hue", 8) is None
 
 
+@pytest.mark.slow
 @example(place=4005, bits=128)  # the table's own description is no text
 @given(place=st.integers(0, 20000), bits=st.integers(1, 255))
 def test_a_damaged_file_gives_the_right_value_or_none(

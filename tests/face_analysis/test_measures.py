@@ -119,6 +119,7 @@ def test_a_lost_cache_is_measured_again(tmp_path: Path) -> None:
     assert all(np.array_equal(first[name], again[name]) for name in first)
 
 
+@pytest.mark.slow
 def test_many_are_measured_in_processes(tmp_path: Path) -> None:
     _fill(tmp_path, 3)
     for number in range(3, 50):

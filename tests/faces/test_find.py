@@ -29,6 +29,7 @@ def test_a_face_is_found_where_it_is(finder: FaceFinder, astronaut: Picture) -> 
 
 
 # Quarter turns anticlockwise, as np.rot90 counts.
+@pytest.mark.slow
 @pytest.mark.parametrize("turns", [1, 2, 3])
 @pytest.mark.parametrize("name", ["astronaut", "officer"])
 def test_a_turned_face_is_put_on_the_right_way_up(

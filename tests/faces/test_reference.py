@@ -55,6 +55,7 @@ def test_the_nearest_of_several_references_counts() -> None:
     assert distances.tolist() == [0.25, 0.25, 1.0]
 
 
+@pytest.mark.slow
 def test_every_still_of_a_person_is_like_one_still_of_theirs_and_no_other(shared: Path) -> None:
     folders = sorted((shared / "identities").glob("person_*"))
     everybody = [references_of([folder]) for folder in folders]

@@ -96,6 +96,7 @@ _ANY_JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200, deadline=None)
 @given(st.lists(st.one_of(st.binary(max_size=40), _ANY_JSON.map(lambda value: json.dumps(value).encode()))))
 def test_no_line_whatever_it_holds_breaks_a_reader(file: Path, lines: list[bytes]) -> None:

@@ -26,6 +26,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+@pytest.mark.slow
 def test_debug_pictures_lie_beside_and_follow_the_faceset(workspace: Workspace) -> None:
     aligned = workspace.aligned("src")
     write_faces(aligned, 3)
@@ -78,6 +79,7 @@ def exported(workspace: Workspace, **given: str) -> dict[str, Picture]:
     return {path.name: read_picture(path)[:, :, 0] for path in sorted(folder.iterdir())}
 
 
+@pytest.mark.slow
 def test_masks_as_trained_as_drawn_or_of_the_landmarks(
     workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:

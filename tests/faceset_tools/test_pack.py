@@ -162,6 +162,7 @@ def test_another_file_where_one_would_go_stops_unpacking(workspace: Workspace, f
     assert sorted(files_of(folder)) == ["b.jpg", FACESET_PAK]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("persons", [False, True])
 def test_packing_can_be_killed_anywhere(
     workspace: Workspace, folder: Path, write_faces: Any, kill_at_every: Any, persons: bool
@@ -188,6 +189,7 @@ def test_packing_can_be_killed_anywhere(
     assert kill_at_every(lambda: pack(workspace, DELETE, Report()), prepare, check) >= 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("persons", [False, True])
 def test_unpacking_can_be_killed_anywhere(
     workspace: Workspace, folder: Path, write_faces: Any, kill_at_every: Any, persons: bool

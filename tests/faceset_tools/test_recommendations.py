@@ -29,6 +29,7 @@ def test_good_sets_get_no_advice() -> None:
     assert "every direction" in recommendations[0].text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("side", "changed", "kind", "words", "command"),
     [

@@ -105,6 +105,7 @@ def test_a_packed_or_empty_faceset_is_refused(workspace: Workspace) -> None:
         run(workspace, options(), Report())
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_moment_of_taking_over_loses_nothing(workspace: Workspace, kill_at_every: Any) -> None:
     aligned = workspace.aligned("src")
     beside, trash = aligned.with_name("aligned_resized"), workspace.aligned_trash("src")
@@ -142,6 +143,7 @@ def test_a_hostile_journal_moves_nothing(workspace: Workspace) -> None:
     assert (aligned.parent / "clip.json").exists()
 
 
+@pytest.mark.slow
 def test_resized_faces_that_somebody_retouched_are_taken_over_as_they_are(
     workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -166,6 +168,7 @@ def test_resized_faces_that_somebody_retouched_are_taken_over_as_they_are(
     assert not beside.exists()
 
 
+@pytest.mark.slow
 def test_what_is_made_anew_never_replaces_what_somebody_may_have_edited(workspace: Workspace) -> None:
     aligned, beside = workspace.aligned("src"), workspace.aligned("src").with_name("aligned_resized")
     write_faces(aligned, 1)

@@ -139,6 +139,7 @@ def test_flat_pictures_never_give_nan(
     assert changed.shape == (32, 32, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ours", "plain"), [(idt, plain_idt), (sot, plain_sot)], ids=["idt", "sot"])
 @pytest.mark.parametrize("side", [128, 200])
 def test_large_pictures_are_measured_by_lines_and_change_as_in_the_plain_way(side: int, ours: Any, plain: Any) -> None:

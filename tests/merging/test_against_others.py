@@ -102,6 +102,7 @@ def apart_along_lines(one: Picture, other: Picture) -> float:
     return float(np.mean([wasserstein_distance(flat[0] @ line, flat[1] @ line) for line in lines]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "left"), [("idt", 0.5), ("sot-m", 0.35), ("mix-m", 0.8), ("rct", 0.7), ("mkl", 0.6)])
 def test_transfers_bring_the_colours_near_the_other_picture(name: str, left: float) -> None:
     for seed in range(5):

@@ -170,6 +170,7 @@ def test_no_numeric_option_is_left_out() -> None:
         assert name in path.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "others", "values", "measure", "stays"), TABLE, ids=lambda one: str(one)[:20])
 def test_the_picture_changes_in_the_right_place_and_direction(
     name: str, others: dict[str, Any], values: list[int], measure: Value, stays: Callable[[Made], bool]

@@ -146,6 +146,7 @@ def test_a_video_on_a_full_disk_keeps_its_whole_parts(
     assert not folder.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "damage",
     [
@@ -177,6 +178,7 @@ def test_a_frame_that_cannot_be_read_is_named_and_done_when_it_is_mended(
     assert report.counts == {"frames": 6, "swapped": 6, "without_face": 0, "failed": 0}
 
 
+@pytest.mark.slow
 def test_a_frame_that_vanishes_while_it_runs_is_named(workspace: Workspace, clip: Clip, merged: Merged) -> None:
     clip(40)
 

@@ -395,6 +395,7 @@ def test_frames_that_can_none_be_read_are_an_error(workspace: Workspace, clip: C
         merged()
 
 
+@pytest.mark.slow
 def test_many_failures_in_a_row_that_should_not_be_end_the_run(
     workspace: Workspace, clip: Clip, merged: Merged, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,6 +32,7 @@ def saved(workspace):
     return workspace, network
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("morph", [0.0, 0.4, 1.0])
 def test_it_predicts_what_the_networks_swap(saved, morph):
     workspace, network = saved

@@ -56,6 +56,7 @@ def test_weights_of_liae_udt_at_64_pixels():
     assert decoder[-6:] == with_biases("out_conv3 3,3,32,3;upscalem4/conv1 3,3,16,32;out_convm 1,1,8,1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["df", "df-u", "df-d", "df-t", "df-udtc", "liae-ud", "liae-t"])
 def test_every_letter_gives_a_picture_of_the_right_size(text):
     archi = Architecture.parse(text)

@@ -71,6 +71,7 @@ def test_weights_are_the_originals(network):
     assert shapes["d3_conv0/weight"] == (3, 3, 848, 512)
 
 
+@pytest.mark.slow
 def test_a_forward_pass_is_the_described_one(network):
     weights = plain.Weights(plain.shapes_of(named_weights(network)), seed=11)
     weights.put_into(named_weights(network))

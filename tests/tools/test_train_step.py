@@ -1,5 +1,7 @@
 """The limit of a training step: all of its products are counted, and the table has its rows."""
 
+import pytest
+
 from dfl.models.engine import start_engine
 from dfl.models.options import SaehdOptions
 from tests.recording_report import RecordingReport

@@ -140,6 +140,7 @@ def _name(value: object) -> str:
     return str(sorted(value)) if isinstance(value, set) else str(value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("given", "sides", "parts"), ON_BATCH, ids=_name)
 def test_options_that_change_the_batch(
     faces: list[FaceFile], given: dict[str, Any], sides: str, parts: set[str]
@@ -157,6 +158,7 @@ def _objective(**given: Any) -> SaehdObjective:
     return SaehdObjective(Saehd(options), config.losses, config.extra)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("given", "terms"), ON_LOSSES, ids=_name)
 def test_options_that_change_the_losses(faces: list[FaceFile], given: dict[str, Any], terms: set[str]) -> None:
     batch = {name: ops.convert_to_tensor(array[:2]) for name, array in _batch(faces, **given).items()}
@@ -183,6 +185,7 @@ def test_options_that_change_the_step(given: dict[str, Any]) -> None:
     assert np.abs(moved(**given) - moved()).max() > 1e-7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given", ON_NETWORKS, ids=str)
 def test_options_that_change_the_networks(given: dict[str, Any]) -> None:
     def shapes(objective: SaehdObjective) -> dict[str, tuple[int, ...]]:
@@ -193,6 +196,7 @@ def test_options_that_change_the_networks(given: dict[str, Any]) -> None:
     assert shapes(_objective(**given)) != shapes(_objective(**reference))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given", [{"gan_smoothing": 0.3}, {"gan_noise": 0.5}], ids=str)
 def test_options_that_change_the_discriminator_s_loss(faces: list[FaceFile], given: dict[str, Any]) -> None:
     batch = {name: ops.convert_to_tensor(array[:2]) for name, array in _batch(faces).items()}

@@ -272,6 +272,7 @@ def test_a_thousand_batches_that_are_left_out_do_not_fill_the_screen(tmp_path):
     assert any(line.startswith("! 200 batches were left out") for line in heard.lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broken", [np.nan, np.inf, 1e9])
 def test_a_judge_that_breaks_down_goes_back_to_the_last_set(tmp_path, broken):
     asked = []

@@ -50,6 +50,7 @@ TRAINED: dict[str, Any] = {
 SMALL = {"ae_dims": 8, "e_dims": 4, "d_dims": 4, "d_mask_dims": 2}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
@@ -204,6 +205,7 @@ def test_only_want_of_memory_is_taken_for_it() -> None:
     assert not is_out_of_memory(ValueError("shape"))
 
 
+@pytest.mark.slow
 def test_engines_say_it_in_their_own_way() -> None:
     import tensorflow as tf
 
@@ -268,6 +270,7 @@ def small_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Trainer, "iterate", limited)
 
 
+@pytest.mark.slow
 def test_a_full_card_names_a_batch_that_may_fit(faces: Workspace, small_memory: None) -> None:
     with pytest.raises(UserError, match="does not suffice for new_SAEHD with batch size 4") as error:
         run_train(faces, TrainOptions(**TRAINED, batch_size=4, target_iter=1), RecordingReport())

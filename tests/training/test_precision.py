@@ -104,6 +104,7 @@ def test_a_gradient_too_large_for_float16_moves_nothing_but_the_scale() -> None:
     assert number.numpy()[0] < 1, "with a smaller scale it moves"
 
 
+@pytest.mark.slow
 def test_the_scale_doubles_after_many_good_steps() -> None:
     scale = LossScale()
     for _ in range(2000):

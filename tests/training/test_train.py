@@ -109,6 +109,7 @@ def left(workspace):
     return sorted(path for path in workspace.root.rglob("*") if workspace.logs not in (path, *path.parents))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [

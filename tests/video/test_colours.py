@@ -111,6 +111,7 @@ def test_an_untagged_clip_gives_an_untagged_result_with_the_same_numbers(
     assert ColourTags.of(read_clip(workspace.result(".mp4"))) == ColourTags.of(clip) == ColourTags(2, 2, 2)
 
 
+@pytest.mark.slow
 def test_hdr_is_mapped_and_told_or_refused(workspace: Workspace, make_clip: ClipMaker, report: RecordingReport) -> None:
     tags = "format=yuv420p10le,setparams=colorspace=bt2020nc:color_primaries=bt2020:color_trc=smpte2084"
     shutil.copy(make_clip("pq.mp4", "-vf", tags, seconds=0.2), workspace.root / "data_dst.mp4")

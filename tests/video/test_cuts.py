@@ -18,6 +18,7 @@ def cuts(pictures: list[Picture]) -> list[int]:
     return [number for number, picture in enumerate(pictures) if finder.is_cut(picture)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "wanted"),
     [

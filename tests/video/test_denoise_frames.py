@@ -144,6 +144,7 @@ run(Workspace(Path(sys.argv[1])), DenoiseFramesOptions(side="dst"), Report())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="kills with a signal")
 @pytest.mark.parametrize("renames", [1, 4, COUNT + 2, COUNT + 3, COUNT + 8, 3 * COUNT + 2])
 def test_a_kill_loses_no_frame(workspace: Workspace, frames: Path, report: RecordingReport, renames: int) -> None:

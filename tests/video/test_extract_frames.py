@@ -301,6 +301,7 @@ def hard_table() -> dict[str, tuple[int, int] | None]:
     return table
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(hard_table()) or ["no table"])
 def test_hard_clips(shared: Path, workspace: Workspace, report: RecordingReport, name: str) -> None:
     clip, expected = shared / "hard" / name, hard_table()[name]

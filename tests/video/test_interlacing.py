@@ -82,6 +82,7 @@ def test_telecine_is_recognised(moving: Make, rate: str, coding: tuple[str, ...]
     assert clip.rate == Fraction(rate) * 5 / 4
 
 
+@pytest.mark.slow
 def test_whole_frames_are_left_alone(make_clip: ClipMaker) -> None:
     for size, rate in (("64x48", "25"), ("720x576", "25"), ("320x240", "30000/1001"), ("640x360", "12")):
         assert read_clip(make_clip(f"whole_{size}.mp4", *X264, "bf=2", size=size, rate=rate, seconds=3)).fields == ""
@@ -160,6 +161,7 @@ def test_film_is_put_together_again(workspace: Workspace, tmp_path: Path, report
     assert np.abs(found[2:-2].astype(int) - whole).mean() < 3
 
 
+@pytest.mark.slow
 def test_every_reader_of_the_clip_sees_the_frames_that_were_taken_out(
     workspace: Workspace, moving: Make, report: RecordingReport
 ) -> None:

@@ -85,6 +85,7 @@ def made(workspace: Workspace, report: RecordingReport, suffix: str) -> tuple[li
     return shown(path), beeps(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_frames_and_sound_are_together_in_every_container(
     clips: Path, workspace: Workspace, report: RecordingReport, kind: str

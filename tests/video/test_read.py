@@ -90,6 +90,7 @@ def test_frames_of_another_size_are_scaled_to_the_first(make_clip: ClipMaker, tm
     assert len(frames) > 40
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("transfer", ["smpte2084", "arib-std-b67"])
 def test_hdr_light_is_mapped_back(make_clip: ClipMaker, tmp_path: Path, transfer: str) -> None:
     """An ordinary clip that became HDR (white at 203 nits, BT.2408) looks as before, not washed out."""

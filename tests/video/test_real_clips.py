@@ -29,6 +29,7 @@ CLIPS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CLIPS)
 def test_pictures_times_sound_and_tags_are_those_of_the_clip(
     shared: Path, workspace: Workspace, report: RecordingReport, name: str

@@ -101,6 +101,7 @@ def test_a_file_that_was_cut(make_clip: ClipMaker, tmp_path: Path) -> None:
         check(path)
 
 
+@pytest.mark.slow
 def test_turned_deep_and_hdr_clips(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SEGMENT_FRAMES", 8)
     names = ("many_people.mp4", "scene_cuts.mp4", "rot90_meta.mp4", "hevc_10bit.mp4", "vfr.mp4", "vp9_opus.webm")

@@ -218,6 +218,7 @@ def test_a_clip_that_was_replaced_is_refused(workspace: Workspace, spots: list[P
         merge_clip(2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [40, 96, 300])
 def test_a_face_is_like_its_own_frame_at_any_size(tmp_path: Path, side: int) -> None:
     large = cv2.resize(picture(1), (960, 720)).astype(np.uint8)

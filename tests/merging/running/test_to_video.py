@@ -116,6 +116,7 @@ UNSMOOTHED = {"steady_mask": 0, "steady_landmarks": False}
 LOSSLESS = {"lossless": True, "format": "mp4"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [LOSSLESS, {"encoder": "ffv1", "format": "mkv"}])
 @pytest.mark.parametrize("settings", [{}, {"mode": "seamless", "colour_transfer": "sot-m", "motion_blur": 50}])
 def test_the_same_pixels_as_through_pictures(
@@ -166,6 +167,7 @@ def test_an_avi_repeats_frames(workspace: Workspace, video: Clip, to_video: Any)
     assert len(pictures(workspace.result_mask(".avi"))) == 8
 
 
+@pytest.mark.slow
 def test_the_sound_and_the_label_come_along(workspace: Workspace, video: Clip, to_video: Any) -> None:
     clip = video(10)
     silent = clip.rename(clip.with_name("silent.mp4"))

@@ -105,6 +105,7 @@ def test_gan_adds_four_maps_to_the_model_and_eight_to_the_judge(plain, batch):
     assert np.allclose(loss, np.log(2), rtol=1e-5), "an eighth of eight maps"
 
 
+@pytest.mark.slow
 def test_pages_show_the_first_sample_as_the_original_does(plain, batch):
     pages = plain.show({name: array for name, array in batch.items() if name != "chosen"})
     assert list(pages) == ["preview", "preview_morphs", "preview_morphs_masked"]

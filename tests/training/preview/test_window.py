@@ -98,6 +98,7 @@ def test_where_there_is_no_window_training_is_told_and_goes_on(screen, reason):
     window.close()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_stuck_window_does_not_hold_training_up():
     before = set(threading.enumerate())
