@@ -58,6 +58,7 @@ def test_an_output_that_cannot_be_written_ends_in_words(
     assert ended == code
 
 
+@pytest.mark.slow
 def test_workers_work_for_a_program_without_output(tmp_path: Path) -> None:
     script, file = tmp_path / "work.py", tmp_path / "results"
     script.write_text(_WORKERS)

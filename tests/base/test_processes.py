@@ -52,6 +52,7 @@ def _count_or_die(number: int, folder: Path) -> int:
     return number
 
 
+@pytest.mark.slow
 def test_a_killed_worker_costs_the_others_nothing(tmp_path: Path) -> None:
     outcomes = list(in_processes(partial(_count_or_die, folder=tmp_path), range(12), workers=3))
     assert [outcome.item for outcome in outcomes if outcome.error] == [1, 5, 9]
@@ -123,6 +124,7 @@ def test_an_error_that_cannot_be_sent_is_told_in_words() -> None:
     assert str(outcome.error) == "_Awkward: 1 and 2"
 
 
+@pytest.mark.slow
 def test_an_error_for_the_user_arrives_whole() -> None:
     (outcome,) = in_processes(_refuse, ["A picture"], workers=1)
     assert isinstance(outcome.error, UserError)

@@ -216,6 +216,7 @@ def test_random_bytes_give_plain_values_or_an_error(content: bytes) -> None:
         assert _is_plain(value)
 
 
+@pytest.mark.slow
 @given(data=st.data())
 @settings(max_examples=300, deadline=None)
 def test_changed_bytes_give_plain_values_or_an_error(data: st.DataObject) -> None:

@@ -9,6 +9,7 @@ from dfl.workspace import Workspace
 from tests.video.conftest import ffmpeg
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "words", "todo"),
     [

@@ -41,6 +41,7 @@ def test_it_tells_what_is_there(workspace: Workspace, capsys: pytest.CaptureFixt
     assert "could not be checked" not in said
 
 
+@pytest.mark.slow
 def test_a_damaged_clip_is_not_followed_by_nothing_is_wrong(
     workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -106,6 +107,7 @@ def test_a_missing_package_and_a_wrong_version_are_named(monkeypatch: pytest.Mon
     assert all(finding.must for finding in opencv)
 
 
+@pytest.mark.slow
 def test_a_card_that_the_engine_does_not_use_brings_advice_and_no_failure(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -144,6 +146,7 @@ def test_words_tell_first_what_must_be_done() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_exit_code_is_told_in_the_error(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packages, "opencv", lambda: iter([Finding("OpenCV", "two", "keep one", must=True)]))
     with pytest.raises(UserError, match="1 thing must be mended"):

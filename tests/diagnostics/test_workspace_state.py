@@ -48,6 +48,7 @@ def test_what_is_in_the_way_empty_or_damaged_is_told(
     assert finding.todo
 
 
+@pytest.mark.slow
 def test_a_workspace_that_is_a_file_must_be_mended(tmp_path: Path) -> None:
     (tmp_path / "clip.mp4").write_bytes(b"x")
     said = "\n".join(in_words(examine(Workspace(tmp_path / "clip.mp4"), start_engine=False)))

@@ -49,6 +49,7 @@ def test_a_turned_face_is_put_on_the_right_way_up(
     assert np.abs(found.landmarks - np.stack(expected, axis=1)).max() < 0.12 * size
 
 
+@pytest.mark.slow
 def test_faces_come_largest_first_and_always_the_same(finder: FaceFinder, astronaut: Picture, officer: Picture) -> None:
     frame = np.zeros((600, 1024, 3), np.uint8)
     frame[:512, :512], frame[:, 512:] = astronaut, officer[:600, :512]

@@ -43,6 +43,7 @@ def test_offsets_fade_with_yaw(yaw: float, share: float) -> None:
     assert moved == pytest.approx(offsets() * 200 * share, abs=0.02)
 
 
+@pytest.mark.slow
 def test_landmarks_lie_where_dlibs_lie_on_a_face_towards_the_camera(astronaut: Picture, officer: Picture) -> None:
     """dlib's predictor uses the same scheme. In widths of the mean face; dlib itself is right to about 0.02."""
     finder, dlib_faces = FaceFinder(), DlibFaces()

@@ -105,6 +105,7 @@ else: trash.move_to_trash(aligned, [f"{n:05d}_0.jpg" for n in range(4)], "test")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moves", [0, 1, 3])
 def test_a_kill_between_two_moves_loses_nothing(aligned: Path, moves: int) -> None:
     before = contents(aligned)

@@ -153,6 +153,7 @@ def test_a_stopped_run_goes_on_and_a_model_that_learned_draws_anew(model: Worksp
     assert all(face.metadata.other[DRAWN_BY] != drawn_by for face in list_faceset(aligned))
 
 
+@pytest.mark.slow
 def test_faces_narrower_than_the_model_are_told(model: Workspace) -> None:
     saved = read_checkpoint(model_folder(model.model, "XSeg", "XSeg"))
     wide = replace(saved, options=saved.options | {"face_type": "head"})

@@ -44,6 +44,7 @@ def test_debug_pictures_lie_beside_and_follow_the_faceset(workspace: Workspace) 
     assert not folder.with_name("aligned_debug_landmarks_before_2").exists()
 
 
+@pytest.mark.slow
 def test_a_mask_that_somebody_edited_is_not_replaced(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     write_faces(workspace.aligned("src"), 2)
     export_mask.run(workspace, ExportMaskOptions(side="src"), Report())

@@ -47,6 +47,7 @@ def options(folder):
     return ImportOptions(kind="weights", folder=folder)
 
 
+@pytest.mark.slow
 def test_a_network_comes_over_number_for_number(workspace, facelib, s3fd, weights_folder, capsys):
     (facelib / "S3FD.npy").write_bytes(pickle_writer.dumps(s3fd | {"more/weight:0": np.zeros(2)}))
     run(workspace, options(facelib.parents[2]), Report())
@@ -73,6 +74,7 @@ def test_a_folder_without_them_says_what_it_looked_for(workspace, tmp_path):
     assert "facelib" in caught.value.todo
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "told"),
     [
@@ -97,6 +99,7 @@ def test_damaged_files_are_named_and_the_others_kept(workspace, facelib, s3fd, w
         run(workspace, options(facelib), Report())
 
 
+@pytest.mark.slow
 def test_what_was_kept_before_is_replaced_only_by_whole_weights(workspace, facelib, s3fd, weights_folder):
     (facelib / "S3FD.npy").write_bytes(pickle_writer.dumps(s3fd))
     run(workspace, options(facelib), Report())

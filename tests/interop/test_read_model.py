@@ -108,6 +108,7 @@ def test_amps_optimizers_fit_ours(installation, amp):
     assert int(got["steps"]) == 7
 
 
+@pytest.mark.slow
 def test_xseg_answers_as_before(installation):
     network = XSeg(2, 64)
     installation.add_data("XSeg", {"face_type": "wf", "batch_size": 4, "pretrain": False}, 1)

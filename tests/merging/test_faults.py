@@ -208,6 +208,7 @@ def test_an_aligned_picture_without_face_data_is_named_and_its_frame_stays(
     assert np.array_equal(before, after)
 
 
+@pytest.mark.slow
 def test_a_failing_thread_loses_its_frame_alone(
     workspace: Workspace, clip: Clip, merged: Merged, monkeypatch: pytest.MonkeyPatch
 ) -> None:

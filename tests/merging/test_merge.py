@@ -378,6 +378,7 @@ def test_a_picture_that_cannot_be_written_ends_the_run(workspace: Workspace, cli
         merged()
 
 
+@pytest.mark.slow
 def test_frames_behind_many_that_cannot_be_read_are_merged(workspace: Workspace, clip: Clip, merged: Merged) -> None:
     clip(70)
     for path in list_pictures(workspace.frames("dst"))[5:65]:

@@ -60,6 +60,7 @@ def expected(pictures, w):
     return maps
 
 
+@pytest.mark.slow
 def test_weights_are_the_originals(network):
     shapes = plain.shapes_of(named_weights(network))
     assert len(shapes) == 945

@@ -51,6 +51,7 @@ def test_weights_are_those_of_the_originals_file():
     assert shapes["out_conv/weight"] == (3, 3, 32, 1)
 
 
+@pytest.mark.slow
 def test_logits_equal_a_second_implementation(tiny, faces):
     torch_networks = pytest.importorskip("tests.reference.torch_networks", reason="torch is not installed")
     arrays = {name: np.array(ops.convert_to_numpy(weight)) for name, weight in named_weights(tiny).items()}

@@ -390,6 +390,7 @@ def test_the_first_error_is_told_where_not_even_the_last_save_goes_well(tmp_path
     assert read_checkpoint(tmp_path).iteration == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", ["ENOSPC", "EDQUOT", "EACCES", "EIO", "EBUSY"])
 def test_whatever_the_system_says_to_a_save_training_goes_on_and_tries_again(tmp_path, monkeypatch, number):
     code = getattr(errno, number, errno.EIO)

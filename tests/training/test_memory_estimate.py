@@ -144,6 +144,7 @@ def test_the_largest_batch_fits_and_the_next_one_does_not() -> None:
     assert needed.largest_batch(1000) == 0
 
 
+@pytest.mark.slow
 def test_saving_brings_arrays_over_one_by_one(tmp_path: Path) -> None:
     class LargeNetwork(TinyNetwork):
         def __init__(self) -> None:

@@ -75,6 +75,7 @@ def test_quick96_goes_on_bit_for_bit_where_it_takes_a_batch_again(faces, monkeyp
     assert all(np.array_equal(whole.weights[name], halves.weights[name]) for name in whole.weights)
 
 
+@pytest.mark.slow
 def test_training_learns_and_shows_it(faces):
     lines = train(faces, target_iter=60, batch_size=4)
     folder = model_folder(faces.model, "new", "SAEHD")

@@ -104,6 +104,7 @@ def test_pretraining_on_goes_on_and_over_keeps_the_weights_and_counts_anew(pretr
     assert over.state == {"seed": 5}
 
 
+@pytest.mark.slow
 def test_pretraining_takes_faces_of_its_own_and_needs_no_others(faces):
     pretraining = faces.root / "many people"
     shutil.move(faces.aligned("src"), pretraining)

@@ -163,6 +163,7 @@ def test_frames_taken_out_at_another_rate_are_refused(
         merged()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noted", [True, False])
 def test_a_face_of_another_clip_stays_out_and_is_named(
     workspace: Workspace, tmp_path: Path, spots: list[Path], merged: Merged, noted: bool

@@ -161,6 +161,7 @@ def test_frames_are_named_by_ranges() -> None:
             parse_spans(wrong, known)
 
 
+@pytest.mark.slow
 def test_a_file_edited_while_a_merge_runs_keeps_the_edit(workspace: Workspace, clip: Any, fake_model: Any) -> None:
     clip(3)
     path = workspace.frames("dst") / "merge_session.json"

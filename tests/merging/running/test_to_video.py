@@ -191,6 +191,7 @@ def test_the_sound_and_the_label_come_along(workspace: Workspace, video: Clip, t
     assert (pictures(workspace.result(".mp4")) != plain).any((2, 3))[:, 160:].any(1).all()
 
 
+@pytest.mark.slow
 def test_the_mask_as_alpha_channel(workspace: Workspace, video: Clip, to_video: Any) -> None:
     video(5)
     to_video(encoder="ffv1", format="mkv", mark=False)
@@ -204,6 +205,7 @@ def test_the_mask_as_alpha_channel(workspace: Workspace, video: Clip, to_video: 
     assert not workspace.result_mask(".mkv").exists()
 
 
+@pytest.mark.slow
 def test_what_is_for_pictures_alone_is_told(workspace: Workspace, video: Clip, to_video: Any) -> None:
     video(4)
     text = to_video(frames="2-3", crops=True, erode=20).text

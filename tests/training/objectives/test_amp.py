@@ -151,6 +151,7 @@ def begin(workspace, options, iteration=0):
     return build_training(Checkpoint("AMP", options, iteration, {}), listed, 7, has_symmetric_warp=True)
 
 
+@pytest.mark.slow
 def test_batches_are_the_same_wherever_training_goes_on(faces):
     options = AmpOptions(**WIDTHS, batch_size=2).model_dump()
     whole, later = (begin(faces, options, iteration).batch_source for iteration in (0, 2))

@@ -60,11 +60,13 @@ def test_pages_lay_green_over_what_is_outside_the_mask(network, batch):
     assert np.array_equal(pages["preview_src"][:64, :64], (batch["src"][0] * 255 + 0.5).astype(np.uint8))
 
 
+@pytest.mark.slow
 def test_a_side_without_faces_has_no_page(network, batch):
     only_dst = {name: array for name, array in batch.items() if name != "src"}
     assert list(XsegObjective(network, is_pretraining=False).show(only_dst)) == ["preview", "preview_dst"]
 
 
+@pytest.mark.slow
 def test_pretraining_shows_faces_and_what_is_made_of_them(network, batch):
     grey = batch["picture"].mean(axis=-1, keepdims=True)
     pages = XsegObjective(network, is_pretraining=True).show({"picture": batch["picture"], "mask": grey})

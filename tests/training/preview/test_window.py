@@ -82,6 +82,7 @@ def test_keys_come_back_as_commands_and_closing_is_noticed():
     window.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("screen", "reason"),
     [
@@ -148,6 +149,7 @@ def test_a_window_that_was_asked_for_and_cannot_be_had_is_an_error(monkeypatch):
         raise AssertionError("there is no window")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "error", [BrokenPipeError(109, "The pipe has been ended"), EOFError(), OSError("handle is closed")]
 )
