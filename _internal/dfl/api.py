@@ -19,6 +19,7 @@ from dfl.faces.face_type import FaceType
 from dfl.faceset.aligned_face import AlignedFace
 from dfl.faceset.face_metadata import FaceMetadata
 from dfl.faceset.faceset import FaceFile, list_faceset
+from dfl.models.options import SwapClass
 from dfl.models.prediction import Prediction, SwapModel
 from dfl.stages import load, run_stage, stage
 from dfl.workspace import Side, Workspace
@@ -129,7 +130,7 @@ def make_video(workspace: WorkspaceFolder, *, report: Report | None = None, **op
 def load_model(
     workspace: WorkspaceFolder,
     name: str | None = None,
-    model: Literal["SAEHD", "AMP", "Quick96"] | None = None,
+    model: SwapClass | None = None,
     *,
     engine: Literal["tensorflow", "torch"] | None = None,
     morph_factor: float = 1.0,

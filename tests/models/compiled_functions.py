@@ -101,7 +101,7 @@ def _swap(model: str, kind: str) -> Function:
     if kind == "held out":
         return held_out
     # What is done at a save: AMP's pages show one face, whatever the batch.
-    return lambda count: [np.array(objective.is_blind(faces(count))), *objective.show(faces(count)).values()]
+    return lambda count: [np.array(objective.has_mode_collapse(faces(count))), *objective.show(faces(count)).values()]
 
 
 def _xseg(kind: str) -> Function:

@@ -41,7 +41,7 @@ def test_gradients_are_those_of_the_engine(kernel: int, height: int, width: int,
 
 def test_only_plain_convolutions_of_float32_take_it() -> None:
     def multiplies(layer: Conv2D, precision: str = "float32", wanted: bool = True) -> bool:
-        set_computing(layer, precision, multiplies=wanted)  # type: ignore[arg-type]
+        set_computing(layer, precision, matmul_gradients=wanted)  # type: ignore[arg-type]
         return layer._multiplies
 
     assert multiplies(Conv2D(3, 4, 4))

@@ -48,7 +48,7 @@ def compare_train_step(options: BenchOptions, report: Report) -> None:
     model = SaehdOptions(
         resolution=options.resolution, archi="df-ud", batch_size=options.batch_size, precision=options.precision
     )
-    ours = Example(model, multiplies=start_engine().multiplies)
+    ours = Example(model, matmul_gradients=start_engine().matmul_gradients)
     plain = Example(model.model_copy(update={"precision": "float32"}))
     products = products_of(plain.losses, [weight.value for weight in plain.weights.values()], model)
     timed = timed_alone(products, options.rounds, options.precision)

@@ -27,10 +27,10 @@ _PAYS = 1.2
 class Example:
     """A df-ud model with one batch of random faces."""
 
-    def __init__(self, options: SaehdOptions, *, multiplies: bool = False) -> None:
+    def __init__(self, options: SaehdOptions, *, matmul_gradients: bool = False) -> None:
         self.network = Saehd(options)
         for part in self.network.parts.values():
-            set_computing(part, options.precision, multiplies=multiplies)
+            set_computing(part, options.precision, matmul_gradients=matmul_gradients)
         self.weights = self.network.trained_weights()
         self.optimizer = Optimizer(self.weights, is_adabelief=True, learning_rate=5e-5)
         self._settings = LossSettings(options.resolution)
@@ -51,7 +51,7 @@ def bench_train(options: BenchOptions, report: Report) -> None:
     model = SaehdOptions(
         resolution=options.resolution, archi="df-ud", batch_size=options.batch_size, precision=options.precision
     )
-    example = Example(model, multiplies=start_engine().multiplies)
+    example = Example(model, matmul_gradients=start_engine().matmul_gradients)
     step = make_training_step(example.losses, list(example.weights.values()), example.optimizer, ("src", "dst"))
     cpu, wall = [], []
     for _ in range(options.rounds + _WARM_UP):
@@ -75,7 +75,7 @@ def bench_devices(options: BenchOptions, engine: Engine, report: Report) -> None
     for scope in (nullcontext(), scope_of(engine)):
         with scope:
             model = SaehdOptions(resolution=options.resolution, archi="df-ud", batch_size=options.batch_size)
-            example = Example(model, multiplies=engine.multiplies)
+            example = Example(model, matmul_gradients=engine.matmul_gradients)
             step = make_training_step(example.losses, list(example.weights.values()), example.optimizer, ("src", "dst"))
             spent = []
             for _ in range(options.rounds + 2):

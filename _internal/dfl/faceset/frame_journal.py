@@ -5,13 +5,13 @@ journal. A killed run may leave a last line torn: its frame is done again.
 The journal's first line holds the options that the work was done with.
 """
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from dfl.base.files import write_text
+from dfl.base.json_lines import objects_in, to_lines
 from dfl.base.notes import gathering, notes_of
 from dfl.base.notes import note as add_note
 from dfl.base.system_errors import to_user_error
@@ -45,9 +45,9 @@ class FrameJournal(Generic[AnEntry]):
         """Take in what processes have noted, write it all as one file, and remove the notes."""
         with gathering(self.file) as notes:
             for content in notes:
-                self.entries |= {entry.frame: entry for entry in _entries(content.split(b"\n"), self.read)}
+                self.entries |= {entry.frame: entry for entry in _entries(content, self.read)}
             lines = [{"options": self.options}, *(entry.to_json() for entry in self.entries.values())]
-            write_text(self.file, "".join(f"{json.dumps(line, separators=(',', ':'))}\n" for line in lines))
+            write_text(self.file, to_lines(lines))
 
 
 def start_journal(file: Path, options: Mapping[str, Any], read: Read[AnEntry]) -> FrameJournal[AnEntry]:
@@ -63,11 +63,11 @@ def read_journal(file: Path, read: Read[AnEntry]) -> FrameJournal[AnEntry] | Non
     """The journal with its notes; None when there is none or its first line is lost."""
     if not file.is_file():
         return None
-    first, *lines = _lines(file)
-    options = (_object(first) or {}).get("options")
-    if not isinstance(options, dict):
+    first, _, rest = _content(file).partition(b"\n")
+    options = _options(first)
+    if options is None:
         return None
-    journal = FrameJournal(file, options, {entry.frame: entry for entry in _entries(lines, read)}, read)
+    journal = FrameJournal(file, options, {entry.frame: entry for entry in _entries(rest, read)}, read)
     journal.gather()
     return journal
 
@@ -76,10 +76,9 @@ def read_options(file: Path) -> dict[str, Any]:
     """The options of a journal; none where it cannot be read. Nothing is written."""
     try:
         with file.open("rb") as lines:
-            options = (_object(lines.readline()) or {}).get("options")
+            return _options(lines.readline()) or {}
     except OSError:
         return {}
-    return options if isinstance(options, dict) else {}
 
 
 def read_entries(file: Path, read: Read[AnEntry]) -> list[AnEntry]:
@@ -88,14 +87,14 @@ def read_entries(file: Path, read: Read[AnEntry]) -> list[AnEntry]:
     Nothing is written: for those who do not make the journal.
     """
     try:
-        return list(_entries(file.read_bytes().split(b"\n")[1:], read))
+        return list(_entries(file.read_bytes().partition(b"\n")[2], read))
     except OSError:
         return []
 
 
 def note(file: Path, entries: Iterable[FrameEntry]) -> None:
     """Note finished frames of a journal in this process's own file. UserError when the disk does not take it."""
-    add_note(file, "".join(f"{json.dumps(entry.to_json(), separators=(',', ':'))}\n" for entry in entries))
+    add_note(file, to_lines(entry.to_json() for entry in entries))
 
 
 def journal_files(file: Path) -> set[str]:
@@ -104,29 +103,22 @@ def journal_files(file: Path) -> set[str]:
     return names | {file.name} if file.is_file() else names
 
 
-def _lines(path: Path) -> list[bytes]:
+def _content(path: Path) -> bytes:
     try:
-        return path.read_bytes().split(b"\n")
+        return path.read_bytes()
     except OSError as error:
         raise to_user_error(error, path) from error
 
 
-def _entries(lines: list[bytes], read: Read[AnEntry]) -> Iterator[AnEntry]:
+def _options(first_line: bytes) -> dict[str, Any] | None:
+    options = next(objects_in(first_line), {}).get("options")
+    return options if isinstance(options, dict) else None
+
+
+def _entries(content: bytes, read: Read[AnEntry]) -> Iterator[AnEntry]:
     """The entries of those lines that are whole."""
-    for line in lines:
-        values = _object(line)
-        if values is None:
-            continue
+    for values in objects_in(content):
         try:
             yield read(values)
         except (KeyError, TypeError, ValueError, OverflowError):
             continue
-
-
-def _object(line: bytes) -> dict[str, Any] | None:
-    """The JSON object in a line; None when it holds none."""
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None

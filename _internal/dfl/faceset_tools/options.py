@@ -31,7 +31,7 @@ Method = Literal[
 
 
 class SortOptions(FacesetOptions):
-    """How the faces of a side are put into order."""
+    """Options of sort."""
 
     by: Method = option(
         "hist",
@@ -65,7 +65,7 @@ class SortOptions(FacesetOptions):
 
 
 class PeopleOptions(FacesetOptions):
-    """Whose faces of a side's faceset stay."""
+    """Options of people."""
 
     keep: str = option(
         "",
@@ -127,14 +127,14 @@ class ExportMaskOptions(FacesetOptions):
 
 
 class InspectOptions(Options):
-    """What is looked at."""
+    """Options of inspect."""
 
     sides: Literal["src", "dst", "both"] = option("both", "Which facesets.", argument=True)
     all: bool = option(False, "Compare who it is on every face, not on 400 of each side: 20 ms a face more.")
 
 
 class XsegApplyOptions(FacesetOptions):
-    """Masks by a trained XSeg model, into the pictures of a faceset."""
+    """Options of xseg-apply."""
 
     models: Path | None = option(
         None, "Folder with an XSeg model, such as the model folder of another workspace; this one's if not given."
@@ -144,18 +144,18 @@ class XsegApplyOptions(FacesetOptions):
 
 
 class XsegFetchOptions(FacesetOptions):
-    """Copies of the faces that have outlines."""
+    """Options of xseg-fetch."""
 
 
 class XsegRemoveOptions(FacesetOptions):
-    """Removing asks first."""
+    """Options of xseg-remove and xseg-remove-labels."""
 
     yes: bool = option(False, "No questions: nothing is removed, as the default answer is no.")
     delete: bool = option(False, "Remove without asking.")
 
 
 class PackOptions(FacesetOptions):
-    """What goes into faceset.pak, and what becomes of the files."""
+    """Options of pack."""
 
     persons: bool = option(
         True,
@@ -170,23 +170,23 @@ class PackOptions(FacesetOptions):
 
 
 class UnpackOptions(FacesetOptions):
-    """The pack is deleted when every picture of it is verified."""
+    """Options of unpack."""
 
 
 class SaveMetadataOptions(FacesetOptions):
-    """Saved are the face data of all pictures, beside them."""
+    """Options of save-metadata."""
 
 
 class RestoreMetadataOptions(FacesetOptions):
-    """Given back are the face data that save-metadata saved."""
+    """Options of restore-metadata."""
 
 
 class RecoverNamesOptions(FacesetOptions):
-    """Faces get the names of their frames."""
+    """Options of recover-names."""
 
 
 class EnhanceOptions(FacesetOptions):
-    """How a faceset is enhanced."""
+    """Options of enhance."""
 
     merge: bool = option(
         True,

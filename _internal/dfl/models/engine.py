@@ -21,7 +21,7 @@ _BFLOAT16_CARD, _FLOAT16_CARD = (8, 0), (7, 0)
 
 @dataclass(frozen=True)
 class Engine:
-    """The engine in use. short_numbers: bfloat16 or float16 if the device computes faster with them, else empty.
+    """The engine in use. reduced_precision: bfloat16 or float16 if the device computes faster with them, else empty.
 
     card: name of the (first) graphics card. memory: bytes free and in all on it, where the engine reports it.
     """
@@ -30,15 +30,15 @@ class Engine:
     device: str
     is_gpu: bool
     why: str
-    short_numbers: Literal["", "bfloat16", "float16"] = ""
+    reduced_precision: Literal["", "bfloat16", "float16"] = ""
     devices: tuple[str, ...] = ()  # TensorFlow's names of those that share the work, empty for one
     card: str = ""
     memory: tuple[int, int] = (0, 0)
-    multiplies: bool = False  # whether products of matrices beat the library's own gradients of convolutions
+    matmul_gradients: bool = False  # whether products of matrices beat the library's own gradients of convolutions
 
     def emulates(self, precision: str) -> bool:
         """Whether the device lacks this number format: then float32 is computed and rounded to it."""
-        return not self.is_gpu and precision not in ("float32", self.short_numbers)
+        return not self.is_gpu and precision not in ("float32", self.reduced_precision)
 
     def __str__(self) -> str:
         return f"Engine: {self.name} on {self.device} ({self.why})."
@@ -151,7 +151,7 @@ def _start_tensorflow(why: str, devices: int) -> Engine:
     why = f"{why}; {_no_gpu_reason('tensorflow')}"
     split = f", split in {devices}, which does not pay" if shared else ""
     name = f"CPU, {os.cpu_count()} cores{split}"
-    return Engine("tensorflow", name, False, why, _of_processor(), shared, multiplies=_gains_by_products())
+    return Engine("tensorflow", name, False, why, _of_processor(), shared, matmul_gradients=_gains_by_products())
 
 
 def _start_torch(why: str) -> Engine:
@@ -164,7 +164,12 @@ def _start_torch(why: str) -> Engine:
         return Engine("torch", name, True, why, short, (), name, torch.cuda.mem_get_info(0))
     why = f"{why}; {_no_gpu_reason('torch')}"
     return Engine(
-        "torch", f"CPU, {torch.get_num_threads()} threads", False, why, _of_processor(), multiplies=_gains_by_products()
+        "torch",
+        f"CPU, {torch.get_num_threads()} threads",
+        False,
+        why,
+        _of_processor(),
+        matmul_gradients=_gains_by_products(),
     )
 
 

@@ -1,7 +1,8 @@
 """THE table of model kinds: one row each for SAEHD, AMP, Quick96 and XSeg. Light: nothing here imports the engine.
 
-A new kind is its options (models.options), its networks (nets, and a module here), its row below, and what it learns (a
-row in training.build_training).
+A new kind is its options and its name in ModelClass, and in SwapClass if it swaps faces (models/options.py), its
+networks (nets/, and a module here), its row below, and what it learns: its objective (training/objectives/) and a row
+of TRAINING in training/training_config.py.
 """
 
 import pkgutil

@@ -88,11 +88,11 @@ class Conv2D:
         if has_bias:
             self.bias = make_weight(ops.zeros, (outputs,))
 
-    def compute_in(self, precision: Precision, *, multiplies: bool, emulates: bool) -> None:
+    def compute_in(self, precision: Precision, *, matmul_gradients: bool, emulates: bool) -> None:
         """Take and give maps of this type; the weights stay float32. See set_computing."""
         self._precision, self._emulates = precision, emulates
         is_float32 = precision == "float32" or emulates
-        self._multiplies = multiplies and is_float32 and self._is_same and self.weight.shape[0] > 1
+        self._multiplies = matmul_gradients and is_float32 and self._is_same and self.weight.shape[0] > 1
 
     def __call__(self, x: Tensor) -> Tensor:
         return self.apply(x, self.weight, self.bias if self._has_bias else None)
@@ -280,18 +280,18 @@ def set_computing(
     precision: Precision,
     *,
     recompute: bool = False,
-    multiplies: bool = False,
+    matmul_gradients: bool = False,
     emulates: bool = False,
 ) -> None:
     """Let a network or layer compute in `precision` from now on, all that it is made of included.
 
-    recompute: see Block.keep_input_only. multiplies: take the gradients of convolutions as products
+    recompute: see Block.keep_input_only. matmul_gradients: take the gradients of convolutions as products
     of matrices (nets.convolution). emulates: the device lacks this number format, for which libraries may take 17
     times as long: accumulate in float32 and round the results.
     """
     for layer in _layers(network):
         if isinstance(layer, Conv2D | Conv2DTranspose):
-            layer.compute_in(precision, multiplies=multiplies, emulates=emulates)
+            layer.compute_in(precision, matmul_gradients=matmul_gradients, emulates=emulates)
         elif isinstance(layer, Block):
             layer.keep_input_only(recompute)
 

@@ -42,7 +42,7 @@ def build_training(
             part,
             options.precision,
             recompute=options.recompute,
-            multiplies=engine.multiplies,
+            matmul_gradients=engine.matmul_gradients,
             emulates=engine.emulates(options.precision),
         )
     batch_size, config = options.batch_size, training.config(options, has_symmetric_warp)

@@ -115,8 +115,8 @@ def _follow(workspace: Workspace, options: TrainRunOptions, group: ProcessGroup,
         signal.signal(number, signal.SIG_IGN)  # the leader stops, and says so
     received = group.receive()
     # Which faces come next may depend on losses of earlier runs: without them this would be a share of other batches.
-    feeding = {name: np.array(values, np.float32) for name, values in received.pop("feeding").items()}
-    saved = Checkpoint(**received, weights={}, optimizer=feeding)
+    batch_state = {name: np.array(values, np.float32) for name, values in received.pop("batch_source").items()}
+    saved = Checkpoint(**received, weights={}, optimizer=batch_state)
     seed = int(saved.state["seed"])
     faces = faces_to_train_on(workspace, saved.class_name, saved.options, options.pretraining_faces, report)
     saved, faces, _ = _split_validation(saved, faces, None, seed, NullReport())
@@ -157,7 +157,7 @@ def _train(
                 "options": saved.options,
                 "iteration": saved.iteration,
                 "state": state,
-                "feeding": {name: array.tolist() for name, array in setup.batch_source.state().items()},
+                "batch_source": {name: array.tolist() for name, array in setup.batch_source.state().items()},
             }
         )
     trainer = Trainer(folder, saved, setup.objective, setup.batch_source, setup.optimizer, seed, group)
@@ -236,7 +236,7 @@ def _report_start(name: str, options: TrainRunOptions, saved: Checkpoint, faces:
 
 def _report_precision(engine: Engine, saved: Checkpoint, report: Report) -> None:
     """Offer the precision that the device is fast with; say when the chosen one is only emulated."""
-    chosen, fast = str(saved.options["precision"]), engine.short_numbers
+    chosen, fast = str(saved.options["precision"]), engine.reduced_precision
     if chosen == "float32" and fast:
         report.line(f"This device computes {fast} faster, about twice: --precision {fast}. Weights stay float32.")
     elif engine.emulates(chosen):

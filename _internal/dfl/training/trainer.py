@@ -269,16 +269,16 @@ class Trainer:
             self._roll_back("the weights are no finite numbers")
             return
         if self.iteration >= _SETTLED:
-            is_blind = self._objective.is_blind(self._preview_batch(0))
-            if is_blind and self._was_sound:
+            has_mode_collapse = self._objective.has_mode_collapse(self._preview_batch(0))
+            if has_mode_collapse and self._was_sound:
                 self._roll_back("the model draws the same picture for every face")
                 return
-            if is_blind:
+            if has_mode_collapse:
                 self.messages.append(
                     f"After {self.iteration} iterations the model still draws the same picture for every face: it has "
                     "broken down. Start a new one with a lower --learning-rate."
                 )
-            self._was_sound = not is_blind
+            self._was_sound = not has_mode_collapse
         self._write()
 
     def save_at_last(self) -> bool:

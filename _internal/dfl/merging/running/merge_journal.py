@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from dfl.base.files import write_text
+from dfl.base.json_lines import to_lines, values_in
 from dfl.base.system_errors import to_user_error
 
 Signature = Mapping[str, Any]  # JSON values: all settings and models that a frame's pictures depend on
@@ -57,7 +58,7 @@ class MergeJournal:
         signatures = [{"look": name, "made": signature} for name, signature in self._signatures.items() if name in used]
         self._signatures = {entry["look"]: entry["made"] for entry in signatures}
         entries = [[stem, *entry, *self._size(stem)] for stem, entry in self._done.items()]
-        write_text(self._path, "".join(f"{json.dumps(line)}\n" for line in [*signatures, *entries]))
+        write_text(self._path, to_lines([*signatures, *entries]))
         self._file = self._path.open("a", encoding="utf-8", newline="\n")
         return self
 
@@ -93,7 +94,7 @@ class MergeJournal:
         self._sizes |= {} if size is None else {stem: size}
         lines.append([stem, source, name, *self._size(stem)])
         try:
-            self._file.write("".join(f"{json.dumps(line)}\n" for line in lines))
+            self._file.write(to_lines(lines))
             self._file.flush()
         except OSError as error:
             raise to_user_error(error, self._path) from error
@@ -107,13 +108,13 @@ class MergeJournal:
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, tuple[str, str]], dict[str, int]]:
     """The signatures by name; of every frame source and signature, and its size; empty without a usable journal."""
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError):
+        content = path.read_bytes()
+    except OSError:
         return {}, {}, {}
     signatures: dict[str, Any] = {}
     done: dict[str, tuple[str, str]] = {}
     sizes: dict[str, int] = {}
-    for value in map(_parsed, lines[:-1]):
+    for value in values_in(content.rpartition(b"\n")[0]):
         if isinstance(value, dict) and isinstance(value.get("look"), str) and isinstance(value.get("made"), dict):
             signatures[value["look"]] = value["made"]
         elif isinstance(value, list) and len(value) in (3, 4) and all(isinstance(part, str) for part in value[:3]):
@@ -121,10 +122,3 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, tuple[str, str]], dict[
             sizes |= {value[0]: value[3]} if type(value[-1]) is int else {}
     done = {stem: entry for stem, entry in done.items() if entry[1] in signatures}
     return signatures, done, {stem: size for stem, size in sizes.items() if stem in done}
-
-
-def _parsed(line: str) -> Any:
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError):
-        return None

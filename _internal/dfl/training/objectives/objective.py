@@ -45,14 +45,14 @@ class Objective(Protocol):
     def show(self, batch: Arrays) -> dict[str, Picture]:
         """Preview pages by name, uint8 BGR, of unwarped faces."""
 
-    def is_blind(self, batch: Arrays) -> bool:
+    def has_mode_collapse(self, batch: Arrays) -> bool:
         """True on mode collapse: predictions of unwarped faces barely differ within a batch."""
 
 
 # Mode collapse: the standard deviation of predictions over the batch, as a share of that of the faces.
-_BLIND = 0.05
+_COLLAPSED_SHARE = 0.05
 
 
-def is_blind(faces: NDArray[np.float32], predicted: NDArray[np.float32]) -> bool:
+def has_mode_collapse(faces: NDArray[np.float32], predicted: NDArray[np.float32]) -> bool:
     """Whether predictions hardly vary over the batch while its faces do, both (N, R, R, C); never for one face."""
-    return len(faces) > 1 and bool(predicted.std(axis=0).mean() < _BLIND * faces.std(axis=0).mean())
+    return len(faces) > 1 and bool(predicted.std(axis=0).mean() < _COLLAPSED_SHARE * faces.std(axis=0).mean())

@@ -23,7 +23,7 @@ from dfl.training.losses.adversarial import (
 from dfl.training.losses.reconstruction import LossSettings, MaskedPair, compare, side_terms
 from dfl.training.losses.style import background_style_loss, face_style_loss
 from dfl.training.losses.terms import Tensor, Terms, in_group
-from dfl.training.objectives.objective import Arrays, Batch, DiscriminatorTask, is_blind
+from dfl.training.objectives.objective import Arrays, Batch, DiscriminatorTask, has_mode_collapse
 from dfl.training.preview.pages import swap_pages
 from dfl.training.seed_generator import seed_generator
 
@@ -90,9 +90,11 @@ class SaehdObjective:
         pairs = {side: (batch[f"{side}_target"], batch[f"{side}_mask"]) for side in SIDES}
         return swap_pages(pairs["src"], pairs["dst"], predicted, self.network.face_type == FaceType.HEAD)
 
-    def is_blind(self, batch: Arrays) -> bool:
+    def has_mode_collapse(self, batch: Arrays) -> bool:
         predicted = self._predict(batch["src_target"], batch["dst_target"])
-        return any(is_blind(batch[f"{side}_target"], face) for side, face in zip(SIDES, predicted[:2], strict=True))
+        return any(
+            has_mode_collapse(batch[f"{side}_target"], face) for side, face in zip(SIDES, predicted[:2], strict=True)
+        )
 
     def _style_terms(self, batch: Batch, outputs: Outputs) -> Terms:
         extra = self._extra

@@ -32,7 +32,7 @@ class XsegObjective:
             return in_group("mask", xseg_pretraining_terms(batch["mask"], prediction))
         return in_group("mask", xseg_terms(batch["mask"], logits))
 
-    def is_blind(self, batch: Arrays) -> bool:
+    def has_mode_collapse(self, batch: Arrays) -> bool:
         """Never: masks of aligned faces are alike, so that equal predictions say nothing."""
         del batch
         return False
