@@ -1,4 +1,4 @@
-"""Stage `bench`: the figures of docs/benchmarks.md, made on the machine that runs it."""
+"""Stage `bench`: what is fast on this machine, and which options fit it."""
 
 from dfl.base.report import Report
 from dfl.bench.options import BenchOptions
@@ -12,8 +12,9 @@ def run(workspace: Workspace, options: BenchOptions, report: Report) -> None:
 
         engine = start_engine("tensorflow", options.devices)
         report.line(str(engine))
-        from dfl.bench.train_step import bench_devices, bench_train
+        from dfl.bench.train_step import bench_devices, bench_train, report_presets
 
+        report_presets(engine, report)
         if engine.devices:
             bench_devices(options, engine, report)
         else:

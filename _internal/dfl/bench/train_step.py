@@ -3,9 +3,11 @@
 import statistics
 import time
 from contextlib import nullcontext
+from typing import get_args
 
 import numpy as np
 
+from dfl.base.disk_space import size_in_words
 from dfl.base.report import Report
 from dfl.bench.cpu_time import cpu_seconds
 from dfl.bench.options import BenchOptions
@@ -16,7 +18,9 @@ from dfl.nets.layers import set_computing
 from dfl.training.distributed import check_shares
 from dfl.training.losses.reconstruction import LossSettings, side_terms
 from dfl.training.losses.terms import Tensor, Terms, in_group
+from dfl.training.memory_estimate import available_bytes, estimate_memory
 from dfl.training.optimizers import Optimizer
+from dfl.training.presets import PresetName, find_device, preset_options
 from dfl.training.training_step import make_training_step
 
 _WARM_UP = 2  # steps that do not count: compiling, first touch of memory
@@ -66,6 +70,20 @@ def bench_train(options: BenchOptions, report: Report) -> None:
         seconds=round(second, 4),
         cpu_seconds=round(cpu_second, 4),
     )
+
+
+def report_presets(engine: Engine, report: Report) -> None:
+    """What each preset of train chooses for this device, the memory that needs, and the largest batch that fits."""
+    device = find_device(engine)
+    report.line("| preset of train | resolution | batch | memory | largest batch |\n|---|---|---|---|---|")
+    for preset in get_args(PresetName):
+        chosen = SaehdOptions(**preset_options(preset, "SAEHD", device))
+        memory = estimate_memory(chosen, device)
+        cells = (
+            *(preset, chosen.resolution, chosen.batch_size, size_in_words(memory.of(chosen.batch_size))),
+            memory.largest_batch(available_bytes(device)),
+        )
+        report.line(f"| {' | '.join(map(str, cells))} |")
 
 
 def bench_devices(options: BenchOptions, engine: Engine, report: Report) -> None:
