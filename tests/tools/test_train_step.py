@@ -4,14 +4,11 @@ import pytest
 
 from dfl.models.engine import start_engine
 from dfl.models.options import SaehdOptions
-from tests.recording_report import RecordingReport
 
 start_engine("tensorflow")
 
-from dfl.bench.options import BenchOptions  # noqa: E402
 from dfl.bench.train_step import Example  # noqa: E402
 from tools.benchmarks.products import products_of, timed_alone  # noqa: E402
-from tools.benchmarks.train_step import compare_train_step  # noqa: E402
 
 
 @pytest.mark.slow
@@ -28,12 +25,3 @@ def test_products_of_a_step_are_its_convolutions_forward_and_backward():
     assert backward == 2 * layers - 1, "nobody asks for the gradient of the input picture"
     assert all(product.flops() > 0 for product in products)
     assert all(one.seconds > 0 for one in timed_alone(products, 1, "float32"))
-
-
-@pytest.mark.slow
-def test_the_step_is_measured_beside_a_plain_one_and_the_limit():
-    heard = RecordingReport()
-    compare_train_step(BenchOptions(what="train", resolution=32, batch_size=1, rounds=1), heard)
-    assert [line.split("|")[1].strip() for line in heard.lines if line.startswith("| ")] == [
-        "", "step", "plain step of float32", "its products alone", "limit",
-    ]  # fmt: skip
