@@ -1,4 +1,4 @@
-"""What is put together before training belongs together, or it is said."""
+"""Faces that do not fit the model are refused or reported before training."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -27,9 +27,15 @@ def face(kind: FaceType, side: int = 256, height: int = 0, person: str | None = 
     return FaceFile(Path(name or f"{kind.file_name}.jpg"), metadata, (height or side, side, 3), member)
 
 
-def fit(faces: list[FaceFile], kind: FaceType, resolution: int = 128, of_many: bool = False) -> tuple[int, str]:
+def fit(
+    faces: list[FaceFile],
+    kind: FaceType,
+    resolution: int = 128,
+    of_many: bool = False,
+    letters: tuple[str, ...] = ("h", "mf", "f", "wf", "head"),
+) -> tuple[int, str]:
     heard = RecordingReport()
-    fitting = fitting_faces(faces, kind, resolution, PLACE, heard, of_many=of_many)
+    fitting = fitting_faces(faces, kind, resolution, PLACE, heard, of_many=of_many, letters=letters)
     return len(fitting), "\n".join(heard.lines)
 
 
@@ -46,6 +52,15 @@ def test_faces_narrower_than_the_model_are_refused_and_others_train(picture: Fac
     with pytest.raises(UserError, match=f"narrower than the model's {model.file_name}: {picture.file_name} 3") as error:
         fit(faces, model)
     assert f"extract-faces --face-type {model.letter}" in error.value.todo
+
+
+def test_the_advice_for_narrow_faces_names_a_model_that_there_can_be() -> None:
+    with pytest.raises(UserError) as of_any:
+        fit([face(FaceType.HALF)], FaceType.FULL)
+    assert of_any.value.todo.endswith("or train a new model of --face-type h.")
+    with pytest.raises(UserError) as of_quick96:
+        fit([face(FaceType.HALF)], FaceType.FULL, letters=())
+    assert of_quick96.value.todo.endswith("or train a model of another class: --model SAEHD --face-type h.")
 
 
 def test_narrow_faces_among_others_are_left_out_and_counted() -> None:

@@ -38,8 +38,8 @@ def test_packed_faces_are_the_same_faces(workspace: Workspace, folder: Path, wri
         assert face.read_content() == before[face.name]
         assert face.read_picture().shape == face.shape == (64, 64, 3)
         assert np.array_equal(face.metadata.landmarks, written[face.name].landmarks)
-        assert FACESET_PAK in face.location
-        assert face.name in face.location
+        assert FACESET_PAK in face.display_path
+        assert face.name in face.display_path
     unpack(workspace, UNPACK, Report())
     assert files_of(folder) == before
 

@@ -101,7 +101,10 @@ def _swap(model: str, kind: str) -> Function:
     if kind == "held out":
         return held_out
     # What is done at a save: AMP's pages show one face, whatever the batch.
-    return lambda count: [np.array(objective.has_mode_collapse(faces(count))), *objective.show(faces(count)).values()]
+    return lambda count: [
+        np.array(objective.is_collapsed(faces(count))),
+        *objective.preview_pages(faces(count)).values(),
+    ]
 
 
 def _xseg(kind: str) -> Function:
@@ -116,7 +119,7 @@ def _xseg(kind: str) -> Function:
         model = XsegModel(network, FaceType.WHOLE, "XSeg", 0)
         return lambda count: [model.predict(_batch(count, 64, names)["picture"])]
     objective = XsegObjective(network, kind.startswith("pretraining"))
-    return lambda count: list(objective.show(_batch(count, 64, names)).values())
+    return lambda count: list(objective.preview_pages(_batch(count, 64, names)).values())
 
 
 def _large(name: Any) -> Function:

@@ -258,7 +258,7 @@ def test_a_model_that_draws_one_picture_for_all_faces_goes_back_to_its_last_set(
     saved = read_checkpoint(folder)
     setup = build_training(saved, {side: load_training_faces(faces.aligned(side)) for side in ("src", "dst")}, 7, True)
     looks = iter([False, True, False])  # a model of a few steps tells no faces apart yet
-    monkeypatch.setattr(setup.objective, "has_mode_collapse", lambda batch: next(looks))
+    monkeypatch.setattr(setup.objective, "is_collapsed", lambda batch: next(looks))
     trainer = module.Trainer(folder, saved, setup.objective, setup.batch_source, setup.optimizer, 7)
     try:
         trainer.iterate()
@@ -279,10 +279,10 @@ def test_a_model_that_draws_one_picture_for_all_faces_goes_back_to_its_last_set(
 
 
 def test_predictions_that_do_not_change_with_the_faces_are_noticed():
-    from dfl.training.objectives.objective import has_mode_collapse
+    from dfl.training.objectives.objective import is_collapsed
 
     random = np.random.default_rng(0)
     shown = random.random((3, 8, 8, 3), np.float32)
-    assert has_mode_collapse(shown, np.broadcast_to(shown[:1], shown.shape))
-    assert not has_mode_collapse(shown, shown * 0.5)
-    assert not has_mode_collapse(shown[:1], shown[:1])
+    assert is_collapsed(shown, np.broadcast_to(shown[:1], shown.shape))
+    assert not is_collapsed(shown, shown * 0.5)
+    assert not is_collapsed(shown[:1], shown[:1])

@@ -120,7 +120,7 @@ def test_pretraining_takes_faces_of_its_own_and_needs_no_others(faces):
     grey = cv2.cvtColor(batch["picture"][0], cv2.COLOR_BGR2GRAY)
     assert np.abs(batch["mask"][0, :, :, 0] - grey).max() < 1e-6
     assert set(shown) == {"picture", "mask"}
-    assert set(setup.objective.show(shown)) == {"preview"}
+    assert set(setup.objective.preview_pages(shown)) == {"preview"}
 
 
 def test_pretraining_without_faces_says_where_they_go(faces):

@@ -35,7 +35,7 @@ class TinyObjective:
         loss = ops.square(batch["src"] - self.network.number.value)
         return {"src/mse": loss, "dst/mse": loss / 4, "dst/mask": loss / 4}
 
-    def show(self, batch: dict[str, Any]) -> dict[str, Any]:
+    def preview_pages(self, batch: dict[str, Any]) -> dict[str, Any]:
         return {name: np.full((32, 100, 3), int(batch["src"][0]), np.uint8) for name in ("preview", "preview_masked")}
 
 

@@ -119,7 +119,7 @@ def _work(faces: list[FaceFile], settings: SampleSettings, is_kept: bool) -> Cal
 
 
 def _base(face: FaceFile, settings: SampleSettings) -> Base:
-    return make_base(face.read_picture(), face.metadata, settings, face.location)
+    return make_base(face.read_picture(), face.metadata, settings, face.display_path)
 
 
 def _partner(face: FaceFile, settings: SampleSettings) -> Partner:

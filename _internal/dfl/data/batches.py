@@ -1,7 +1,7 @@
-"""Batches of samples of one side for a trainer.
+"""Batches of samples of one side, for training.
 
-Everything random depends on the run's seed and the sample's index alone, never on threads or timing: continuing at
-batch b gives the batches that the first run would have given.
+All randomness depends on the run's seed and the sample's index alone, not on threads or timing: a run that continues
+at batch b gets the same batches as one that was never stopped.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,14 +30,14 @@ from dfl.faces.pose import pitch_yaw_roll
 from dfl.faceset.faceset import FaceFile, list_faceset, no_faces
 from dfl.imaging.colour_transfer import is_formula
 
-# What a key of random numbers is for; goes behind the run's seed.
+# Second part of a random key, after the run's seed: separates the independent random streams.
 _FACES, _PARTNERS, _SAMPLES = 0, 1, 2
-# Of partners whose colours alone count: enough for any faceset.
+# Cache of partners of which only colour statistics are stored: enough for any faceset.
 _COLOURS_MEMORY_BYTES = 2**27
 
 
 def load_training_faces(folder: Path, report: Report | None = None) -> list[FaceFile]:
-    """The faceset of a side, e.g. data_src/aligned; `report` is told what is left out. UserError when it is empty."""
+    """The faceset of a side, e.g. data_src/aligned; files left out go to `report`. UserError when it is empty."""
     faces = list_faceset(folder, report)
     if not faces:
         side = folder.parent.name.removeprefix("data_")
@@ -46,15 +46,15 @@ def load_training_faces(folder: Path, report: Report | None = None) -> list[Face
 
 
 class BatchMaker(Iterator[SideBatch]):
-    """Gives the batches of one side, from `first_batch` on; each next() is the batch after.
+    """Iterator over the batches of one side, starting with number `first_batch`.
 
-    faces: as load_training_faces gives them. seed: of this side (src and dst need different ones). partners: faces
-    whose colours the settings' transfer takes. uniform_yaw: faces of all yaws come equally often. sampler: chooses
-    the face of each sample, instead. workers: threads, 0 chooses. memory_bytes: for the cache of faces; by default see
-    memory_for_faces.
+    faces: from load_training_faces. seed: of this side (src and dst need different ones). partners: references of the
+    settings' colour transfer. uniform_yaw: sample faces uniformly over yaw. sampler: chooses the face of each sample;
+    overrides uniform_yaw. workers: threads, 0: automatic. memory_bytes: budget of the face cache; default:
+    memory_for_faces().
 
-    A face that cannot be read is left out, named once in `problems`, and the next readable one of the list takes its
-    place. UserError from next() when none can be read. Call close() at the end.
+    A face that cannot be read is named once in `problems` and replaced by the next readable one of the list. UserError
+    from next() when none can be read. Call close() at the end.
     """
 
     def __init__(
@@ -86,12 +86,12 @@ class BatchMaker(Iterator[SideBatch]):
 
     @property
     def problems(self) -> list[str]:
-        """The faces left out until now: file and reason."""
+        """The faces that could not be read so far: file and reason."""
         return list(self._unreadable.values())
 
     @property
     def waited_seconds(self) -> float:
-        """How long next() has waited in all."""
+        """Total time that next() has waited."""
         return self._batches.waited_seconds
 
     def __next__(self) -> SideBatch:
@@ -99,7 +99,7 @@ class BatchMaker(Iterator[SideBatch]):
         return next(self._batches)
 
     def close(self) -> None:
-        """End the threads; batches under way are finished, none is begun."""
+        """End the threads: batches being made are finished, no more are started."""
         self._batches.close()
 
     def _make(self, number: int) -> SideBatch:
@@ -114,14 +114,14 @@ class BatchMaker(Iterator[SideBatch]):
         return batch
 
     def _base(self, face: FaceFile) -> Base:
-        return make_base(*picture_and_metadata(face), self._settings, face.location)
+        return make_base(*picture_and_metadata(face), self._settings, face.display_path)
 
     def _partner(self, face: FaceFile) -> Partner:
         return make_partner(face.read_picture(), self._settings)
 
 
 def sample_seed(*key: int) -> int:
-    """A seed 0..2**32-1 from a key of whole numbers."""
+    """A seed 0..2**32-1 from a key of integers, by numpy's SeedSequence."""
     return int(np.random.SeedSequence(key).generate_state(1)[0])
 
 

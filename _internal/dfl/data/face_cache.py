@@ -1,4 +1,4 @@
-"""A cache of what samples need of faces, within a memory budget; and a list of faces that skips unreadable ones."""
+"""A cache of decoded faces within a memory budget, and a list of faces that skips unreadable ones."""
 
 import threading
 from collections.abc import Callable, Hashable, Sequence
@@ -29,29 +29,29 @@ def memory_for_faces() -> int:
 
 
 class FaceCache:
-    """Caches entries until a budget of bytes is used up; later ones are made each time. Nothing is evicted."""
+    """Caches entries until a budget of bytes is used up; further ones are computed each time. Nothing is evicted."""
 
     def __init__(self, budget_bytes: int) -> None:
         self._free, self._entries, self._lock = budget_bytes, dict[Hashable, Any](), threading.Lock()
 
     def get(self, key: Hashable, make: Callable[[], Cached]) -> Cached:
-        """The entry of `key`, or what `make` returns."""
+        """The cached entry of `key`, else the result of `make`, cached if the budget allows."""
         found: Cached | None = self._entries.get(key)
         if found is not None:
             return found
-        made = make()
+        entry = make()
         with self._lock:
-            if key not in self._entries and made.nbytes <= self._free:
-                self._entries[key] = made
-                self._free -= made.nbytes
-        return made
+            if key not in self._entries and entry.nbytes <= self._free:
+                self._entries[key] = entry
+                self._free -= entry.nbytes
+        return entry
 
 
 class ReadableFaces(Generic[Cached]):
-    """Faces and what is made of them; one that cannot be read is left out, the next readable one takes its place.
+    """Faces with what samples need of them; an unreadable face is replaced by the next readable one.
 
-    make: reads a face and makes of it what a sample needs. cache: where that is kept. unreadable: reasons by the face's
-    path, shared with other lists of the same run.
+    make: reads a face and prepares it for sampling. cache: stores the results of `make`. unreadable: reasons by the
+    face's path, shared with other lists of the same run.
     """
 
     def __init__(
@@ -64,17 +64,17 @@ class ReadableFaces(Generic[Cached]):
         self._faces, self._make, self._cache, self._unreadable = list(faces), make, cache, unreadable
 
     def get(self, wanted: int) -> tuple[int, Cached]:
-        """The number of the face that is used, and what is made of it. UserError when no face can be used."""
+        """Index of the face that is used, and its result of `make`. UserError when no face can be used."""
         for step in range(len(self._faces)):
             number = (wanted + step) % len(self._faces)
             face = self._faces[number]
-            if face.location in self._unreadable:
+            if face.display_path in self._unreadable:
                 continue
             try:
-                return number, self._cache.get((self._make, face.location), partial(self._make, face))
+                return number, self._cache.get((self._make, face.display_path), partial(self._make, face))
             except (UserError, OSError, ValueError, cv2.error) as error:
-                reason = error.what if isinstance(error, UserError) else f"{face.location}: {error}"
-                self._unreadable[face.location] = reason
+                reason = error.what if isinstance(error, UserError) else f"{face.display_path}: {error}"
+                self._unreadable[face.display_path] = reason
         raise UserError(
             f"None of the {len(self._faces)} faces in {self._faces[0].path.parent} can be used. "
             f"{next(iter(self._unreadable.values()))}",

@@ -1,7 +1,7 @@
-"""Which faces of a set a model can be trained on, by the metadata that listing read anyway."""
+"""Which faces of a faceset a model can be trained on, by their metadata."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from dfl.base.errors import UserError
@@ -13,13 +13,21 @@ _NAMED = 5
 
 
 def fitting_faces(
-    faces: Sequence[FaceFile], face_type: FaceType, resolution: int, place: Path, report: Report, *, of_many: bool
+    faces: Sequence[FaceFile],
+    face_type: FaceType,
+    resolution: int,
+    path: Path,
+    report: Report,
+    *,
+    of_many: bool,
+    letters: Collection[str],
 ) -> list[FaceFile]:
-    """The faces that show as much of the head as the model learns; the others are left out and counted.
+    """The faces whose face type covers the model's; the others are left out and counted.
 
-    A narrower picture has nothing but its stretched edge where the model learns a cheek or a chin (the original
-    refuses it). Faces much smaller than the model's `resolution`, and sets of several kinds or people, are reported.
-    of_many: a set of many people, for pretraining. UserError when no face fits.
+    Outside a narrower picture there is only its replicated border, where the model is to learn a cheek or a chin (the
+    original refuses it). Faces smaller than the model's `resolution`, and facesets of several face types or people, are
+    reported. of_many: faces of many people, for pretraining. letters: the face types (h, mf, f, wf, head) that new
+    models of this class may have. UserError when no face fits.
     """
     fitting, narrow, broken = list[FaceFile](), list[FaceFile](), list[FaceFile]()
     for face in faces:
@@ -28,44 +36,51 @@ def fitting_faces(
         else:
             (narrow if face.metadata.shown_type < face_type else fitting).append(face)
     if broken:
-        report.warn(f"{place}: {_share(broken, faces)} no aligned faces (not square, or mark_only): {_names(broken)}")
+        report.warn(f"{path}: {_share(broken, faces)} no aligned faces (not square, or mark_only): {_names(broken)}")
     kinds = _kinds(narrow)
     if faces and not fitting:
         if not narrow:
-            raise UserError(f"{place} holds no aligned faces: {_names(broken)}", "Run extract-faces again.")
-        letters = [letter for letter in (FaceType.from_name(kind).letter for kind in kinds) if letter]
-        other = f", or train a new model of --face-type {letters[0]}" if len(letters) == 1 else ""
+            raise UserError(f"{path} holds no aligned faces: {_names(broken)}", "Run extract-faces again.")
         raise UserError(
-            f"The faces of {place} are narrower than the model's {face_type.file_name}: {_counts(kinds)}.",
-            f"Extract them again (extract-faces --face-type {face_type.letter}){other}.",
+            f"The faces of {path} are narrower than the model's {face_type.file_name}: {_counts(kinds)}.",
+            f"Extract them again (extract-faces --face-type {face_type.letter}){_other_model(kinds, letters)}.",
         )
     if narrow:
         report.warn(
-            f"{place}: {_share(narrow, faces)} narrower than the model's {face_type.file_name} and left out "
+            f"{path}: {_share(narrow, faces)} narrower than the model's {face_type.file_name} and left out "
             f"({_counts(kinds)}): {_names(narrow)}"
         )
-    _report_doubts(fitting, resolution, place, report, of_many)
+    _report_doubts(fitting, resolution, path, report, of_many)
     return fitting
 
 
-def _report_doubts(faces: Sequence[FaceFile], resolution: int, place: Path, report: Report, of_many: bool) -> None:
-    """Report what does not forbid training, and may still be a mistake."""
+def _other_model(kinds: Counter[str], letters: Collection[str]) -> str:
+    """The advice to train a model that faces of one face type fit; empty where there is no such model."""
+    fitting = [letter for letter in (FaceType.from_name(kind).letter for kind in kinds) if letter]
+    if len(fitting) != 1:
+        return ""
+    model = "a new model of" if fitting[0] in letters else "a model of another class: --model SAEHD"
+    return f", or train {model} --face-type {fitting[0]}"
+
+
+def _report_doubts(faces: Sequence[FaceFile], resolution: int, path: Path, report: Report, of_many: bool) -> None:
+    """Report what does not prevent training, but may be a mistake."""
     small = [face.shape[0] for face in faces if face.shape[0] < resolution]
     if small:
         report.line(
-            f"{place}: {len(small)} of {len(faces)} pictures are smaller than the model's {resolution} pixels (the "
-            f"smallest has {min(small)}): what it learns of them is blurred."
+            f"{path}: {len(small)} of {len(faces)} pictures are smaller than the model's {resolution} pixels (the "
+            f"smallest has {min(small)}): they are upscaled, and the result gets blurred."
         )
     kinds = _kinds(faces)
     if len(kinds) > 1:
-        report.line(f"{place} is mixed: {_counts(kinds)}. All show enough.")
+        report.line(f"{path} is mixed: {_counts(kinds)}. All of them cover the model's face type.")
     people = {face.person for face in faces if face.person}
     if len(people) > 1 and not of_many:
-        report.warn(f"{place} holds faces of {len(people)} people, and the model learns them as one.")
+        report.warn(f"{path} holds faces of {len(people)} people, and the model is trained on them as one person.")
 
 
 def report_narrow(faces: Sequence[FaceFile], face_type: FaceType, what_then: str, report: Report) -> None:
-    """Warn of faces that show less of the head than `face_type`. what_then: what becomes of them, a sentence."""
+    """Warn of faces of a narrower face type than `face_type`. what_then: the consequence, a sentence."""
     narrow = [face for face in faces if face.metadata.shown_type < face_type]
     if narrow:
         kinds = _counts(_kinds(narrow))

@@ -1,4 +1,4 @@
-"""The pretraining set: faces of very many people, more than the two sides have; little of each stays in memory."""
+"""The pretraining set: very many faces of many people, so only the metadata that samples need stay in memory."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,23 +21,26 @@ _NO_POINTS = np.zeros((0, 2), np.float32)
 
 @dataclass(frozen=True, eq=False)
 class LeanFace(FaceFile):
-    """A face whose metadata lack what samples do not need, and its mask: that is read again with the picture."""
+    """A face with reduced metadata, only what samples need.
+
+    has_mask: its XSeg mask was dropped as well and is read again with the picture.
+    """
 
     has_mask: bool = False
 
 
-def load_pretraining_faces(place: Path, report: Report) -> list[FaceFile]:
+def load_pretraining_faces(path: Path, report: Report) -> list[FaceFile]:
     """The faces of a folder and its sub-folders (one for each person), or of a pack; 2 KB of memory a face.
 
-    place: such a folder, one that holds a faceset.pak, or a pack of any name. `report` shows how far, and is told what
-    is left out. UserError when there are no faces.
+    path: such a folder, one that holds a faceset.pak, or a pack of any name. `report` gets the progress and the files
+    that are left out. UserError when there are no faces.
     """
-    if place.is_file():
-        folders = [place]
-    elif place.is_dir():
-        folders = [place, *list_folders(place)]
+    if path.is_file():
+        folders = [path]
+    elif path.is_dir():
+        folders = [path, *list_folders(path)]
     else:
-        raise UserError(f"There is no {place}.", "Name a folder of aligned faces, or a faceset.pak.")
+        raise UserError(f"There is no {path}.", "Name a folder of aligned faces, or a faceset.pak.")
     faces: list[FaceFile] = []
     for folder in folders:
         listing = _listed(folder, report)
@@ -45,32 +48,32 @@ def load_pretraining_faces(place: Path, report: Report) -> list[FaceFile]:
         faces += listing.faces
     if not faces:
         raise UserError(
-            f"There are no faces in {place}.",
+            f"There are no faces in {path}.",
             "Name a folder of aligned faces, one with such a folder for each person, or a faceset.pak.",
         )
     return faces
 
 
-def _listed(place: Path, report: Report) -> Listing:
+def _listed(path: Path, report: Report) -> Listing:
     """The faces of one folder, or of one pack."""
-    pak = place if place.is_file() else place / FACESET_PAK
+    pak = path if path.is_file() else path / FACESET_PAK
     is_packed = pak.is_file()
-    total = None if is_packed else len(list_pictures(place))
+    total = None if is_packed else len(list_pictures(path))
     if total == 0:
-        return Listing(place)
-    with report.progress(f"Read faces of {place.name}", total) as progress:
+        return Listing(path)
+    with report.progress(f"Read faces of {path.name}", total) as progress:
 
-        def keep(face: FaceFile) -> FaceFile:
+        def reduce(face: FaceFile) -> FaceFile:
             progress.advance()
             return _lean(face)
 
-        return list_packed(pak, keep) if is_packed else list_pictures_with_data(place, keep)
+        return list_packed(pak, reduce) if is_packed else list_pictures_with_data(path, reduce)
 
 
 def _lean(face: FaceFile) -> LeanFace:
-    """The face without its mask, its place in the frame, and everything else that samples do not look at."""
+    """The face without its mask, its position in the frame, and all other metadata that samples do not need."""
     metadata = face.metadata
-    # Only a JPEG surely carries its mask itself.
+    # Only in a JPEG the metadata are certain to be in the file itself, to be read again with the picture.
     is_jpeg = face.name.lower().endswith(jpeg.SUFFIXES)
     lean = replace(
         metadata,
@@ -86,9 +89,9 @@ def _lean(face: FaceFile) -> LeanFace:
 
 
 def picture_and_metadata(face: FaceFile) -> tuple[Picture, FaceMetadata]:
-    """What a sample is made of: picture (S, S, 3) uint8 BGR, and metadata with the mask. UserError when damaged."""
+    """A face's picture (S, S, 3) uint8 BGR, and its metadata with the mask. UserError when damaged."""
     content = face.read_content()
     metadata = face.metadata
     if isinstance(face, LeanFace) and face.has_mask:
-        metadata = read_metadata(content, face.location) or metadata
-    return decode_picture(content, face.location), metadata
+        metadata = read_metadata(content, face.display_path) or metadata
+    return decode_picture(content, face.display_path), metadata

@@ -1,7 +1,7 @@
-"""One training sample: a network's input and targets, drawn from one face.
+"""One training sample: the network's input and targets, made from one face.
 
-In two steps. The base is what stays the same each time a face is used: its picture and masks at the model's size, in
-8 bits, so that many bases fit into memory. The sample is drawn from the base with a seed: colours, geometry, float32.
+In two steps. The base is deterministic and cached: a face's picture and masks at the model's resolution, in 8 bits, so
+that many fit into memory. The sample is the base after random augmentation (colours, geometry), in float32.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ from dfl.imaging.colour_transfer import ColourStatistics, colours_of, is_formula
 from dfl.imaging.transfers import TrainingTransfer
 
 _TO_UNIT = np.float32(1 / 255)
-_FEW_PIXELS = 3  # where a picture is this many times as wide as what is made of it
+_FEW_PIXELS = 3  # from this ratio of the picture's size to the model's resolution on
 Mask8 = NDArray[np.uint8]  # (R, R) or (R, R, 2), 0..255
 EyesMouth = Literal["none", "joint", "separate"]
 Partner = Picture | ColourStatistics
@@ -34,12 +34,12 @@ Partner = Picture | ColourStatistics
 
 @dataclass(frozen=True)
 class SampleSettings:
-    """What samples of one side of a model are like.
+    """Settings of the samples of one side of a model.
 
-    resolution: side in pixels. warp: bend the input picture. flip: mirror four of ten samples. eyes_mouth: the mask of
-    both in one channel, in two (eyes, mouth), or none. transfer: colours of a partner's picture. hsv_power: 0..1, how
-    much the input's colour is shifted at random. symmetric_warp: see warp.random_geometry. degrade: faults of real
-    footage that the input may have.
+    resolution: size in pixels. warp: warp the input. flip: mirror 40 % of the samples. eyes_mouth: mask of eyes and
+    mouth in one channel, in two (eyes, mouth), or none. transfer: colour transfer from a partner's picture. hsv_power:
+    0..1, strength of the input's random HSV shift. symmetric_warp: `is_symmetric` of warp.random_geometry. degrade:
+    degradations of the input.
     """
 
     resolution: int
@@ -55,14 +55,14 @@ class SampleSettings:
 
     @property
     def eyes_mouth_channels(self) -> int:
-        """How many channels the mask of eyes and mouth has, 0 to 2."""
+        """Number of channels of the mask of eyes and mouth, 0 to 2."""
         return {"none": 0, "joint": 1, "separate": 2}[self.eyes_mouth]
 
 
 @dataclass(frozen=True, eq=False)
 class Base:
-    """A face at the model's size: picture (R, R, 3) uint8 BGR; mask (R, R) uint8, 0..255; eyes_mouth (R, R) or, with
-    eyes and mouth apart, (R, R, 2)."""
+    """A face at the model's resolution, uint8: picture (R, R, 3) BGR; mask (R, R), 0..255; eyes_mouth (R, R), or
+    (R, R, 2) with eyes and mouth in separate channels."""
 
     picture: Picture
     mask: Mask8
@@ -75,10 +75,10 @@ class Base:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One sample, float32, 0..1, all parts with the same geometry.
+    """One sample, float32, 0..1, all parts with the same rotation, scale, shift and flip.
 
-    warped: (R, R, 3) BGR, the input. target: (R, R, 3) BGR, not bent. mask: (R, R, 1), the face's area. eyes_mouth:
-    (R, R, 1), with eyes and mouth apart (R, R, 2), largest value of a channel 1; or None.
+    warped: (R, R, 3) BGR, the input. target: (R, R, 3) BGR, not warped. mask: (R, R, 1), the face's area. eyes_mouth:
+    (R, R, 1), or (R, R, 2) with separate channels, each with a maximum of 1; or None.
     """
 
     warped: FloatPicture
@@ -89,7 +89,7 @@ class Sample:
 
 @dataclass(frozen=True, eq=False)
 class SideBatch:
-    """A batch of samples of one side: what Sample has, with N in front, float32.
+    """A batch of samples of one side: the arrays of Sample with a first dimension N, float32.
 
     faces: (N,), index of each sample's face in the list of faces.
     """
@@ -107,7 +107,7 @@ class SideBatch:
 
 
 def empty_batch(settings: SampleSettings, count: int) -> SideBatch:
-    """Arrays for a batch of `count` samples, not filled."""
+    """Uninitialised arrays of a batch of `count` samples."""
     side, channels = settings.resolution, settings.eyes_mouth_channels
     return SideBatch(
         np.empty((count, side, side, 3), np.float32),
@@ -119,10 +119,10 @@ def empty_batch(settings: SampleSettings, count: int) -> SideBatch:
 
 
 class RandomStreams:
-    """The random streams of one sample, in the original's order. One object serves many samples: seeding is cheap.
+    """The random generators of one sample, used in the original's order; reseeded for each sample, which is cheap.
 
-    colours: for the random colour transfers. geometry: for turn, zoom, shift, flip, then the colour shift. grid: for
-    the bent grid. The last two start alike. faults: for degraded inputs, which the original does not have.
+    colours: for the random colour transfers. geometry: for rotation, scale, shift, flip, then the HSV shift. grid: for
+    the warp. The last two start with the same seed. faults: for degradations, which the original does not have.
     """
 
     def __init__(self) -> None:
@@ -130,7 +130,7 @@ class RandomStreams:
         self._seed = 0
 
     def start(self, seed: int) -> None:
-        """Begin a sample; `seed` 0..2**32-1. What the original gives after `numpy.random.seed(seed)`."""
+        """Seed for a sample, 0..2**32-1; equal to the original after `numpy.random.seed(seed)`."""
         self._seed = seed
         self.colours.seed(seed)
         sample_seed = int(self.colours.randint(0x80000000))
@@ -138,14 +138,14 @@ class RandomStreams:
         self.grid.seed(sample_seed)
 
     def faults(self) -> Generator:
-        """A stream of its own: the others go on as if it were not there."""
+        """A generator of its own, so that the other streams do not depend on degradations."""
         return np.random.default_rng((self._seed, 1))
 
 
 def make_base(picture: Picture, metadata: FaceMetadata, settings: SampleSettings, name: str = "") -> Base:
-    """Bring an aligned picture (S, S, 3) uint8 BGR and its masks to the model's face type and size.
+    """Align a picture (S, S, 3) uint8 BGR and its masks to the model's face type and resolution.
 
-    UserError for a mark_only face, for a damaged mask, and for pictures that are not square; `name` is the file.
+    UserError for a mark_only face, for a damaged mask, and for pictures that are not square; `name`: file in messages.
     """
     size = picture.shape[0]
     if picture.shape[1] != size:
@@ -183,12 +183,12 @@ def _eyes_mouth(mask: Mask8, metadata: FaceMetadata, kind: EyesMouth) -> Mask8:
 
 
 def _to_bytes(mask: Any) -> Mask8:
-    """(S, S, 1) or (S, S) float32 from 0 as (S, S) uint8, rounded, values above 1 cut."""
+    """(S, S, 1) or (S, S) float32 >= 0 as (S, S) uint8, 255 for 1: rounded, values above 1 clipped."""
     return np.asarray(cv2.convertScaleAbs(mask, alpha=255), np.uint8).reshape(mask.shape[:2])
 
 
 def _fitted(picture: Any, matrix: Any, resolution: int, interpolation: int, border: int) -> NDArray[np.uint8]:
-    """Aligned by the matrix, or made `resolution` pixels wide where the face types are the same."""
+    """Aligned by the matrix, or resized to `resolution` where the face types are the same."""
     if matrix is not None:
         fitted = cv2.warpAffine(picture, matrix, (resolution, resolution), flags=interpolation, borderMode=border)
     elif picture.shape[0] != resolution:
@@ -201,8 +201,8 @@ def _fitted(picture: Any, matrix: Any, resolution: int, interpolation: int, bord
 def _fitted_picture(picture: Picture, matrix: Any, resolution: int) -> Picture:
     if matrix is None or len(picture) >= _FEW_PIXELS * resolution:
         return _fitted(picture, matrix, resolution, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
-    # OpenCV has vector code for cubic interpolation of one channel of 16 bits: planes take less time, unless most of
-    # it goes into splitting a picture of which few pixels are made.
+    # OpenCV has SIMD code for cubic interpolation of one 16-bit channel: single planes take less time, unless the
+    # picture is much larger than the result and splitting it takes most of the time.
     planes = [
         cv2.warpAffine(
             plane.astype(np.uint16),
@@ -217,8 +217,8 @@ def _fitted_picture(picture: Picture, matrix: Any, resolution: int) -> Picture:
 
 
 def make_partner(picture: Picture, settings: SampleSettings) -> Partner:
-    """A picture as the reference of the settings' colour transfer: its whole crop, whatever its face type, at the
-    model's size; of that the colours alone where they suffice."""
+    """The reference of the settings' colour transfer: the whole picture, whatever its face type, at the model's
+    resolution; only its colour statistics where the transfer needs no more."""
     fitted = np.asarray(cv2.resize(picture, (settings.resolution, settings.resolution)), np.uint8)
     return colours_of(settings.transfer, fitted * _TO_UNIT) if is_formula(settings.transfer) else fitted
 
@@ -226,30 +226,30 @@ def make_partner(picture: Picture, settings: SampleSettings) -> Partner:
 def fill_sample(
     base: Base, settings: SampleSettings, streams: RandomStreams, partner: Partner | None, into: Sample
 ) -> None:
-    """Draw one sample from `base` into arrays; `streams` was started with the sample's seed.
+    """Augment `base` into one sample's arrays `into`; `streams` was started with the sample's seed.
 
-    partner: of make_partner, needed when the settings transfer colours.
+    partner: result of make_partner, needed for a colour transfer.
     """
     side, may_flip = settings.resolution, settings.flip
     geometry = random_geometry(
         side, streams.geometry, streams.grid, settings.ranges, may_flip, is_symmetric=settings.symmetric_warp
     )
-    shown, target = _recoloured(base, settings, streams, partner)
+    source, target = _recoloured(base, settings, streams, partner)
     target_planes = _float_planes(target)
-    shown_planes = target_planes if shown is target else _float_planes(shown)
+    input_planes = target_planes if source is target else _float_planes(source)
     if settings.hsv_power > 0:
-        shifted = _shifted_colour(cv2.merge(shown_planes), settings.hsv_power, streams.geometry)
-        shown_planes = cv2.split(shifted)
+        shifted = _shifted_colour(cv2.merge(input_planes), settings.hsv_power, streams.geometry)
+        input_planes = cv2.split(shifted)
     _fill_picture(target_planes, geometry, False, into.target)
-    if shown_planes is target_planes and not settings.warp:
+    if input_planes is target_planes and not settings.warp:
         into.warped[...] = into.target
     else:
-        _fill_picture(shown_planes, geometry, settings.warp, into.warped)
+        _fill_picture(input_planes, geometry, settings.warp, into.warped)
     if settings.degrade:
-        seen = np.asarray(cv2.convertScaleAbs(into.warped, alpha=255), np.uint8)
-        spoilt = degrade(seen, settings.degrade, streams.faults())
-        if spoilt is not seen:
-            np.multiply(spoilt, _TO_UNIT, out=into.warped)
+        clean = np.asarray(cv2.convertScaleAbs(into.warped, alpha=255), np.uint8)
+        degraded = degrade(clean, settings.degrade, streams.faults())
+        if degraded is not clean:
+            np.multiply(degraded, _TO_UNIT, out=into.warped)
     _fill_mask(base.mask, geometry, into.mask)
     if into.eyes_mouth is not None and base.eyes_mouth is not None:
         _fill_mask(base.eyes_mouth, geometry, into.eyes_mouth)
@@ -260,7 +260,7 @@ def fill_sample(
 def _recoloured(
     base: Base, settings: SampleSettings, streams: RandomStreams, partner: Partner | None
 ) -> tuple[Picture | FloatPicture, Picture | FloatPicture]:
-    """Input and target in the partner's colours; one picture where they are the same, the base's without transfer."""
+    """Input and target after colour transfer; the same object where they are equal, the base's without transfer."""
     mode = settings.transfer
     if mode == "none":
         return base.picture, base.picture
@@ -278,7 +278,7 @@ def _recoloured(
 
 
 def _float_planes(picture: Picture | FloatPicture) -> Sequence[Any]:
-    """The channels of a picture, float32 0..1. Plane by plane, as geometry treats them, all stays in the cache."""
+    """The channels of a picture, float32 0..1; apply_to_planes works on single planes, which fit the CPU's cache."""
     planes = cv2.split(picture)
     return [plane * _TO_UNIT for plane in planes] if picture.dtype == np.uint8 else planes
 
@@ -294,7 +294,7 @@ def _fill_mask(mask: Mask8, geometry: Geometry, into: FloatPicture) -> None:
 
 
 def _shifted_colour(picture: FloatPicture, power: float, random: RandomState) -> FloatPicture:
-    """The picture with hue, saturation and value moved at random: at most half of `power` of their range each way."""
+    """Random HSV shift: hue, saturation and value by at most half of `power` of their range either way."""
     most = max(1, int(360 * power * 0.5))
     hsv = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2HSV), np.float32)
     hsv[:, :, 0] = (hsv[:, :, 0] + random.randint(-most, most + 1)) % 360
@@ -306,9 +306,9 @@ def _shifted_colour(picture: FloatPicture, power: float, random: RandomState) ->
 def make_sample(
     picture: Picture, metadata: FaceMetadata, settings: SampleSettings, seed: int, partner: Picture | None = None
 ) -> Sample:
-    """One sample of an aligned picture (S, S, 3) uint8 BGR; `partner` is another one, needed for a colour transfer.
+    """One sample of an aligned picture (S, S, 3) uint8 BGR; `partner`: another one, needed for a colour transfer.
 
-    Equal seeds give equal samples; those of the original after `numpy.random.seed(seed)`.
+    Equal seeds give equal samples, those of the original after `numpy.random.seed(seed)`.
     """
     streams = RandomStreams()
     streams.start(seed)

@@ -1,4 +1,4 @@
-"""Batches for XSeg, in the manner of those for models that swap faces: made ahead, repeatable from any batch on."""
+"""Batches of XSeg samples: prefetched, and reproducible from any batch on, as those of data.batches."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from dfl.data.sampler import ShuffledSampler
 from dfl.data.xseg_sample import XsegBase, XsegSettings, fill_xseg_sample, has_polygons, make_xseg_base
 from dfl.faceset.faceset import FaceFile
 
-# What a key of random numbers is for; goes behind the run's seed.
+# Second part of a random key, after the run's seed: separates the independent random streams.
 _FACES, _BACKGROUNDS, _SAMPLES = 0, 1, 2
 
 
@@ -26,7 +26,7 @@ _FACES, _BACKGROUNDS, _SAMPLES = 0, 1, 2
 class XsegBatch:
     """Samples of XSeg.
 
-    picture: (N, R, R, 3) float32 BGR 0..1. mask: (N, R, R, 1) float32, 0 or 1; while pretraining the picture in grey.
+    picture: (N, R, R, 3) float32 BGR 0..1. mask: (N, R, R, 1) float32, 0 or 1; in pretraining the picture in grey.
     faces: (N,), index of each sample's face in the list of faces.
     """
 
@@ -36,7 +36,7 @@ class XsegBatch:
 
 
 def labelled_faces(faces: Sequence[FaceFile]) -> list[FaceFile]:
-    """The faces that XSeg learns from: those with polygons, or if there are none, those with an applied mask.
+    """The faces that XSeg is trained on: those with polygons, or if there are none, those with an applied mask.
 
     UserError when there are neither.
     """
@@ -51,13 +51,13 @@ def labelled_faces(faces: Sequence[FaceFile]) -> list[FaceFile]:
 
 
 class XsegBatchMaker(Iterator[XsegBatch]):
-    """Gives batches from `first_batch` on; each next() is the batch after.
+    """Iterator over batches, starting with number `first_batch`.
 
-    faces: of both sides, as labelled_faces gives them (any, for settings that need no labels). workers: threads, 0
-    chooses. memory_bytes: for the cache of faces; by default see memory_for_faces.
+    faces: of both sides, from labelled_faces (any, for settings that need no labels). workers: threads, 0: automatic.
+    memory_bytes: budget of the face cache; default: memory_for_faces().
 
-    A face that cannot be read is left out, named once in `problems`, and the next readable one of the list takes its
-    place. UserError from next() when none can be read. Call close() at the end.
+    A face that cannot be read is named once in `problems` and replaced by the next readable one of the list. UserError
+    from next() when none can be read. Call close() at the end.
     """
 
     def __init__(
@@ -80,12 +80,12 @@ class XsegBatchMaker(Iterator[XsegBatch]):
 
     @property
     def problems(self) -> list[str]:
-        """The faces left out until now: file and reason."""
+        """The faces that could not be read so far: file and reason."""
         return list(self._unreadable.values())
 
     @property
     def waited_seconds(self) -> float:
-        """How long next() has waited in all."""
+        """Total time that next() has waited."""
         return self._batches.waited_seconds
 
     def __next__(self) -> XsegBatch:
@@ -93,7 +93,7 @@ class XsegBatchMaker(Iterator[XsegBatch]):
         return next(self._batches)
 
     def close(self) -> None:
-        """End the threads; batches under way are finished, none is begun."""
+        """End the threads: batches being made are finished, no more are started."""
         self._batches.close()
 
     def _make(self, number: int) -> XsegBatch:
@@ -113,4 +113,4 @@ class XsegBatchMaker(Iterator[XsegBatch]):
         return self._faces.get(self._background_at(sample))[1]
 
     def _base(self, face: FaceFile) -> XsegBase:
-        return make_xseg_base(face.read_picture(), face.metadata, self._settings, face.location)
+        return make_xseg_base(face.read_picture(), face.metadata, self._settings, face.display_path)

@@ -1,7 +1,8 @@
-"""One sample of XSeg: a face with everything that footage may do to it, and the outline that the user drew.
+"""One XSeg sample: a strongly augmented face, and the mask of the outline that the user drew.
 
-The original's order of draws and filters, with three things put right: an applied mask is brought to the picture's
-size before anything else; flares brighten without going beyond white; masks are warped linearly, without ringing.
+Random numbers and filters are in the original's order, with three bugs fixed: an applied mask is resized to the
+picture's size first; flares are added by screen blending and do not saturate; masks are warped with linear
+interpolation, without ringing.
 """
 
 from collections.abc import Callable
@@ -42,10 +43,10 @@ _CHANCE, _MAX_BLUR, _MAX_SHRINK = 25, 5, 75
 
 @dataclass(frozen=True)
 class XsegSettings:
-    """What XSeg's samples are like.
+    """Settings of XSeg's samples.
 
-    kind: labelled: for learning masks. pretraining: the warped picture, and the same in grey as its mask. plain: the
-    picture as it is, for previews.
+    kind: labelled: picture and mask, augmented. pretraining: the warped picture, and the same in grey as its mask.
+    plain: the picture without augmentation, for previews.
     """
 
     face_type: FaceType
@@ -55,7 +56,7 @@ class XsegSettings:
 
 @dataclass(frozen=True, eq=False)
 class XsegBase:
-    """A face at the model's size: picture (R, R, 3) uint8 BGR; mask (R, R) uint8, 0..255, 0 where there is no label."""
+    """A face at the model's resolution: picture (R, R, 3) uint8 BGR; mask (R, R) uint8, 0..255, all 0 without label."""
 
     picture: Picture
     mask: NDArray[np.uint8]
@@ -71,10 +72,10 @@ def has_polygons(metadata: FaceMetadata) -> bool:
 
 
 def make_xseg_base(picture: Picture, metadata: FaceMetadata, settings: XsegSettings, name: str = "") -> XsegBase:
-    """Bring an aligned picture (S, S, 3) uint8 BGR and its label to the model's face type and size.
+    """Align a picture (S, S, 3) uint8 BGR and its label to the model's face type and resolution.
 
-    The label: the polygons, else the applied mask cut at a half. UserError for a damaged mask and for pictures that are
-    not square; `name` is the file.
+    The label: the polygons, else the applied mask, thresholded at 0.5. UserError for a damaged mask and for pictures
+    that are not square; `name`: file in messages.
     """
     size = picture.shape[0]
     if picture.shape[1] != size:
@@ -83,7 +84,7 @@ def make_xseg_base(picture: Picture, metadata: FaceMetadata, settings: XsegSetti
     if metadata.face_type is not settings.face_type:
         matrix = alignment_matrix(metadata.landmarks, settings.resolution, settings.face_type)
     is_pretraining = settings.kind == "pretraining"
-    # Pretraining repeats the edge where a larger face type than the picture's is asked for, the others show black.
+    # Outside a picture of a narrower face type: border replicated for pretraining, black for the others.
     how = (cv2.INTER_CUBIC, cv2.BORDER_REPLICATE) if is_pretraining else (cv2.INTER_LANCZOS4, cv2.BORDER_CONSTANT)
     label = np.zeros((size, size), np.uint8) if is_pretraining else _label(size, metadata, name)
     return XsegBase(
@@ -119,9 +120,9 @@ def fill_xseg_sample(
     picture: FloatPicture,
     mask: Mask,
 ) -> None:
-    """Draw one sample from `base` into `picture` (R, R, 3) and `mask` (R, R, 1), float32 0..1.
+    """Augment `base` into `picture` (R, R, 3) and `mask` (R, R, 1), float32 0..1.
 
-    other: gives a second face, half of the time, whose surroundings are mixed into this one's.
+    other: returns a second face; half of the samples get its background mixed into their own.
     """
     face: FloatPicture = base.picture * _TO_UNIT
     label: Mask = (base.mask * _TO_UNIT)[:, :, None]
@@ -138,7 +139,7 @@ def fill_xseg_sample(
 
 
 def _with_background(face: FloatPicture, label: Mask, other: XsegBase, random: RandomState) -> FloatPicture:
-    """The face's surroundings, faded into those of another face turned anywhere and with other colours."""
+    """Mix the background of another face, rotated at random and with shifted colours, into this face's background."""
     geometry = random_geometry(len(face), random, random, _BACKGROUND, may_flip=True)
     ground = apply_geometry(other.picture * _TO_UNIT, geometry, warp=False)
     other_label = (other.mask * _TO_UNIT)[:, :, None]
@@ -147,35 +148,35 @@ def _with_background(face: FloatPicture, label: Mask, other: XsegBase, random: R
     )
     ground = np.clip(ground * (1 - other_label), 0, 1)
     ground = shift_hue(ground, random) if random.randint(2) == 0 else shift_levels(ground, random)
-    kept = 1 - (1 - other_label) * (1 - label)
+    foreground = 1 - (1 - other_label) * (1 - label)
     share = np.float32(0.15 + 0.85 * random.uniform())
-    weight = kept + (1 - kept) * share
+    weight = foreground + (1 - foreground) * share
     return np.asarray(face * weight + ground * (1 - weight), np.float32)
 
 
 def _warped(face: FloatPicture, label: Mask, random: RandomState) -> tuple[FloatPicture, Mask]:
     geometry = random_geometry(len(face), random, random, _FACE, may_flip=True)
-    bent = apply_geometry(label, geometry, interpolation=cv2.INTER_LINEAR, border=cv2.BORDER_CONSTANT)
-    return np.clip(apply_geometry(face, geometry), 0, 1), (bent >= 0.5).astype(np.float32)
+    mask = apply_geometry(label, geometry, interpolation=cv2.INTER_LINEAR, border=cv2.BORDER_CONSTANT)
+    return np.clip(apply_geometry(face, geometry), 0, 1), (mask >= 0.5).astype(np.float32)
 
 
 def _flared(face: FloatPicture, label: Mask, random: RandomState) -> FloatPicture:
-    """Half of the time the face's light spills over everything, half of the time that of its surroundings."""
+    """Add glare: widely blurred light of the face, and of the background, each with a probability of 0.5."""
     side = len(face)
     for area in (label, 1 - label):
         if random.randint(2) == 0:
             size = random.randint(side // 4, side)
             light = _widely_blurred(face * area, size - size % 2 + 1)
-            # Plain addition, as in the original, leaves many faces white.
+            # Screen blending; plain addition, as in the original, saturates many faces to white.
             face = face + light * (1 - face)
     return face
 
 
 def _widely_blurred(picture: FloatPicture, size: int) -> FloatPicture:
-    """A Gaussian blur of an odd side of at least a quarter of the picture: made small first, within 0.01 of exact at
-    a tenth of the time."""
+    """Gaussian blur with an odd kernel size of at least a quarter of the picture, computed at a quarter of the
+    resolution: within 0.01 of the exact result in a tenth of the time."""
     height, width = picture.shape[:2]
-    # OpenCV's own rule for the width of a kernel of this side.
+    # OpenCV's default sigma for a kernel of this size.
     sigma = 0.3 * ((size - 1) * 0.5 - 1) + 0.8
     small = cv2.resize(picture, (max(width // 4, 1), max(height // 4, 1)), interpolation=cv2.INTER_AREA)
     blurred = cv2.GaussianBlur(small, (size // 4 | 1, size // 4 | 1), sigma / 4, borderType=cv2.BORDER_REFLECT)
@@ -183,7 +184,7 @@ def _widely_blurred(picture: FloatPicture, size: int) -> FloatPicture:
 
 
 def _filtered(face: FloatPicture, random: RandomState) -> FloatPicture:
-    """Colours, sharpness, size and JPEG, each within a circle of its own."""
+    """Random filters of colour, sharpness, resolution and JPEG, each within its own random soft circle."""
 
     def within_circle(change: Callable[[FloatPicture], FloatPicture]) -> FloatPicture:
         circle = random_circle(face.shape[0], face.shape[1], random)

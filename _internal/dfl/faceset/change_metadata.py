@@ -28,7 +28,7 @@ class MetadataChanges:
         content = face.read_content()
         if is_jpeg(content):
             # Waits for the disk: after a power cut the picture must not be an empty file.
-            write_bytes(face.path, with_metadata(content, metadata, face.location))
+            write_bytes(face.path, with_metadata(content, metadata, face.display_path))
             return
         with self._lock:
             self._index = self._index or read_index(self._folder)
@@ -37,7 +37,7 @@ class MetadataChanges:
             note_face(
                 self._folder,
                 face.name,
-                SidecarEntry(metadata, face.shape, known or perceptual_hash(content, face.location)),
+                SidecarEntry(metadata, face.shape, known or perceptual_hash(content, face.display_path)),
             )
 
     def finish(self) -> None:

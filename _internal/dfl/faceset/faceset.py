@@ -52,8 +52,8 @@ class FaceFile:
         return self.member.person if self.member else None
 
     @property
-    def location(self) -> str:
-        """Path, and in a pack the member: unique, for messages."""
+    def display_path(self) -> str:
+        """Path, and in a pack also the member; unique, used in messages and as a key."""
         return f"{self.path}: {self.member.label}" if self.member else str(self.path)
 
     def read_content(self) -> bytes:
@@ -64,7 +64,7 @@ class FaceFile:
 
     def read_picture(self) -> Picture:
         """The picture: (N, N, 3) uint8 BGR. UserError when it is damaged."""
-        return decode_picture(self.read_content(), self.location)
+        return decode_picture(self.read_content(), self.display_path)
 
 
 def no_faces(folder: Path, todo: str) -> UserError:
@@ -219,7 +219,7 @@ class _Reader:
     path: Path
 
     @property
-    def location(self) -> str:
+    def display_path(self) -> str:
         return f"{self.path}: {self.member.label}" if self.member else str(self.path)
 
     @property
@@ -238,15 +238,15 @@ def _read_head(reader: _Reader, index: Callable[[], Sidecar]) -> tuple[FaceMetad
         return _read_other(reader, head, index)
     try:
         # The JPEG reader needs an end of the picture; only the segments before the coded picture matter here.
-        return _read_jpeg(head + _END_OF_PICTURE, reader.location)
+        return _read_jpeg(head + _END_OF_PICTURE, reader.display_path)
     except UserError:
         # A long header, or a damaged one.
-        return _read_jpeg(reader.read(_MAX_HEAD_BYTES) + _END_OF_PICTURE, reader.location)
+        return _read_jpeg(reader.read(_MAX_HEAD_BYTES) + _END_OF_PICTURE, reader.display_path)
 
 
-def _read_jpeg(content: bytes, location: str) -> tuple[FaceMetadata, tuple[int, int, int]] | None:
-    metadata = read_metadata(content, location)
-    return (metadata, jpeg_shape(content, location)) if metadata else None
+def _read_jpeg(content: bytes, display_path: str) -> tuple[FaceMetadata, tuple[int, int, int]] | None:
+    metadata = read_metadata(content, display_path)
+    return (metadata, jpeg_shape(content, display_path)) if metadata else None
 
 
 def _read_other(
@@ -254,13 +254,13 @@ def _read_other(
 ) -> tuple[FaceMetadata, tuple[int, int, int]] | None:
     """PNG and WebP: their face data are in faceset.json; those of old PNGs in the file."""
     entry = index().get(reader.name)
-    metadata = entry.metadata if entry else read_old_png(reader.read(MAX_PICTURE_BYTES), reader.location)
+    metadata = entry.metadata if entry else read_old_png(reader.read(MAX_PICTURE_BYTES), reader.display_path)
     if metadata is None:
         return None
-    shape = (*picture_size(head, reader.location), 3)
+    shape = (*picture_size(head, reader.display_path), 3)
     if entry and entry.shape[:2] != shape[:2]:
         raise UserError(
-            f"{reader.location} is {shape[1]} x {shape[0]} pixels, its face data are for {entry.shape[1]} x "
+            f"{reader.display_path} is {shape[1]} x {shape[0]} pixels, its face data are for {entry.shape[1]} x "
             f"{entry.shape[0]}.",
             "Run restore-metadata.",
         )

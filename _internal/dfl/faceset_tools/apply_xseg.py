@@ -142,7 +142,7 @@ def model_input(face: FaceFile, face_type: FaceType, size: int) -> FloatPicture:
     """
     picture: Picture = face.read_picture()
     if picture.shape[0] != picture.shape[1]:
-        raise UserError(f"{face.location} is not square: it is no aligned face.", "Move it out of the faceset.")
+        raise UserError(f"{face.display_path} is not square: it is no aligned face.", "Move it out of the faceset.")
     square = (size, size)
     shown: Any = picture
     if face.metadata.face_type is not face_type:

@@ -49,7 +49,7 @@ def stored_mask(face: FaceFile, source: MaskSource) -> NDArray[np.uint8] | None:
     if source == "hull":
         mask = hull_mask(shape, metadata.landmarks, metadata.eyebrows_expand_mod)
     elif metadata.xseg_mask is not None:
-        mask = decode_mask(metadata.xseg_mask, face.location)
+        mask = decode_mask(metadata.xseg_mask, face.display_path)
     elif metadata.polygons:
         mask = draw_polygons(shape, metadata.polygons)
     else:

@@ -29,7 +29,7 @@ def run(workspace: Workspace, options: SaveMetadataOptions, report: Report) -> N
             raise UserError(f"The faces in {folder} are packed.", f"Run unpack {options.side} first.")
         raise listing.no_faces_error(f"Run extract-faces {options.side} first.")
     entries = {}
-    hashes = perceptual_hashes((face.location, face.read_content) for face in listing.faces)
+    hashes = perceptual_hashes((face.display_path, face.read_content) for face in listing.faces)
     for face, found in report.track(zip(listing.faces, hashes, strict=True), "Reading", len(listing.faces)):
         if isinstance(found, UserError):
             report.warn(f"{found.what} Its face data are saved without a perceptual hash.")

@@ -1,4 +1,7 @@
-"""What a model is made of and trained with, declared once; stored with every saved set. Nothing heavy is imported."""
+"""Model options: architecture and training settings of each class of model, stored with every checkpoint.
+
+No engine is imported here.
+"""
 
 from typing import Any, ClassVar, Literal
 
@@ -26,103 +29,123 @@ _FIRST = (
 
 
 class ModelOptions(Options):
-    """What every kind of model has."""
+    """Options of every class of model."""
 
     target_iter: int = option(0, "Stop at this iteration; 0 trains until you stop.", ask="Target iteration", minimum=0)
     batch_size: int = option(
         4,
-        "Faces of each side a step; more is steadier and needs more memory.",
+        "Batch size: faces of each side in one step; larger batches give less noisy gradients and need more memory.",
         ask="Batch_size",
         minimum=1,
         maximum=512,
     )
     autobackup_hour: int = option(
         1,
-        "Keep a backup every so many hours, in folders 01 (the newest) to 24; 0 keeps none.",
+        "Hours between two automatic backups, in folders 01 (the newest) to 24; 0: no backups.",
         ask="Autobackup every N hour",
         minimum=0,
         maximum=24,
     )
-    write_preview_history: bool = option(False, "Keep preview pictures of the way.", ask="Write preview history")
+    write_preview_history: bool = option(
+        False, "Save preview pictures regularly during training, for time-lapse.", ask="Write preview history"
+    )
     precision: Literal["float32", "bfloat16", "float16"] = option(
         "float32",
-        "Numbers that convolutions are computed with; weights stay float32. bfloat16 is faster on processors and cards "
-        "that have it, float16 on older cards.",
+        "Number format of the convolutions (mixed precision); weights stay float32. bfloat16 is faster on processors "
+        "and graphics cards that support it, float16 on older cards.",
     )
     recompute: bool = option(
-        False, "Compute activations again in the backward pass instead of keeping them: less memory, a third slower."
+        False,
+        "Gradient checkpointing: recompute activations in the backward pass instead of storing them; less memory, a "
+        "third slower.",
     )
-    session_name: str = option("", "Your word for this stretch of training; backups are listed with it.")
+    session_name: str = option("", "A label for this phase of training, shown in the list of backups.")
 
 
 class SwapOptions(ModelOptions):
-    """What models that swap faces have in common."""
+    """Options of every class that swaps faces."""
 
     random_src_flip: bool = option(False, "Mirror src faces at random.", ask="Flip SRC faces randomly")
     random_dst_flip: bool = option(True, "Mirror dst faces at random.", ask="Flip DST faces randomly")
 
 
 class TrainedSwapOptions(SwapOptions):
-    """What SAEHD and AMP let the user choose of their training, all of it changeable later."""
+    """Training options of SAEHD and AMP; all of them can be changed later."""
 
     uniform_yaw: bool = option(
-        False, "Draw faces evenly over how far they turn.", ask="Uniform yaw distribution of samples"
+        False, "Sample faces uniformly over yaw (left to right).", ask="Uniform yaw distribution of samples"
     )
-    blur_out_mask: bool = option(False, "Smooth the picture around the mask before learning it.", ask="Blur out mask")
+    blur_out_mask: bool = option(
+        False, "Blur the area just outside the mask in the training pictures.", ask="Blur out mask"
+    )
     lr_dropout: Literal["n", "y", "cpu"] = option(
         "n",
-        "Move a random third of the weights in every step, with a rate that swings: sharper after long training.",
+        "Learning-rate dropout: each step updates a random 30 % of the weights, with a cosine schedule of the learning "
+        "rate (period 500 unless --lr-cos is given); sharper results late in training.",
         ask="Use learning rate dropout",
     )
     learning_rate: float = option(
         5e-5,
-        "How far a step goes; 2e-4 learns faster on small models, higher breaks down more easily.",
+        "Step size of the optimizer; 2e-4 trains small models faster, higher values diverge more easily.",
         ask="Learning rate",
         minimum=1e-7,
         maximum=1e-2,
     )
     lr_cos: int = option(
-        0, "Let the rate swing between full and nothing, once in so many iterations; 0 does not.", minimum=0
+        0,
+        "Cosine schedule: the learning rate goes from its full value to 0 and back in this many iterations; 0: "
+        "constant.",
+        minimum=0,
     )
     random_warp: bool = option(
-        True, "Warp what the network sees; switch off late in training for detail.", ask="Enable random warp of samples"
+        True,
+        "Warp the network's input at random; switch off late in training for more detail.",
+        ask="Enable random warp of samples",
     )
     random_hsv_power: float = option(
         0.0,
-        "How far hue, saturation and brightness of src's input change at random: steadier colours in the result.",
+        "Strength of random hue, saturation and brightness changes of src's input; the result depends less on src's "
+        "lighting.",
         ask="Random hue/saturation/light intensity",
         minimum=0,
         maximum=0.3,
     )
-    random_blur: bool = option(False, "Blur inputs at random, for sources of unlike sharpness.")
+    random_blur: bool = option(False, "Blur inputs at random, for facesets that differ in sharpness.")
     random_noise: bool = option(False, "Add noise to inputs at random.")
     random_jpeg: bool = option(False, "Compress inputs as JPEG at random.")
-    random_shadow: Literal["none", "src", "dst", "all"] = option("none", "Lay shadows over inputs at random.")
-    random_downsample: bool = option(False, "Make inputs small and large again at random.")
-    retrain_high_loss: bool = option(False, "Draw faces again that the model does badly.")
+    random_shadow: Literal["none", "src", "dst", "all"] = option("none", "Add shadows to inputs at random.")
+    random_downsample: bool = option(False, "Downscale inputs and upscale them again, at random.")
+    retrain_high_loss: bool = option(False, "Hard example mining: sample the faces with the highest losses more often.")
     loss_function: Literal["SSIM", "MS-SSIM", "MS-SSIM+L1"] = option(
-        "SSIM", "How pictures are compared; SSIM is the original's way."
+        "SSIM", "Reconstruction loss; the original uses SSIM."
     )
-    eyes_prio: float = option(0.0, "Priority of the eyes alone, 0 to 300 and more.", minimum=0, maximum=3000)
-    mouth_prio: float = option(0.0, "Priority of the mouth alone, 0 to 300 and more.", minimum=0, maximum=3000)
+    eyes_prio: float = option(0.0, "Loss weight of the eyes alone, usually 0 to 300.", minimum=0, maximum=3000)
+    mouth_prio: float = option(0.0, "Loss weight of the mouth alone, usually 0 to 300.", minimum=0, maximum=3000)
     gan_power: float = option(
         0.0,
-        "Fine detail by a network that tells real from made faces; late in training, 0.1, random warp off.",
+        "Weight of the GAN loss, for fine detail; use it late in training, about 0.1, with random warp off.",
         ask="GAN power",
         minimum=0,
         maximum=5,
     )
     gan_patch_size: int = option(
-        16, "Side of the patches it looks at, pixels; an eighth of the resolution by default.", minimum=3, maximum=640
+        16,
+        "Patch size of the GAN's discriminator in pixels; by default an eighth of the resolution.",
+        minimum=3,
+        maximum=640,
     )
-    gan_dims: int = option(16, "Width of that network.", minimum=4, maximum=512)
-    gan_smoothing: float = option(0.0, "It learns to be so much less than sure of real faces.", minimum=0, maximum=0.5)
-    gan_noise: float = option(0.0, "Share of its labels that are wrong on purpose.", minimum=0, maximum=0.5)
+    gan_dims: int = option(16, "Width of the GAN's discriminator: channels of its first layer.", minimum=4, maximum=512)
+    gan_smoothing: float = option(
+        0.0, "One-sided label smoothing of the GAN: the label of real faces is 1 - value.", minimum=0, maximum=0.5
+    )
+    gan_noise: float = option(
+        0.0, "Label noise of the GAN: share of the discriminator's labels that are flipped.", minimum=0, maximum=0.5
+    )
     ct_mode: TrainingTransfer = option(
-        "none", "Give src's faces the colours of dst's faces, by this method.", ask="Color transfer for src faceset"
+        "none", "Colour transfer from random dst faces to src's faces.", ask="Color transfer for src faceset"
     )
     clipgrad: bool = option(
-        False, "Clip gradients: fewer collapses, slightly slower learning.", ask="Enable gradient clipping"
+        False, "Clip gradients by their norm: fewer collapses, slightly slower.", ask="Enable gradient clipping"
     )
 
     @classmethod
@@ -148,7 +171,7 @@ class SaehdOptions(TrainedSwapOptions):
 
     resolution: int = option(
         128,
-        "Side of the swapped picture in pixels; a multiple of 16, of 32 with the letters d or t.",
+        "Resolution of the swapped face in pixels; a multiple of 16, of 32 with the letters d or t.",
         ask="Resolution",
         fixed=True,
         minimum=32,
@@ -157,13 +180,13 @@ class SaehdOptions(TrainedSwapOptions):
     face_type: FaceLetter = option("f", FACE_HELP, ask="Face type", fixed=True)
     archi: str = option(
         "liae-ud",
-        "df keeps more of src, liae follows dst's shape and light; letters u, d, t, c.",
+        "Architecture: df keeps more of src, liae follows dst's shape and light; options after a dash: u, d, t, c.",
         ask="AE architecture",
         fixed=True,
     )
     ae_dims: int = option(
         256,
-        "Numbers of the code between encoder and decoder.",
+        "Size of the bottleneck between encoder and decoder.",
         ask="AutoEncoder dimensions",
         fixed=True,
         minimum=1,
@@ -175,34 +198,38 @@ class SaehdOptions(TrainedSwapOptions):
         22, "Width of the decoder's mask branch.", ask="Decoder mask dimensions", fixed=True, minimum=1, maximum=1024
     )
     masked_training: bool = option(
-        True, "Learn inside the face mask only.", ask="Masked training", only_if={"face_type": ("wf", "head")}
+        True,
+        "Compute the loss inside the face mask only.",
+        ask="Masked training",
+        only_if={"face_type": ("wf", "head")},
     )
-    eyes_mouth_prio: bool = option(False, "Learn eyes and mouth with priority.", ask="Eyes and mouth priority")
-    adabelief: bool = option(True, "AdaBelief as optimizer; off: RMSprop.", ask="Use AdaBelief optimizer")
+    eyes_mouth_prio: bool = option(False, "Higher loss weight of eyes and mouth.", ask="Eyes and mouth priority")
+    adabelief: bool = option(True, "Optimizer AdaBelief; off: RMSprop.", ask="Use AdaBelief optimizer")
     true_face_power: float = option(
         0.0,
-        "Push src towards dst's expressions by a second network; df only, about 0.01.",
+        "Weight of the code discriminator's loss, which pulls src's codes towards dst's distribution; df only, about "
+        "0.01.",
         ask="True face power",
         minimum=0,
         maximum=1,
     )
     face_style_power: float = option(
         0.0,
-        "Let the swap take dst's colours, 0.001 and more; watch the preview.",
+        "Style loss inside the mask: the swap takes dst's colours; from 0.001 up, watch the preview.",
         ask="Face style power",
         minimum=0,
         maximum=100,
     )
     bg_style_power: float = option(
         0.0,
-        "Let the swap keep dst's surroundings, 2 and more; watch the preview.",
+        "Style loss outside the mask: the swap keeps dst's background; from 2 up, watch the preview.",
         ask="Background style power",
         minimum=0,
         maximum=100,
     )
     pretrain: bool = option(
         False,
-        "Learn faces in general from a folder of many people (--pretraining-faces) before the two.",
+        "Pretrain on faces of many people (--pretraining-faces) before src and dst.",
         ask="Enable pretraining mode",
     )
 
@@ -238,7 +265,7 @@ class AmpOptions(TrainedSwapOptions):
 
     resolution: int = option(
         224,
-        "Side of the swapped picture in pixels; a multiple of 32.",
+        "Resolution of the swapped face in pixels; a multiple of 32.",
         ask="Resolution",
         fixed=True,
         minimum=32,
@@ -246,11 +273,11 @@ class AmpOptions(TrainedSwapOptions):
     )
     face_type: Literal["f", "wf", "head"] = option("wf", FACE_HELP, ask="Face type", fixed=True)
     ae_dims: int = option(
-        256, "Numbers of the code.", ask="AutoEncoder dimensions", fixed=True, minimum=1, maximum=4096
+        256, "Size of the encoder's code.", ask="AutoEncoder dimensions", fixed=True, minimum=1, maximum=4096
     )
     inter_dims: int = option(
         1024,
-        "Channels that are mixed between the people; at least ae_dims.",
+        "Channels of the two inter networks, mixed between src and dst by the morph factor; at least ae_dims.",
         ask="Inter dimensions",
         fixed=True,
         minimum=1,
@@ -263,7 +290,7 @@ class AmpOptions(TrainedSwapOptions):
     )
     morph_factor: float = option(
         0.5,
-        "Share of src's channels in training; the usual 0.5.",
+        "Share of src's inter channels in training; usually 0.5.",
         ask="Morph factor",
         fixed=True,
         minimum=0.1,
@@ -271,8 +298,7 @@ class AmpOptions(TrainedSwapOptions):
     )
     train_inter: bool = option(
         True,
-        "Train the two networks between encoder and decoder as well; off: they stay at their random start, as in the "
-        "original.",
+        "Train the two inter networks as well; off: they keep their random initial weights, as in the original.",
         fixed=True,
     )
 
@@ -288,21 +314,21 @@ class AmpOptions(TrainedSwapOptions):
 
 
 class XsegOptions(ModelOptions):
-    """XSeg, which learns masks of 256 pixels from polygons that the user has drawn."""
+    """XSeg: segmentation masks of 256 pixels, trained on polygons drawn by the user."""
 
     face_type: FaceLetter = option("wf", FACE_HELP, ask="Face type", fixed=True)
     pretrain: bool = option(
         False,
-        "Learn faces in general from a folder of many people (--pretraining-faces) before the masks.",
+        "Pretrain on faces of many people (--pretraining-faces) before the masks.",
         ask="Enable pretraining mode",
     )
 
 
 class Quick96Options(SwapOptions):
-    """Quick96 asks nothing: 96 pixels, full face, df-ud, made for a first look."""
+    """Quick96: a small model for a quick trial, 96 pixels, full face, df-ud. It asks no questions."""
 
 
-# What Quick96 is: fixed in the original.
+# Quick96's architecture, fixed in the original.
 QUICK96: dict[str, Any] = {
     "resolution": 96,
     "face_type": "f",
@@ -315,7 +341,7 @@ QUICK96: dict[str, Any] = {
 }
 
 
-# What every XSeg is: fixed in the original.
+# XSeg's architecture, fixed in the original.
 XSEG_SIZE: dict[str, Any] = {"base": 32, "resolution": 256}
 
 
@@ -337,18 +363,18 @@ _NAMED = {"action": ("rename", "delete", "restore")}
 
 
 class ModelsOptions(Options):
-    """What to do with saved models."""
+    """Options of `models`: list, rename, delete or restore saved models."""
 
     action: Literal["list", "rename", "delete", "restore"] = option(
         "list",
-        "list; rename; delete (moves it to model_trash); restore (puts a backup back as the model's newest set).",
+        "list; rename; delete (moves it to model_trash); restore (makes a backup the model's newest checkpoint).",
         ask="What to do with models",
         argument=True,
     )
     name: str = option(
         "", "Name of the model; may be left out when there is only one.", ask="Model name", only_if=_NAMED
     )
-    model: ModelClass | None = option(None, "Its class, if several models have that name.")
+    model: ModelClass | None = option(None, "Class of the model, if several models have that name.")
     new_name: str = option("", "rename: the new name.", ask="New name", only_if={"action": ("rename",)})
     backup: int = option(
         1,
@@ -358,5 +384,5 @@ class ModelsOptions(Options):
         minimum=1,
         maximum=24,
     )
-    yes: bool = option(False, "Do it without asking.")
-    ask: bool = option(False, "Put the questions.")
+    yes: bool = option(False, "Do it without asking for confirmation.")
+    ask: bool = option(False, "Ask for options that were not given.")

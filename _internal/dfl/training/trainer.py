@@ -269,16 +269,16 @@ class Trainer:
             self._roll_back("the weights are no finite numbers")
             return
         if self.iteration >= _SETTLED:
-            has_mode_collapse = self._objective.has_mode_collapse(self._preview_batch(0))
-            if has_mode_collapse and self._was_sound:
+            is_collapsed = self._objective.is_collapsed(self._preview_batch(0))
+            if is_collapsed and self._was_sound:
                 self._roll_back("the model draws the same picture for every face")
                 return
-            if has_mode_collapse:
+            if is_collapsed:
                 self.messages.append(
                     f"After {self.iteration} iterations the model still draws the same picture for every face: it has "
                     "broken down. Start a new one with a lower --learning-rate."
                 )
-            self._was_sound = not has_mode_collapse
+            self._was_sound = not is_collapsed
         self._write()
 
     def save_at_last(self) -> bool:
@@ -325,7 +325,7 @@ class Trainer:
         """Preview pages by name, of unwarped faces. draw: number of the selection of faces, see BatchSource."""
         key = (self.iteration, draw)
         if self._pages[0] != key:
-            self._pages = key, self._objective.show(self._preview_batch(draw))
+            self._pages = key, self._objective.preview_pages(self._preview_batch(draw))
         return self._pages[1]
 
     def _preview_batch(self, draw: int) -> Arrays:

@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from dfl.base.errors import UserError
 from dfl.base.listing import is_hidden
@@ -14,7 +14,7 @@ from dfl.data.xseg_batches import labelled_faces
 from dfl.data.xseg_sample import XSEG_SIDE
 from dfl.faces.face_type import FaceType
 from dfl.faceset.faceset import FaceFile, list_faceset
-from dfl.models.kinds import kind_of
+from dfl.models.kinds import ModelKind, kind_of
 from dfl.workspace import Side, Workspace
 
 SIDES: tuple[Side, ...] = ("src", "dst")
@@ -47,23 +47,39 @@ def faces_to_train_on(
                 "Name a folder of aligned faces of many people: --pretraining-faces FOLDER; or --no-pretrain.",
             )
         faces = fitting_faces(
-            load_pretraining_faces(folder, report), face_type, resolution, folder, report, of_many=True
+            load_pretraining_faces(folder, report),
+            face_type,
+            resolution,
+            folder,
+            report,
+            of_many=True,
+            letters=_letters(kind),
         )
         return dict.fromkeys(SIDES, faces)
     folders = {side: workspace.aligned(side) for side in SIDES}
     if kind.swaps_faces:
         listed = {side: load_training_faces(folder, report) for side, folder in folders.items()}
         return {
-            side: fitting_faces(listed[side], face_type, resolution, folder, report, of_many=False)
+            side: fitting_faces(
+                listed[side], face_type, resolution, folder, report, of_many=False, letters=_letters(kind)
+            )
             for side, folder in folders.items()
         }
     found = {side: list_faceset(folder, report) for side, folder in folders.items()}
     if not any(found.values()):
         load_training_faces(workspace.aligned("src"))
-    return _with_fitting_labels(workspace, found, face_type, report)
+    return _with_fitting_labels(workspace, found, face_type, _letters(kind), report)
 
 
-def _with_fitting_labels(workspace: Workspace, found: SideFaces, face_type: FaceType, report: Report) -> SideFaces:
+def _letters(kind: ModelKind) -> tuple[str, ...]:
+    """The face types that models of a class may have; none where it is fixed."""
+    field = kind.options.model_fields.get("face_type")
+    return get_args(field.annotation) if field else ()
+
+
+def _with_fitting_labels(
+    workspace: Workspace, found: SideFaces, face_type: FaceType, letters: tuple[str, ...], report: Report
+) -> SideFaces:
     """The faces without labelled ones that are narrower than XSeg's face type: beyond their edge is no face."""
     all_labelled: set[int] = set()
     with suppress(UserError):  # nothing is labelled: making batches raises that
@@ -73,7 +89,9 @@ def _with_fitting_labels(workspace: Workspace, found: SideFaces, face_type: Face
         labelled = [face for face in faces if id(face) in all_labelled]
         others = all_labelled - {id(face) for face in labelled}
         try:
-            fitting = fitting_faces(labelled, face_type, XSEG_SIDE, workspace.aligned(side), report, of_many=False)
+            fitting = fitting_faces(
+                labelled, face_type, XSEG_SIDE, workspace.aligned(side), report, of_many=False, letters=letters
+            )
         except UserError as error:
             if not others:
                 raise

@@ -107,7 +107,7 @@ def test_gan_adds_four_maps_to_the_model_and_eight_to_the_judge(plain, batch):
 
 @pytest.mark.slow
 def test_pages_show_the_first_sample_as_the_original_does(plain, batch):
-    pages = plain.show({name: array for name, array in batch.items() if name != "chosen"})
+    pages = plain.preview_pages({name: array for name, array in batch.items() if name != "chosen"})
     assert list(pages) == ["preview", "preview_morphs", "preview_morphs_masked"]
     assert all(one.shape == (64, 96, 3) and one.dtype == np.uint8 for one in pages.values())
     first = (batch["src_target"][0] * 255 + 0.5).astype(np.uint8)

@@ -48,7 +48,7 @@ def test_pretraining_compares_with_the_picture_in_grey_and_uses_no_skips(network
 
 
 def test_pages_lay_green_over_what_is_outside_the_mask(network, batch):
-    pages = XsegObjective(network, is_pretraining=False).show(batch)
+    pages = XsegObjective(network, is_pretraining=False).preview_pages(batch)
     assert list(pages) == ["preview", "preview_src", "preview_dst"]
     assert all(page.shape == (2 * 64, 3 * 64, 3) for page in pages.values())
     learned, face = pages["preview"], batch["picture"][0]
@@ -63,11 +63,11 @@ def test_pages_lay_green_over_what_is_outside_the_mask(network, batch):
 @pytest.mark.slow
 def test_a_side_without_faces_has_no_page(network, batch):
     only_dst = {name: array for name, array in batch.items() if name != "src"}
-    assert list(XsegObjective(network, is_pretraining=False).show(only_dst)) == ["preview", "preview_dst"]
+    assert list(XsegObjective(network, is_pretraining=False).preview_pages(only_dst)) == ["preview", "preview_dst"]
 
 
 @pytest.mark.slow
 def test_pretraining_shows_faces_and_what_is_made_of_them(network, batch):
     grey = batch["picture"].mean(axis=-1, keepdims=True)
-    pages = XsegObjective(network, is_pretraining=True).show({"picture": batch["picture"], "mask": grey})
+    pages = XsegObjective(network, is_pretraining=True).preview_pages({"picture": batch["picture"], "mask": grey})
     assert {name: page.shape for name, page in pages.items()} == {"preview": (2 * 64, 2 * 64, 3)}

@@ -1,8 +1,8 @@
-"""Faults of real footage, laid over what the network sees: shadow, blur, few pixels, noise, JPEG.
+"""Random degradation of the network's input, as in real footage: shadow, blur, downsampling, noise, JPEG.
 
-The target stays clean, so the network learns to see through them. They come in the order in which light, lens, sensor
-and file bring them about. Ranges and chances are those of DeepFaceLab's forks that have these options, the milder ones
-where they differ; lengths in pixels hold at 256 pixels and grow with the picture.
+The target stays clean, so the network learns to be robust against it. The order is that of image formation: light,
+lens, sensor, file. Ranges and probabilities are those of DeepFaceLab's forks with these options, the milder ones where
+they differ; lengths in pixels are for 256 pixels and scale with the resolution.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from dfl.imaging.filters import line_kernel
 _FULL_SIDE = 256
 _CHANCE = 0.25
 _SHADOW_CHANCE = 0.5
-# Noise is looked up by a random level: quantiles of its distribution.
+# Laplace and Poisson noise is drawn from a table of the distribution's quantiles by a random index.
 _LEVELS = 4096
 _MIDDLES = (np.arange(_LEVELS) + 0.5) / _LEVELS
 _LAPLACE = np.asarray(-np.sign(_MIDDLES - 0.5) * np.log(1 - 2 * np.abs(_MIDDLES - 0.5)), np.float32)
@@ -28,13 +28,12 @@ _LAPLACE = np.asarray(-np.sign(_MIDDLES - 0.5) * np.log(1 - 2 * np.abs(_MIDDLES 
 
 @dataclass(frozen=True)
 class Degradations:
-    """Which faults the input may have.
+    """Degradations of the input that are switched on.
 
-    shadow: of half of the samples, a band across the picture gets 0.2 to 0.6 of its light, the rest 1 to 1.5 times.
-    The others are drawn independently, for a quarter of the samples each. blur: along a line of 5 to 11 pixels in any
-    direction, or Gaussian of 1 to 4 pixels. downsample: to a quarter to three quarters of the side and back. noise:
-    Gaussian, Laplace or Poisson of 10 to 20 grey levels (Poisson: its square root), each channel on its own. jpeg:
-    quality 60 to 94.
+    shadow (probability 0.5): a band across the picture is multiplied by 0.2 to 0.6, the rest by 1 to 1.5. The others
+    have a probability of 0.25 each and are independent. blur: motion blur of 5 to 11 pixels in any direction, or
+    Gaussian with a sigma of 1 to 4 pixels. downsample: to 0.25 to 0.75 of the size and back. noise: Gaussian, Laplace
+    or Poisson of 10 to 20 grey levels (Poisson: variance), each channel independently. jpeg: quality 60 to 94.
     """
 
     shadow: bool = False
@@ -48,8 +47,8 @@ class Degradations:
 
 
 def degrade(picture: Picture, faults: Degradations, random: Generator) -> Picture:
-    """The picture (S, S, 3) uint8 BGR with the faults that `random` chooses of those switched on; a new array or
-    `picture` itself."""
+    """Apply the enabled degradations, each with its probability, to a picture (S, S, 3) uint8 BGR; returns a new array
+    or `picture` itself."""
     for name, (chance, spoil) in _FAULTS.items():
         if getattr(faults, name) and random.random() < chance:
             picture = spoil(picture, random)
@@ -57,7 +56,7 @@ def degrade(picture: Picture, faults: Degradations, random: Generator) -> Pictur
 
 
 def _shadowed(picture: Picture, random: Generator) -> Picture:
-    """A band from the left to the right side, dark or the only part that is not, in a light of its own."""
+    """Multiply a band across the picture by the dark factor and the rest by the bright one; half of them vertical."""
     side = len(picture)
     dark, bright = random.uniform(0.2, 0.6), random.uniform(1.0, 1.5)
     tops, depths = random.uniform(0.0, 0.5, 2), random.uniform(0.2, 0.6, 2)
@@ -68,7 +67,7 @@ def _shadowed(picture: Picture, random: Generator) -> Picture:
         light = np.ascontiguousarray(light.T)
     edge = max(side // 32, 1) | 1
     soft: Any = cv2.blur(light, (edge, edge))
-    # Light times 64 in 8 bits: the product is then one call on bytes.
+    # Factors as 8-bit fixed point, times 64: the product is then one OpenCV call on bytes.
     factors = cv2.merge([np.asarray(soft * 64 + 0.5, np.uint8)] * 3)
     return np.asarray(cv2.multiply(picture, factors, scale=1 / 64), np.uint8)
 
@@ -86,7 +85,7 @@ def _downsampled(picture: Picture, random: Generator) -> Picture:
     small = max(int(random.uniform(0.25, 0.75) * side), 1)
     how = (cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_AREA)[random.integers(3)]
     shrunk = cv2.resize(picture, (small, small), interpolation=how)
-    # Area enlarges in blocks; nothing that plays video does.
+    # INTER_AREA enlarges like nearest neighbour, which video players do not.
     back = cv2.INTER_LINEAR if how == cv2.INTER_AREA else how
     return np.asarray(cv2.resize(shrunk, (side, side), interpolation=back), np.uint8)
 
@@ -103,7 +102,7 @@ def _noisy(picture: Picture, random: Generator) -> Picture:
 
 
 def _poisson_levels(mean: float) -> NDArray[np.float32]:
-    """Poisson values less their mean, (4096,), each as often as it occurs: numpy draws ten times slower."""
+    """Quantiles of a zero-mean Poisson distribution, (4096,); numpy's own Poisson draws are ten times slower."""
     counts = np.arange(4 * mean)
     share = np.exp(np.cumsum(np.log(mean / np.maximum(counts, 1)) * (counts > 0)) - mean)
     return np.searchsorted(share.cumsum(), _MIDDLES).astype(np.float32) - np.float32(mean)

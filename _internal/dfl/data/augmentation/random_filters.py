@@ -1,8 +1,8 @@
 """Random filters of XSeg's samples: colours, sharpness, size and compression, mostly within a soft random circle.
 
-All take and give (H, W, 3) float32 BGR, and draw from a generator in the original's order: a `RandomState(s)` gives
-what the original gives from the same state. Filters with a `chance` give the picture itself back when it does not
-fall; `most` bounds their strength.
+All take and return (H, W, 3) float32 BGR, and draw random numbers in the original's order: equal states of a
+`RandomState` give the original's results. Filters with a `chance` (percent) return the picture itself when they are
+not applied; `most` is the upper limit of their strength.
 """
 
 import cv2
@@ -42,7 +42,7 @@ def blend(picture: FloatPicture, changed: FloatPicture, mask: Mask) -> FloatPict
 
 
 def shift_levels(picture: FloatPicture, random: RandomState) -> FloatPicture:
-    """Black and white points, gamma, and black and white of the result, by channel; 0..1."""
+    """Random levels for each channel: input black and white point, gamma, output black and white point; 0..1."""
     in_black = random.rand(3) * 0.25
     in_white = 1 - random.rand(3) * 0.25
     gamma = 0.5 + random.rand(3)
@@ -54,7 +54,7 @@ def shift_levels(picture: FloatPicture, random: RandomState) -> FloatPicture:
 
 
 def shift_hue(picture: FloatPicture, random: RandomState) -> FloatPicture:
-    """Any hue, saturation and brightness up to half of their range up or down; 0..1."""
+    """Random hue over its whole range, saturation and value by up to 0.5 either way; 0..1."""
     hsv = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2HSV), np.float32)
     hsv[:, :, 0] = (hsv[:, :, 0] + random.randint(360)) % 360
     for channel in (1, 2):
@@ -63,7 +63,7 @@ def shift_hue(picture: FloatPicture, random: RandomState) -> FloatPicture:
 
 
 def sharpen_sometimes(picture: FloatPicture, random: RandomState, chance: int, most: int) -> FloatPicture:
-    """Sharpened by the difference from a box or a Gaussian of side 1 to `most`; may leave 0..1."""
+    """Unsharp mask with a box or Gaussian kernel of size 1 to `most`; results may exceed 0..1."""
     size = random.randint(most) + 1
     if random.randint(100) >= chance:
         return picture
@@ -73,13 +73,13 @@ def sharpen_sometimes(picture: FloatPicture, random: RandomState, chance: int, m
 
 
 def motion_blur_sometimes(picture: FloatPicture, random: RandomState, chance: int, most: int) -> FloatPicture:
-    """Blurred along a line of 1 to `most` pixels in any direction."""
+    """Motion blur of 1 to `most` pixels in any direction."""
     size, degrees = random.randint(most) + 1, random.randint(360)
     return motion_blur(picture, size, degrees) if random.randint(100) < chance else picture
 
 
 def blur_sometimes(picture: FloatPicture, random: RandomState, chance: int, most: int) -> FloatPicture:
-    """Blurred by a Gaussian of an odd side from 1 to 2 * `most` - 1."""
+    """Gaussian blur with an odd kernel size of 1 to 2 * `most` - 1."""
     if random.randint(100) >= chance:
         return picture
     size = 2 * random.randint(most) + 1
@@ -89,7 +89,7 @@ def blur_sometimes(picture: FloatPicture, random: RandomState, chance: int, most
 def resize_sometimes(
     picture: FloatPicture, random: RandomState, chance: int, most: int, interpolation: int
 ) -> FloatPicture:
-    """Made smaller by up to `most` percent and as large as it was again."""
+    """Downscale by up to `most` percent and upscale to the original size."""
     if random.randint(100) >= chance:
         return picture
     share = random.rand()
@@ -100,7 +100,7 @@ def resize_sometimes(
 
 
 def compress_sometimes(picture: FloatPicture, random: RandomState, chance: int) -> FloatPicture:
-    """Through a JPEG of quality 10 to 100; 0..1."""
+    """JPEG compression of quality 10 to 100; 0..1."""
     if random.randint(100) >= chance:
         return picture
     bytes_ = (np.clip(picture, 0, 1) * 255).astype(np.uint8)

@@ -1,6 +1,6 @@
-"""Random geometry of training samples: a bent grid, then turn, zoom, shift and flip.
+"""Random geometry of training samples: warp by a coarse grid, then rotation, scale, shift and horizontal flip.
 
-The random numbers are drawn in the original's order, so that a `numpy.random.RandomState(s)` gives its parameters.
+Random numbers are drawn in the original's order, so that equal states of a `RandomState` give its parameters.
 """
 
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from dfl.base.pictures import Matrix
 
-# Smaller pictures are enlarged to this side before they are bent, and made small again after it.
+# Smaller pictures are upscaled to this size for warping, and downscaled again.
 SMALLEST_SIDE = 64
 _NOISE_LIMIT = 2.5  # standard deviations; also what the noise is divided by
-_NOISE_CELLS = 0.24  # largest move of a grid point by one draw, in cells
+_NOISE_CELLS = 0.24  # largest displacement of a grid point by one draw, in cells
 _FLIPS_OF_TEN = 4
 
 Pixels = TypeVar("Pixels", bound=NDArray[Any])
@@ -24,9 +24,9 @@ Pixels = TypeVar("Pixels", bound=NDArray[Any])
 
 @dataclass(frozen=True)
 class AugmentRanges:
-    """How far a picture is turned, zoomed and moved at most.
+    """Limits of rotation, scale and shift.
 
-    rotation: degrees either way. scale: r gives a factor of 1/(1+r) to 1+r. shift: share of the side, either way.
+    rotation: degrees either way. scale: r gives a factor of 1/(1+r) to 1+r. shift: share of the size, either way.
     """
 
     rotation: float = 10.0
@@ -38,9 +38,9 @@ class AugmentRanges:
 class Geometry:
     """The geometry of one sample.
 
-    side: side in pixels of the pictures that `map_x`, `map_y` and `matrix` are for (at least SMALLEST_SIDE).
-    map_x, map_y: (side, side) float32, where the bent picture's pixel comes from. matrix: (2, 3) affine, bent picture
-    to result. is_flipped: left and right change places, last.
+    side: size in pixels of the pictures that `map_x`, `map_y` and `matrix` are for (at least SMALLEST_SIDE).
+    map_x, map_y: (side, side) float32, source coordinates of the warped picture's pixels, as for cv2.remap. matrix:
+    (2, 3) affine, warped picture to result. is_flipped: mirror left and right, last.
     """
 
     side: int
@@ -60,32 +60,32 @@ def random_geometry(
 ) -> Geometry:
     """Draw the geometry of a sample of `side` pixels.
 
-    `random` gives rotation, scale, shifts and flip and may be drawn from afterwards; `grid_random` gives the grid.
-    `is_symmetric` repeats a slip of the original, with which all its models were trained: x and y maps are each
-    other's mirror about the diagonal. Otherwise they are independent, with the same strength.
+    `random`: source of rotation, scale, shift and flip, which callers may go on drawing from. `grid_random`: source of
+    the warp grid. `is_symmetric` reproduces a bug of the original that all its models were trained with: the y map is
+    the transposed x map. Otherwise they are independent, with the same strength.
     """
     side = max(side, SMALLEST_SIDE)
     rotation = random.uniform(-ranges.rotation, ranges.rotation)
     scale = random.uniform(1 / (1 + ranges.scale), 1 + ranges.scale)
     shift = (random.uniform(-ranges.shift, ranges.shift), random.uniform(-ranges.shift, ranges.shift))
     is_flipped = may_flip and random.randint(10) < _FLIPS_OF_TEN
-    map_x, map_y = _bent_grid(side, grid_random, is_symmetric)
+    map_x, map_y = _warp_maps(side, grid_random, is_symmetric)
     matrix = np.asarray(cv2.getRotationMatrix2D((side // 2, side // 2), rotation, scale), np.float64)
     matrix[:, 2] += np.array(shift) * side
     return Geometry(side, map_x, map_y, matrix, bool(is_flipped))
 
 
-def _bent_grid(
+def _warp_maps(
     side: int, random: np.random.RandomState, is_symmetric: bool
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Maps for x and y, (side, side) float32: a coarse grid with moved inner points, made smooth by enlarging.
+    """Maps of x and y, (side, side) float32: a coarse grid with displaced inner points, interpolated to full size.
 
-    Even without noise the maps are half a pixel beside the identity, as in the original.
+    Even without noise the maps are half a pixel off the identity, as in the original.
     """
     cell = side // (2, 4, 8)[random.randint(3)]
     count = side // cell + 1
     inner = count - 2
-    noise = _cut_normal(random, 2 * inner * inner).reshape(2, inner, inner).astype(np.float64)
+    noise = _truncated_normal(random, 2 * inner * inner).reshape(2, inner, inner).astype(np.float64)
     grid_x = np.tile(np.linspace(0, side, count), (count, 1))
     grid_y = grid_x.T.copy()
     if is_symmetric:
@@ -98,19 +98,19 @@ def _bent_grid(
 
 
 def _enlarged(grid: NDArray[np.float64], side: int, cell: int) -> NDArray[np.float32]:
-    """Enlarge a grid to (side + cell), cut half a cell on all sides. In float64: float32 would be off by 1.5e-5."""
+    """Upscale a grid to (side + cell), crop half a cell on all sides. In float64: float32 would be off by 1.5e-5."""
     whole = cv2.resize(grid, (side + cell, side + cell))
     margin = cell // 2
     return whole[margin : margin + side, margin : margin + side].astype(np.float32)
 
 
-def _cut_normal(random: np.random.RandomState, count: int) -> NDArray[np.float32]:
-    """Normal draws redrawn until within the limit and divided by it: (count,) float32 in -1..1, in order of drawing."""
-    kept = np.empty(0)
-    while len(kept) < count:
-        drawn = random.normal(size=count - len(kept))
-        kept = np.concatenate([kept, drawn[np.abs(drawn) <= _NOISE_LIMIT]])
-    return (kept / _NOISE_LIMIT).astype(np.float32)
+def _truncated_normal(random: np.random.RandomState, count: int) -> NDArray[np.float32]:
+    """Truncated normal noise by rejection sampling, divided by the limit: (count,) float32, -1..1."""
+    accepted = np.empty(0)
+    while len(accepted) < count:
+        drawn = random.normal(size=count - len(accepted))
+        accepted = np.concatenate([accepted, drawn[np.abs(drawn) <= _NOISE_LIMIT]])
+    return (accepted / _NOISE_LIMIT).astype(np.float32)
 
 
 def apply_geometry(
@@ -122,13 +122,13 @@ def apply_geometry(
     interpolation: int = cv2.INTER_CUBIC,
     border: int = cv2.BORDER_REPLICATE,
 ) -> Pixels:
-    """Bend (`warp`), then turn, zoom and move (`transform`), then flip a square picture; shape and dtype stay.
+    """Warp (`warp`), then rotate, scale and shift (`transform`), then flip a square picture; keeps shape and dtype.
 
-    picture: (S, S, C) uint8 or float32; S is the geometry's side, or smaller than SMALLEST_SIDE. What comes from
-    outside the picture is 0 when bending, and by `border` (OpenCV's constant) when transforming. Cubic results of
-    float32 may leave 0..1 a little.
+    picture: (S, S, C) uint8 or float32; S is the geometry's size, or smaller than SMALLEST_SIDE. Pixels from outside
+    the picture are 0 in the warp, and as `border` (OpenCV's constant) says in the transform. Cubic interpolation of
+    float32 may exceed 0..1 slightly.
     """
-    # OpenCV has vector code for cubic interpolation of one float channel only: planes take half the time.
+    # OpenCV has SIMD code for cubic interpolation of one float channel only: single planes take half the time.
     is_split = picture.ndim == 3 and picture.dtype == np.float32 and interpolation == cv2.INTER_CUBIC
     parts = cv2.split(picture) if is_split else [picture]
     done = apply_to_planes(parts, geometry, warp=warp, transform=transform, interpolation=interpolation, border=border)
@@ -144,7 +144,7 @@ def apply_to_planes(
     interpolation: int = cv2.INTER_CUBIC,
     border: int = cv2.BORDER_REPLICATE,
 ) -> list[Any]:
-    """What apply_geometry does, for the channels of a picture apart, (S, S) each."""
+    """apply_geometry for the separate channels of a picture, (S, S) each."""
     maps = cv2.convertMaps(geometry.map_x, geometry.map_y, cv2.CV_16SC2) if warp else None
     return [_applied(plane, geometry, maps, transform, interpolation, border) for plane in planes]
 

@@ -19,7 +19,7 @@ from dfl.training.losses.adversarial import (
 )
 from dfl.training.losses.reconstruction import LossSettings, MaskedPair, amp_background_loss, compare, side_terms
 from dfl.training.losses.terms import Tensor, Terms, in_group
-from dfl.training.objectives.objective import Arrays, Batch, DiscriminatorTask, has_mode_collapse
+from dfl.training.objectives.objective import Arrays, Batch, DiscriminatorTask, is_collapsed
 from dfl.training.preview.pages import page
 from dfl.training.seed_generator import seed_generator
 
@@ -94,7 +94,7 @@ class AmpObjective:
             terms |= in_group("gan", gan_generator_terms(maps, pairs["src"], self._gan, has_background=True))
         return terms
 
-    def show(self, batch: Arrays) -> dict[str, Picture]:
+    def preview_pages(self, batch: Arrays) -> dict[str, Picture]:
         """Of the first sample, the original's pages.
 
         `preview`: src, dst, dst rebuilt inside its mask; below src rebuilt, dst rebuilt, the swap. `preview_morphs`:
@@ -112,11 +112,11 @@ class AmpObjective:
             "preview_morphs_masked": _two_rows(masked),
         }
 
-    def has_mode_collapse(self, batch: Arrays) -> bool:
+    def is_collapsed(self, batch: Arrays) -> bool:
         src, dst = batch["src_target"], batch["dst_target"]
         mixed = chosen_channels(len(src), self.network.inter, self._morph_factor, seed=0, iteration=0)["chosen"]
         src_face, _, dst_face, _ = self._reconstruct(src, dst, mixed)
-        return has_mode_collapse(src, src_face) or has_mode_collapse(dst, dst_face)
+        return is_collapsed(src, src_face) or is_collapsed(dst, dst_face)
 
     def _faces(self, batch: Batch) -> dict[str, _Faces]:
         parts = self.network.reconstruct(batch["src_warped"], batch["dst_warped"], batch["chosen"])

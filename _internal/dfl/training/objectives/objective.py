@@ -42,17 +42,17 @@ class Objective(Protocol):
     def losses(self, batch: Batch) -> Terms:
         """Every loss term of a batch by name, (N,) each; all are minimised."""
 
-    def show(self, batch: Arrays) -> dict[str, Picture]:
+    def preview_pages(self, batch: Arrays) -> dict[str, Picture]:
         """Preview pages by name, uint8 BGR, of unwarped faces."""
 
-    def has_mode_collapse(self, batch: Arrays) -> bool:
+    def is_collapsed(self, batch: Arrays) -> bool:
         """True on mode collapse: predictions of unwarped faces barely differ within a batch."""
 
 
-# Mode collapse: the standard deviation of predictions over the batch, as a share of that of the faces.
-_COLLAPSED_SHARE = 0.05
+# Mode collapse: the predictions' standard deviation over the batch is below this share of that of the input faces.
+_COLLAPSED = 0.05
 
 
-def has_mode_collapse(faces: NDArray[np.float32], predicted: NDArray[np.float32]) -> bool:
-    """Whether predictions hardly vary over the batch while its faces do, both (N, R, R, C); never for one face."""
-    return len(faces) > 1 and bool(predicted.std(axis=0).mean() < _COLLAPSED_SHARE * faces.std(axis=0).mean())
+def is_collapsed(faces: NDArray[np.float32], predicted: NDArray[np.float32]) -> bool:
+    """True if predictions barely vary over the batch while its faces do, both (N, R, R, C); False for one face."""
+    return len(faces) > 1 and bool(predicted.std(axis=0).mean() < _COLLAPSED * faces.std(axis=0).mean())

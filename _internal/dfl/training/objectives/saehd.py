@@ -23,7 +23,7 @@ from dfl.training.losses.adversarial import (
 from dfl.training.losses.reconstruction import LossSettings, MaskedPair, compare, side_terms
 from dfl.training.losses.style import background_style_loss, face_style_loss
 from dfl.training.losses.terms import Tensor, Terms, in_group
-from dfl.training.objectives.objective import Arrays, Batch, DiscriminatorTask, has_mode_collapse
+from dfl.training.objectives.objective import Arrays, Batch, DiscriminatorTask, is_collapsed
 from dfl.training.preview.pages import swap_pages
 from dfl.training.seed_generator import seed_generator
 
@@ -84,17 +84,15 @@ class SaehdObjective:
             terms |= in_group(side, of_side)
         return terms | in_group("src", self._style_terms(batch, outputs)) | self._adversarial_terms(batch, outputs)
 
-    def show(self, batch: Arrays) -> dict[str, Picture]:
+    def preview_pages(self, batch: Arrays) -> dict[str, Picture]:
         """Columns S, SS, D, DD, SD, and the same inside the masks."""
         predicted = self._predict(batch["src_target"], batch["dst_target"])
         pairs = {side: (batch[f"{side}_target"], batch[f"{side}_mask"]) for side in SIDES}
         return swap_pages(pairs["src"], pairs["dst"], predicted, self.network.face_type == FaceType.HEAD)
 
-    def has_mode_collapse(self, batch: Arrays) -> bool:
+    def is_collapsed(self, batch: Arrays) -> bool:
         predicted = self._predict(batch["src_target"], batch["dst_target"])
-        return any(
-            has_mode_collapse(batch[f"{side}_target"], face) for side, face in zip(SIDES, predicted[:2], strict=True)
-        )
+        return any(is_collapsed(batch[f"{side}_target"], face) for side, face in zip(SIDES, predicted[:2], strict=True))
 
     def _style_terms(self, batch: Batch, outputs: Outputs) -> Terms:
         extra = self._extra

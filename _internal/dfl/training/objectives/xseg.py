@@ -32,12 +32,12 @@ class XsegObjective:
             return in_group("mask", xseg_pretraining_terms(batch["mask"], prediction))
         return in_group("mask", xseg_terms(batch["mask"], logits))
 
-    def has_mode_collapse(self, batch: Arrays) -> bool:
+    def is_collapsed(self, batch: Arrays) -> bool:
         """Never: masks of aligned faces are alike, so that equal predictions say nothing."""
         del batch
         return False
 
-    def show(self, batch: Arrays) -> dict[str, Picture]:
+    def preview_pages(self, batch: Arrays) -> dict[str, Picture]:
         """The original's pages.
 
         `preview`: faces as they are learned, their mask over them, the network's mask, and that over them; while
