@@ -16,8 +16,8 @@ from dfl.base.options import bounds, declared, number_or_words  # noqa: E402 - a
 from dfl.cli import COMMON  # noqa: E402
 from dfl.models.options import XsegOptions  # noqa: E402
 from dfl.stages import STAGES, Stage  # noqa: E402
+from dfl.training.monitoring.options_table import GROUPS as MODEL_GROUPS  # noqa: E402
 from dfl.training.options import MODEL_FIELDS  # noqa: E402
-from dfl.training.options_table import GROUPS as MODEL_GROUPS  # noqa: E402
 
 MANUAL = ROOT / "docs" / "manual.md"
 # What a stage's model may be told.

@@ -59,10 +59,10 @@ def _swap(model: str, kind: str) -> Function:
     from dfl.models.saehd import SaehdSwapModel
     from dfl.nets.amp import Amp
     from dfl.training import compare_snapshots
+    from dfl.training.monitoring.validation_loss import ValidationLoss
     from dfl.training.objectives.amp import AmpObjective, chosen_channels
     from dfl.training.objectives.saehd import SaehdObjective
     from dfl.training.training_config import swap_config
-    from dfl.training.validation_loss import ValidationLoss
 
     options: Any = SaehdOptions(**SAEHD, **EXTRAS[model]) if model in EXTRAS else Quick96Options()
     options = AmpOptions(**AMP) if model == "AMP" else options

@@ -11,7 +11,7 @@ from dfl.base.errors import UserError
 from dfl.base.pictures import read_picture
 from dfl.models.checkpoint import model_folder, read_checkpoint
 from dfl.models.engine import start_engine
-from dfl.training.console_line import iteration_line
+from dfl.training.monitoring.console_line import iteration_line
 from dfl.training.options import TrainOptions
 from dfl.training.train import run
 from tests.recording_report import RecordingReport

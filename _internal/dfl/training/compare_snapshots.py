@@ -88,7 +88,7 @@ def _snapshots(folder: Path, wanted: str) -> list[Snapshot]:
 
 def _faces(workspace: Workspace, saved: Checkpoint, count: int, report: Report) -> "list[Arrays]":
     """Batches of the model's held-out faces, else of faces that it was trained on; reports which."""
-    from dfl.training.validation_loss import split_sides, validation_batches
+    from dfl.training.monitoring.validation_loss import split_sides, validation_batches
 
     # The same faces as in training: those that are held out are chosen of them.
     faces = faces_to_train_on(workspace, saved.class_name, saved.options | {"pretrain": False}, None, report)

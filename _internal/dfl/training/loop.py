@@ -13,14 +13,14 @@ from dfl.base.errors import UserError
 from dfl.base.report import Report
 from dfl.base.stopping import stop_signals
 from dfl.models.backups import make_backup
-from dfl.training.console_line import Pace, facts, iteration_line, saved_line
-from dfl.training.early_stopping import EarlyStopping
-from dfl.training.history_csv import HistoryCsv
+from dfl.training.monitoring.console_line import Pace, facts, iteration_line, saved_line
+from dfl.training.monitoring.early_stopping import EarlyStopping
+from dfl.training.monitoring.history_csv import HistoryCsv
+from dfl.training.monitoring.tensorboard_log import TensorBoardLog
 from dfl.training.options import TrainRunOptions
 from dfl.training.preview.history import PreviewHistory, history_interval
 from dfl.training.preview.viewer import Command, View
 from dfl.training.preview.window import PreviewWindow
-from dfl.training.tensorboard_log import TensorBoardLog
 from dfl.training.trainer import Trainer
 
 _WINDOW_WAIT_SECONDS = 0.2

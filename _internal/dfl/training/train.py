@@ -30,8 +30,8 @@ from dfl.training.memory_estimate import (
     memory_advice,
     memory_summary,
 )
+from dfl.training.monitoring.options_table import MARK, options_table
 from dfl.training.options import AUTO, TrainRunOptions, given_model_options
-from dfl.training.options_table import MARK, options_table
 from dfl.training.presets import Device, find_device
 from dfl.training.preview.window import PreviewWindow, open_window
 from dfl.training.training_faces import SideFaces, check_faces, faces_to_train_on
@@ -203,7 +203,7 @@ def _split_validation(
     saved = replace(saved, state=saved.state | {"held_out": count})
     if not count or not kind_of(saved.class_name).swaps_faces or saved.options.get("pretrain"):
         return saved, faces, {}
-    from dfl.training.validation_loss import split_sides
+    from dfl.training.monitoring.validation_loss import split_sides
 
     training, validation = split_sides(faces, count, seed)
     found = min(map(len, validation.values()))
@@ -218,7 +218,7 @@ def _validation_of(
     """The function that computes the validation losses; None without validation faces."""
     if not validation:
         return None
-    from dfl.training.validation_loss import ValidationLoss, validation_batches
+    from dfl.training.monitoring.validation_loss import ValidationLoss, validation_batches
 
     options = kind_of(saved.class_name).read_options(saved.options)
     return ValidationLoss(objective, list(validation_batches(validation, options, options.batch_size))).losses

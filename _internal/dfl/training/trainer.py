@@ -18,10 +18,10 @@ from dfl.models.open_model import set_weights
 from dfl.training.batch_source import BatchSource
 from dfl.training.carried_arrays import carried_arrays
 from dfl.training.distributed import ProcessGroup
-from dfl.training.divergence import DivergenceDetector
-from dfl.training.loss_history import LossHistory
 from dfl.training.loss_scale import all_finite
 from dfl.training.losses.terms import is_in
+from dfl.training.monitoring.divergence import DivergenceDetector
+from dfl.training.monitoring.loss_history import LossHistory
 from dfl.training.objectives.objective import Arrays, DiscriminatorTask, Objective
 from dfl.training.optimizers import Optimizer
 from dfl.training.preview.loss_graph import with_graph

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dfl.training.console_line import Pace, duration, facts, iteration_line, saved_line
+from dfl.training.monitoring.console_line import Pace, duration, facts, iteration_line, saved_line
 
 
 def test_the_originals_line():

@@ -3,7 +3,7 @@
 import pytest
 
 from dfl.models.options import AmpOptions, Quick96Options, SaehdOptions, XsegOptions
-from dfl.training.options_table import GROUPS, options_table
+from dfl.training.monitoring.options_table import GROUPS, options_table
 
 CLASSES = [SaehdOptions, AmpOptions, Quick96Options, XsegOptions]
 

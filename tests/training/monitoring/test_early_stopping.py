@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dfl.training.early_stopping import EarlyStopping
+from dfl.training.monitoring.early_stopping import EarlyStopping
 
 
 def stops_at(losses, patience: int) -> int:

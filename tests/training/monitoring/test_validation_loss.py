@@ -10,7 +10,7 @@ from tests.training.drawn_faces import make_faceset
 
 start_engine("tensorflow")
 
-from dfl.training.validation_loss import ValidationLoss, split_sides, validation_batches  # noqa: E402
+from dfl.training.monitoring.validation_loss import ValidationLoss, split_sides, validation_batches  # noqa: E402
 from tests.training.tiny_training import TinyObjective  # noqa: E402
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from dfl.base.errors import UserError
 from dfl.base.pictures import decode_picture
-from dfl.training.tensorboard_log import TensorBoardLog
+from dfl.training.monitoring.tensorboard_log import TensorBoardLog
 
 
 def test_losses_and_previews_can_be_read_back(tmp_path):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from dfl.training.divergence import DivergenceDetector
+from dfl.training.monitoring.divergence import DivergenceDetector
 
 
 def _losses(value: float) -> np.ndarray:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dfl.training.loss_history import LossHistory
+from dfl.training.monitoring.loss_history import LossHistory
 
 
 def test_it_grows_cuts_and_goes_on():

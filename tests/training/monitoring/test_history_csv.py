@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfl.training.history_csv import HistoryCsv
+from dfl.training.monitoring.history_csv import HistoryCsv
 
 NAMES = ("src", "dst")
 

@@ -1,0 +1,1 @@
+"""What is recorded of a training and what watches it: console, history, TensorBoard, validation, early stopping."""
