@@ -212,7 +212,7 @@ def test_broken_frames_and_frames_without_a_face_are_told(
     (frames / "00003.tif").write_bytes(b"same name")
     run(workspace, SMALL, Report())
     told = capsys.readouterr().out
-    assert "! Left out, as another picture has the same name but for its ending: 00003.tif" in told
+    assert "! Left out, as another picture has the same name with another ending: 00003.tif" in told
     assert "! 00001.png is left out" in told
     assert "1 frames failed and are tried again next time" in told
     listed = frames / "frames_without_face.txt"

@@ -118,14 +118,14 @@ def test_the_same_preset_a_second_time_goes_on(workspace, card, monkeypatch):
     monkeypatch.setattr(choose_model, "_device", lambda _: Device("a card", 8 * 2**30, 2**30))
     again, lines, its_folder = start(workspace, preset="quick", batch_size=3)
     assert (its_folder, again.iteration, again.options["batch_size"]) == (folder, 7, 3)
-    assert lines[0] == "--preset quick counts for new models: new goes on from iteration 7 as it is."
+    assert lines[0] == "--preset quick applies to new models only: new continues from iteration 7 as it is."
 
 
 def test_a_preset_goes_on_with_an_older_model_of_its_shape_and_no_other(workspace, card):
     new, _, folder = start(workspace, preset="quick")
     write_checkpoint(folder, replace(new, state={}, iteration=7, weights={"w": np.zeros(4, np.float32)}))
     assert start(workspace, preset="quick", name="new")[0].iteration == 7
-    with pytest.raises(UserError, match="would make another one") as error:
+    with pytest.raises(UserError, match="would start a different one") as error:
         start(workspace, preset="quality", name="new")
     assert "--name NAME" in error.value.todo
 
@@ -140,8 +140,8 @@ def test_the_same_start_from_a_second_time_goes_on(saved):
     write_checkpoint(folder, replace(begun, iteration=2, state=state))
     again, lines, its_folder = start(saved, start_from="late")
     assert (its_folder.name, again.iteration) == ("new_SAEHD", 2)
-    assert lines == ["--start-from late counts for new models: new goes on from iteration 2 as it is."]
-    with pytest.raises(UserError, match="would make another one"):
+    assert lines == ["--start-from late applies to new models only: new continues from iteration 2 as it is."]
+    with pytest.raises(UserError, match="would start a different one"):
         start(saved, start_from="early")
 
 

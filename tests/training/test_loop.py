@@ -300,7 +300,7 @@ def test_weights_that_are_no_numbers_are_never_saved_over_a_good_set(tmp_path):
             return super().commands()
 
     heard = train(tmp_path, objective, lambda iteration: 1.0, 9, Breaks({4: ["save"], 6: ["save"]}))
-    assert any("the weights are no finite numbers: the model went back to iteration 4" in line for line in heard.lines)
+    assert any("the weights are not finite: the model went back to iteration 4" in line for line in heard.lines)
     saved = read_checkpoint(tmp_path)
     assert saved.iteration == 9
     assert np.isfinite(saved.weights["encoder/number"]).all()
@@ -326,13 +326,13 @@ def test_an_optimizer_or_a_judge_that_is_no_number_in_an_old_set_begins_anew(tmp
     broken = {"GAN/weight": np.array([np.nan], np.float32)}
     trainer = tiny_trainer(tmp_path, good)
     trainer._load(Checkpoint("SAEHD", {}, 3, good.weights, {"a/encoder/number": np.array([np.inf], np.float32)}))
-    assert trainer.messages == ["The optimizer's state holds numbers that are not finite: it starts anew."]
+    assert trainer.messages == ["The optimizer's state holds numbers that are not finite: it is reinitialised."]
     objective = GanObjective(0.0)
     saved = Checkpoint("SAEHD", {}, 3, {**good.weights, **broken}, good.optimizer)
     judged = Trainer(
         tmp_path, saved, objective, TinyBatchSource(), {"is_adabelief": False, "learning_rate": 1e-3}, seed=1
     )
-    assert judged.messages == ["The network GAN holds numbers that are not finite: it starts anew."]
+    assert judged.messages == ["The network GAN holds numbers that are not finite: it is reinitialised."]
     assert np.isfinite(objective.judge.numpy()).all()
 
 

@@ -142,7 +142,7 @@ def test_a_start_that_fails_before_its_first_save_leaves_nothing(faces, monkeypa
 def test_the_same_command_goes_on(faces):
     train(faces, target_iter=1, preset="quick")
     lines = train(faces, target_iter=2, preset="quick")
-    assert lines[0] == "--preset quick counts for new models: new goes on from iteration 1 as it is."
+    assert lines[0] == "--preset quick applies to new models only: new continues from iteration 1 as it is."
     assert read_checkpoint(model_folder(faces.model, "new", "SAEHD")).iteration == 2
 
 
@@ -252,7 +252,7 @@ def test_a_model_that_draws_one_picture_for_all_faces_goes_back_to_its_last_set(
     from dfl.training import trainer as module
     from dfl.training.build_training import build_training
 
-    monkeypatch.setattr(module, "_SETTLED", 1)
+    monkeypatch.setattr(module, "_MIN_COLLAPSE_ITERATION", 1)
     train(faces, name="blind", target_iter=2)
     folder = model_folder(faces.model, "blind", "SAEHD")
     saved = read_checkpoint(folder)

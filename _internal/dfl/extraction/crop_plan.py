@@ -1,4 +1,4 @@
-"""Which of the found faces are cut out, where their landmarks are in the end, and which of them go to the trash."""
+"""Plan the crops of each frame: which of the found faces are cut out, with final landmarks, and which are rejected."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from dfl.extraction.options import ExtractFacesOptions
 from dfl.faces.tracks import Track
 from dfl.faceset.found_faces import Face, FoundFrame
 
-# A face of which no frame of its track is surer than this is most likely none.
+# A track whose highest confidence is below this most likely shows no face.
 MIN_SURE = 0.5
 
 
@@ -38,10 +38,10 @@ class FramePlan:
     faces: tuple[PlannedFace, ...]
 
     def digest(self, frame: FoundFrame) -> str:
-        """Changes with the frame's picture and the choice of its faces: then they are cut out anew.
+        """Changes with the frame's picture and the selection of its faces, which are then cut out again.
 
-        Smoothing does not count: new frames at a track's end would move the faces before them by a hair, and bring
-        back what the user has deleted.
+        Independent of smoothing: new frames at a track's end slightly move the landmarks before them, and cutting those
+        faces again would bring back what the user has deleted.
         """
         content = hashlib.sha256(repr((frame.facts.size, frame.facts.crc)).encode())
         for planned in self.faces:
@@ -71,7 +71,7 @@ def plan_frames(
         positions = [position for position in positions if _is_large(frame.faces[position[1]], options.min_face)]
         if wanted is not None:
             positions = [position for position in positions if wanted[track_of[position]]]
-        # Rejected faces do not count: they would push real ones out.
+        # Rejected faces come last and do not count towards max_faces.
         positions.sort(key=lambda position: is_rejected[track_of[position]])
         sure = sum(not is_rejected[track_of[position]] for position in positions)
         if options.max_faces and sure > options.max_faces:

@@ -24,14 +24,14 @@ from dfl.faceset.cut_journal import FrameCuts
 from dfl.faceset.frame_journal import FrameJournal, note
 from dfl.faceset.sidecar import gather_notes
 
-# A square of more than this many times the face's box is taken for a mistake of the landmarks.
+# Faces whose aligned square has more than this many times the area of their box are dropped: the landmarks are wrong.
 _OVERSIZE = 4.0
 _DEBUG_QUALITY = 50
 
 
 @dataclass(frozen=True)
 class CutSettings:
-    """How faces are cut, where they are written and where that is noted."""
+    """Settings of cropping, the target folders, and the journal."""
 
     face_type: FaceType
     image_size: int
@@ -44,7 +44,7 @@ class CutSettings:
 
 @dataclass(frozen=True, eq=False)
 class CutTask:
-    """What is wanted of a frame: its faces cut out, or only the debug picture drawn."""
+    """What a frame lacks: its faces, or its debug picture."""
 
     plan: FramePlan
     digest: str
@@ -71,14 +71,14 @@ class CutJob:
 def cut_faces(
     jobs: list[CutJob], settings: CutSettings, workers: int, journal: FrameJournal[FrameCuts], report: Report
 ) -> Failed:
-    """Work off the jobs in processes and note what is finished; returns the frames that failed, with the reason."""
+    """Run the jobs in processes and journal finished frames; returns the frames that failed, with the reason."""
     failed: Failed = []
     if not jobs:
         return failed
     workers = min(workers, len(jobs))
     outcomes = in_processes(cut_job, jobs, workers=workers, start=start_cutter, start_arguments=(settings,))
     try:
-        # Closing waits for the processes, so that nothing is noted after the notes are gathered.
+        # Closing waits for the processes, so that none writes notes after they are gathered.
         with report.progress("cutting faces out", sum(len(job.tasks) for job in jobs)) as progress, closing(outcomes):
             for outcome in outcomes:
                 report_part(outcome.item, outcome.result or lost_part(outcome), failed, progress, report)
@@ -89,7 +89,7 @@ def cut_faces(
 
 
 def _work(settings: CutSettings, job: CutJob) -> PartResult:
-    """Write and note the faces of a job's frames. One that cannot be read is reported, and the rest goes on."""
+    """Write and journal the faces of a job's frames; a frame that cannot be read is reported, the rest continues."""
     failed: Failed = []
     for frame in job.part.read(frozenset(job.tasks)):
         stop_if_asked()
@@ -98,23 +98,23 @@ def _work(settings: CutSettings, job: CutJob) -> PartResult:
             continue
         try:
             _finish(settings, job.tasks[frame.name], frame, frame.picture)
-        except UserError as error:  # a full disk would stop every other frame too
+        except UserError as error:  # a full disk affects all other frames as well
             return PartResult(tuple(failed), error)
     return PartResult(tuple(failed), None)
 
 
 def _finish(settings: CutSettings, task: CutTask, frame: SourceFrame, picture: Picture) -> None:
-    """Write what a frame lacks. UserError when the disk does not take it."""
-    kept = [(planned, _matrix(settings, planned.landmarks)) for planned in task.plan.faces]
-    kept = [(planned, matrix) for planned, matrix in kept if not _is_oversize(settings, planned, matrix)]
+    """Write what a frame lacks. UserError when it cannot be written."""
+    faces = [(planned, _matrix(settings, planned.landmarks)) for planned in task.plan.faces]
+    faces = [(planned, matrix) for planned, matrix in faces if not _is_oversize(settings, planned, matrix)]
     if task.lacks_faces:
-        for planned, matrix in kept:
+        for planned, matrix in faces:
             _write_face(settings, frame.name, picture, planned, matrix)
-        rejected = tuple(planned.file_name(frame.name, settings.suffix) for planned, _ in kept if planned.is_rejected)
-        note(settings.journal, [FrameCuts(frame.name, task.digest, len(kept) - len(rejected), rejected)])
+        rejected = tuple(planned.file_name(frame.name, settings.suffix) for planned, _ in faces if planned.is_rejected)
+        note(settings.journal, [FrameCuts(frame.name, task.digest, len(faces) - len(rejected), rejected)])
     if task.lacks_debug and settings.debug:
         drawn = picture.copy()
-        for planned, matrix in kept:
+        for planned, matrix in faces:
             if matrix is None:
                 draw_landmarks(drawn, planned.landmarks)
             elif not planned.is_rejected:
@@ -130,7 +130,7 @@ def _matrix(settings: CutSettings, landmarks: Points) -> Matrix | None:
 
 
 def _is_oversize(settings: CutSettings, planned: PlannedFace, matrix: Matrix | None) -> bool:
-    """The original's guard, for the face types that it guards: wider ones may be that large."""
+    """Whether the aligned square is implausibly large; as in the original, for face types up to full only."""
     if matrix is None or settings.face_type > FaceType.FULL_NO_ALIGN:
         return False
     area = settings.image_size**2 / abs(float(np.linalg.det(matrix[:, :2])))
@@ -157,11 +157,11 @@ def _write_face(
     write_face(settings.aligned / planned.file_name(frame, settings.suffix), picture, metadata, settings.jpeg_quality)
 
 
-_settings: CutSettings | None = None  # this process's own, set once by start_cutter
+_settings: CutSettings | None = None  # of this process, set once by start_cutter
 
 
 def start_cutter(settings: CutSettings) -> None:
-    """Get a new process ready. One thread each: the processes share the cores."""
+    """Initialise a worker process. One thread each: the processes share the cores."""
     global _settings
     lower_priority()
     cv2.setNumThreads(1)
@@ -169,7 +169,7 @@ def start_cutter(settings: CutSettings) -> None:
 
 
 def cut_job(job: CutJob) -> PartResult:
-    """Work off a job in a process that start_cutter has prepared."""
+    """Run a job in a process that start_cutter has initialised."""
     if _settings is None:
         raise RuntimeError("start_cutter was not called in this process")
     return _work(_settings, job)

@@ -1,9 +1,9 @@
 """The stage `extract-faces`: frames in, aligned pictures of their faces out.
 
-First the faces of all frames are found, then they are linked to tracks, smoothed and chosen, then cut out. It can be
-stopped at any moment; started again it does the rest. What was found is kept: another face type or size cuts the faces
-out anew without a new search. Faces that were made with other options, or by another program, are moved away as a
-folder, never deleted.
+First the faces of all frames are detected, then linked to tracks, smoothed and selected, then cut out. It can be
+stopped at any time; started again it does the rest. Detections are journalled: with another face type or size the faces
+are cut out again without a new detection. A folder of faces made with other options, or by another program, is moved
+away, never deleted.
 """
 
 from collections.abc import Callable
@@ -40,12 +40,12 @@ from dfl.faceset.sidecar import Sidecar, read_index
 from dfl.faceset.trash import move_to_trash
 from dfl.workspace import EXTRACTION_JOURNAL, FACESET_PAK, Workspace
 
-# Change when the same options find other faces, or cut them out otherwise, than before.
+# Increase when the same options give other detections, or other crops, than before.
 _FINDING_VERSION = 2
 _CUTTING_VERSION = 2
 # A process takes about 150 MB; more than these would not fit into 2 GB.
 _MAX_WORKERS = 8
-# An aligned picture's bytes a pixel: JPEG quality 90 takes a third of this, quality 100 all of it.
+# Upper estimate of an aligned picture's bytes per pixel: JPEG quality 90 takes a third of it, quality 100 all.
 _BYTES_A_PIXEL = 0.6
 
 
@@ -69,7 +69,7 @@ def run(workspace: Workspace, options: ExtractFacesOptions, report: Report) -> N
 def _find(
     workspace: Workspace, options: ExtractFacesOptions, parts: list[Part], workers: int, report: Report
 ) -> tuple[FrameJournal[FoundFrame], Failed]:
-    """Find the faces of all frames that were not searched yet, or have changed since."""
+    """Find the faces of all frames that are not in the journal, or have changed since."""
     detector = _detector(options, report)
     has_mesh_v2 = detector == "blaze" and ensure_mesh_v2(report) is not None
     file = workspace.found_faces(options.side)
@@ -107,14 +107,14 @@ def _find(
         jobs = [FindJob(part, frozenset(part.names) - journal.entries.keys()) for part in parts]
         total, left = sum(len(part.names) for part in parts), sum(len(job.wanted) for job in jobs)
         if 0 < left < total:
-            report.line(f"{total - left} of {total} frames are finished; going on with the rest.")
+            report.line(f"{total - left} of {total} frames are finished; continuing with the rest.")
     jobs = [job for job in jobs if job.wanted]
     failed = find_faces(jobs, settings, workers, journal, _slow_finder(detector, options, report), report)
     return journal, [(name, reason) for name, reason in failed if name not in journal.entries]
 
 
 def _reading(parts: list[Part]) -> dict[str, Any]:
-    """What of the frames' order and rotation was other in earlier versions: what these found there counts no more."""
+    """Signature entries of frames that earlier versions read in another order or rotation, which makes them void."""
     pictures = [part for part in parts if isinstance(part, PicturePart)]
     names = [name for part in pictures for name in part.names]
     order = {} if names == sorted(names) else {"order": "natural"}
@@ -122,19 +122,19 @@ def _reading(parts: list[Part]) -> dict[str, Any]:
 
 
 def _detector(options: ExtractFacesOptions, report: Report) -> Literal["blaze", "hog", "cnn", "s3fd"]:
-    """The detector that `auto` stands for: blaze where its files are, else dlib's."""
+    """The chosen detector; `auto` is blaze if its files are installed, else dlib's."""
     if options.detector != "auto":
         return options.detector
     try:
         package_file("face_detection_back.tflite")
     except UserError as error:
-        report.warn(f"{error.what} Faces are found by dlib's detector, which sees those towards the camera only.")
+        report.warn(f"{error.what} Faces are found by dlib's detector, which finds frontal faces only.")
         return "hog"
     return "blaze"
 
 
 def _slow_finder(detector: str, options: ExtractFacesOptions, report: Report) -> PictureFinder | None:
-    """The original's networks need the engine, which is loaded here and not in every process."""
+    """S3FD and FAN, if chosen: they need the engine, which is loaded in this process only."""
     if detector != "s3fd":
         return None
     from dfl.extraction.original_faces import open_s3fd
@@ -143,7 +143,7 @@ def _slow_finder(detector: str, options: ExtractFacesOptions, report: Report) ->
 
 
 def _forget_changed(parts: list[Part], journal: FrameJournal[FoundFrame], report: Report) -> None:
-    """Forget frames whose file is another one now; of files with another time only, the content is compared."""
+    """Forget frames whose file has changed; where size or time differ, the content's CRC decides."""
     suspects: list[tuple[Part, str]] = []
     for part in parts:
         for name in part.names:
@@ -167,7 +167,7 @@ def _without_debug(parts: list[Part], debug: Path, report: Report) -> list[FindJ
     if not drawn:
         raise UserError(f"There are no pictures in {debug}.", "Extract with --debug first, then delete the wrong ones.")
     wanted = [{name for name in part.names if Path(name).stem not in drawn} for part in parts]
-    report.line(f"{sum(map(len, wanted))} frames have no picture in {debug}: they are done again.")
+    report.line(f"{sum(map(len, wanted))} frames have no picture in {debug}: they are extracted again.")
     pairs = zip(parts, wanted, strict=True)
     return [FindJob(part_of(part, names), frozenset(names)) for part, names in pairs if names]
 
@@ -182,7 +182,7 @@ def _cut(
     workers: int,
     report: Report,
 ) -> tuple[FrameJournal[FrameCuts], Failed]:
-    """Cut out the faces of all frames that were not cut yet, or are planned otherwise than they were cut."""
+    """Cut out the faces of all frames that were not cut yet, or whose plan has changed."""
     aligned = workspace.aligned(options.side)
     wants_debug = options.debug or options.redo_deleted_debug
     debug = workspace.aligned_debug(options.side) if wants_debug else None
@@ -236,7 +236,7 @@ def _tasks(
 
 
 def _cut_journal(aligned: Path, debug: Path, signature: dict[str, Any], report: Report) -> FrameJournal[FrameCuts]:
-    """The journal to go on with, or a new one when the folder holds other faces (which are moved) or none."""
+    """The journal to continue, or a new one if the folder is empty or holds other faces, which are moved away."""
     file = aligned / EXTRACTION_JOURNAL
     journal = read_journal(file, cut_frame)
     shown = {path.name for path in aligned.iterdir() if not is_hidden(path)} if aligned.is_dir() else set()
@@ -246,13 +246,13 @@ def _cut_journal(aligned: Path, debug: Path, signature: dict[str, Any], report: 
         changes = ", ".join(f"{name} {journal.options.get(name)} -> {signature[name]}" for name in changed)
         if content:
             moved = _move_away(aligned, debug)
-            report.line(f"Other options ({changes}): all faces are made anew. The old ones are in {moved}.")
+            report.line(f"Other options ({changes}): all faces are cut out again. The old ones are in {moved}.")
         journal = None
     elif content and not journal:
         moved = _move_away(aligned, debug)
         report.line(f"{aligned} held faces that were not made here. They are in {moved} now.")
     elif journal and not content and any(frame.faces for frame in journal.entries.values()):
-        report.line(f"{aligned} was emptied: all faces are made anew.")
+        report.line(f"{aligned} was emptied: all faces are cut out again.")
         journal = None
     if journal:
         return journal
@@ -273,7 +273,7 @@ def _move_away(aligned: Path, debug: Path) -> Path:
 
 
 def _discard_old_faces(aligned: Path, frames: list[str], report: Report) -> None:
-    """Move the faces of frames that are cut out anew to the trash, whatever they are called now."""
+    """Move the old faces of frames that are cut again to the trash, also if they were renamed."""
     if not frames:
         return
     changed = set(frames)
@@ -284,7 +284,7 @@ def _discard_old_faces(aligned: Path, frames: list[str], report: Report) -> None
 
 
 def _clear_the_way(aligned: Path, tasks: dict[str, CutTask], suffix: str, report: Report) -> None:
-    """Move pictures to the trash that have the names of faces to be written and are none of these frames."""
+    """Move pictures to the trash that have the names of faces to be written but are not from these frames."""
     planned = {
         face.file_name(name, suffix): name
         for name, task in tasks.items()
@@ -309,7 +309,7 @@ def _frame_of(path: Path, index: Callable[[], Sidecar]) -> str:
 
 
 def _reject(aligned: Path, journal: FrameJournal[FrameCuts], report: Report) -> None:
-    """Move faces that are most likely none to the trash; once, for the user may restore them."""
+    """Move rejected faces to the trash; only once, because the user may restore them."""
     pending = [entry for entry in journal.entries.values() if entry.rejected]
     names = [name for entry in pending for name in entry.rejected if (aligned / name).is_file()]
     if names:

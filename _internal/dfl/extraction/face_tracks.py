@@ -27,5 +27,5 @@ def smooth(frames: Sequence[FoundFrame | None], tracks: Sequence[Track]) -> dict
 def face_at(frames: Sequence[FoundFrame | None], position: Position) -> Face:
     """The face at a track's position."""
     frame = frames[position[0]]
-    assert frame is not None  # tracks go through frames that were read
+    assert frame is not None  # tracks only contain frames that were read
     return frame.faces[position[1]]

@@ -1,6 +1,6 @@
-"""What surrounds the original's landmark network FAN: a face cut out for it, and its heat maps made points. No engine.
+"""Pre- and postprocessing of the landmark network FAN: the input crop, and landmarks from heat maps. Needs no engine.
 
-The network sees a square of 200 / 195 of the box's width and height together, around its centre.
+The input is a square around the box's centre, of 200 / 195 times the box's width plus height.
 """
 
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ MAP_SIDE = 64  # of the heat maps
 _SIDE_OF_SCALE_ONE = 200.0
 _BOX_OF_SCALE_ONE = 195.0
 _NUDGE = 0.25
-# A square of more than this many times the picture's longer side is no face, and would need much memory.
+# Crops larger than this many times the picture's longer side are refused: no face, and they would need much memory.
 _MAX_SIDES = 4
 
 
 @dataclass(frozen=True)
 class FanCrop:
-    """The square that the network sees: centre in picture pixels, side = 200 * scale."""
+    """The network's input square: centre in picture pixels, size = 200 * scale."""
 
     x: float
     y: float
@@ -37,20 +37,20 @@ class FanCrop:
         return cls((left + right) / 2 + shift[0], (top + bottom) / 2 + shift[1], scale)
 
     def to_picture(self, points: NDArray[Any], resolution: int) -> NDArray[np.float64]:
-        """Points (N, 2) of the square scaled to `resolution` pixels, in picture pixels."""
+        """Map points (N, 2) in pixels of the square at `resolution` to picture pixels."""
         side = _SIDE_OF_SCALE_ONE * self.scale
         matrix = np.eye(3)
         matrix[0, 0] = matrix[1, 1] = resolution / side
         matrix[0, 2] = resolution * (-self.x / side + 0.5)
         matrix[1, 2] = resolution * (-self.y / side + 0.5)
-        # Inverted as a matrix: the last digit decides where corners are truncated.
+        # Inverted as a matrix, as in the original: the last digit decides how corners are truncated.
         back = np.linalg.inv(matrix)
         moved: NDArray[np.float64] = np.asarray(points, np.float64) @ back[:2, :2].T + back[:2, 2]
         return moved
 
 
 def crop_for_fan(picture: Picture, crop: FanCrop) -> Picture | None:
-    """The square of a picture (H, W, 3) uint8 as 256 x 256 pixels, black outside; None for one of no or vast size.
+    """The square of a picture (H, W, 3) uint8 as 256 x 256 pixels, black outside; None for an empty or vast square.
 
     Its corners are those of the grid points (1, 1) and (256, 256), truncated towards 0, as in the original.
     """
@@ -70,9 +70,10 @@ def crop_for_fan(picture: Picture, crop: FanCrop) -> Picture | None:
 
 
 def peaks(maps: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Where each of N heat maps (64, 64, N) is highest: (N, 2) points of (x, y) in map pixels, 0 to 64.
+    """Argmax of each of N heat maps (64, 64, N): (N, 2) points of (x, y) in map pixels, 0 to 64.
 
-    A quarter pixel towards the higher neighbour where there are two of them, then half a pixel: the pixel's middle.
+    Inside the map it is shifted a quarter pixel towards the higher neighbour in x and y; then 0.5 is added, for the
+    pixel's centre.
     """
     height, width, count = maps.shape
     highest = maps.reshape(height * width, count).argmax(axis=0)

@@ -1,4 +1,4 @@
-"""The first half of extract-faces: find the faces of all frames, in processes, and note them."""
+"""The first half of extract-faces: find the faces of all frames, in processes, and journal them."""
 
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
@@ -28,7 +28,7 @@ _MAX_WARNINGS = 20
 
 @dataclass(frozen=True)
 class FindSettings:
-    """How faces are detected, and the journal that they are noted in."""
+    """Settings of detection, and the journal."""
 
     detector: Literal["blaze", "hog", "cnn", "s3fd"]
     setting: Setting
@@ -39,7 +39,7 @@ class FindSettings:
 
 
 class Named(Protocol):
-    """Frames that one process works off together."""
+    """A job: frames that one process handles together."""
 
     @property
     def names(self) -> list[str]: ...
@@ -56,14 +56,14 @@ class PictureFinder(Protocol):
 
 @dataclass(frozen=True)
 class FindJob:
-    """A part, and those of its frames that are to be noted; the others are read for the way of the faces only."""
+    """A part, and those of its frames that are to be journalled; the others are read for tracking only."""
 
     part: Part
     wanted: frozenset[str]
 
     @property
     def names(self) -> list[str]:
-        """File names of the frames to be noted."""
+        """File names of the frames to be journalled."""
         return [name for name in self.part.names if name in self.wanted]
 
     def __str__(self) -> str:
@@ -90,9 +90,9 @@ def find_faces(
     slow_finder: PictureFinder | None,
     report: Report,
 ) -> Failed:
-    """Find the faces of the jobs' frames and note them; returns the frames that failed, with the reason.
+    """Find the faces of the jobs' frames and journal them; returns the frames that failed, with the reason.
 
-    slow_finder: one whose network fills the machine alone; it works in this process.
+    slow_finder: one whose network uses the whole machine; it runs in this process.
     """
     failed: Failed = []
     total = sum(len(job.names) for job in jobs)
@@ -104,7 +104,7 @@ def find_faces(
         else _find_in_processes(jobs, settings, min(workers, len(jobs)))
     )
     try:
-        # Closing waits for the processes, so that nothing is noted after the notes are gathered.
+        # Closing waits for the processes, so that none writes notes after they are gathered.
         with report.progress("finding faces", total) as progress, closing(results):
             for job, result in results:
                 report_part(job, result, failed, progress, report)
@@ -114,7 +114,7 @@ def find_faces(
 
 
 def report_part(job: Named, result: PartResult, failed: Failed, progress: Progress, report: Report) -> None:
-    """Take in what became of a job; raises what must end the run."""
+    """Record a job's result; raises the error that must end the run, if any."""
     for name, reason in result.failed:
         if len(failed) < _MAX_WARNINGS:
             report.warn(f"{name} is left out: {reason}")
@@ -148,7 +148,7 @@ def lost_part(outcome: Outcome[ANamed, PartResult]) -> PartResult:
 
 
 def _find_in_part(find: FindInFrames, settings: FindSettings, job: FindJob) -> PartResult:
-    """Find and note the faces of a part's frames. One that cannot be read is reported, and the rest goes on."""
+    """Find and journal the faces of a part's frames; one that cannot be read is reported, and the rest continues."""
     read: list[SourceFrame] = []
     thumbnails: list[NDArray[np.uint8] | None] = []
     shapes: list[tuple[int, int] | None] = []
@@ -181,16 +181,16 @@ def _find_in_part(find: FindInFrames, settings: FindSettings, job: FindJob) -> P
 
 
 def _one_by_one(find: FindInFrames, pictures: Iterator[Picture | None], read: list[SourceFrame]) -> list[FrameFaces]:
-    """Each frame's faces alone; a frame that the finder fails at gets that as its problem in `read`.
+    """Find the faces of each frame alone; an exception of the finder becomes the frame's problem in `read`.
 
-    Cuts are not detected: all thumbnails are kept for that.
+    Cuts are not detected here; they are found later from the thumbnails, which are all stored.
     """
     found: list[FrameFaces] = []
     for picture in pictures:
         try:
             found += find([picture])
         except Exception as error:  # noqa: BLE001 - one bad frame never ends a run
-            read[-1] = replace(read[-1], problem=f"its faces cannot be looked for: {error!r}")
+            read[-1] = replace(read[-1], problem=f"face detection failed: {error!r}")
             found.append(FrameFaces(is_cut=True))
     return found
 
@@ -198,12 +198,12 @@ def _one_by_one(find: FindInFrames, pictures: Iterator[Picture | None], read: li
 def _found(
     frame: SourceFrame, faces: FrameFaces, edge: NDArray[np.uint8] | None, shape: tuple[int, int] | None
 ) -> FoundFrame:
-    kept = tuple(Face(face.box, face.landmarks, face.confidence) for face in faces.faces)
-    return FoundFrame(frame.name, frame.facts, kept, faces.is_cut, edge, shape)
+    found = tuple(Face(face.box, face.landmarks, face.confidence) for face in faces.faces)
+    return FoundFrame(frame.name, frame.facts, found, faces.is_cut, edge, shape)
 
 
 def _each_alone(finder: PictureFinder, pictures: Iterable[Picture | None]) -> Iterator[FrameFaces]:
-    """Faces by a detector that knows nothing of the frame before."""
+    """Faces by a detector without tracking: each frame on its own."""
     cuts = CutFinder()
     is_new = False
     for picture in pictures:
@@ -216,7 +216,7 @@ def _each_alone(finder: PictureFinder, pictures: Iterable[Picture | None]) -> It
         is_new = False
 
 
-_find: FindInFrames | None = None  # this process's own, made once by start_finder
+_find: FindInFrames | None = None  # of this process, set once by start_finder
 _settings: FindSettings | None = None
 
 
@@ -234,7 +234,7 @@ def start_finder(settings: FindSettings) -> None:
 
 
 def find_in_part(job: FindJob) -> PartResult:
-    """Find the faces of a job's part in a process that start_finder has prepared."""
+    """Find the faces of a job's part in a process that start_finder has initialised."""
     if _find is None or _settings is None:
         raise RuntimeError("start_finder was not called in this process")
     return _find_in_part(_find, _settings, job)

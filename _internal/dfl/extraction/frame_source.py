@@ -1,7 +1,7 @@
-"""Where an extraction's frames come from: pictures of a folder, or straight from the clip.
+"""Source of an extraction's frames: pictures of a folder, or decoded directly from the clip.
 
-The frames are cut into parts of consecutive frames; one process works off one part. Parts begin at fixed frames, so
-that faces do not depend on the number of processes.
+The frames are divided into parts of consecutive frames, each handled by one process. Parts begin at fixed frames, so
+that results do not depend on the number of processes.
 """
 
 import zlib
@@ -24,7 +24,7 @@ from dfl.video.segments import ClipSegment, read_segment, segments
 from dfl.workspace import Workspace
 
 PART_FRAMES = 64
-_FACE_NAME_BYTES = len("_99.jpeg")  # what a face's name has behind the stem of its frame
+_FACE_NAME_BYTES = len("_99.jpeg")  # of a face's name after the stem of its frame
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ class SourceFrame:
 
 @dataclass(frozen=True)
 class PicturePart:
-    """Consecutive pictures of a folder. may_be_turned: whether a camera may have noted that in them."""
+    """Consecutive pictures of a folder. may_be_turned: whether they may have an EXIF orientation."""
 
     paths: tuple[Path, ...]
     may_be_turned: bool = False
@@ -56,7 +56,7 @@ class PicturePart:
                 yield _read_picture(path)
 
     def facts(self, name: str) -> FrameFacts:
-        """What is known of a frame without reading it; its CRC is 0."""
+        """Size and time of a frame's file, without reading it; the CRC is 0."""
         state = next(path for path in self.paths if path.name == name).stat()
         return FrameFacts(state.st_size, state.st_mtime_ns, 0)
 
@@ -79,7 +79,7 @@ class ClipPart:
 
     @property
     def names(self) -> list[str]:
-        """The names that the frames would have as pictures."""
+        """The file names that the frames would have as pictures."""
         return [self.name(number) for number in self.numbers]
 
     def name(self, number: int) -> str:
@@ -101,7 +101,7 @@ class ClipPart:
             yield SourceFrame(name, facts, None, "it cannot be decoded")
 
     def facts(self, name: str) -> FrameFacts:
-        """What is known of the clip; the same for every frame."""
+        """Size and time of the clip's file; the same for every frame."""
         state = self.clip.path.stat()
         return FrameFacts(state.st_size, state.st_mtime_ns, 0)
 
@@ -113,14 +113,14 @@ Part = PicturePart | ClipPart
 
 
 def part_of(part: Part, names: set[str]) -> Part:
-    """The frames of a part that have these names; frames in between are dropped too, so nothing is followed there."""
+    """The frames of a part that have these names, without those in between: faces are not tracked across them."""
     if isinstance(part, PicturePart):
         return replace(part, paths=tuple(path for path in part.paths if path.name in names))
     return replace(part, numbers=tuple(number for number in part.numbers if part.name(number) in names))
 
 
 def open_source(workspace: Workspace, options: ExtractFacesOptions, report: Report) -> list[Part]:
-    """The parts of what the options name: the folder's frames if it has any, else the clip. UserError if neither."""
+    """The parts of the chosen source: the folder's frames if it has any, else the clip. UserError if neither."""
     numbers = range(options.first_frame - 1, options.last_frame or 2**31, options.every_nth)
     folder = workspace.frames(options.side)
     if options.source != "video":
@@ -132,7 +132,7 @@ def open_source(workspace: Workspace, options: ExtractFacesOptions, report: Repo
             raise no_frames(folder, f"Run extract-frames {options.side} first.")
     path = _clip_of(workspace, options)
     clip = read_clip(path, reading_of(workspace.clip_facts(options.side), path))
-    report.line(f"No pictures needed: the frames come straight from {clip.path.name}.")
+    report.line(f"The frames are decoded directly from {clip.path.name}; no pictures are needed.")
     report_account(clip, report)
     parts = _clip_parts(clip, numbers)
     if not parts:
@@ -151,7 +151,7 @@ def _clip_of(workspace: Workspace, options: ExtractFacesOptions) -> Path:
 
 
 def _one_of_each_stem(folder: Path, report: Report) -> list[Path]:
-    """The folder's pictures in order; of several with one stem only the first, as their faces would have one name."""
+    """Pictures of the folder in order; of several with one stem only the first, as their faces would share names."""
     by_stem: dict[str, Path] = {}
     doubles, too_long = [], []
     for path in list_frames(folder, report):
@@ -160,7 +160,7 @@ def _one_of_each_stem(folder: Path, report: Report) -> list[Path]:
         elif by_stem.setdefault(path.stem, path) is not path:
             doubles.append(path.name)
     if doubles:
-        report.warn(f"Left out, as another picture has the same name but for its ending: {', '.join(doubles[:5])}")
+        report.warn(f"Left out, as another picture has the same name with another ending: {', '.join(doubles[:5])}")
     if too_long:
         report.warn(
             f"Left out, as their names are too long for the names of their faces: {', '.join(too_long[:5])}. "
@@ -170,7 +170,7 @@ def _one_of_each_stem(folder: Path, report: Report) -> list[Path]:
 
 
 def _picture_parts(paths: list[Path], folder: Path, is_own: bool) -> list[Part]:
-    """is_own: the pictures are the user's, not taken from a clip here."""
+    """is_own: the pictures are the user's, not frames that extract-frames made."""
     if not paths:
         raise _empty_range(str(folder))
     turned = is_own and any(path.suffix.lower() != ".png" for path in paths)
@@ -212,5 +212,5 @@ def _read_picture(path: Path) -> SourceFrame:
 
 
 def _ignore_warning(text: str) -> None:
-    """Damage shows in the frames that are missing."""
+    """Ignored: damage shows as missing frames."""
     del text

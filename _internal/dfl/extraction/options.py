@@ -1,4 +1,4 @@
-"""Options of the stage that makes facesets."""
+"""Options of the stage extract-faces."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -10,81 +10,81 @@ from dfl.shared_options import FramesOptions
 
 
 class ExtractFacesOptions(FramesOptions):
-    """How faces are found in a side's frames and cut out."""
+    """Options of detecting, aligning and cutting out the faces of a side's frames."""
 
     face_type: Literal["h", "mf", "f", "wf", "head", "mark_only"] = option(
         "wf",
-        "How much of the head a picture shows: half, mid-full, full, whole face or head; the model you train must not "
-        "show more. mark_only keeps the whole frame and only marks the face.",
+        "How much of the head a picture shows: half, mid-full, full, whole face or head; the model's face type must not"
+        " be wider. mark_only stores the whole frame with the landmarks in its metadata.",
         ask="Face type",
     )
     max_faces: int = option(
         0,
-        "The largest faces of a frame that are taken, so many; 0 takes all. 1 leaves people in the background out.",
+        "Maximum number of faces per frame, largest first; 0 takes all. 1 leaves out people in the background.",
         ask="Max number of faces from image",
         only_if={"side": ("src",)},
         minimum=0,
     )
     image_size: int = option(
         512,
-        "Side of the cut out pictures in pixels; heads have 768 by default. Larger needs more disk and shows no more "
-        "than the frames do.",
+        "Size of the aligned pictures in pixels; default for heads 768. Larger pictures need more disk space and show "
+        "no more detail than the frames.",
         ask="Image size",
         minimum=128,
         maximum=2048,
     )
-    jpeg_quality: int = option(90, "Quality of the pictures' JPEG or WebP.", ask="Jpeg quality", minimum=1, maximum=100)
+    jpeg_quality: int = option(90, "Quality of JPEG or WebP pictures.", ask="Jpeg quality", minimum=1, maximum=100)
     format: Literal["jpg", "png", "webp"] = option(
         "jpg",
-        "Kind of the pictures. jpg holds its face data itself, as in the original; for png and webp they stand in "
-        "faceset.json beside the pictures.",
+        "Format of the pictures. jpg contains its face data, as in the original; those of png and webp are in "
+        "faceset.json in the same folder.",
     )
     only: tuple[Path, ...] = option(
         (),
-        "Take only the person in this picture; may be given several times, also folders of pictures of that person.",
+        "Extract only the person in this picture; may be given several times, also folders of pictures of that person.",
     )
-    min_face: int = option(0, "Leave out faces that are smaller in the frame, pixels of the longer side.", minimum=0)
+    min_face: int = option(0, "Minimum size of a face in the frame: pixels of the box's longer side.", minimum=0)
     smooth: bool = option(
         False,
-        "Take the tremble out of the landmarks along each face's way through the clip; on for dst if not given. "
-        "Moving faces are followed without delay.",
+        "Temporal smoothing of each face's landmarks, against jitter; on for dst by default. It causes no lag of "
+        "moving faces.",
     )
     source: Literal["auto", "frames", "video"] = option(
         "auto",
-        "frames takes the pictures in data_src or data_dst, video the clip itself, without pictures on disk; auto "
-        "takes the pictures if there are any.",
+        "frames: the pictures in data_src or data_dst; video: decode the clip, without pictures on disk; auto: the "
+        "pictures if there are any, else the clip.",
     )
-    first_frame: int = option(1, "The first frame that is looked at, counted from 1.", minimum=1)
-    last_frame: int = option(0, "The last frame that is looked at; 0 goes on to the end.", minimum=0)
-    every_nth: int = option(1, "Look at every n-th frame only.", minimum=1)
+    first_frame: int = option(1, "The first frame to process, counted from 1.", minimum=1)
+    last_frame: int = option(0, "The last frame to process; 0: to the end.", minimum=0)
+    every_nth: int = option(1, "Process every n-th frame only.", minimum=1)
     detector: Literal["auto", "blaze", "hog", "cnn", "s3fd"] = option(
         "auto",
-        "blaze finds faces in every direction and follows them; hog and cnn are dlib's, for faces towards the camera "
+        "Face detector: blaze finds faces at any rotation and tracks them; hog and cnn are dlib's, for frontal faces "
         "(cnn is slow); s3fd is the original's, from `dfl import weights`. auto takes blaze.",
     )
     setting: Literal["fast", "thorough", "best"] = option(
         "thorough",
-        "fast looks at the upright frame only; thorough also at tiles for small faces, turned frames and weak "
-        "detections; best also takes the mean of several looks at every face.",
+        "fast searches the upright frame only; thorough also tiles for small faces, rotated frames and weak detections;"
+        " best also averages the landmarks over several crops of every face (test-time augmentation).",
     )
     look_every: int = option(
-        8, "With blaze: a careful look at every n-th frame; in between faces are followed. 1 looks at each.", minimum=1
+        8, "With blaze: run detection on every n-th frame and track faces in between; 1: on every frame.", minimum=1
     )
     debug: bool = option(
         False,
-        "Also write every frame with the landmarks drawn in, to aligned_debug.",
+        "Also write every frame with the landmarks drawn into it, to aligned_debug.",
         ask="Write debug images to aligned_debug?",
     )
     redo_deleted_debug: bool = option(
         False,
-        "Do those frames again, with the best setting, whose pictures you deleted from aligned_debug because the "
+        "Extract those frames again, with the best setting, whose pictures you deleted from aligned_debug because the "
         "landmarks were wrong.",
     )
-    workers: int = option(0, "Processes that work at once; 0 takes one a core, at most 8.", minimum=0, maximum=64)
+    workers: int = option(0, "Number of processes; 0: one for each core, at most 8.", minimum=0, maximum=64)
 
     @classmethod
     def default_of(cls, name: str, known: dict[str, Any]) -> Any:
-        """Heads are cut out larger, and what is merged into must not tremble."""
+        """Heads are cut out larger; dst's landmarks are smoothed, because jitter would show in the merged clip."""
         if name == "image_size" and known.get("face_type") == "head":
             return 768
         if name == "smooth":

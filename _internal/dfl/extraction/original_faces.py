@@ -1,6 +1,6 @@
-"""Find faces as the original does: S3FD for boxes, FAN for landmarks, twice. Needs the original's own weights.
+"""Find faces as the original does: boxes by S3FD, landmarks by FAN in two passes. Needs the original's weights.
 
-Runs in one process, the one that has the engine; data workers never come here.
+Runs in one process, the one with the engine, not in data workers.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,10 +22,10 @@ from dfl.faces.find import FoundFace
 Network = Callable[[NDArray[np.float32]], tuple[NDArray[np.float32], ...]]
 _STRIDES = (4, 8, 16, 32, 64, 128)
 _MIN_FRAME = 128
-# Quarter turns clockwise in which a frame is searched until one shows a face.
+# Clockwise quarter turns of the frame, tried in this order until a face is found.
 _TURNS = (0, 1, 3, 2)
 _CV2_TURNS = {1: cv2.ROTATE_90_CLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_COUNTERCLOCKWISE}
-# Test-time augmentation of the second pass: the mean over five crops, their centres moved by these pixels.
+# Test-time augmentation of the second pass: mean over five crops, centres shifted by these pixels.
 _SHIFTS = ((0, 0), (-1, -1), (1, -1), (1, 1), (-1, 1))
 _BATCH = 8
 
@@ -57,8 +57,7 @@ class S3fdFan:
     s3fd: RGB pictures (N, H, W, 3) float32 0..255 -> twelve maps, see nets.s3fd. fan: RGB faces (N, 256, 256, 3)
     float32 0..1 -> heat maps (N, 64, 64, 68). max_faces: only so many of a frame's largest boxes get landmarks, 0 all.
 
-    Where the original is known to be wrong by a pixel (turned frames) or in the order of a turned box's sides, this is
-    right.
+    Two errors of the original are fixed: a shift by a pixel in rotated frames, and the order of a rotated box's edges.
     """
 
     def __init__(self, s3fd: Network, fan: Network, max_faces: int = 0) -> None:

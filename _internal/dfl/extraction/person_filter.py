@@ -1,4 +1,4 @@
-"""Which tracks show a wanted person (`--only`): a few faces of each track are compared with the reference pictures."""
+"""Person filter (`--only`): select tracks by comparing embeddings of a few faces each with the reference pictures."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -17,12 +17,12 @@ from dfl.faces.reference import LIKE_REFERENCE, nearest_person
 from dfl.faces.tracks import Position, Track
 from dfl.faceset.found_faces import FoundFrame
 
-_SAMPLES = 5  # faces of a track that are compared; the nearer half decides
+_SAMPLES = 5  # faces of a track that are compared; their median distance decides
 
 
 @dataclass(frozen=True, eq=False)
 class _Job:
-    """Faces of a part's frames to be described: by frame's file name, (index of the track, landmarks)."""
+    """Faces of a part's frames that need embeddings: by frame's file name, (index of the track, landmarks)."""
 
     part: Part
     faces: dict[str, list[tuple[int, Points]]]
@@ -39,7 +39,7 @@ def wanted_tracks(
     workers: int,
     report: Report,
 ) -> dict[int, bool]:
-    """By index of the track: whether its faces are nearer to a reference (M, 128) than another person's would be."""
+    """By index of the track: whether its faces match one of the references (M, 128), see LIKE_REFERENCE."""
     chosen: dict[str, list[tuple[int, Points]]] = {}
     for number, track in enumerate(tracks):
         for position in _sample_positions(frames, track):
@@ -58,7 +58,7 @@ def wanted_tracks(
 
 
 def _sample_positions(frames: Sequence[FoundFrame | None], track: Track) -> list[Position]:
-    """Large and sure faces spread over the track."""
+    """Large faces of high confidence, spread over the track."""
     stretches = np.array_split(np.arange(len(track)), min(_SAMPLES, len(track)))
     return [
         max(
@@ -77,7 +77,7 @@ def _jobs(parts: Sequence[Part], chosen: Mapping[str, list[tuple[int, Points]]])
 
 
 def _describe(job: _Job) -> list[tuple[int, Descriptor]]:
-    """In a process: describe a part's chosen faces."""
+    """Compute the embeddings of a part's chosen faces, in a worker process."""
     described = []
     for frame in job.part.read(frozenset(job.faces)):
         stop_if_asked()
@@ -87,5 +87,5 @@ def _describe(job: _Job) -> list[tuple[int, Descriptor]]:
 
 
 def _is_wanted(distances: list[float]) -> bool:
-    """The median decides: single faces may be turned away or blurred."""
+    """By the median distance, because single faces may be turned away or blurred."""
     return bool(distances) and float(np.median(distances)) < LIKE_REFERENCE

@@ -1,4 +1,4 @@
-"""What surrounds the original's detector S3FD: a frame made small for it, and its maps made boxes. No engine here."""
+"""Pre- and postprocessing of the detector S3FD: the downscaled input, box decoding and NMS. Needs no engine."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,22 +11,22 @@ from dfl.base.pictures import Picture
 
 Boxes = NDArray[np.float64]  # (N, 4) left, top, right, bottom
 
-_LARGE_FRAME = 1280  # from this side on the network sees 640 pixels, below it half of the frame's
+_LARGE_FRAME = 1280  # from this size on the input is 640 pixels, below it half of the frame's size
 _LARGEST_SIDE, _SMALLEST_SIDE = 640, 64
-_NETWORK_LIMIT = 32  # the network's poolings leave nothing of a smaller side
-_PRIOR_SIDES = 4  # a cell stands for a square of so many strides
+_NETWORK_LIMIT = 32  # minimum input size, because of the network's pooling layers
+_PRIOR_SIDES = 4  # size of a cell's prior box, in strides
 _CENTRE_UNIT, _SIZE_UNIT = 0.1, 0.2
 _MIN_SCORE = 0.5
 _MAX_OVERLAP = 0.3
 _MIN_FACE = 40  # frame pixels
-# FAN wants the chin in the box; S3FD leaves it out.
+# S3FD's boxes end above the chin, which FAN needs.
 _CHIN = 0.1
 
 
 def reduced(frame: Picture) -> tuple[Picture, float]:
-    """S3FD's input of a frame, and how many frame pixels one of its pixels is.
+    """S3FD's input for a frame, and the scale from its pixels to frame pixels.
 
-    frame: (H, W, 3) uint8. Very long frames get black rows below, or columns at the right.
+    frame: (H, W, 3) uint8. Very long frames are padded with black rows below, or columns at the right.
     """
     height, width = frame.shape[:2]
     longest = max(height, width)
@@ -43,9 +43,9 @@ def reduced(frame: Picture) -> tuple[Picture, float]:
 def boxes_of_maps(maps: Sequence[NDArray[np.float32]], strides: Sequence[int]) -> tuple[Boxes, NDArray[np.float32]]:
     """Faces of one picture in its own pixels, and their scores, best first.
 
-    maps: for each stride a map (h, w, 2) of shares and a map (h, w, 4) of offsets, see nets.s3fd. The original first
-    keeps cells from 0.05 on and drops what is below 0.5 at the end: that comes to the same, as a box is dropped only
-    for a better one.
+    maps: for each stride a map (h, w, 2) of probabilities and a map (h, w, 4) of offsets, see nets.s3fd. The original
+    applies a threshold of 0.05 before NMS and 0.5 after it; 0.5 before gives the same, as NMS drops a box only for a
+    better one.
     """
     boxes, scores = [np.zeros((0, 4))], [np.zeros(0, np.float32)]
     for stride, share, offsets in zip(strides, maps[::2], maps[1::2], strict=True):
@@ -66,16 +66,16 @@ def boxes_of_cells(
     side = float(_PRIOR_SIDES * stride)
     centres = np.stack([columns, rows], axis=-1) * float(stride) + stride / 2
     centres = centres + offsets[:, :2] * np.float32(_CENTRE_UNIT) * side
-    with np.errstate(over="ignore", invalid="ignore"):  # boxes without end are dropped later
+    with np.errstate(over="ignore", invalid="ignore"):  # infinite boxes are dropped later
         sizes = side * np.exp(offsets[:, 2:] * np.float32(_SIZE_UNIT)).astype(np.float64)
         corners = centres - sizes / 2
         return np.concatenate([corners, corners + sizes], axis=1)
 
 
 def nms(boxes: Boxes, scores: NDArray[np.float32]) -> list[int]:
-    """Which boxes stay when each one drops the worse ones that overlap it by more than 0.3, best first.
+    """Greedy non-maximum suppression at an IoU of 0.3: indices of the remaining boxes, best first.
 
-    Overlap: shared by joint area, where a box from 3 to 5 is three pixels wide.
+    Coordinates are inclusive: a box from 3 to 5 is three pixels wide.
     """
     order = np.argsort(-scores, kind="stable")
     areas = (boxes[:, 2] - boxes[:, 0] + 1) * (boxes[:, 3] - boxes[:, 1] + 1)
@@ -101,7 +101,7 @@ def boxes_in_frame(
     widths, heights = frame_boxes[:, 2] - frame_boxes[:, 0], frame_boxes[:, 3] - frame_boxes[:, 1]
     frame_boxes[:, 3] += _CHIN * heights
     is_large = np.minimum(widths, heights) >= _MIN_FACE
-    # No frame is that large; whole numbers cannot hold what a damaged network may give.
+    # Clipped because a damaged network may give values that int64 cannot hold.
     whole = np.clip(np.trunc(frame_boxes[is_large]), -1e9, 1e9).astype(np.int64)
     order = np.argsort(-(whole[:, 2] - whole[:, 0]) * (whole[:, 3] - whole[:, 1]), kind="stable")
     return whole[order], scores[is_large][order]

@@ -1,4 +1,4 @@
-"""What extract-faces reports at its end: counts, frames without a face, doubtful faces."""
+"""The summary of extract-faces: counts, frames without a face, doubtful faces."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from dfl.faceset.cut_journal import FrameCuts
 from dfl.faceset.frame_journal import FrameJournal
 from dfl.workspace import DOUBTFUL_FACES, FRAMES_WITHOUT_FACE, Side, Workspace
 
-# Faces less sure than this are listed.
+# Faces with a confidence below this are listed.
 _DOUBTFUL = 0.7
 _SHEET_FACES, _SHEET_COLUMNS, _SHEET_CELL = 60, 10, 128
 
@@ -28,7 +28,7 @@ def report_faces(
     failed: Failed,
     report: Report,
 ) -> None:
-    """Say how many faces there are, and write the lists of frames without a face and of doubtful faces."""
+    """Report the number of faces, and write the lists of frames without a face and of doubtful faces."""
     folder = workspace.frames(side)
     finished = [journal.entries[name] for name in names if name in journal.entries]
     faces = sum(frame.faces for frame in finished)
@@ -64,7 +64,7 @@ def _write_doubtful(workspace: Workspace, side: Side, suffix: str, plans: Sequen
                 pictures.append(read_picture(source / name))
                 break
             except UserError:
-                continue  # the user has taken it away, or sorted the faces
+                continue  # the user has deleted it or sorted the faces
     if pictures:
         rows = [pictures[start : start + _SHEET_COLUMNS] for start in range(0, len(pictures), _SHEET_COLUMNS)]
         write_bytes(workspace.doubtful_faces_sheet(side), encode_picture(contact_sheet(rows, _SHEET_CELL), ".jpg"))

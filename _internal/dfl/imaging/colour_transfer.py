@@ -1,9 +1,9 @@
-"""Change a picture's colours towards those of another picture.
+"""Colour transfer: change a picture's colours towards those of another picture.
 
-Used when training (the source face in the light of random destination faces) and when merging. All functions take and
-give (H, W, 3) float32 BGR, usually 0..1; `target` is the picture that changes, `reference` the one whose colours it
-takes; their sizes may differ unless said. Random directions (see colour_transport) come from a generator that is passed
-in: a `numpy.random.RandomState(s)` repeats what the original does after `numpy.random.seed(s)`.
+Used in training (src's faces with the colours of random dst faces) and in merging. All functions take and return
+(H, W, 3) float32 BGR, usually 0..1; `target` is the picture that changes, `reference` the one whose colours it takes;
+their sizes may differ unless stated. Random directions (see colour_transport) come from a generator that is passed in:
+`numpy.random.RandomState(s)` reproduces the original after `numpy.random.seed(s)`.
 """
 
 from dataclasses import dataclass
@@ -38,14 +38,14 @@ class ColourStatistics:
 
 
 def is_formula(mode: TrainingTransfer) -> TypeGuard[Formula]:
-    """Whether a mode needs no more than both pictures' ColourStatistics."""
+    """Whether a mode only needs both pictures' ColourStatistics."""
     return mode in get_args(Formula)
 
 
 def transfer(mode: TrainingTransfer, target: FloatPicture, reference: FloatPicture, random: Random) -> FloatPicture:
-    """Change `target` towards `reference` as training does; `random` is drawn from by idt and sot only.
+    """Apply a transfer as training does; only idt and sot draw from `random`.
 
-    Both (H, W, 3) float32 BGR 0..1, same size. rct may leave 0..1 a little, the others are clipped.
+    Both (H, W, 3) float32 BGR 0..1, same size. Results of rct may exceed 0..1 slightly, the others are clipped.
     """
     if is_formula(mode):
         return recolour(mode, target, colours_of(mode, reference))
@@ -62,9 +62,9 @@ def colours_of(mode: Formula, picture: FloatPicture) -> ColourStatistics:
 def recolour(
     mode: Formula, target: FloatPicture, wanted: ColourStatistics, own: ColourStatistics | None = None
 ) -> FloatPicture:
-    """What rct, lct and mkl make of `target` when the reference's statistics are `wanted`.
+    """Apply rct, lct or mkl to `target`, given the reference's statistics `wanted`.
 
-    own: those of `target`, or what stands in for them; measured when left out.
+    own: those of `target`, or smoothed ones in their place; measured by default.
     """
     if mode == "rct":
         lab: Any = cv2.cvtColor(target, cv2.COLOR_BGR2LAB)
@@ -80,11 +80,11 @@ def rct(
     target_mask: FloatPicture | None = None,
     reference_mask: FloatPicture | None = None,
 ) -> FloatPicture:
-    """Give each Lab channel of `target` the mean and spread of `reference` (Reinhard et al. 2001, in Lab).
+    """Match mean and standard deviation of each Lab channel to `reference` (Reinhard et al. 2001, in Lab).
 
-    Masks (H, W, 1) leave every pixel changed, but for the statistics pixels below 0.5 count as Lab (0, 0, 0): not what
-    one would want, but what merged faces of the original look like. The result may leave 0..1. A flat channel takes
-    the reference's mean (the original divides by zero).
+    Masks (H, W, 1) only affect the statistics, where pixels below 0.5 count as Lab (0, 0, 0) instead of being left out:
+    a quirk of the original that its results depend on. Results may exceed 0..1. A flat channel gets the reference's
+    mean (the original divides by zero).
     """
     target_lab: Any = cv2.cvtColor(target, cv2.COLOR_BGR2LAB)
     reference_lab: Any = cv2.cvtColor(reference, cv2.COLOR_BGR2LAB)
@@ -94,7 +94,7 @@ def rct(
 
 
 def _lab_colours(lab: Any, mask: FloatPicture | None) -> ColourStatistics:
-    """What the mask leaves out counts as zeros."""
+    """Statistics in Lab; pixels outside the mask count as zeros."""
     if mask is not None:
         lab = lab * (mask.reshape(*lab.shape[:2], 1) >= 0.5)
     mean, spread = cv2.meanStdDev(lab)
@@ -109,7 +109,7 @@ def _recoloured_lab(lab: Any, own: ColourStatistics, wanted: ColourStatistics) -
 
 
 def lct(target: FloatPicture, reference: FloatPicture) -> FloatPicture:
-    """Give `target` the mean and covariance of `reference` by symmetric square roots of both covariances; clipped.
+    """Match mean and covariance to `reference` by symmetric square roots of both covariances; clipped.
 
     The "linear colour transfer" of Gatys et al. 2016, PCA form. Any number of channels.
     """
@@ -122,7 +122,7 @@ def _lct_matrix(own: ColourStatistics, wanted: ColourStatistics) -> NDArray[np.f
 
 
 def mkl(target: FloatPicture, reference: FloatPicture) -> FloatPicture:
-    """Move the colours of `target` to those of `reference` by the Monge-Kantorovich linear map; clipped.
+    """Match mean and covariance to `reference` by the Monge-Kantorovich linear map; clipped.
 
     Pitié and Kokaram 2007: A^(-1/2) (A^(1/2) B A^(1/2))^(1/2) A^(-1/2), covariances with n - 1.
     """
@@ -144,7 +144,7 @@ def _colours(picture: FloatPicture) -> ColourStatistics:
 
 
 def _power(symmetric: NDArray[np.float64], exponent: float) -> NDArray[np.float64]:
-    """A power of a symmetric matrix; eigenvalues are kept above the smallest step of float64, as in the original."""
+    """A power of a symmetric matrix; eigenvalues are at least the epsilon of float64, as in the original."""
     values, vectors = np.linalg.eigh(symmetric)
     power: NDArray[np.float64] = (vectors * np.maximum(values, np.finfo(np.float64).eps) ** exponent) @ vectors.T
     return power
@@ -161,7 +161,7 @@ def _clipped(picture: FloatPicture) -> FloatPicture:
 
 
 def mix(target: FloatPicture, reference: FloatPicture, random: Random) -> FloatPicture:
-    """lct for the lightness and sot for the colours, in 8 bits as in the original; (H, W, 3) float32 BGR 0..1."""
+    """lct for the lightness and sot for the chroma, in 8 bits as in the original; (H, W, 3) float32 BGR 0..1."""
     target_lab, reference_lab = (
         cv2.cvtColor((np.clip(picture, 0, 1) * 255).astype(np.uint8), cv2.COLOR_BGR2LAB)
         for picture in (target, reference)
@@ -184,10 +184,10 @@ def _from_bytes(picture: NDArray[Any]) -> FloatPicture:
 
 
 def hist_match(target: FloatPicture, reference: FloatPicture, threshold: int = 255) -> FloatPicture:
-    """Give each channel of `target` the distribution of values of `reference`.
+    """Histogram matching of each channel of `target` to `reference`.
 
-    `threshold` 0..255: the share of the reference's distribution that is used; below 255 the brightest values are
-    left out, so the result gets darker.
+    `threshold` 0..255: the share of the reference's distribution that is used; below 255 the brightest values are left
+    out, so the result gets darker.
     """
     matched = np.empty_like(target)
     for channel in range(target.shape[2]):

@@ -1,8 +1,8 @@
-"""Move the colours of a picture to those of another, one random direction of the colour space after the other.
+"""Sliced transport of colours: idt and sot match distributions along random directions of the colour space.
 
-idt and sot, by (H, W, 3) float32 BGR pictures, usually 0..1: `target` is the picture that changes, `reference` the one
-whose colours it takes; their sizes may differ. Along a direction the pixels are two lists of values, which are put into
-256 bins; large pictures are counted by some of their lines, yet all their pixels move.
+(H, W, 3) float32 BGR pictures, usually 0..1: `target` is the picture that changes, `reference` the one whose colours it
+takes; their sizes may differ. Projections on a direction are quantised to 256 bins; histograms of large pictures are
+measured on a subset of their rows, but all their pixels are changed.
 """
 
 from dataclasses import dataclass
@@ -20,20 +20,20 @@ _IDT_ROUNDS = 20
 # Multiplications of a matrix product that OpenBLAS computes without its threads (2**18), with some room.
 _ONE_THREAD_PRODUCT = 2**17
 _BINS = 256
-# What is as low as anything (all that a mask has blackened) is in the lowest bin, however it is rounded: of a bin.
+# Shift in bins, so that the minimum (the pixels blackened by a mask) falls into the lowest bin despite rounding.
 _NUDGE = 0.002
-_MEASURED = 8192  # pixels of a picture, about
-# The original smooths the change of sot by a bilateral filter with these widths, in picture values and in pixels.
+_MEASURED = 8192  # approximate number of pixels whose histogram is measured
+# Sigmas of the original's bilateral filter of the change by sot, in picture values and in pixels.
 SOT_SIGMA_COLOUR = 5.0
 SOT_SIGMA_SPACE = 16.0
 
 
 def idt(target: FloatPicture, reference: FloatPicture, random: Random) -> FloatPicture:
-    """Match the histograms along 20 random turns of the colour space, a twentieth of the way each; clipped.
+    """Iterative distribution transfer: histogram matching along 20 random rotations, step size 1/20; clipped.
 
-    Pitié et al. 2005, iterative distribution transfer. As in the original, values in the lowest of 256 bins go to 0.
-    Unlike there all values of a bin move alike, and large pictures are measured by some of their lines: that makes 0.04
-    to 0.3 levels, where other random turns make 0.4 to 2.6 (docs/decisions.md).
+    Pitié et al. 2005. As in the original, values in the lowest of 256 bins go to 0. Unlike there all values of a bin
+    move alike, and large pictures are measured on a subset of their rows: a difference of 0.04 to 0.3 grey levels,
+    where another random seed makes 0.4 to 2.6 (docs/decisions.md).
     """
     pixels = _Pixels.of(target, reference)
     for rotation in random_rotations(random, _IDT_ROUNDS).astype(np.float32):
@@ -41,7 +41,7 @@ def idt(target: FloatPicture, reference: FloatPicture, random: Random) -> FloatP
         upper = low + step * np.arange(1, _BINS + 1)
         shares = zip(_cumulated(bins[:, pixels.measured]), _cumulated(bins[:, pixels.wanted]), upper, strict=True)
         goals = np.stack([np.interp(own, wanted, edges) for own, wanted, edges in shares])
-        # Between two upper edges the goal is linear, and that of the middle is all values'; the lowest ones go to 0.
+        # The mapping is linear between upper edges; all values of a bin take that of its centre, the lowest bin's 0.
         moves = np.zeros_like(goals)
         moves[:, 1:] = (goals[:, 1:] + goals[:, :-1]) / 2 - (upper[:, 1:] - step / 2)
         moves[:, :1] = np.where(step > 0, -low, 0)
@@ -52,10 +52,10 @@ def idt(target: FloatPicture, reference: FloatPicture, random: Random) -> FloatP
 
 @dataclass(frozen=True, eq=False)
 class _Pixels:
-    """Two pictures in one list of colours (3, N): they share every step but the histograms.
+    """Both pictures in one array of colours (3, N), because they share every step but the histograms.
 
-    own: where the pixels of the picture that changes are in it, `measured` those among them that are counted; wanted:
-    the other picture's that are counted. lines: the first picture's, in the list's order.
+    own: the target's pixels in it, `measured` those of them that the histogram is measured on; wanted: the reference's
+    measured pixels. lines: the target's rows in the array's order.
     """
 
     colours: NDArray[np.float32]
@@ -76,20 +76,20 @@ class _Pixels:
         return cls(colours, slice(count), slice(measured), slice(count, None), lines, target.shape)
 
     def picture(self) -> FloatPicture:
-        """What the picture that changes has become."""
+        """The changed target, (H, W, 3)."""
         changed = np.empty(self.shape, np.float32)
         changed[self.lines] = self.colours[:, self.own].T.reshape(self.shape)
         return changed
 
 
 def _measured_lines(picture: FloatPicture) -> slice:
-    """Every so many lines of a picture, that about _MEASURED pixels are left."""
+    """Every n-th row of a picture, so that about _MEASURED pixels are selected."""
     every = max(1, picture.shape[0] * picture.shape[1] // _MEASURED)
     return slice(min(every // 2, picture.shape[0] - 1), None, every)
 
 
 def _binned(values: Any) -> tuple[NDArray[np.uint8], NDArray[np.float64], NDArray[np.float64]]:
-    """The bin of each of `values` (K, N) float32, 256 equal ones a row; where these begin, and their width, (K, 1)."""
+    """Quantise each row of `values` (K, N) float32 to 256 equal bins; also the bins' minimum and width, (K, 1)."""
     bins = np.zeros(values.shape, np.uint8)
     low, step = np.empty((2, len(values), 1))
     for row in range(len(values)):
@@ -104,7 +104,7 @@ def _binned(values: Any) -> tuple[NDArray[np.uint8], NDArray[np.float64], NDArra
 
 
 def _cumulated(bins: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Share of a row's values in or below each bin, (K, 256)."""
+    """Cumulative histogram of each row, (K, 256), 0..1."""
     counts = np.empty((len(bins), _BINS), np.float32)
     for row in range(len(bins)):
         counts[row] = cv2.calcHist([bins[row : row + 1]], [0], None, [_BINS], [0, _BINS]).ravel()
@@ -114,7 +114,7 @@ def _cumulated(bins: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _looked_up(table: NDArray[np.float64], bins: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """For every bin (K, N) the value that its row of `table` (K, 256) has for it."""
+    """Look up every bin (K, N) in its row of `table` (K, 256)."""
     found = np.empty(bins.shape, np.float32)
     for row, values in enumerate(table.astype(np.float32)):
         here = slice(row, row + 1)
@@ -125,7 +125,7 @@ def _looked_up(table: NDArray[np.float64], bins: NDArray[np.uint8]) -> NDArray[n
 def random_rotations(random: Random, count: int) -> NDArray[np.float64]:
     """Uniformly random rotations (count, 3, 3), float64, from nine normal draws each (Mezzadri 2007).
 
-    Gives what scipy's `special_ortho_group` gives from the same stream since its version 1.15, without that import.
+    Equal to scipy's `special_ortho_group` from version 1.15 on with the same generator, without importing scipy.
     """
     rotations, triangles = np.linalg.qr(random.normal(size=(count, 3, 3)))
     rotations *= np.sign(np.diagonal(triangles, axis1=1, axis2=2))[:, None]
@@ -143,8 +143,8 @@ def sot(
 ) -> FloatPicture:
     """Sliced optimal transport: along random directions, each colour goes to the one of equal rank in `reference`.
 
-    `steps` times, the mean move over `batch` directions is added. `smooth` (as always
-    in use) smooths the whole change over 16 pixels and clips the result; without it the bare result is given.
+    In each of `steps` steps the mean displacement over `batch` directions is added. `smooth`: filter the total change
+    bilaterally (sigma 16 pixels) and clip the result.
     """
     moved = transported(target, reference, random, steps, batch)
     return np.clip(target + smoothed_change(moved - target), 0, 1) if smooth else moved
@@ -155,8 +155,9 @@ def transported(
 ) -> FloatPicture:
     """`target` after the steps of sot, neither smoothed nor clipped.
 
-    Unlike in the original ranks are those of 256 bins, and large pictures are measured by some of their lines: with the
-    masks of merging, that makes 0.006 to 0.06 levels, where other directions make 0.02 to 0.6 (docs/decisions.md).
+    Unlike in the original ranks are those of 256 bins, and large pictures are measured on a subset of their rows: with
+    the masks of merging a difference of 0.006 to 0.06 grey levels, where another random seed makes 0.02 to 0.6
+    (docs/decisions.md).
     """
     pixels = _Pixels.of(target, reference)
     for _ in range(steps):
@@ -170,17 +171,16 @@ def transported(
 
 
 def _mean_goals(own: NDArray[np.float32], wanted: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The mean bin of the wanted values whose ranks are those of each own bin, (K, 256).
+    """For each own bin the mean bin of the wanted values of the same ranks, (K, 256).
 
-    own, wanted: (K, 256), share of the values in or below each bin; the same bins for both, so that what is black in
-    both stays where it is.
+    own, wanted: cumulative histograms (K, 256) over the same bins, so that pixels that are black in both do not move.
     """
     here, there = (np.pad(shares.astype(np.float64), ((0, 0), (1, 0))) for shares in (own, wanted))
     centres, counted = np.arange(_BINS, dtype=np.float64), np.diff(here)
     sums = np.zeros_like(there)  # of the wanted bins up to each rank
     np.cumsum(np.diff(there) * centres, axis=1, out=sums[:, 1:])
     reached = np.stack([np.interp(*row) for row in zip(here, there, sums, strict=True)])
-    # A bin without a measured value may hold others: they go where the rank of its edge goes.
+    # A bin without measured values may hold other pixels: they take the mapping of its upper edge.
     goals = np.stack([np.interp(ranks, ends, centres) for ranks, ends in zip(here[:, 1:], there[:, 1:], strict=True)])
     np.divide(np.diff(reached), counted, out=goals, where=counted > 0)
     return goals
@@ -189,7 +189,7 @@ def _mean_goals(own: NDArray[np.float32], wanted: NDArray[np.float32]) -> NDArra
 def _product(matrix: NDArray[np.float32], values: NDArray[np.float32]) -> NDArray[np.float32]:
     """matrix @ values, (M, K) and (K, N), in blocks of columns.
 
-    OpenBLAS gives larger products to all processors, whose threads then spin for more CPU time than the product needs.
+    OpenBLAS runs larger products in threads, which spin for more CPU time than the product needs.
     """
     result = np.empty((matrix.shape[0], values.shape[1]), np.float32)
     block = _ONE_THREAD_PRODUCT // matrix.size
@@ -199,10 +199,11 @@ def _product(matrix: NDArray[np.float32], values: NDArray[np.float32]) -> NDArra
 
 
 def smoothed_change(change: FloatPicture) -> FloatPicture:
-    """The original's bilateral filter of a change of a 0..1 picture; within 0.001 of it at a tenth of the time.
+    """Approximation of the original's bilateral filter of a change of a 0..1 picture: within 0.001, in a tenth of the
+    time.
 
-    Its weight for a neighbour is G(distance)·exp(-d²/50), d the sum over channels of the colour difference. In 0..1
-    d is far below 5, so 1 - d²/50 serves, with d taken as the difference of the channel sums: all parts are plain
+    Its weight for a neighbour is G(distance)·exp(-d²/50), d the sum over channels of the colour difference. In 0..1 d
+    is far below 5, so 1 - d²/50 is used, with d as the difference of the channel sums: then all terms are linear
     filters with the fixed kernel G.
     """
     total = change.sum(axis=2, keepdims=True)
@@ -217,7 +218,7 @@ def smoothed_change(change: FloatPicture) -> FloatPicture:
 
 
 def _disc_kernel(sigma: float) -> NDArray[np.float32]:
-    """The spatial weights of OpenCV's bilateral filter: a Gaussian cut to a disc of 1.5 sigma, sum 1."""
+    """The spatial kernel of OpenCV's bilateral filter: a Gaussian truncated to a disc of radius 1.5 sigma, sum 1."""
     radius = round(1.5 * sigma)
     row, column = np.mgrid[-radius : radius + 1, -radius : radius + 1]
     distance = row**2 + column**2

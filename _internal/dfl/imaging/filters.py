@@ -1,4 +1,4 @@
-"""Filters that sharpen or blur along a line: for the samples of XSeg, for degraded inputs, and for merged faces."""
+"""Motion blur and sharpening: for XSeg's samples, for degraded inputs, and for merged faces."""
 
 from typing import Literal
 
@@ -10,7 +10,7 @@ from dfl.base.pictures import FloatPicture
 
 
 def line_kernel(size: int, degrees: float) -> NDArray[np.float32]:
-    """Weights (size, size) along a line of `size` pixels, turned counter-clockwise from the horizontal; sum 1."""
+    """Motion-blur kernel (size, size): a line of `size` pixels, rotated counter-clockwise from horizontal; sum 1."""
     line = np.zeros((size, size), np.float32)
     line[(size - 1) // 2] = 1
     turn = cv2.getRotationMatrix2D((size / 2 - 0.5, size / 2 - 0.5), degrees, 1.0)
@@ -19,14 +19,14 @@ def line_kernel(size: int, degrees: float) -> NDArray[np.float32]:
 
 
 def motion_blur(picture: FloatPicture, size: int, degrees: float) -> FloatPicture:
-    """Blur along a line of `size` pixels, turned `degrees` counter-clockwise from the horizontal."""
+    """Motion blur along a line of `size` pixels, rotated `degrees` counter-clockwise from horizontal."""
     return np.asarray(cv2.filter2D(picture, -1, line_kernel(size, degrees)), np.float32)
 
 
 def sharpen(picture: FloatPicture, mode: Literal["box", "gaussian"], amount: float, size: int) -> FloatPicture:
-    """Add `amount` times the difference from a blur of side `size` (made odd); half of it in mode `gaussian`.
+    """Unsharp mask: add `amount` (mode `gaussian`: half of it) times the difference from a blur.
 
-    The result may leave 0..1.
+    size: of the blur's kernel, an even one is increased by 1. Results may exceed 0..1.
     """
     size |= 1
     if mode == "box":

@@ -1,8 +1,8 @@
-"""The one list of colour transfers: for training's samples, for merging, and for what merging's `auto` tries.
+"""The registry of colour transfers: for training samples, for merging, and for merging's `auto`.
 
-To add one: write it as a function here (its imports inside: options import this module, so that nothing heavy may
-stand at the top), add its name to `TrainingTransfer`, `MergingTransfer` or both, and its entry to TRANSFERS. Options,
-questions, samples, merging and `auto` follow; `docs/manual.md` is made from the options. Its figures go into
+To add one: write it as a function here, with its imports inside (the options import this module, which must stay
+light), add its name to `TrainingTransfer`, `MergingTransfer` or both, and its entry to TRANSFERS. Options, questions,
+samples, merging and `auto` follow; `docs/manual.md` is generated from the options. Its reference values go into
 tests/imaging/test_transfers.py.
 """
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 TrainingTransfer = Literal["none", "rct", "lct", "mkl", "idt", "sot"]
 # The original's, in its order; -m: inside the mask. `auto` is replaced by the one with the weakest seam.
 MergingTransfer = Literal["none", "rct", "lct", "mkl", "mkl-m", "idt", "idt-m", "sot-m", "mix-m", "skin", "auto"]
-# Transfers by mean colours and their covariance alone: these can be measured once, and smoothed over time.
+# Transfers that only need mean and covariance: these can be measured once, and smoothed over time.
 Formula = Literal["rct", "lct", "mkl"]
 
-# Along 30 directions a step in merging, 5 in training, as in the original.
+# Merging uses 30 directions a step, training 5, as in the original.
 _SOT_STEPS, _SOT_DIRECTIONS = 10, 30
-# Hundreds of calls that take microseconds each: two threads that hand Python's lock to and fro for them take a tenth
-# more CPU time for a whole frame than when one waits for the other, and no frame is done earlier.
+# idt makes hundreds of calls of microseconds each: two threads that contend for the GIL take a tenth more CPU time for
+# a whole frame than with this lock, and no frame is done earlier.
 _ONE_IDT = Lock()
 
 
@@ -34,9 +34,9 @@ _ONE_IDT = Lock()
 class Transfer:
     """A colour transfer.
 
-    apply: of target, reference (H, W, 3) float32 BGR 0..1, area (H, W, 1), 1 inside the mask, and random numbers; None
-    where merging computes it (blending/skin). formula: of a transfer by statistics. is_masked: what lies outside the
-    mask is black in both pictures.
+    apply: function of target, reference (H, W, 3) float32 BGR 0..1, area (H, W, 1), 1 inside the mask, and a random
+    generator; None where merging computes it (blending/skin). formula: name of a transfer by statistics. is_masked:
+    both pictures are blackened outside the mask.
     """
 
     apply: Callable[[FloatPicture, FloatPicture, FloatPicture | None, Random], FloatPicture] | None

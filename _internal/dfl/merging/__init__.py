@@ -1,6 +1,6 @@
-"""Merging: the trained face into every frame of data_dst.
+"""Merging: blend the swapped face into every frame of data_dst.
 
-The road of a frame. Every step takes what the step before gives; a frame's faces are in the order of its task's.
+The steps of a frame. Each takes the result of the one before; faces are always in the order of the frame's task.
 
     plan     FrameTask       a frame of the clip, with a FaceTask (landmarks, model, settings) for each face to swap
       |                      planning/: clip_faces, check_clip, clip_tracks, person_assignment, merge_plan
@@ -12,6 +12,6 @@ The road of a frame. Every step takes what the step before gives; a frame's face
       |                      blending/temporal_smoothing, face_blender, merged_frame
     write    FrameResult     files (running/output) or a video (running/to_video), or the error that stopped the frame
 
-`running/frame_processor.FrameProcessor` has a method for each step, `running/pipeline.merge_frames` runs them, many
-frames at once. What the original program does otherwise is in blending/original_rules.
+`running/frame_processor.FrameProcessor` has a method for each step, `running/pipeline.merge_frames` runs them on many
+frames at once. Where the original computes differently is in blending/original_rules.
 """

@@ -1,8 +1,8 @@
-"""The autoencoder of SAEHD and Quick96: encoder, inter and decoder in the two kinds `df` and `liae`.
+"""The autoencoder of SAEHD and Quick96: encoder, inter and decoder of the architectures `df` and `liae`.
 
-Letters after the kind: `u` pixel norm on the code, `d` half the inner map and four output convolutions, `t` residual
-downscales and one more upscale in the decoder, `c` x*cos(x) as activation. Attributes are named and ordered as in the
-original's files.
+Letters after a dash: `u` pixel norm on the code; `d` half the size of the inter's feature map, and four output
+convolutions joined by pixel shuffle; `t` residual blocks and one more downscale in the encoder, one more upscale in the
+decoder; `c` activation x*cos(x). Attributes are named and ordered as in the original's files.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ from dfl.nets.layout import depth_to_space, flatten, unflatten
 
 @dataclass(frozen=True)
 class Architecture:
-    """A parsed architecture such as `liae-udt`."""
+    """A parsed architecture such as `liae-udt`: kind `df` or `liae`, and its letters in the order u, d, t, c."""
 
     kind: str
     letters: str
@@ -52,12 +52,12 @@ class Architecture:
         return x_cos_x if "c" in self.letters else leaky_relu
 
     def inner_side(self, resolution: int) -> int:
-        """Side of the map that the second dense layer makes."""
+        """Size of the feature map after the inter's second dense layer."""
         return resolution // (32 if "d" in self.letters else 16)
 
 
 class _Downscales:
-    """A chain of downscales; the extra level keeps the original's names (`down1/downs_0`)."""
+    """A chain of downscales; a class of its own only for the original's variable names (`down1/downs_0`)."""
 
     def __init__(self, inputs: int, outputs: list[int], activation: Activation) -> None:
         self.downs = [
@@ -71,7 +71,7 @@ class _Downscales:
 
 
 class Encoder:
-    """Face (N, R, R, 3) -> code vector (N, `length`). `e` is the width of the first layer."""
+    """Face (N, R, R, 3) -> code vector (N, `length`). `e`: channels of the first layer."""
 
     def __init__(self, e: int, resolution: int, architecture: Architecture) -> None:
         activation = architecture.activation
@@ -105,7 +105,7 @@ class Encoder:
 
 
 class Inter:
-    """Code vector (N, inputs) -> map (N, side, side, outputs) through a bottleneck of `ae` numbers."""
+    """Code vector (N, inputs) -> feature map (N, side, side, outputs) through a dense bottleneck of `ae` units."""
 
     def __init__(self, inputs: int, ae: int, outputs: int, resolution: int, architecture: Architecture) -> None:
         self._side = architecture.inner_side(resolution)
@@ -118,7 +118,7 @@ class Inter:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Channels and side of the map."""
+        """Channels and size of the feature map."""
         return self._outputs, self._side * (2 if self._doubles else 1)
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -127,9 +127,9 @@ class Inter:
 
 
 class Decoder:
-    """Map (N, s, s, inputs) -> face (N, R, R, 3) and mask (N, R, R, 1), both 0..1.
+    """Feature map (N, s, s, inputs) -> face (N, R, R, 3) and mask (N, R, R, 1), both 0..1.
 
-    `d` and `d_mask` are the widths of the last layers of the two branches.
+    `d` and `d_mask`: base widths (channels) of the picture branch and of the mask branch.
     """
 
     def __init__(self, inputs: int, d: int, d_mask: int, architecture: Architecture) -> None:

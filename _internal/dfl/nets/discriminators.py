@@ -1,4 +1,4 @@
-"""The discriminators: of patches for GAN training, of codes for true face.
+"""The discriminators: a patch discriminator for GAN training, a code discriminator for true face.
 
 Both return logits. Attributes are named and ordered as in the original's files (`..._GAN.npy`,
 `..._code_discriminator.npy`).
@@ -19,8 +19,8 @@ class UNetPatchDiscriminator:
     """Face (N, R, R, 3) -> logits of patches (N, r, r, 1) and of pixels (N, R, R, 1).
 
     The U-Net discriminator of E. Schoenfeld et al., A U-Net Based Discriminator for Generative Adversarial Networks,
-    2020. Its innermost values see about `patch_size` pixels; `base` is the width of its first layer. UserError where
-    the resolution cannot be halved as often as the patch size needs.
+    2020. The receptive field of the innermost map is about `patch_size` pixels; `base`: channels of the first layer.
+    UserError where the resolution cannot be halved as often as the patch size needs.
     """
 
     def __init__(self, patch_size: int, resolution: int, base: int = 16) -> None:
@@ -58,7 +58,7 @@ class UNetPatchDiscriminator:
 
 
 class CodeDiscriminator:
-    """Inter's map (N, side, side, channels) of a df model -> logits: is it a code of src or of dst?"""
+    """The inter's feature map (N, side, side, channels) of a df model -> logits that it is a code of dst."""
 
     def __init__(self, channels: int, side: int) -> None:
         widths = [channels, *(256 * min(2**level, 8) for level in range(1 + side // 8))]

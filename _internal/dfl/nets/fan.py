@@ -18,7 +18,7 @@ _WIDTH = 256
 
 
 class BatchNorm:
-    """Batch normalisation with the statistics of training: (x - mean) / sqrt(variance + 1e-5) * weight + bias."""
+    """Batch normalisation in inference mode: (x - mean) / sqrt(variance + 1e-5) * weight + bias, running statistics."""
 
     def __init__(self, channels: int) -> None:
         self.weight = keras.Variable(ops.ones((channels,)))
@@ -32,7 +32,7 @@ class BatchNorm:
 
 
 class ConvBlock:
-    """Three convolutions in a row whose results lie side by side (a half, a quarter, a quarter), plus the input."""
+    """Three convolutions in sequence, their outputs concatenated (1/2, 1/4, 1/4 of the channels), plus a skip."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         self._widens = inputs != outputs
@@ -56,7 +56,7 @@ class ConvBlock:
 
 
 class Hourglass:
-    """A map at its own size plus the same seen at half the size, `depth` times nested."""
+    """Recursive hourglass: a block at full size plus an upsampled hourglass of depth - 1 at half the size."""
 
     def __init__(self, depth: int) -> None:
         self.b1 = ConvBlock(_WIDTH, _WIDTH)
@@ -90,11 +90,11 @@ class Fan:
         x = ops.relu(self.bn1(self.conv1(pictures)))
         x = self.conv4(self.conv3(_half(self.conv2(x))))
         for stack in range(_STACKS):
-            seen = self.top_m[stack](self.m[stack](x))
-            seen = ops.relu(self.bn_end[stack](self.conv_last[stack](seen)))
-            maps = self.l[stack](seen)
+            features = self.top_m[stack](self.m[stack](x))
+            features = ops.relu(self.bn_end[stack](self.conv_last[stack](features)))
+            maps = self.l[stack](features)
             if stack < _STACKS - 1:
-                x = x + self.bl[stack](seen) + self.al[stack](maps)
+                x = x + self.bl[stack](features) + self.al[stack](maps)
         return maps
 
 

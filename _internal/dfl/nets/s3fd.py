@@ -1,4 +1,4 @@
-"""S3FD, the original's face detector: a VGG16 body with six heads, each for faces of about four times its stride.
+"""S3FD, the original's face detector: a VGG16 backbone with six heads, each for faces of about four times its stride.
 
 S. Zhang et al., S3FD: Single Shot Scale-invariant Face Detector, 2017. Layers are named as in the original's S3FD.npy.
 """
@@ -9,13 +9,13 @@ from keras import ops
 from dfl.nets.layers import Conv2D, Tensor
 
 STRIDES = (4, 8, 16, 32, 64, 128)
-# Subtracted from the channels of an RGB picture. They are the means of B, G, R: the original has them in this order,
-# and its weights and thresholds go with it.
+# Subtracted from an RGB picture although they are the means of B, G, R: a quirk of the original that its weights were
+# trained with.
 _MEANS = (104.0, 117.0, 123.0)
 
 
 class L2Norm:
-    """Every pixel's vector scaled to length 1, times a weight for each channel: x / (|x| + 1e-10) * weight."""
+    """L2 normalisation over channels with a learned scale: x / (|x| + 1e-10) * weight."""
 
     def __init__(self, channels: int) -> None:
         self.weight = keras.Variable(ops.ones((1, 1, 1, channels)))
@@ -28,8 +28,8 @@ class L2Norm:
 class S3fd:
     """RGB pictures (N, H, W, 3), float32 0..255, any H and W from 32 up -> twelve maps, two for each of STRIDES.
 
-    The first of a pair: (N, h, w, 2), how likely background and face are, together 1. The second: (N, h, w, 4), where
-    the face lies relative to the cell's prior: shift of the centre in x and y, logarithm of width and height.
+    The first of a pair: (N, h, w, 2), softmax probabilities of background and face. The second: (N, h, w, 4), box
+    regression relative to the cell's prior: offset of the centre in x and y, logarithm of width and height.
     """
 
     def __init__(self) -> None:
@@ -80,23 +80,23 @@ class S3fd:
         at_128 = _chain(at_64, self.conv7_1, self.conv7_2)
         at_4, at_8, at_16 = self.conv3_3_norm(at_4), self.conv4_3_norm(at_8), self.conv5_3_norm(at_16)
         return (
-            _shares(_with_one_background(self.conv3_3_norm_mbox_conf(at_4))),
+            _probabilities(_with_one_background(self.conv3_3_norm_mbox_conf(at_4))),
             self.conv3_3_norm_mbox_loc(at_4),
-            _shares(self.conv4_3_norm_mbox_conf(at_8)),
+            _probabilities(self.conv4_3_norm_mbox_conf(at_8)),
             self.conv4_3_norm_mbox_loc(at_8),
-            _shares(self.conv5_3_norm_mbox_conf(at_16)),
+            _probabilities(self.conv5_3_norm_mbox_conf(at_16)),
             self.conv5_3_norm_mbox_loc(at_16),
-            _shares(self.fc7_mbox_conf(at_32)),
+            _probabilities(self.fc7_mbox_conf(at_32)),
             self.fc7_mbox_loc(at_32),
-            _shares(self.conv6_2_mbox_conf(at_64)),
+            _probabilities(self.conv6_2_mbox_conf(at_64)),
             self.conv6_2_mbox_loc(at_64),
-            _shares(self.conv7_2_mbox_conf(at_128)),
+            _probabilities(self.conv7_2_mbox_conf(at_128)),
             self.conv7_2_mbox_loc(at_128),
         )
 
 
 def _chain(x: Tensor, *layers: Conv2D) -> Tensor:
-    """Convolutions one after another, each with a ReLU."""
+    """Convolutions in sequence, each followed by ReLU."""
     for layer in layers:
         x = ops.relu(layer(x))
     return x
@@ -111,5 +111,5 @@ def _with_one_background(scores: Tensor) -> Tensor:
     return ops.concatenate([ops.max(scores[..., :3], axis=-1, keepdims=True), scores[..., 3:]], axis=-1)
 
 
-def _shares(scores: Tensor) -> Tensor:
+def _probabilities(scores: Tensor) -> Tensor:
     return ops.softmax(scores, axis=-1)

@@ -1,4 +1,4 @@
-"""Which model is trained: its name, and its checkpoint with what is changed now, or a new one."""
+"""The model to train: its name, and its checkpoint with the options given now, or a new one."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -21,15 +21,15 @@ from dfl.training.presets import Device, PresetName, find_device, preset_options
 from dfl.training.warm_start import after_pretraining, started_from
 from dfl.workspace import Workspace
 
-# In a checkpoint's state: which start began the model.
+# Keys of a checkpoint's state: the preset, or the other model, that it was started with.
 BEGUN_BY_PRESET, BEGUN_FROM = "begun_by_preset", "begun_from"
 _NOT_THESE = "Give another value, or leave the option out."
 
 
 def choose_name(workspace: Workspace, options: TrainRunOptions) -> str:
-    """The name that was given, else the model that was saved last, or `new`; with questions, the original's list.
+    """The name that was given, else that of the model saved last, or `new`; with questions, the original's list.
 
-    XSeg, of which a workspace has one, is called so. UserError for a name that no folder can have.
+    XSeg has no other name: a workspace has one. UserError for a name that no folder can have.
     """
     if not kind_of(options.model).swaps_faces:
         if options.name not in (None, options.model):
@@ -43,14 +43,14 @@ def choose_name(workspace: Workspace, options: TrainRunOptions) -> str:
         except UserError as error:
             print(f"{error.what} {error.todo}")
     names = [name for name, _ in list_models(workspace.model, options.model)]
-    if options.start_from or options.preset:  # a start that is repeated goes on with what the first one began
+    if options.start_from or options.preset:  # the same command again continues the model that it started
         begun = [name for name in names if is_begun_by(model_folder(workspace.model, name, options.model), options)]
         return begun[0] if begun else "new" if options.start_from or not names else names[0]
     return names[0] if names else "new"
 
 
 def is_begun_by(folder: Path, options: TrainRunOptions) -> bool:
-    """Whether a start with the same --preset or --start-from began this model."""
+    """Whether this model was started with the same --preset or --start-from."""
     try:
         state = peek(folder)["state"]
     except UserError:
@@ -62,17 +62,17 @@ def is_begun_by(folder: Path, options: TrainRunOptions) -> bool:
 
 
 def import_original(workspace: Workspace, options: TrainRunOptions, report: Report) -> TrainRunOptions:
-    """Offer to import a model of the original that lies in `model`; the options then name it.
+    """Offer to import a model of the original from the folder `model`; the returned options name it.
 
-    UserError with the command where no questions are put.
+    Without questions: UserError that gives the command.
     """
     swaps_faces = kind_of(options.model).swaps_faces
     any_class = swaps_faces and "model" not in options.model_fields_set and not options.ask
     wanted = options.start_from or options.name
-    otherwise = "Or begin a new one beside it: --name NAME."
+    otherwise = "Or start a new one under another name: --name NAME."
     if not swaps_faces:
         wanted = None
-        otherwise = f"Or begin a new one: move its files ({options.model}_...) to another folder first."
+        otherwise = f"Or start a new one: move its files ({options.model}_...) to another folder first."
     elif options.start_from:
         otherwise = ""
     for classes in ((options.model,), *((SWAP_CLASSES,) if any_class else ())):
@@ -83,7 +83,7 @@ def import_original(workspace: Workspace, options: TrainRunOptions, report: Repo
 
 
 def silent_start(models: Path, options: TrainRunOptions) -> TrainRunOptions:
-    """Without questions, and unless the user names it, of the class that was saved last."""
+    """The options without questions; the class is that of the model saved last unless the user named one."""
     classes = [kind for _, kind in list_models(models) if kind in KINDS]
     is_free = classes and "model" not in options.model_fields_set
     return options.model_copy(update={"ask": False} | ({"model": classes[0]} if is_free else {}))
@@ -123,9 +123,9 @@ def _rename_or_delete(workspace: Workspace, class_name: str, names: list[str], a
 
 
 def load_or_new(folder: Path, name: str, options: TrainRunOptions, report: Report) -> Checkpoint:
-    """The saved model with the changes that were asked for, or a new one without weights.
+    """The saved model with changed options, or a new one without weights.
 
-    A batch size of `auto` changes nothing: it is found when the device is known.
+    A batch size of `auto` is left out here: it is found when the device is known.
     """
     kind = kind_of(options.model).options
     given = {key: value for key, value in given_model_options(options).items() if value != AUTO}
@@ -141,10 +141,12 @@ def load_or_new(folder: Path, name: str, options: TrainRunOptions, report: Repor
     if options.start_from or options.preset:
         _check_same_start(saved, kind, options, given, name, report)
     if options.seed is not None and saved.state.get("seed", options.seed) != options.seed:
-        report.line(f"--seed counts for new models: {name} keeps its own, {saved.state['seed']}.")
+        report.line(f"--seed applies to new models only: {name} keeps its own, {saved.state['seed']}.")
     asks_restart = options.ask and not kind_of(options.model).swaps_faces
     if options.restart or (asks_restart and ask_yes("Restart training?", False, help="Begin with fresh weights.")):
-        report.line(f"{name} begins anew; what it has learned until iteration {saved.iteration} becomes a backup.")
+        report.line(
+            f"{name} restarts with new weights; its checkpoint of iteration {saved.iteration} becomes a backup."
+        )
         return _new(kind, options, saved.options | given)
     fixed = {key for key in kind.model_fields if _is_fixed(kind, key)}
     _refuse_other({key: saved.options.get(key) for key in fixed}, given, name)
@@ -163,14 +165,14 @@ def load_or_new(folder: Path, name: str, options: TrainRunOptions, report: Repor
 
 
 def _check_nothing_is_left(folder: Path, name: str, options: TrainRunOptions) -> None:
-    """UserError where a new model would take the place of what is left of an older one."""
+    """UserError where the folder of a new model holds backups of an older one."""
     if not kind_of(options.model).swaps_faces:
         check_xseg_name(folder.parent)
     if list_backups(folder):
         raise UserError(
             f"The model {name} ({options.model}) has no whole checkpoint any more, but backups.",
-            f'Put the newest back (`dfl models restore --name "{name}" --model {options.model}`), or begin a new model '
-            "by another name: --name NAME.",
+            f'Restore the newest (`dfl models restore --name "{name}" --model {options.model}`), or start a new model '
+            "under another name: --name NAME.",
         )
 
 
@@ -182,14 +184,14 @@ def _check_same_start(
     name: str,
     report: Report,
 ) -> None:
-    """Let a start for new models that is repeated go on; UserError when it would have begun another model."""
+    """Allow --preset or --start-from for an existing model only if it was started so; UserError otherwise."""
     state = saved.state
-    what, word = f"--preset {options.preset}", "counts"
+    what, word = f"--preset {options.preset}", "applies"
     if options.start_from:
         what = f"--start-from {options.start_from}"
         is_same = state.get(BEGUN_FROM) == options.start_from
         if options.preset:
-            what, word = f"{what} and --preset", "count"
+            what, word = f"{what} and --preset", "apply"
     elif state.get(BEGUN_BY_PRESET) == options.preset:
         is_same = True
     else:
@@ -197,19 +199,19 @@ def _check_same_start(
         is_same = all(saved.options.get(key) == value for key, value in wanted.items() if _is_fixed(kind, key))
     if not is_same:
         raise UserError(
-            f"The model {name} ({options.model}) exists, and {what} would make another one.",
-            "Name a new one (--name NAME), or leave that out to go on with it.",
+            f"The model {name} ({options.model}) exists, and {what} would start a different one.",
+            "Name a new one (--name NAME), or leave that option out to continue it.",
         )
-    report.line(f"{what} {word} for new models: {name} goes on from iteration {saved.iteration} as it is.")
+    report.line(f"{what} {word} to new models only: {name} continues from iteration {saved.iteration} as it is.")
 
 
 def _device(options: TrainRunOptions) -> Device:
-    """What training will run on: the engine is started to know it."""
+    """The device of training; starts the engine to find it."""
     return find_device(start_engine(options.engine, options.devices))
 
 
 def _preset(options: TrainRunOptions, report: Report) -> dict[str, Any]:
-    """What the preset sets, every value told."""
+    """The options that the preset sets; reports them."""
     if not options.preset:
         return {}
     device = _device(options)
@@ -221,7 +223,7 @@ def _preset(options: TrainRunOptions, report: Report) -> dict[str, Any]:
 
 
 def _start_from(models: Path, kind: type[ModelOptions], options: TrainRunOptions, report: Report) -> Checkpoint:
-    """A new model with another one's weights and fixed options; the others are asked, given or as for a new model."""
+    """A new model with another one's weights and fixed options; the others are given, asked for, or defaults."""
     source_name = str(options.start_from)
     if (source_name, options.model) not in list_models(models, options.model):
         have = ", ".join(name for name, _ in list_models(models, options.model)) or "none"
@@ -248,16 +250,16 @@ def _refuse_other(fixed: dict[str, Any], given: dict[str, Any], name: str) -> No
 
 
 def _new(kind: type[ModelOptions], options: TrainRunOptions, given: dict[str, Any]) -> Checkpoint:
-    """A model without weights. given: what need not be its default, and is not asked if the user said it."""
-    said = set(given_model_options(options))
-    known = given | (_ask_model(kind, given, said) if options.ask else {})
+    """A model without weights. given: options that replace defaults; those of the command line are not asked for."""
+    from_command = set(given_model_options(options))
+    known = given | (_ask_model(kind, given, from_command) if options.ask else {})
     defaults = {key: kind.default_of(key, known) for key in kind.model_fields}
     state = {BEGUN_BY_PRESET: options.preset} if options.preset else {}
     return Checkpoint(options.model, checked(kind, defaults | known, _NOT_THESE).model_dump(), 0, {}, state=state)
 
 
 def _ask_model(kind: type[ModelOptions], defaults: dict[str, Any], skip: set[str]) -> dict[str, Any]:
-    """Put a model's questions; one that does not fit is explained and all are put again."""
+    """Ask for a model's options; after an invalid combination the reason is printed and all are asked again."""
     while True:
         answers = ask_options(kind, defaults, skip=skip)
         try:

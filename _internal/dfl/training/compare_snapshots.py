@@ -1,4 +1,4 @@
-"""Stage `compare-snapshots`: saved states of a model on the same faces, as a table and as a sheet of pictures."""
+"""Stage `compare-snapshots`: backups and newest checkpoint of a model on the same faces, as a table and as pictures."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ SHEET = "snapshots.jpg"
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One saved state: its label in the table, and the folder that read_checkpoint opens."""
+    """One checkpoint or backup: its label in the table, and the folder that read_checkpoint opens."""
 
     label: str
     folder: Path
@@ -38,9 +38,9 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Quality:
-    """How well a state reconstructs its input faces, means over all faces.
+    """Reconstruction error of a snapshot, means over all faces.
 
-    dssim: (1 - SSIM) / 2 inside the mask, 0 is equal. mask: mean absolute difference of the masks, both sides, 0..1.
+    dssim: (1 - SSIM) / 2 inside the mask, 0 is equal. mask: mean absolute error of the masks, both sides, 0..1.
     """
 
     dssim_src: float
@@ -75,7 +75,7 @@ def run(workspace: Workspace, options: CompareOptions, report: Report) -> None:
 
 
 def _snapshots(folder: Path, wanted: str) -> list[Snapshot]:
-    """Backups from old to new, and the newest checkpoint."""
+    """Backups from old to new, then the newest checkpoint. wanted: numbers of backups, comma-separated; empty: all."""
     backups = {f"{backup.number:02d}": backup.folder for backup in list_backups(folder)}
     numbers = [part.strip().zfill(2) for part in wanted.split(",") if part.strip()] if wanted else list(backups)
     missing = [number for number in numbers if number not in backups]
@@ -87,10 +87,10 @@ def _snapshots(folder: Path, wanted: str) -> list[Snapshot]:
 
 
 def _faces(workspace: Workspace, saved: Checkpoint, count: int, report: Report) -> "list[Arrays]":
-    """Batches of the model's held-out faces, else of faces that it was trained on; reports which."""
+    """Batches of the model's validation faces, else of faces that it was trained on; reports which."""
     from dfl.training.monitoring.validation_loss import split_sides, validation_batches
 
-    # The same faces as in training: those that are held out are chosen of them.
+    # The validation split depends on the list of faces, which must be the same as in training.
     faces = faces_to_train_on(workspace, saved.class_name, saved.options | {"pretrain": False}, None, report)
     held_count = int(saved.state.get("held_out", 0))
     _, held = split_sides(faces, held_count, int(saved.state.get("seed", 0)))
@@ -107,7 +107,7 @@ def _faces(workspace: Workspace, saved: Checkpoint, count: int, report: Report) 
 
 
 def _measure(saved: Checkpoint, batches: "list[Arrays]", name: str) -> tuple[Quality, list[Picture]]:
-    """A state's figures, and its swaps of the first faces."""
+    """A snapshot's errors, and its swaps of the first faces."""
     from dfl.models.open_model import build_network, set_weights
 
     network: Any = build_network(saved.class_name, saved.options)
@@ -120,18 +120,18 @@ def _measure(saved: Checkpoint, batches: "list[Arrays]", name: str) -> tuple[Qua
 
 
 def comparison(network: Any) -> "Callable[[Arrays], tuple[NDArray[np.float32], ...]]":
-    """A function of batches of any size: DSSIM of src and dst, (N,), difference of the masks, swaps of dst."""
+    """A compiled function of batches of any size: DSSIM of src and dst (N,), error of the masks, swaps of dst."""
     from dfl.models.compiled import compiled
     from dfl.training.losses.similarity import dssim
 
     def compare(src: Any, dst: Any, src_mask: Any, dst_mask: Any, *extra: Any) -> tuple[Any, ...]:
-        src_face, src_drawn, dst_face, dst_drawn = network.reconstruct(src, dst, *extra)
+        src_face, src_pred_mask, dst_face, dst_pred_mask = network.reconstruct(src, dst, *extra)
         swapped = network.swap(dst)[0]
         size = max(1, int(src.shape[1] / 11.6))
         return (
             dssim(src * src_mask, src_face * src_mask, size),
             dssim(dst * dst_mask, dst_face * dst_mask, size),
-            abs(src_mask - src_drawn) + abs(dst_mask - dst_drawn),
+            abs(src_mask - src_pred_mask) + abs(dst_mask - dst_pred_mask),
             swapped,
         )
 
@@ -154,7 +154,7 @@ def _pictures(faces: NDArray[np.float32]) -> list[Picture]:
 
 
 def _report_quality(lines: list[tuple[str, int, Quality]], report: Report) -> None:
-    """The table, and which state is best."""
+    """The table, and which snapshot is best."""
     if not lines:
         raise UserError("No snapshot could be read.", "See the warnings above.")
     report.line(f"{'':12} {'iteration':>10} {'DSSIM src':>10} {'DSSIM dst':>10} {'mask error':>10}")

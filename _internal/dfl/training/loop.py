@@ -1,4 +1,4 @@
-"""The loop of training: step, line, save now and then; a save at the end, whatever ended it."""
+"""The training loop: steps, console line, saves, backups and previews; a save at the end, whatever ended it."""
 
 import signal
 import threading
@@ -24,11 +24,11 @@ from dfl.training.preview.window import PreviewWindow
 from dfl.training.trainer import Trainer
 
 _WINDOW_WAIT_SECONDS = 0.2
-# After a save that failed (a full disk), training tries again so much later.
+# Time until a failed save (a full disk) is tried again.
 _RETRY_SECONDS = 60.0
-# Asked of a user who does not answer, more often is of no use.
+# How often the user is asked whether to try a failed last save again.
 _TRIES = 20
-# The resolution of classes that have no such option stands for the shortest interval of the preview history.
+# Resolution for the interval of the preview history, of classes without that option: the shortest interval.
 _NO_RESOLUTION = 64
 
 
@@ -44,7 +44,7 @@ class TrainingLoop:
         window: PreviewWindow | None = None,
         validate: Callable[[], tuple[float, ...]] | None = None,
     ) -> None:
-        """stored: the model's options. validate: gives the losses of validation faces; called at saves."""
+        """stored: the model's options. validate: computes the losses of validation faces; called at saves."""
         self._trainer, self._options, self._report, self._window, self._validate = (
             trainer,
             options,
@@ -62,13 +62,13 @@ class TrainingLoop:
         self._start = self._saved_at = self._backed_up_at = time.monotonic()
         self._save_due_at = self._start + options.save_minutes * 60
         self._since = self._first = trainer.iteration
-        self._draw = 0  # which faces the window shows
-        self._has_previews = True  # False once it was reported that they cannot be written
+        self._draw = 0  # number of the selection of faces in the window
+        self._has_previews = True  # False after it was reported that previews cannot be written
 
     def run(self) -> None:
-        """Train until the target (0: none), the time, a plateau, Ctrl-C or the window's Enter.
+        """Train until the target (0: none), the time limit, a plateau, Ctrl-C or the window's Enter.
 
-        Whatever else ends it, what was reached is saved if that can be.
+        After any other error unsaved steps are saved if possible.
         """
         reason = ""
         try:
@@ -95,12 +95,12 @@ class TrainingLoop:
         self._report_end(reason or "target reached")
 
     def _rescue(self) -> None:
-        """After an error: save what was reached since the last save. The error itself is reported by the caller."""
+        """After an error: save the steps since the last save. The error itself is reported by the caller."""
         trainer = self._trainer
         try:
             if trainer.save_at_last():
-                self._report.warn(f"After an error: what was reached until iteration {trainer.iteration} is saved.")
-        except Exception as error:  # noqa: BLE001 - whatever broke down; the first error is the one to tell
+                self._report.warn(f"After an error: the model is saved at iteration {trainer.iteration}.")
+        except Exception as error:  # noqa: BLE001 - the first error is the one that the caller reports
             with suppress(OSError):
                 self._report.warn(f"After an error: iterations since the last save could not be saved: {_what(error)}")
 
@@ -118,14 +118,14 @@ class TrainingLoop:
             if self._tensorboard:
                 self._tensorboard.step(trainer.iteration, losses)
         else:
-            self._went_back()
+            self._rolled_back()
         waited = trainer.waited_seconds / max(now - self._start, 1e-9)
         more = facts(trainer.iteration, self._target, self._pace.per_second, now - self._saved_at, waited)
         self._report.status(f"{iteration_line(trainer.iteration, seconds, *reported)} {more}")
         self._report_messages()
 
-    def _went_back(self) -> None:
-        """The model is at an earlier iteration again: what came after did not happen."""
+    def _rolled_back(self) -> None:
+        """After a rollback: forget the losses of the later iterations."""
         self._csv.forget(self._trainer.iteration)
         self._since = min(self._since, self._trainer.iteration)
 
@@ -146,7 +146,7 @@ class TrainingLoop:
         return ""
 
     def _save_and_show(self, asked: list[Command]) -> None:
-        """Save, back up and show what is due or was asked for."""
+        """Save, back up and update previews, where due or asked for."""
         trainer, now = self._trainer, time.monotonic()
         is_backup_due = 0 < self._backup_seconds <= now - self._backed_up_at
         if trainer.iteration == 1:
@@ -162,15 +162,15 @@ class TrainingLoop:
             self._previews.put(trainer.pages(), trainer.history(), trainer.iteration)
 
     def _try_to_save(self) -> None:
-        """Save; a disk that is full in the night must not end training."""
+        """Save; a failure (a full disk) does not end training but is retried later."""
         try:
             self._save()
         except UserError as error:
             self._save_due_at = time.monotonic() + _RETRY_SECONDS
-            self._report.warn(f"Not saved: {error.what} {error.todo} Training goes on and tries again in a minute.")
+            self._report.warn(f"Not saved: {error.what} {error.todo} Training continues and retries in a minute.")
 
     def _save_at_the_end(self) -> None:
-        """Save; a user who is there may mend what prevents it."""
+        """Save; with questions, the user may fix the cause of a failure and try again."""
         for is_last in (False,) * _TRIES + (True,):
             try:
                 self._save()
@@ -179,17 +179,15 @@ class TrainingLoop:
                 if is_last or not self._options.ask:
                     raise
                 self._report.warn(f"Not saved: {_what(error)}")
-                if not ask_yes(
-                    "Try again to save?", True, help="No ends without what was learned since the last save."
-                ):
+                if not ask_yes("Try again to save?", True, help="No: end, and lose the training since the last save."):
                     raise
 
     def _save(self) -> None:
-        """Save, and leave a line with the mean losses since the save before. UserError when the set is not written."""
+        """Save, and report the mean losses since the previous save. UserError when the checkpoint is not written."""
         trainer, begin, before = self._trainer, time.perf_counter(), self._trainer.iteration
         trainer.save()
-        if trainer.iteration < before:  # it was not worth saving
-            self._went_back()
+        if trainer.iteration < before:
+            self._rolled_back()
         self._report_messages()
         self._saved_at = time.monotonic()
         self._save_due_at = self._saved_at + self._options.save_minutes * 60
@@ -209,7 +207,7 @@ class TrainingLoop:
         self._report.line(saved_line(trainer.iteration, time.perf_counter() - begin, losses, validation))
 
     def _write_previews(self) -> None:
-        """Write the previews beside the model; when that fails it is reported once, and the next save tries again."""
+        """Write the previews into the model's folder; a failure is reported once, and the next save tries again."""
         try:
             self._trainer.write_previews()
         except (UserError, OSError) as error:
@@ -220,19 +218,19 @@ class TrainingLoop:
             self._has_previews = True
 
     def _back_up(self) -> None:
-        """Back up what was saved; what goes wrong there never ends training."""
+        """Back up the last checkpoint; a failure does not end training."""
         self._backed_up_at = time.monotonic()
         try:
-            made = make_backup(self._trainer.folder)
+            backup = make_backup(self._trainer.folder)
         except (UserError, OSError) as error:
-            self._report.warn(f"No backup was made: {_what(error)} Training goes on.")
+            self._report.warn(f"No backup was made: {_what(error)} Training continues.")
             return
-        self._report.line(f"Backup {made.name} made of iteration {self._trainer.iteration}.")
+        self._report.line(f"Backup {backup.name} made of iteration {self._trainer.iteration}.")
 
     def _update_window(self) -> None:
-        """Send the window the current previews; report once when it is gone."""
+        """Send the window the current previews; report once when it is closed."""
         if self._window and self._window.is_gone:
-            reason = "was closed" if self._window.is_ready else f"cannot be had: {self._window.reason}"
+            reason = "was closed" if self._window.is_ready else f"did not open: {self._window.reason}"
             self._report.line(f"The preview window {reason}; previews are pictures in {self._trainer.folder}.")
             self._window = None
         if self._window:
@@ -240,7 +238,7 @@ class TrainingLoop:
             self._window.show(View(trainer.pages(self._draw), trainer.history(), trainer.iteration))
 
     def _stay_open(self, stop: list[int]) -> None:
-        """At the target, with a window: keep it until the user has seen enough."""
+        """At the target, with a window: keep it open until the user ends it."""
         if self._window and not self._window.is_gone:
             self._report.line("Target reached and saved. Enter in the preview window, or Ctrl-C here, ends.")
         while self._window and not self._window.is_gone and not stop:
@@ -259,12 +257,12 @@ class TrainingLoop:
             self._report.warn(problem)
         if trainer.left_out:
             self._report.warn(
-                f"{trainer.left_out} batches were left out, whose losses or gradients were no finite numbers. Check "
+                f"{trainer.left_out} batches were left out, whose losses or gradients were not finite. Check "
                 "the facesets for damaged pictures; try --clipgrad or a lower --learning-rate."
             )
         if self._previews and (self._previews.left_out or self._previews.problem):
             reason = self._previews.problem or "the disk was too slow"
-            self._report.warn(f"The preview history lacks {self._previews.left_out or 'some'} moments: {reason}")
+            self._report.warn(f"The preview history lacks {self._previews.left_out or 'some'} entries: {reason}")
         done, seconds = trainer.iteration - self._first, time.monotonic() - self._start
         waited = trainer.waited_seconds / seconds
         pace = f", {seconds / done:.2f} s each, {waited:.1%} of it waiting for samples" if done > 0 else ""
@@ -277,25 +275,25 @@ class TrainingLoop:
 
 
 def _what(error: Exception) -> str:
-    """An error as one line, with the way out if it has one."""
+    """An error as one line, with its advice if it has one."""
     return f"{error.what} {error.todo}" if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
 
 
 @contextmanager
 def _stop_request() -> Iterator[list[int]]:
-    """Collect Ctrl-C (and the system's request to end) instead of breaking off in the middle of a step or save."""
+    """Collect Ctrl-C (and SIGTERM) instead of interrupting a step or save."""
     requests: list[int] = []
     counted = count()
 
     def remember(number: int, _: object) -> None:
         requests.append(number)
-        # Another one may come in the middle of this; only the counting cannot be broken into. And this one may have
-        # come in the middle of a line that is being written, when no other can be.
+        # Signal handlers may be nested, so an atomic counter decides which one prints. Printing raises RuntimeError
+        # where the signal came while another line was being printed.
         if next(counted) == 0:
             with suppress(RuntimeError, OSError):  # a terminal that was closed
                 print("\nFinishing this iteration, then saving.", flush=True)
 
-    if threading.current_thread() is not threading.main_thread():  # a program that calls us has its own way of stopping
+    if threading.current_thread() is not threading.main_thread():  # signals belong to the program that called dfl
         yield requests
         return
     before = {number: signal.signal(number, remember) for number in {*stop_signals(), signal.SIGINT}}

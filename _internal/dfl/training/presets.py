@@ -1,4 +1,4 @@
-"""Presets: options of a new SAEHD model for what a device has room for."""
+"""Presets: options of a new SAEHD model by the memory of the device."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,11 +11,11 @@ from dfl.models.nvidia import card_of
 
 PresetName = Literal["quick", "balanced", "quality"]
 _GB = 2**30
-# What is free of a card that only shows the desktop is no less than this share.
+# A card that only drives the desktop has at least this share of its memory free.
 _FREE_SHARE = 0.8
-# Options by the least memory in GB; the last line that fits counts. (resolution, ae, e, d, d_mask, batch size).
+# Options by the minimum memory in GB; the last row that fits is used. (resolution, ae, e, d, d_mask, batch size).
 # Measured on a processor, a step in float32 takes 16 bytes for each weight and 11 KB for each pixel of a batch at 64
-# dims (160 pixels, batch 6: 3.0 GB). The lines need 36 to 75 % of the memory by that; a card needs some for itself.
+# dims (160 pixels, batch 6: 3.0 GB). By that the rows need 36 to 75 % of the memory; the engine needs some as well.
 _CARD: dict[PresetName, list[tuple[float, tuple[int, ...]]]] = {
     "quick": [(0, (96, 128, 48, 48, 16, 4)), (4, (128, 128, 48, 48, 16, 8)), (8, (128, 192, 64, 64, 22, 16))],
     "balanced": [
@@ -34,7 +34,7 @@ _CARD: dict[PresetName, list[tuple[float, tuple[int, ...]]]] = {
         (24, (320, 320, 96, 96, 32, 8)),
     ],
 }
-# Without a card time is what lacks, not memory.
+# Without a graphics card training is limited by time, not by memory.
 _PROCESSOR: dict[PresetName, tuple[int, ...]] = {
     "quick": (64, 96, 32, 32, 16, 4),
     "balanced": (96, 128, 48, 48, 16, 4),
@@ -56,9 +56,9 @@ _MORE: dict[PresetName, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Device:
-    """What training will run on. card_bytes: memory of the graphics card, 0 without one.
+    """The device of training. card_bytes: memory of the graphics card, 0 without one.
 
-    free_bytes: what other programs have left of it; all, where nobody tells.
+    free_bytes: the part of it that other programs leave free; 0 where unknown, then all of it counts as free.
     """
 
     name: str
@@ -73,7 +73,7 @@ class Device:
 
     @property
     def room(self) -> int:
-        """Bytes of the card that training can have; of a card that only shows the desktop, as good as all."""
+        """Bytes of the card that training can use; all of them on a card that only drives the desktop."""
         is_used = 0 < self.free_bytes < _FREE_SHARE * self.card_bytes
         return self.free_bytes if is_used else self.card_bytes
 
@@ -87,14 +87,14 @@ def preset_options(preset: PresetName, class_name: str, device: Device) -> dict[
         raise UserError(f"There are presets for SAEHD only, not for {class_name}.", "Leave --preset out.")
     sizes = _PROCESSOR[preset]
     if device.card_bytes:
-        # Cards tell a little less than what is printed on them: 7.6 of 8.
+        # Cards report a little less than their nominal memory: 7.6 of 8 GB.
         fitting = [row for least, row in _CARD[preset] if device.room >= 0.93 * least * _GB]
         sizes = fitting[-1]
     return dict(zip(_SIZES, sizes, strict=True)) | _MORE[preset]
 
 
 def find_device(engine: Engine) -> Device:
-    """The device that the engine computes on; of several, one: each holds the whole model."""
+    """The device that the engine computes on; one of several, since each holds the whole model."""
     if not engine.is_gpu:
         return PROCESSOR
     free, total = engine.memory

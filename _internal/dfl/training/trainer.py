@@ -1,4 +1,4 @@
-"""Training of one model: batches in, steps, history, saves and previews. The engine must be started before import."""
+"""Training of one model: steps, loss history, divergence, checkpoints, previews. Start the engine before importing."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -27,11 +27,11 @@ from dfl.training.optimizers import Optimizer
 from dfl.training.preview.loss_graph import with_graph
 from dfl.training.training_step import TrainingStep, make_training_step
 
-# From this iteration on predictions of a working model differ from face to face.
-_SETTLED = 500
-# After so many rollbacks the cause is not chance.
+# From this iteration on the check for mode collapse is meaningful.
+_MIN_COLLAPSE_ITERATION = 500
+# With more rollbacks than this training is given up.
 _MAX_ROLLBACKS = 3
-# Skipped batches are reported one by one up to so many, then once in so many.
+# Up to the first number skipped batches are reported one by one, then each hundredth.
 _REPORTED_SINGLY, _REPORT_EVERY = 10, 100
 
 
@@ -50,13 +50,13 @@ class Trainer:
     ) -> None:
         """`saved` without weights is a new model. optimizer: settings of optimizers.Optimizer, also for discriminators.
 
-        group: the processes that train the model together; all start with the leader's variables.
+        group: processes of data-parallel training; all start with the leader's variables.
         """
         self.folder = folder
         self.iteration = saved.iteration
         self.left_out = 0  # batches of this run that changed no weights
-        self.messages: list[str] = []  # for the user; whoever calls iterate reports and clears them
-        self._saved = replace(saved, weights={}, optimizer={})  # the networks have the arrays from now on
+        self.messages: list[str] = []  # for the user; the caller of iterate reports and clears them
+        self._saved = replace(saved, weights={}, optimizer={})  # without the arrays, which the networks hold
         self._objective = objective
         self._batches = batch_source
         self._optimizer_settings = optimizer
@@ -65,9 +65,9 @@ class Trainer:
         self._saved_at = saved.iteration if saved.weights else -1
         self._divergence = DivergenceDetector()
         self._rollbacks = 0
-        self._is_broken = False  # whether the weights in memory are useless
+        self._is_broken = False  # whether the weights in memory are unusable
         self._was_sound = False  # whether the last saved model was free of mode collapse
-        self._preview_batches: dict[int, Arrays] = {}  # the latest preview faces, by the number of their draw
+        self._preview_batches: dict[int, Arrays] = {}  # the latest preview faces, by their `draw`
         self._pages: tuple[tuple[int, int], dict[str, Picture]] = (-1, -1), {}
         self._group = group
         self._prepare()
@@ -77,7 +77,7 @@ class Trainer:
             self._share(group)
 
     def follow(self, group: ProcessGroup) -> None:
-        """Take the leader's steps until it sends stop."""
+        """Do the leader's steps until it sends stop."""
         while (message := group.receive()) != "stop":
             if message == "step":
                 self.iterate()
@@ -88,7 +88,7 @@ class Trainer:
             self._divergence.forget()
 
     def release_followers(self) -> None:
-        """End the followers after the last step: they need not wait until the user closes the preview."""
+        """End the followers after the last step, while the leader may still show the preview."""
         if self._group:
             self._group.broadcast("stop")
 
@@ -98,7 +98,7 @@ class Trainer:
         _assign(self._variables(), shared)
 
     def _variables(self) -> dict[str, keras.Variable]:
-        """All that training changes: weights and optimizer states, of the discriminators too."""
+        """All variables that training changes: weights and optimizer states, of the discriminators too."""
         weights, optimizer = self._parts()
         return weights | _prefixed("optimizer", optimizer)
 
@@ -111,7 +111,7 @@ class Trainer:
         return weights, optimizer
 
     def _prepare(self) -> None:
-        """Make the optimizers and steps, from the settings as they are now."""
+        """Make the optimizers and steps from the current optimizer settings."""
         settings = self._optimizer_settings
         trained = self._objective.network.trained_weights()
         self._optimizer = Optimizer(trained, seed=self._seed, **settings)
@@ -125,7 +125,7 @@ class Trainer:
             self._discriminators.append((task, own, step))
 
     def _load(self, saved: Checkpoint) -> None:
-        """Assign the arrays of a checkpoint, as far as it has them."""
+        """Assign the arrays of a checkpoint; discriminators and states that it lacks keep their initial values."""
         if saved.weights:
             self._check_numbers(saved)
             set_weights(self._objective.network, saved.weights, self.folder.name)
@@ -137,10 +137,10 @@ class Trainer:
                 self._load_state(own, saved.optimizer, f"{task.name}_opt/")
             elif there:
                 why = "holds numbers that are not finite" if _fits(task.weights, there) else "has another size now"
-                self.messages.append(f"The network {task.name} {why}: it starts anew.")
+                self.messages.append(f"The network {task.name} {why}: it is reinitialised.")
 
     def _check_numbers(self, saved: Checkpoint) -> None:
-        """UserError for a checkpoint with weights that are not finite: earlier versions saved such."""
+        """UserError for a checkpoint with weights that are not finite, which earlier versions could save."""
         own = {name: saved.weights[name] for name in self._objective.network.weights() if name in saved.weights}
         broken = next((name for name, array in own.items() if not _are_finite({name: array})), "")
         if broken:
@@ -149,28 +149,28 @@ class Trainer:
             raise UserError(
                 f"Training broke down before iteration {saved.iteration} was saved: {broken} of {newest} holds numbers "
                 "that are not finite.",
-                "Move that folder away, then training goes on from the set before it; or put back a backup: "
+                "Move that folder away, then training continues from the checkpoint before it; or restore a backup: "
                 "`dfl models restore`.",
             )
 
     def _load_state(self, optimizer: Optimizer, arrays: SavedArrays, prefix: str = "") -> None:
-        """Take over an optimizer's state as far as it is there, or nothing of one with numbers that are not finite.
+        """Assign an optimizer's saved state; none of it if any number is not finite.
 
-        Not array by array: a mean without its variance makes the first steps huge.
+        Dropping single arrays would not do: a first moment without its second makes the next steps huge.
         """
         state = optimizer.state()
         there = {name: arrays[prefix + name] for name in state if prefix + name in arrays}
         if _are_finite(there):
             _assign(state, there)
         else:
-            self.messages.append("The optimizer's state holds numbers that are not finite: it starts anew.")
+            self.messages.append("The optimizer's state holds numbers that are not finite: it is reinitialised.")
 
     def iterate(self) -> dict[str, float]:
         """One step; returns batch means by name: the reported losses first, then every term; see losses.terms.
 
-        A batch without a finite loss or gradient changes no weights. When training diverges, the model goes back to its
-        last checkpoint, with clipped gradients and half the learning rate; `messages` says so. UserError when that does
-        not help.
+        A batch without a finite loss or gradient changes no weights. On divergence the model is rolled back to its last
+        checkpoint, with clipped gradients and half the learning rate, and `messages` gets a text. UserError when that
+        does not help.
         """
         if self._group and self._group.is_leader:
             self._group.broadcast("step")
@@ -193,7 +193,7 @@ class Trainer:
                 self._leave_out(f"no finite loss or gradient of the network {task.name}")
         trouble = self._divergence.check(means, unreported, has_gradients)
         if trouble and self._group and not self._group.is_leader:
-            return losses  # the leader will send what to do
+            return losses  # the leader rolls back and sends its variables
         if trouble:
             self._roll_back(trouble)
             return losses
@@ -207,7 +207,7 @@ class Trainer:
         return any(is_in(group, term) for group in self.loss_names)
 
     def _leave_out(self, why: str) -> None:
-        """Count a batch that changed nothing, and report it now and then."""
+        """Count a batch that changed no weights; of many, only some are reported."""
         self.left_out += 1
         if self.left_out <= _REPORTED_SINGLY or self.left_out % _REPORT_EVERY == 0:
             count = f" ({self.left_out} in this run)" if self.left_out > 1 else ""
@@ -216,11 +216,13 @@ class Trainer:
     def _roll_back(self, trouble: str) -> None:
         """Go back to the last checkpoint, with clipped gradients and half the learning rate."""
         self._rollbacks += 1
-        self._is_broken = True  # until it is whole again
+        self._is_broken = True  # until the checkpoint is loaded
         advice = "Check the facesets for damaged pictures; try --clipgrad, a lower --learning-rate, precision float32."
         if self._rollbacks > _MAX_ROLLBACKS or self._saved_at < 0:
-            kept = f"The last saved set in {self.folder} is good." if self._saved_at >= 0 else "Nothing was saved yet."
-            raise UserError(f"Training broke down at iteration {self.iteration + 1}: {trouble}. {kept}", advice)
+            saves = (
+                f"The last checkpoint in {self.folder} is good." if self._saved_at >= 0 else "Nothing was saved yet."
+            )
+            raise UserError(f"Training broke down at iteration {self.iteration + 1}: {trouble}. {saves}", advice)
         settings = self._optimizer_settings
         self._optimizer_settings = settings | {"clip_norm": 1.0, "learning_rate": settings["learning_rate"] / 2}
         saved = read_checkpoint(self.folder, self.messages.append)
@@ -230,8 +232,8 @@ class Trainer:
         self._is_broken = False
         self.messages.append(
             f"At iteration {self.iteration + 1} {trouble}: the model went back to iteration {saved.iteration}, "
-            f"gradients are clipped and the rate is {self._optimizer_settings['learning_rate']:g} until the next "
-            f"start. {advice}"
+            f"gradients are clipped and the learning rate is {self._optimizer_settings['learning_rate']:g} until the "
+            f"next start. {advice}"
         )
         self.iteration = saved.iteration
         self._losses.cut(len(saved.history))
@@ -246,7 +248,7 @@ class Trainer:
 
     @property
     def waited_seconds(self) -> float:
-        """How long steps waited for samples so far."""
+        """Total time that steps have waited for samples."""
         return self._batches.waited_seconds
 
     @property
@@ -259,41 +261,41 @@ class Trainer:
         return self._losses.mean_of_last(self.iteration - since)
 
     def save(self) -> None:
-        """Write a checkpoint, unless nothing has happened since the last one.
+        """Write a checkpoint, if there were steps since the last one.
 
-        Weights that are not finite, or a model after mode collapse, are not saved over good ones: the model goes back.
+        Weights that are not finite, or a model after mode collapse, are not saved over good ones but rolled back.
         """
-        if not self.has_news:
+        if not self.has_unsaved_steps:
             return
         if not self._is_finite():
-            self._roll_back("the weights are no finite numbers")
+            self._roll_back("the weights are not finite")
             return
-        if self.iteration >= _SETTLED:
+        if self.iteration >= _MIN_COLLAPSE_ITERATION:
             is_collapsed = self._objective.is_collapsed(self._preview_batch(0))
             if is_collapsed and self._was_sound:
-                self._roll_back("the model draws the same picture for every face")
+                self._roll_back("the model predicts the same picture for every face (mode collapse)")
                 return
             if is_collapsed:
                 self.messages.append(
-                    f"After {self.iteration} iterations the model still draws the same picture for every face: it has "
-                    "broken down. Start a new one with a lower --learning-rate."
+                    f"After {self.iteration} iterations the model still predicts the same picture for every face (mode "
+                    "collapse). Start a new one with a lower --learning-rate."
                 )
             self._was_sound = not is_collapsed
         self._write()
 
     def save_at_last(self) -> bool:
-        """After an error: save what was reached, if it is worth it. Returns whether it was.
+        """After an error: save unsaved steps if the weights are usable. Returns whether a checkpoint was written.
 
         Previews are not computed: they may be what failed.
         """
-        is_worth_it = self.has_news and not self._is_broken and self._is_finite()
+        is_worth_it = self.has_unsaved_steps and not self._is_broken and self._is_finite()
         if is_worth_it:
             self._write()
         return is_worth_it
 
     @property
-    def has_news(self) -> bool:
-        """Whether anything happened since the last save."""
+    def has_unsaved_steps(self) -> bool:
+        """Whether there were steps since the last save."""
         return self.iteration != self._saved_at
 
     def _write(self) -> None:
@@ -301,11 +303,11 @@ class Trainer:
         self._saved_at = self.iteration
 
     def _is_finite(self) -> bool:
-        """Whether all numbers that a save would write are finite."""
+        """Whether all variables that a checkpoint stores are finite."""
         return bool(ops.convert_to_numpy(all_finite([variable.value for variable in self._variables().values()])))
 
     def as_checkpoint(self) -> Checkpoint:
-        """The model's checkpoint at this iteration; its arrays change with the next step."""
+        """The model's checkpoint at this iteration; arrays are read on access, so it is valid until the next step."""
         weights, optimizer = self._parts()
         carried_weights, carried_optimizer = self._carried
         return replace(
@@ -330,8 +332,8 @@ class Trainer:
 
     def _preview_batch(self, draw: int) -> Arrays:
         if draw not in self._preview_batches:
-            kept = {number: batch for number, batch in self._preview_batches.items() if number == 0}
-            self._preview_batches = kept | {draw: self._batches.preview_batch(draw)}
+            first = {number: batch for number, batch in self._preview_batches.items() if number == 0}
+            self._preview_batches = first | {draw: self._batches.preview_batch(draw)}
         return self._preview_batches[draw]
 
     def write_previews(self) -> None:
@@ -365,9 +367,9 @@ def _assign(variables: dict[str, keras.Variable], arrays: Mapping[str, NDArray[A
 
 
 class _HostArrays(Mapping[str, NDArray[Any]]):
-    """The arrays that variables hold now, each brought over from the engine when it is asked for.
+    """The current values of variables, each copied to host memory when it is accessed.
 
-    All of them at once would take as much memory again as the model and its optimizer.
+    Copying all at once would take as much memory again as the model and its optimizer.
     """
 
     def __init__(self, variables: dict[str, Any]) -> None:

@@ -178,7 +178,7 @@ def test_a_face_of_another_clip_stays_out_and_is_named(
     for _ in range(2):  # a second run tells again
         report = merged()
         assert "00004.png (00004_1.jpg: the frame shows something else there)" in report.text
-        assert "12 of 12 frames swapped, 1 with a face that is not theirs" in report.text
+        assert "12 of 12 frames swapped, 1 with a face from another frame" in report.text
     assert np.array_equal(read_picture(workspace.merged / "00004.png"), before)
     assert facts(workspace)["not_theirs"] == {"00004": ["00004_1.jpg"]}
 
@@ -187,7 +187,7 @@ def test_one_frame_of_another_clip_stays_as_it_is(workspace: Workspace, spots: l
     write_picture(spots[6], picture(3))
     report = merged()
     assert "00007.png (00007_0.jpg: the frame shows something else there)" in report.text
-    assert "11 of 12 frames swapped, 1 with a face that is not theirs" in report.text
+    assert "11 of 12 frames swapped, 1 with a face from another frame" in report.text
     assert np.array_equal(read_picture(workspace.merged / "00007.png"), picture(3))
 
 

@@ -91,5 +91,5 @@ def test_a_disk_that_never_answers_does_not_hold_up_the_end(tmp_path, monkeypatc
     for iteration in range(1, 6):
         history.put({"preview": np.zeros((8, 90, 3), np.uint8)}, np.ones((1, 2), np.float32), iteration)
     history.close()
-    assert history.problem == "the disk did not answer"
+    assert history.problem == "the disk did not respond"
     go_on.set()

@@ -1,4 +1,4 @@
-"""What the settings `auto` become: the colour transfer that shows the weakest seam on this clip, and an edge for it."""
+"""Resolve the settings `auto`: the colour transfer with the weakest seam on this clip, and erode and blur for it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,24 +22,24 @@ from dfl.merging.planning.tasks import FrameTask
 from dfl.merging.running.frame_processor import FrameProcessor
 
 SAMPLE_FRAMES = 8
-# A transfer must be better than a preferred one by so much: the simple ones flicker less.
+# A transfer replaces a preferred one only with a seam below this share of its seam: simple transfers flicker less.
 _CLEARLY_BETTER = 0.95
-# With a seam below this the first of the order is taken without trying the others.
+# With a seam up to this the most preferred transfer is taken without trying the others.
 _WEAK_SEAM = 6.0
-_RIM = 0.06  # of the mask's size: how far inside its edge the seam is measured
+_RIM = 0.06  # width of the rim inside the mask's edge where the seam is measured, as a share of the mask's size
 _SECTORS = 24
 _SKIN_BRIGHTNESS, _MIN_SKIN = 25.0, 0.2  # of Lab's 0..100; and share of the rim
-# Edges, the hardest first: the blur as a share of the mask's size, and how strong a seam it hides (by eye, on the pairs
-# in docs/benchmarks.md). The mask is shrunk by as much as the blur widens it.
+# Edges, the hardest first: the blur as a share of the mask's size, and the strongest seam it hides (by eye, on the
+# pairs in docs/benchmarks.md). The mask is eroded by as much as the blur widens it.
 _EDGES = ((0.12, 5.0), (0.16, 7.0), (0.20, 10.0), (0.24, np.inf))
-_ERODE_SHARE = 0.2  # of the blur: more would show the brows that a narrow face type covers just so
+_ERODE_SHARE = 0.2  # of the blur: more would uncover the brows, which a narrow face type barely covers
 _MIN_SIGMA = 1.5  # frame pixels: a harder edge is seen as a line, however well colours fit
 _MAX_BLUR = 400
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What was chosen: settings by name; and the mean seam of each transfer that was tried."""
+    """The result: chosen settings by name, and the mean seam of each transfer that was tried."""
 
     settings: dict[str, Any]
     seams: dict[str, float]
@@ -47,7 +47,7 @@ class Choice:
 
 @dataclass(frozen=True, eq=False)
 class _Sample:
-    """A face of a frame, ready to be merged in many ways."""
+    """A predicted face of a frame, to be merged with several transfers."""
 
     frame: Picture
     crop: FaceCrop
@@ -70,10 +70,10 @@ class _Sample:
 def choose_colour_transfer(
     tasks: Sequence[FrameTask], pictures: Iterable[Picture | None], processor: FrameProcessor, report: Report
 ) -> Choice | None:
-    """What fits faces whose settings are `auto` in part; None where no seam can be measured.
+    """Values for settings that are `auto`; None where no seam can be measured.
 
-    tasks: frames with the faces to measure; pictures: theirs. A seam is the difference in Lab (CIE76) between merged
-    and untouched frame along the inner side of the mask's edge, where skin should meet skin; see seam_of.
+    tasks: frames with the faces to measure; pictures: theirs. A seam is the colour difference in Lab (CIE76) between
+    merged and original frame along the inner side of the mask's edge; see seam_of.
     """
     samples = _samples(tasks, pictures, processor, report)
     if not samples:
@@ -103,7 +103,7 @@ def _samples(
     for task, picture in zip(report.track(tasks, "Measuring seams", len(tasks)), pictures, strict=True):
         if picture is not None:
             frames.append(processor.crop_picture(task, picture))
-    # All at once, as many as when frames are merged: another number of faces would have the network compiled again.
+    # All in one call, so that batches have the size used in merging: another size would compile the network again.
     return [
         _Sample(frame.picture, crop, prediction, face.settings)
         for frame, predictions in zip(frames, processor.predict(frames), strict=True)
@@ -112,14 +112,14 @@ def _samples(
 
 
 def _tried(settings: MergeSettings) -> Sequence[MergingTransfer]:
-    """The transfers in the order in which they are preferred; what is cloned into the frame has its colours already."""
+    """The transfers to try, preferred ones first; seamless modes prefer `none`, since cloning adapts the colours."""
     if settings.colour_transfer != "auto":
         return (settings.colour_transfer,)
     return ("none", *MERGING_TRANSFERS[:-1]) if settings.is_seamless else MERGING_TRANSFERS
 
 
 def best(means: Mapping[str, float], order: Sequence[MergingTransfer] = MERGING_TRANSFERS) -> MergingTransfer:
-    """The one with the smallest seam; of those that are hardly worse the simplest."""
+    """The transfer with the smallest seam; among those nearly as good the first of `order`."""
     smallest = min(means.values())
     return next(name for name in order if name in means and means[name] * _CLEARLY_BETTER <= smallest)
 
@@ -133,16 +133,16 @@ def edge_for(seam: float, mask_size: int, frame_size: float) -> tuple[int, int]:
 
 
 def seam_of(frame: Picture, patch: FacePatch) -> float | None:
-    """How far the colours of a patch are from the frame's just inside its edge; None without an edge in the frame.
+    """Colour difference between patch and frame just inside the mask's edge; None without an edge in the frame.
 
-    Where the frame is not as bright as in the middle of its face, hair over cheeks, nothing is measured, unless that
-    is nearly everywhere. The rim of the face is cut into sectors, and the middle one of them counts: a beard or a
-    hand differs in a few sectors, and no transfer should be chosen because it makes a beard paler.
+    Pixels whose brightness differs from that of the face's median (hair over cheeks) are excluded, unless nearly all
+    do. The result is the median over angular sectors of the rim: a beard or a hand differs in a few sectors only, and
+    no transfer should be chosen because it makes a beard paler.
     """
     inside = (patch.cover[:, :, 0] > 0.5).astype(np.uint8)
     size = float(np.sqrt(inside.sum()))
     rim = max(int(_RIM * size), 1) * 2 + 1
-    # What lies on the frame's border is no edge.
+    # The frame's border does not count as an edge.
     core: Any = cv2.erode(inside, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (rim, rim)))
     ring = (inside > 0) & (core == 0)
     if size < 8 or ring.sum() < _SECTORS:

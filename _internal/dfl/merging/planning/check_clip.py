@@ -1,7 +1,7 @@
-"""Whether the faces of data_dst belong to its frames: compared with extraction's journal, before anything is merged.
+"""Check that the faces of data_dst are from its frames, by extraction's journal, before anything is merged.
 
-A frame whose file is unchanged needs no comparison. Of all others the faces are compared with the frame when it is
-merged, and a few of them now, so that a wrong set is refused before work begins.
+A frame whose file is unchanged needs no check. For all others the faces are compared with the frame when it is merged,
+and a sample of them now, so that a wrong faceset is refused at the start.
 """
 
 from collections import Counter
@@ -35,12 +35,10 @@ def check_clip(
     report: Report,
     video: tuple[Path, Size] | None = None,
 ) -> list[FrameTask]:
-    """The clip, its faces with the checks that they need, and scaled where the frames were.
+    """The clip, its faces with the checks that they need, and landmarks scaled where frames were resized.
 
-    found: frames of extraction's journal, by stem.
-
-    video: file and frame size of the clip that the frames come from straight. UserError where most of the faces belong
-    to other frames.
+    found: frames of extraction's journal, by stem. video: file and frame size of the clip, if the frames are read from
+    it directly. UserError where most of the faces are from other frames.
     """
     crcs = {frame.facts.crc: frame.frame for frame in found.values() if frame.facts.crc}
     scales: Counter[float] = Counter()
@@ -103,7 +101,7 @@ def _facts(path: Path) -> tuple[int, int] | None:
 
 
 def _picture_size(path: Path) -> Size | None:
-    """What a PNG or JPEG announces; None for other formats."""
+    """Width and height in the header of a PNG or JPEG; None for other formats."""
     try:
         with path.open("rb") as file:
             height, width = announced_size(file.read(_HEAD_BYTES))
@@ -116,8 +114,8 @@ def _picture_size(path: Path) -> Size | None:
 
 
 def _grown(before: Size, now: Size) -> float | None:
-    """By what a frame was scaled evenly, 1 for not at all; None where its shape is another."""
-    if now in (before, before[::-1]):  # a photo that says how it is to be turned announces its size unturned
+    """The factor by which a frame was scaled, 1 for none; None where its aspect ratio differs."""
+    if now in (before, before[::-1]):  # the header of a photo with an EXIF orientation gives the size before rotation
         return 1.0
     scale = now[0] / before[0]
     if abs(now[1] - scale * before[1]) > 1 + _OTHER_SHAPE * now[1]:
@@ -126,7 +124,7 @@ def _grown(before: Size, now: Size) -> float | None:
 
 
 def _need_most(clip: Sequence[FrameTask], read: Reader) -> None:
-    """UserError where most faces belong to other frames, estimated from a sample of them."""
+    """UserError where most faces are from other frames, estimated from a sample of them."""
     doubtful = [frame for frame in clip if any(face.check for face in frame.faces)]
     if not doubtful:
         return

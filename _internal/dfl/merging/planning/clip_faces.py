@@ -27,9 +27,9 @@ def read_clip_frames(workspace: Workspace, report: Report) -> list[FrameTask]:
 
 
 def add_faces(workspace: Workspace, frames: Sequence[Path], report: Report) -> list[FrameTask]:
-    """Give frames of data_dst the faces of its faceset; reports what does not match.
+    """Assign the faces of data_dst's faceset to its frames; reports mismatches.
 
-    frames: their files, or the names that they would have. UserError as of read_clip_frames.
+    frames: their files, or the names that they would have. UserError as in read_clip_frames.
     """
     stems = Counter(path.stem for path in frames)
     twice = [stem for stem, count in stems.items() if count > 1]
@@ -48,7 +48,7 @@ def add_faces(workspace: Workspace, frames: Sequence[Path], report: Report) -> l
 
 
 def match_faces(frames: Sequence[Path], faces: Iterable[FaceFile]) -> list[FrameTask]:
-    """Give each frame the faces whose source file has its stem, in the order of `faces`."""
+    """Assign to each frame the faces whose source file has its stem, in the order of `faces`."""
     by_stem: dict[str, list[FaceTask]] = {}
     for face in faces:
         by_stem.setdefault(_stem(face), []).append(FaceTask(face.metadata.source_landmarks, face))
@@ -75,7 +75,7 @@ def _report_mismatches(
     if crowded:
         report.warn(
             f"{len(crowded)} frames have more than one face: {_names(crowded)}. All of them are swapped, unless --only "
-            "says whose. Faces that are deleted from the aligned folder stay as they are."
+            "names the person. Faces that are deleted from the aligned folder are not swapped."
         )
 
 

@@ -1,4 +1,4 @@
-"""Tracks over the clip: which faces of consecutive frames are one, never across a cut, and how they move."""
+"""Tracks: faces of consecutive frames linked within a shot, their motion and smoothed landmarks."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,16 +23,15 @@ from dfl.merging.planning.tasks import FaceTask, FrameTask
 from dfl.video.cuts import begins_scene, thumbnail
 from dfl.workspace import MERGE_CUTS, Workspace
 
-# What is found here where extraction's journal does not know all frames.
-_MOTION_SIZE = 256
-# Gives the pictures of frames, in order; None for one that cannot be read.
+_MOTION_SIZE = 256  # pixels of the full-face square whose centre's motion is measured
+# Reads the pictures of frames, in order; None for one that cannot be read.
 Reader = Callable[[Sequence[FrameTask]], Iterator[Picture | None]]
 
 
 def cuts_of(
     workspace: Workspace, clip: Sequence[FrameTask], found: Mapping[str, FoundFrame], read: Reader, report: Report
 ) -> set[str]:
-    """Stems of the frames that begin another scene: by extraction's journal, else detected now and kept.
+    """Stems of the first frames of shots: from extraction's journal, else detected now and stored in merge_cuts.
 
     found: frames of the journal, by stem.
     """
@@ -42,9 +41,9 @@ def cuts_of(
         return {stem for stem, is_start in zip(stems, starts, strict=True) if is_start}
     path = workspace.frames("dst") / MERGE_CUTS
     with suppress(UserError):
-        kept = read_json(path) if path.is_file() else None
-        if isinstance(kept, dict) and kept.get("frames") == stems and isinstance(kept.get("cuts"), list):
-            return {str(stem) for stem in kept["cuts"]}
+        stored = read_json(path) if path.is_file() else None
+        if isinstance(stored, dict) and stored.get("frames") == stems and isinstance(stored.get("cuts"), list):
+            return {str(stem) for stem in stored["cuts"]}
     cuts = set()
     before: NDArray[np.uint8] | None = None
     for frame, picture in zip(clip, report.track(read(clip), "Looking for cuts", len(clip)), strict=True):
@@ -94,7 +93,7 @@ def _centre(landmarks: Points) -> tuple[int, int] | None:
 
 
 def _motion(centres: Sequence[tuple[int, int] | None]) -> Motion:
-    """From the centres in the frames before, at and after; at a track's ends there are fewer of them."""
+    """Motion by the centres in the frames before, at and after; at a track's ends there are only two."""
     if None in centres:
         return STILL
     (x0, y0), (x1, y1) = (centres[0] or (0, 0)), (centres[-1] or (0, 0))
@@ -102,13 +101,13 @@ def _motion(centres: Sequence[tuple[int, int] | None]) -> Motion:
 
 
 def read_in_threads(read: Callable[[FrameTask], Picture], workers: int) -> Reader:
-    """A reader of picture files that reads ahead."""
+    """A Reader of picture files that prefetches in threads."""
 
     def picture(frame: FrameTask) -> Picture | None:
         try:
             return read(frame)
         except UserError:
-            return None  # named when it is merged
+            return None  # reported when it is merged
 
     def pictures(frames: Sequence[FrameTask]) -> Iterator[Picture | None]:
         return in_order(picture, frames, workers=workers, ahead=4 * workers)

@@ -1,4 +1,4 @@
-"""Whether a face was cut from the frame it is to be merged into: the frame is compared with its aligned picture."""
+"""Check that a face was cut from the frame it is to be merged into, by comparing its aligned picture with the frame."""
 
 import zlib
 from collections.abc import Mapping
@@ -14,11 +14,11 @@ from dfl.base.pictures import Matrix, Picture
 from dfl.faceset.faceset import FaceFile
 from dfl.merging.blending.box import PixelBox, as_float, box_in_frame, shifted, whole
 
-# Pictures are compared at this size, high-pass filtered by a Gaussian of this sigma: brightness, contrast and grading
-# do not count.
+# Pictures are compared at this size, high-pass filtered with a Gaussian of this sigma, for invariance to brightness,
+# contrast and grading.
 _SIZE = 64
 _HIGH_PASS_SIGMA = 4.0
-# Pearson's correlation of what is left. On footage of 8 frames a second: the same frame 0.95 to 0.99 (denoised,
+# Pearson correlation of the result. On footage of 8 frames a second: the same frame 0.95 to 0.99 (denoised,
 # blurred, gamma 2: 0.91 to 0.99), the next one 0.39 to 0.94, enlarged by a twentieth at most 0.16 (docs/benchmarks.md).
 _MIN_CORRELATION = 0.8
 _MIN_DETAIL = 1.0  # grey levels: a flat picture cannot be compared
@@ -26,11 +26,11 @@ _MIN_DETAIL = 1.0  # grey levels: a flat picture cannot be compared
 
 @dataclass(frozen=True, eq=False)
 class FrameCheck:
-    """Checks that a face belongs to a frame.
+    """Checks that a face is from a frame.
 
-    problem: why it does not, where that is known before the frame is read. crc: of the frame's file when its faces were
-    found, 0 where that is not known; crcs: the frames of that time by theirs. is_noted: the face was found in that
-    frame. scale: of the frame's size now to its size then.
+    problem: why it is not, where that is known without reading the frame. crc: CRC-32 of the frame's file when its
+    faces were found, 0 where unknown; crcs: names of all frames at that time by their CRC-32. is_noted: the face was
+    found in that frame. scale: the frame's size now divided by its size then.
     """
 
     file: FaceFile
@@ -41,7 +41,7 @@ class FrameCheck:
     scale: float = 1.0
 
     def mismatch(self, picture: Picture, content: bytes = b"") -> str:
-        """Why the face does not belong to a frame; empty where it does, or where that cannot be decided.
+        """Why the face is not from a frame; empty where it is, or where that cannot be decided.
 
         picture: (H, W, 3) uint8 BGR. content: the frame's file, if it comes from one.
         """
@@ -54,14 +54,14 @@ class FrameCheck:
             former = (self.crcs or {}).get(crc)
             if crc != self.crc and former:
                 return f"the frame is what was {former} when its faces were found"
-        alike = correlation(picture, self.file, self.scale)
-        return "the frame shows something else there" if alike is not None and alike < _MIN_CORRELATION else ""
+        found = correlation(picture, self.file, self.scale)
+        return "the frame shows something else there" if found is not None and found < _MIN_CORRELATION else ""
 
 
 def correlation(picture: Picture, file: FaceFile, scale: float = 1.0) -> float | None:
-    """Correlation of a frame with an aligned picture, where that was cut out: -1..1; None where it cannot be decided.
+    """Correlation -1..1 of an aligned picture with the part of a frame that it was cut from; None if undecidable.
 
-    picture: (H, W, 3) uint8 BGR. scale: of the frame to the one that the face was cut from.
+    picture: (H, W, 3) uint8 BGR. scale: the frame's size divided by that of the frame that the face was cut from.
     """
     try:
         content = np.frombuffer(file.read_content(), np.uint8)
@@ -87,8 +87,8 @@ def _detail(grey: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def _to_comparison(file: FaceFile, scale: float) -> Matrix | None:
-    """From the frame to the aligned picture at the size of comparison, by the two sets of landmarks: whatever face type
-    and size it was cut with, and resized to since."""
+    """(2, 3) similarity transform from the frame to the aligned picture at _SIZE, estimated from both landmarks:
+    independent of the face type and size it was cut with or resized to."""
     metadata = file.metadata
     frame, face = (np.asarray(points, np.float64) for points in (metadata.source_landmarks, metadata.landmarks))
     if frame.shape != face.shape or not (np.isfinite(frame).all() and np.isfinite(face).all()):
@@ -102,7 +102,7 @@ def _to_comparison(file: FaceFile, scale: float) -> Matrix | None:
 
 
 def _warped_grey(picture: Picture, to_face: Matrix) -> NDArray[Any]:
-    """The frame's part that the matrix maps to the square, grey; reduced by areas first, against aliasing."""
+    """The frame's part that the matrix maps to the square, grey; area-averaged first, against aliasing."""
     box = box_in_frame(PixelBox(0, 0, _SIZE, _SIZE), to_face).grown(2).within(whole(picture))
     if box.is_empty:
         return np.zeros((_SIZE, _SIZE), np.uint8)

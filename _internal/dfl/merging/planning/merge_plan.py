@@ -1,4 +1,4 @@
-"""What a run does, decided before it begins: session, people, models, and a task for every frame of the clip."""
+"""The plan of a merge, made before it begins: session, people, models, and a task for every frame of the clip."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -38,14 +38,14 @@ from dfl.merging.running.open_models import Models
 from dfl.models.prediction import SwapModel
 from dfl.workspace import Workspace
 
-EVERYONE = "everyone"  # the key of what was chosen for the faces of no person in particular
-# What is done to the frame as a whole follows the frame's settings, never a person's.
+EVERYONE = "everyone"  # key in the session's `chosen` for the faces of no particular person
+# Settings of the whole frame, which never come from a person.
 _OF_FRAME = ("denoise", "bicubic", "colour_degrade")
 
 
 @dataclass(frozen=True, eq=False)
 class MergePlan:
-    """A run. tasks: of all frames of the clip, in order. spans: the frames that were asked for, None for all."""
+    """The plan of a run. tasks: all frames of the clip, in order. spans: the frames to merge, None for all."""
 
     session: Session
     tasks: list[FrameTask]
@@ -54,18 +54,18 @@ class MergePlan:
     spans: list[Span] | None
 
     def processor(self, write: Callable[[PredictedFrame, MergedFrame], Any] = keep) -> FrameProcessor:
-        """The steps of a frame. write: what is done to merged frames; they are handed on when left out."""
+        """The processing steps of a frame. write: called with merged frames; by default they are returned."""
         return FrameProcessor(self.networks, self.base.resolution, write)
 
     @property
     def asked_for(self) -> set[int]:
-        """Indices of the frames that the user wants."""
+        """Indices of the frames to be merged."""
         spans = self.spans
         return {task.index for task in self.tasks if spans is None or is_in(task.number, spans)}
 
 
 def with_answers(workspace: Workspace, options: MergeOptions) -> MergeOptions:
-    """The options with answers to the questions, where they are to be put; Enter leaves a setting as it is."""
+    """The options with the answers to the questions, if questions are asked; Enter keeps a setting."""
     if not options.ask or options.yes:
         return options
     session = read_session(workspace.merge_session)
@@ -86,11 +86,10 @@ def make_plan(
     report: Report,
     video: tuple[Path, tuple[int, int]] | None = None,
 ) -> MergePlan:
-    """Decide what is to be done, and save the session, unless this is a preview (a contact sheet).
+    """Make the plan, and save the session, unless this is a preview (a contact sheet).
 
-    read: gives frames' pictures. video: file and frame size of the clip that they come from, if from no pictures.
-    UserError when options contradict each other, when faces are not those of the frames, or when a model cannot be
-    opened.
+    read: reads the frames' pictures. video: file and frame size of the clip, if the frames are read from it directly.
+    UserError when options contradict each other, when faces are from other frames, or when a model cannot be opened.
     """
     path = workspace.merge_session
     session = read_session(path)
@@ -99,17 +98,17 @@ def make_plan(
     _change(session, options, spans, workspace)
     found = read_found_frames(workspace, "dst")
     clip = check_clip(clip, found, read, report, video)
-    ways = _all_settings(session)
+    all_settings = _all_settings(session)
     tracks: list[Track] = []
-    if session.people or any(one.motion_blur or one.is_steadied for one in ways):
-        needs_cuts = any(one.motion_blur or one.is_steadied for one in ways)
+    if session.people or any(one.motion_blur or one.is_steadied for one in all_settings):
+        needs_cuts = any(one.motion_blur or one.is_steadied for one in all_settings)
         cuts = cuts_of(workspace, clip, found, read, report) if needs_cuts else set()
         tracks = link_faces(clip, cuts)
-        smooth = any(one.steady_landmarks for one in ways) and not are_smoothed(workspace.aligned("dst"))
+        smooth = any(one.steady_landmarks for one in all_settings) and not are_smoothed(workspace.aligned("dst"))
         clip = with_tracks(clip, tracks, smooth=smooth)
     people = session.people
     owners = assign_people(clip, tracks, people, workspace.root, report, options.workers) if people else None
-    networks, base = _open(session, ways, options, models)
+    networks, base = _open(session, all_settings, options, models)
     session.chosen = {
         key: chosen
         for key, chosen in session.chosen.items()
@@ -121,14 +120,14 @@ def make_plan(
         tasks = _Tasks(session, owners, base.name).of(clip, numbers)
     if not options.contact_sheet and not write_session(path, session):
         report.warn(
-            f"{path.name} was edited while this run began: the edit stays and counts from the next run on. What was "
-            "given with this run counts for it, and is not kept."
+            f"{path.name} was edited while this run started: the edit is kept and applies from the next run on. The "
+            "options of this run apply to it alone and are not saved."
         )
     return MergePlan(session, tasks, networks, base, spans)
 
 
 def _change(session: Session, options: MergeOptions, spans: list[Span] | None, workspace: Workspace) -> None:
-    """Take over what was given with this run."""
+    """Apply the options of this run to the session."""
     given = options.given_settings()
     if "morph_factor" in options.model_fields_set:
         session.morph_factor = options.morph_factor
@@ -151,25 +150,25 @@ def _change(session: Session, options: MergeOptions, spans: list[Span] | None, w
 
 
 def _from_workspace(path: Path, root: Path) -> str:
-    """A path as the session keeps it: from the workspace on where it lies in it."""
+    """A path as stored in the session: relative if it is inside the workspace."""
     whole = path.absolute()
     return (whole.relative_to(root) if whole.is_relative_to(root) else whole).as_posix()
 
 
 def _all_settings(session: Session) -> list[MergeSettings]:
-    """Every way in which a face may be merged."""
-    ways = session.all_settings
-    return ways + [person.settings(way) for person in session.people for way in ways]
+    """All settings that a face may be merged with."""
+    of_frames = session.all_settings
+    return of_frames + [person.settings(one) for person in session.people for one in of_frames]
 
 
 def _open(
-    session: Session, ways: Sequence[MergeSettings], options: MergeOptions, models: Models
+    session: Session, all_settings: Sequence[MergeSettings], options: MergeOptions, models: Models
 ) -> tuple[Networks, SwapModel]:
-    """All networks of the run; what may be missing first."""
-    enhancer = models.enhancer() if any(one.super_resolution for one in ways) else None
-    drawn = next((one.mask_mode for one in ways if one.needs_xseg), None)
-    xseg = models.xseg(drawn) if drawn else None
-    # With --only the model given is that person's.
+    """Open all networks of the run; those that may be missing first."""
+    enhancer = models.enhancer() if any(one.super_resolution for one in all_settings) else None
+    xseg_mode = next((one.mask_mode for one in all_settings if one.needs_xseg), None)
+    xseg = models.xseg(xseg_mode) if xseg_mode else None
+    # With --only, --model is that person's.
     base = models.swap(None if options.only else options.model, session.morph_factor)
     opened = {base.name: base}
     for person in session.people:
@@ -180,7 +179,7 @@ def _open(
 
 @dataclass(frozen=True)
 class _Tasks:
-    """Plans the frames of the clip. owners: whose face each is; None: everybody's is swapped."""
+    """Plans the frames of the clip. owners: the person of each face; None: all faces are swapped."""
 
     session: Session
     owners: Mapping[Position, int] | None
@@ -199,7 +198,7 @@ class _Tasks:
         return replace(frame, number=number, settings=settings, faces=tuple(swapped))
 
     def _face(self, face: FaceTask, position: Position, of_frame: MergeSettings) -> FaceTask | None:
-        """None for a face that stays as it is."""
+        """The planned face; None for one that is not swapped."""
         key, model, settings = EVERYONE, self.base_name, of_frame
         if self.owners is not None:
             owner = self.owners.get(position)
@@ -215,12 +214,12 @@ class _Tasks:
 
 
 def person_key(person: SessionPerson) -> str:
-    """What a person is known by in the session's `chosen`."""
+    """A person's key in the session's `chosen`."""
     return ", ".join(person.only + person.faces)
 
 
 def _made_for(key: str, session: Session, networks: Networks, base: SwapModel) -> dict[str, Any]:
-    """What a choice for somebody's faces was made for: with anything else it is made anew."""
+    """What a choice for `auto` depends on: when any of it changes, the choice is made again."""
     person = next((one for one in session.people if person_key(one) == key), None)
     settings = person.settings(session.first_settings) if person else session.first_settings
     model = networks.models[person.model] if person and person.model else base
@@ -242,7 +241,7 @@ def _choose(
     read: Reader,
     report: Report,
 ) -> None:
-    """Replace every `auto` by what fits these faces best, and report it."""
+    """Choose values for every `auto` by measuring these faces, and report them."""
     waiting = {
         key: [replace(task, faces=tuple(face for face in task.faces if _waits(face, key))) for task in tasks]
         for key in sorted({face.person for task in tasks for face in task.faces if _waits(face, face.person)})

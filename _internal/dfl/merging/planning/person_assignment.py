@@ -1,4 +1,4 @@
-"""Whose each face of the clip is: by reference pictures of the people, or by the names of the aligned faces."""
+"""Assign the clip's faces to people: by reference pictures, or by the file names of the aligned faces."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,8 +18,8 @@ from dfl.faceset.faceset import FaceFile
 from dfl.merging.planning.session import SessionPerson
 from dfl.merging.planning.tasks import FrameTask
 
-# Faces of a track that are compared with the people's pictures, spread over it; the middle distance decides, for
-# single ones may be turned away or blurred.
+# Faces of a track that are compared with the people's pictures, evenly spaced; their median distance decides, as
+# single faces may be turned away or blurred.
 _SAMPLES = 7
 
 
@@ -31,10 +31,10 @@ def assign_people(
     report: Report,
     workers: int = 0,
 ) -> dict[Position, int]:
-    """Whose face each is, as an index of `people`; faces of nobody among them are left out.
+    """The person of each face, as an index of `people`; faces of none of them are left out.
 
-    A face named by hand (`faces`) is that person's; the others of a track go to the nearest person. folder: what
-    paths of pictures are relative to. UserError when a picture shows no face, and when nobody is found in the clip.
+    Faces that a person's `faces` names are that person's; the others of a track go to the nearest person. folder: base
+    of relative paths of pictures. UserError when a picture shows no face, and when nobody is found in the clip.
     """
     owners = _by_hand(clip, people)
     references = {
@@ -68,14 +68,14 @@ def _nearest_people(
     report: Report,
     workers: int,
 ) -> Iterator[tuple[Track, int]]:
-    """The tracks that show one of the people, and whom. references: descriptors (M, 128) by index of the person."""
+    """The tracks that show one of the people, with the person. references: descriptors (M, 128) by person's index."""
     samples = [evenly_spaced(track, _SAMPLES) for track in tracks]
-    faces: list[FaceFile] = [clip[frame].faces[face].file for some in samples for frame, face in some]
+    faces: list[FaceFile] = [clip[frame].faces[face].file for sample in samples for frame, face in sample]
     measured = measure(faces, ["descriptor"], report, workers)
     first = 0
-    for track, some in zip(tracks, samples, strict=True):
-        rows = slice(first, first + len(some))
-        first += len(some)
+    for track, sample in zip(tracks, samples, strict=True):
+        rows = slice(first, first + len(sample))
+        first += len(sample)
         descriptors = measured["descriptor"][rows][measured["readable"][rows]]
         if not len(descriptors):
             continue

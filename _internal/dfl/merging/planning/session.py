@@ -1,8 +1,8 @@
-"""How a clip is merged: which settings each frame has, whose faces are swapped by which model.
+"""The merge session: settings of the frames, people, and the models of their faces.
 
-`data_dst/merge_session.json`, meant to be read and edited by people, also while a merge runs: it is written before
-frames are merged, never at the end, and never over an edit. Format: docs/formats.md. It holds no numbers of frames that
-are done: the journal beside the merged pictures does.
+`data_dst/merge_session.json`, meant to be read and edited by the user, also while a merge runs: it is written before
+frames are merged, never at the end, and never over an edit. Format: docs/formats.md. The frames that are done are not
+stored here but in the merge journal, next to the merged pictures.
 """
 
 import json
@@ -21,16 +21,16 @@ from dfl.merging.planning.settings import AUTO, MergeSettings
 FORMAT = 1
 Span = tuple[int, int]  # first and last frame
 _PERSON_KEYS = {"only", "faces", "model", "options"}
-_MEND = "Mend it with a text editor, or delete it: then all options are the defaults again."
+_MEND = "Correct it with a text editor, or delete it: then all options are the defaults again."
 
 
 @dataclass(frozen=True)
 class SessionPerson:
-    """Somebody whose faces are merged in a way of their own.
+    """A person whose faces have their own model or settings.
 
-    only: pictures of the person, or folders of them. faces: names of aligned faces, * for anything, taken for the
-    person whatever they look like. model: name of the saved model, empty: the run's own; None: these faces stay as they
-    are. options: settings that differ from the frame's.
+    only: pictures of the person, or folders of them. faces: file names of aligned faces (* is a wildcard) that are
+    assigned to the person without comparison. model: name of the saved model; empty: the run's model; None: these faces
+    are not swapped. options: settings that differ from the frame's.
     """
 
     only: tuple[str, ...] = ()
@@ -45,10 +45,10 @@ class SessionPerson:
 
 @dataclass
 class Session:
-    """What is kept in the file. Frames are numbered as `frame_numbers` says.
+    """The content of the file. Frame numbers are those of `frame_numbers`.
 
-    people: with any, all other faces stay as they are. chosen: what `auto` settings became, by what they were chosen
-    for. in_file: what the file held when it was read or written, None without a file.
+    people: if not empty, only their faces are swapped. chosen: values of `auto` settings, by person_key. in_file: the
+    file's content when it was last read or written, None without a file.
     """
 
     people: list[SessionPerson] = field(default_factory=list)
@@ -93,18 +93,18 @@ class Session:
         self._tidy()
 
     def _split(self, number: int) -> None:
-        """Let a range begin at a frame, with the settings that it has."""
+        """Start a range at a frame, without changing its settings."""
         if all(first != number for first, _ in self._ranges):
             self._ranges.append((number, self.settings_at(number)))
             self._ranges.sort(key=lambda one: one[0])
 
     def _tidy(self) -> None:
-        kept = self._ranges[:1]
-        kept += [later for before, later in pairwise(self._ranges) if later[1] != before[1]]
-        self._ranges = kept
+        """Merge neighbouring ranges with equal settings."""
+        changes = [later for before, later in pairwise(self._ranges) if later[1] != before[1]]
+        self._ranges = [*self._ranges[:1], *changes]
 
     def set_person(self, person: SessionPerson) -> None:
-        """Add a person, or change what is known of one with the same pictures."""
+        """Add a person, or update the one with the same pictures and faces."""
         for index, known in enumerate(self.people):
             if known.only == person.only and known.faces == person.faces:
                 options = {**known.options, **person.options}
@@ -114,7 +114,7 @@ class Session:
         self.people.append(person)
 
     def to_json(self) -> dict[str, Any]:
-        """As it stands in the file: each range names only what differs from the one before."""
+        """As stored in the file: each range holds only what differs from the one before."""
         ranges = []
         before = MergeSettings().model_dump(mode="json")
         for index, (first, settings) in enumerate(self._ranges):
@@ -150,15 +150,15 @@ def read_session(path: Path) -> Session:
 
 
 def write_session(path: Path, session: Session) -> bool:
-    """Keep a session, whole or not at all; False, and nothing is written, where the file was edited in the meantime.
+    """Write a session atomically; returns False, and writes nothing, if the file was edited in the meantime.
 
-    A file that says the same already stays as it is.
+    A file with the same content is not written again.
     """
     values = json.loads(json.dumps(session.to_json()))
     if path.is_file():
         try:
             now = read_json(path)
-        except UserError:  # an edit of this moment, half written
+        except UserError:  # an editor is writing it right now
             return False
         if now == values:
             return True
@@ -219,7 +219,7 @@ def _person(entry: Mapping[str, Any]) -> SessionPerson:
 
 
 def _texts(value: Any) -> tuple[str, ...]:
-    """One text or several."""
+    """A text or a list of texts, as a tuple."""
     texts = (value,) if isinstance(value, str) else tuple(value)
     if not all(isinstance(text, str) for text in texts):
         raise ValueError(f"expected names, got {value!r}")
@@ -234,7 +234,7 @@ def _reason(error: Exception) -> str:
 
 
 def frame_numbers(stems: Sequence[str]) -> list[int]:
-    """The number that people name each frame by: that in its name (00100.png is 100), else its position, from 1 on."""
+    """The number by which users refer to each frame: that in its name (00100.png is 100), else its position from 1."""
     if all(stem.isascii() and stem.isdigit() for stem in stems):
         numbers = [int(stem) for stem in stems]
         if len(set(numbers)) == len(numbers):
@@ -262,7 +262,7 @@ def is_in(number: int, spans: Iterable[Span]) -> bool:
 
 
 def spelled(numbers: Iterable[int]) -> str:
-    """Numbers as people write them: 1-40, 45."""
+    """Numbers as ranges: 1-40, 45."""
     runs: list[Span] = []
     for number in sorted(numbers):
         if runs and number == runs[-1][1] + 1:

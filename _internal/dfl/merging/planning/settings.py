@@ -1,4 +1,4 @@
-"""How a face is put into its frame: every setting of the merge, declared once. Nothing heavy is imported."""
+"""The settings of the merge: how a face is blended into its frame, declared once. No engine is imported here."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -27,34 +27,34 @@ Blur = Annotated[int, Field(ge=0, le=400)] | Literal["auto"]
 SharpenMode = Literal["none", "box", "gaussian"]
 
 RAW_MODES = ("raw-rgb", "raw-predict")
-# What may be `auto`; and what erode and blur then are where nothing was measured, in shares of the mask's side.
+# Settings that may be `auto`; and erode and blur where nothing was measured, as shares of the mask's size.
 AUTO = ("erode", "blur", "colour_transfer")
 PLAIN_EDGE = (0.03, 0.16)
-# What the original starts with in their place.
+# The original's defaults of these settings.
 ORIGINAL: dict[str, Any] = dict(ORIGINAL_RULES.auto_values or {})
-MAX_NEIGHBOURS = 12  # frames before and after one that may be measured for its sake
+MAX_NEIGHBOURS = 12  # frames before and after a frame that it may be smoothed with
 _BLENDED = {"mode": ("overlay", "hist-match", "seamless", "seamless-hist-match")}
 _BLENDING = ("motion_blur", "colour_transfer", "sharpen_mode", "sharpen_amount", "denoise", "bicubic", "colour_degrade")
 
 
 class MergeSettings(Options):
-    """The original's settings, in the order of its questions. The defaults are those its merger window starts with, but
-    for those that its users tune by eye: what meets the frame at the mask's edge is measured.
+    """The original's settings, in the order of its questions. The defaults are those of its merger window, except for
+    what its users tune by eye: erode, blur and colour transfer are measured.
 
-    Sizes of erode and blur are in mask pixels: the mask is four times as large as the model's picture, so 4 is about
-    one pixel of the predicted face.
+    Erode and blur are in mask pixels: the mask is four times as large as the model's picture, so 4 is about one pixel
+    of the predicted face.
     """
 
-    mode: Mode = option("overlay", "How the face meets the frame.", ask="Choose mode")
+    mode: Mode = option("overlay", "How the face is blended into the frame.", ask="Choose mode")
     masked_hist_match: bool = option(
         True,
-        "Take the colours for hist-match inside the mask only.",
+        "Match histograms inside the mask only.",
         ask="Masked hist match?",
         only_if={"mode": ("hist-match",)},
     )
     hist_match_threshold: int = option(
         238,
-        "How much of the brightness range hist-match uses.",
+        "Share of the reference's histogram that hist-match uses, 255 for all of it; lower values darken the face.",
         ask="Hist match threshold",
         minimum=0,
         maximum=255,
@@ -62,7 +62,8 @@ class MergeSettings(Options):
     )
     mask_mode: MaskMode = option(
         "learned-prd*learned-dst",
-        "What is cut out: the whole square, the landmarks' hull (dst), the model's masks, or XSeg's.",
+        "Mask of the face: full (the whole square), dst (the landmarks' hull), the model's masks (learned-), XSeg's, "
+        "or products and sums of these.",
         ask="Choose mask mode",
     )
     erode: Erode = option(
@@ -73,14 +74,14 @@ class MergeSettings(Options):
     )
     blur: Blur = option(
         "auto",
-        "Soften the mask's edge over this width; auto: by the measured seam and the face's size in the frame. The "
+        "Blur the mask's edge over this width; auto: by the measured seam and the face's size in the frame. The "
         "original starts with 0.",
         ask="Choose blur mask modifier",
         only_if=_BLENDED,
     )
     motion_blur: int = option(
         0,
-        "Blur the face along its way between frames, in percent.",
+        "Motion blur along the face's motion between frames, in percent.",
         ask="Choose motion blur power",
         minimum=0,
         maximum=100,
@@ -88,19 +89,19 @@ class MergeSettings(Options):
     )
     face_scale: int = option(
         0,
-        "Above 0 the pasted face gets smaller, below 0 larger, in percent.",
+        "Scale of the swapped face in percent: above 0 smaller, below 0 larger.",
         ask="Choose output face scale modifier",
         minimum=-50,
         maximum=50,
     )
     colour_transfer: MergingTransfer = option(
         "auto",
-        "Give the swapped face the colours of the face it covers; -m: inside the mask; skin: the light that its skin "
-        "needs to meet the frame's; auto: what shows the weakest seam on this clip. The original starts with rct.",
+        "Colour transfer from the frame's face to the swapped face; -m: inside the mask; skin: match the light on the "
+        "skin; auto: the transfer with the weakest seam on this clip. The original starts with rct.",
         ask="Color transfer to predicted face",
         only_if=_BLENDED,
     )
-    sharpen_mode: SharpenMode = option("none", "How the face is sharpened.", ask="Choose sharpen mode")
+    sharpen_mode: SharpenMode = option("none", "Kernel that sharpens the face.", ask="Choose sharpen mode")
     sharpen_amount: int = option(
         0,
         "Above 0 sharpens the face, below 0 blurs it.",
@@ -118,7 +119,7 @@ class MergeSettings(Options):
     )
     denoise: int = option(
         0,
-        "Take noise and detail from the frame around the face.",
+        "Denoise the frame around the face, so that it is no sharper than the swapped face.",
         ask="Choose image degrade by denoise power",
         minimum=0,
         maximum=500,
@@ -126,7 +127,7 @@ class MergeSettings(Options):
     )
     bicubic: int = option(
         0,
-        "Coarsen the frame around the face.",
+        "Downscale and upscale the frame around the face (bicubic), to soften it.",
         ask="Choose image degrade by bicubic rescale power",
         minimum=0,
         maximum=100,
@@ -141,42 +142,46 @@ class MergeSettings(Options):
         only_if=_BLENDED,
     )
 
-    two_pass: bool = option(False, "Show the model its own merged face and take its second answer: nearer to src.")
+    two_pass: bool = option(
+        False, "Predict twice: the model's input is its own first result, merged into the face; closer to src."
+    )
     steady_mask: int = option(
         2,
-        "Smooth the mask, and the light of the transfer skin, over so many frames before and after, within one shot; "
-        "0: not.",
+        "Temporal smoothing of the mask, and of the light of the transfer skin, over so many frames before and after, "
+        "within one shot; 0: off.",
         minimum=0,
         maximum=MAX_NEIGHBOURS,
     )
     steady_colours: int = option(
         0,
-        "Smooth what the transfers rct, lct and mkl measure over so many frames before and after, within one shot; 0: "
-        "not.",
+        "Temporal smoothing of the colour statistics of the transfers rct, lct and mkl over so many frames before and "
+        "after, within one shot; 0: off.",
         minimum=0,
         maximum=MAX_NEIGHBOURS,
     )
-    steady_landmarks: bool = option(True, "Take the tremble out of landmarks that extraction did not smooth.")
+    steady_landmarks: bool = option(
+        True, "Temporal smoothing of the landmarks, against jitter, if extraction did not smooth them."
+    )
     like_original: bool = option(
         False,
-        "Repeat what the original does wrong (see the manual), to go on with a clip that it began; what is auto is as "
-        "the original starts: erode 0, blur 0, colour transfer rct.",
+        "Reproduce the original's errors (see the manual), to continue a clip that it began; auto settings get "
+        "the original's defaults: erode 0, blur 0, colour transfer rct.",
     )
 
     @property
     def rules(self) -> MergeRules:
-        """How the merge is computed where the original and the right way differ."""
+        """The rules of computation where the original is wrong: exact, or as the original."""
         return ORIGINAL_RULES if self.like_original else EXACT_RULES
 
     @property
     def waits(self) -> bool:
-        """Whether something is to be measured before a face can be merged."""
+        """Whether an `auto` must be resolved by measurement before a face can be merged."""
         return (
             self.is_blended and self.rules.auto_values is None and any(getattr(self, name) == "auto" for name in AUTO)
         )
 
     def resolved(self, chosen: Mapping[str, Any]) -> "MergeSettings":
-        """With what was chosen for every `auto`; as the original starts where it is to be repeated."""
+        """The settings with every `auto` replaced by what was chosen, or by the original's defaults."""
         chosen = chosen if self.rules.auto_values is None else self.rules.auto_values
         given = {name: chosen[name] for name in AUTO if getattr(self, name) == "auto" and name in chosen}
         return self.model_copy(update=given) if given else self
@@ -191,7 +196,7 @@ class MergeSettings(Options):
 
     @property
     def transfer(self) -> MergingTransfer:
-        """The colour transfer; what fits nearly always where none was chosen yet."""
+        """The colour transfer; a default that nearly always fits if it is `auto` and none was chosen yet."""
         if self.colour_transfer != "auto":
             return self.colour_transfer
         if self.rules.auto_values is not None:
@@ -214,7 +219,7 @@ class MergeSettings(Options):
 
     @property
     def changes_background(self) -> bool:
-        """Whether pixels outside the mask change too: then the whole frame is worked on, not only the face's box."""
+        """Whether pixels outside the mask change too: then the whole frame is processed, not only the face's box."""
         return self.is_blended and bool(self.denoise or self.bicubic or self.colour_degrade)
 
     @property
@@ -228,27 +233,27 @@ class MergeSettings(Options):
 
     @property
     def neighbours(self) -> int:
-        """How many frames before and after one are measured for its sake."""
+        """Number of frames before and after a frame that it is smoothed with."""
         return max(self.steady_mask, self.steady_colours) if self.rules.smooths_over_time else 0
 
     @property
     def needs_light(self) -> bool:
-        """Whether the light is measured that the face needs."""
+        """Whether the light on the skin is measured."""
         return self.rules.uses_skin_light and (self.is_seamless or (self.transfers_first and self.transfer == "skin"))
 
     @property
     def transfers_first(self) -> bool:
-        """Whether colours are transferred before the face is pasted; in the seamless modes they are afterwards."""
+        """Whether colours are transferred before the face is pasted; in the seamless modes it is done afterwards."""
         return self.is_blended and not self.is_seamless and self.transfer != "none"
 
     @property
     def reworks_face(self) -> bool:
-        """Whether the pasted face is to be cropped once more, changed and warped back: slightly less sharp."""
+        """Whether the pasted face is cropped once more, changed and warped back, which makes it slightly less sharp."""
         return self.is_blended and bool(self.motion_blur or self.reworks_without_motion)
 
     @property
     def reworks_without_motion(self) -> bool:
-        """Whether it is to be changed in other ways than by motion blur."""
+        """Whether the pasted face is changed in other ways than by motion blur."""
         if self.rules.reworks_unchanged_face and (
             self.motion_blur or self.sharpen_amount or self.denoise or self.bicubic
         ):
@@ -258,21 +263,21 @@ class MergeSettings(Options):
         return is_sharpened or recoloured_late or self.mode == "seamless-hist-match"
 
     def deciding(self) -> dict[str, Any]:
-        """The settings that decide how a frame with a face looks; those that do nothing beside the others left out."""
+        """The settings that affect a frame with a face; those without effect given the others are left out."""
         values = self.model_dump(mode="json")
         for name in [name for name in values if self._is_idle(name)]:
             del values[name]
         return values
 
     def deciding_without_face(self) -> dict[str, Any]:
-        """The settings that decide how a frame without a swapped face looks."""
+        """The settings that affect a frame without a swapped face."""
         if not (self.rules.changes_frames_without_face and self.changes_background):
             return {}
         names = ("denoise", "bicubic", "colour_degrade")
         return {name: value for name in names if (value := getattr(self, name))}
 
     def _is_idle(self, name: str) -> bool:
-        """Whether a setting changes nothing beside the others."""
+        """Whether a setting has no effect given the others."""
         if name in _BLENDING and not self.is_blended:
             return True
         match name:
@@ -294,6 +299,6 @@ class MergeSettings(Options):
                 is_measured = self.transfer in STATISTICAL_TRANSFERS and not self.is_seamless
                 return not (self.rules.smooths_over_time and self.is_blended and is_measured)
             case "super_resolution" | "two_pass":
-                # The mask of mode original is the model's own, first answer.
+                # Mode original uses only the predicted mask, of the model's first pass.
                 return self.mode == "original" and name == "super_resolution"
         return False

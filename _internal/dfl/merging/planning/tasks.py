@@ -1,7 +1,7 @@
-"""The frames of the clip and what is to be done to each: whose face becomes which model's, and how.
+"""The tasks of a merge: the frames of the clip, the faces to be swapped in each, and model and settings of each face.
 
-Reading the clip (clip_faces) gives every frame its faces, going through it (check_clip, clip_tracks) adds checks,
-tracks and motion, and the plan (merge_plan) model and settings. Nothing is read or computed here.
+Filled in steps: faces (clip_faces), checks (check_clip), tracks and motion (clip_tracks), model and settings
+(merge_plan). Nothing is read or computed here.
 """
 
 from collections.abc import Callable
@@ -19,12 +19,12 @@ _DEFAULTS = MergeSettings()
 
 @dataclass(frozen=True, eq=False)
 class FaceTask:
-    """One face of a frame; once planned, one that is to be swapped.
+    """One face of a frame; after planning, one that is to be swapped.
 
     landmarks: (68, 2) float32 frame pixels. file: its aligned picture. check: compares it with the frame, None where it
-    is known to be the frame's. track: the face's number, the same from frame to frame of one shot; None where unknown.
-    steady_landmarks: temporally smoothed ones, None where they were not wanted. model: its name in the run's networks.
-    person: whose face it is, as the session calls them.
+    is known to be from this frame. track: index of the face's track within one shot; None where unknown.
+    steady_landmarks: temporally smoothed landmarks, None where smoothing is off. model: name in the run's networks.
+    person: the person's key in the session.
     """
 
     landmarks: Points
@@ -42,10 +42,10 @@ class FaceTask:
 class FrameTask:
     """One frame of the clip.
 
-    path: its picture file; with `read`, which gives the picture (H, W, 3) uint8 BGR or raises UserError, only its name
-    counts. index: in the clip, from 0. number: by which people name it. settings: of the frame as a whole. faces: in
-    the order of their files; once planned, those to be swapped, in the order in which they are laid over each other.
-    is_wanted: False for a frame that is predicted only because its neighbours are smoothed with it.
+    path: its picture file; only its name is used if there is `read`, which returns the picture (H, W, 3) uint8 BGR or
+    raises UserError. index: in the clip, from 0. number: as the user counts frames. settings: of the whole frame.
+    faces: in the order of their files; after planning, those to be swapped, in the order of blending. is_wanted: False
+    for a frame that is predicted only for the temporal smoothing of its neighbours.
     """
 
     path: Path
@@ -62,12 +62,12 @@ class FrameTask:
 
     @property
     def neighbours(self) -> int:
-        """How many frames before and after it are predicted for its faces' sake."""
+        """Number of frames before and after it that its faces are smoothed with."""
         return max((face.settings.neighbours for face in self.faces), default=0)
 
 
 def with_neighbours(tasks: list[FrameTask], todo: set[int]) -> list[FrameTask]:
-    """The tasks to be done, and the neighbours that must be predicted for them, in order. todo: indices of `tasks`."""
+    """The tasks to be done and the neighbours needed to smooth them, in order. todo: indices of `tasks`."""
     needed = set(todo)
     for index in todo:
         neighbours = tasks[index].neighbours

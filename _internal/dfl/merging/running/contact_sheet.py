@@ -1,4 +1,4 @@
-"""A preview of a merge: some frames as they are, as they become, and their masks, on one sheet."""
+"""A preview of a merge: some original frames, the merged frames and their masks, on one contact sheet."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -25,9 +25,9 @@ _PIXELS = 240  # height of a frame
 def write_sheet(
     workspace: Workspace, plan: MergePlan, workers: int, report: Report, read: Reader | None = None
 ) -> None:
-    """Merge the frames that were asked for in memory and show them; of the whole clip twelve with a face.
+    """Merge the selected frames in memory and write the sheet; by default twelve frames with a face.
 
-    read: gives the frames' pictures where they are no files.
+    read: reads the frames' pictures where they are not files.
     """
     wanted = [plan.tasks[index] for index in sorted(plan.asked_for)]
     if plan.spans is None:
@@ -43,7 +43,7 @@ def write_sheet(
                 raise result.error
             cells.append(_row(result.task, result.output))
     if not cells:
-        raise UserError("There is no frame to be shown.", "Name frames that the clip has: --frames 100-110.")
+        raise UserError("There is no frame to show.", "Name frames that the clip has: --frames 100-110.")
     path = workspace.merged_sheet
     columns = 2 if len(cells) > 6 else 1
     lines = [
@@ -51,7 +51,7 @@ def write_sheet(
         for start in range(0, len(cells), columns)
     ]
     write_picture(path, contact_sheet(lines, _PIXELS))
-    report.done(f"{len(cells)} frames (as they are, merged, mask): {path}", frames=len(cells))
+    report.done(f"{len(cells)} frames (original, merged, mask): {path}", frames=len(cells))
 
 
 def _merged(plan: MergePlan, wanted: list[FrameTask], workers: int, read: Reader | None) -> Iterator[FrameResult]:
@@ -69,6 +69,6 @@ def _with_picture(task: FrameTask, picture: Picture | None) -> FrameTask:
 def _row(task: FrameTask, merged: MergedFrame) -> list[Picture]:
     picture, mask = merged.as_bytes()
     bgr = np.asarray(cv2.cvtColor(mask, cv2.COLOR_GRAY2BGR), np.uint8)
-    named = merged.frame.copy()
-    cv2.putText(named, str(task.number), (8, 32), cv2.FONT_HERSHEY_SIMPLEX, 1, (255, 255, 255), 2, cv2.LINE_AA)
-    return [named, picture, bgr]
+    original = merged.frame.copy()
+    cv2.putText(original, str(task.number), (8, 32), cv2.FONT_HERSHEY_SIMPLEX, 1, (255, 255, 255), 2, cv2.LINE_AA)
+    return [original, picture, bgr]

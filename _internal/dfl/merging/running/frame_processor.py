@@ -1,6 +1,6 @@
-"""What is done to one frame on its road: read and crop, predict, measure, blend, write.
+"""The processing steps of one frame: read and crop, predict, measure, blend, write.
 
-The road of a frame, and what it is on the way (merging/__init__.py has the whole picture):
+Their types (merging/__init__.py has an overview):
 FrameTask -> crop -> CroppedFrame -> predict, measure -> PredictedFrame -> blend -> MergedFrame -> write.
 """
 
@@ -30,8 +30,8 @@ from dfl.merging.running.networks import Networks
 class CroppedFrame:
     """A frame that was read, with its faces cropped for their models.
 
-    crops: of `task.faces`, in their order. content: the frame's file; empty when the frame comes straight from a clip.
-    refused: faces that do not belong to the frame and were taken out of its task: name, and why.
+    crops: of `task.faces`, in their order. content: the frame's file; empty when the frame is decoded from a clip.
+    refused: faces from another frame, which were removed from the task: name and reason.
     """
 
     task: FrameTask
@@ -64,7 +64,7 @@ class FileFailed(Exception):
 
 
 def keep(frame: PredictedFrame, merged: MergedFrame) -> MergedFrame:
-    """Write nothing: hand the merged frame on."""
+    """Write nothing: return the merged frame."""
     del frame
     return merged
 
@@ -73,8 +73,8 @@ def keep(frame: PredictedFrame, merged: MergedFrame) -> MergedFrame:
 class FrameProcessor:
     """The steps of a frame. `predict` is called from one thread, the others from any.
 
-    raw_size: of the black square that a frame without a face becomes in mode raw-predict, pixels. write: what is done
-    to a merged frame; its result is handed on. UserError when a file cannot be written.
+    raw_size: pixels of the black square that a frame without a face becomes in mode raw-predict. write: called with a
+    merged frame; its result is that of `finish`; raises UserError when a file cannot be written.
     """
 
     networks: Networks
@@ -89,7 +89,7 @@ class FrameProcessor:
         return self.crop_picture(task, decode_frame(content, str(task.path)), content)
 
     def crop_picture(self, task: FrameTask, picture: Picture, content: bytes = b"") -> CroppedFrame:
-        """Crop the faces of a frame's picture, but those of another frame.
+        """Crop the faces of a frame's picture, except those from another frame.
 
         UserError when a face's landmarks cannot be used.
         """
@@ -107,13 +107,13 @@ class FrameProcessor:
         return CroppedFrame(task, content, picture, tuple(crops), tuple(refused.items()))
 
     def predict(self, frames: Sequence[CroppedFrame]) -> list[list[FacePrediction]]:
-        """Predictions of all faces of some frames, for each frame."""
+        """Predictions of the faces of some frames, a list for each frame."""
         tasks = [face for frame in frames for face in frame.task.faces]
         predictions = iter(self.networks.predict(tasks, [crop for frame in frames for crop in frame.crops]))
         return [[next(predictions) for _ in frame.crops] for frame in frames]
 
     def measure(self, cropped: CroppedFrame, predictions: Sequence[FacePrediction]) -> PredictedFrame:
-        """Measure what the blending of the frame and of its neighbours needs."""
+        """Measure the faces' masks, colours and light, which blending of the frame and of its neighbours needs."""
         measures = tuple(
             measure_face(cropped.picture, crop, prediction, face.settings, cropped.task.index, face.track)
             for face, crop, prediction in zip(cropped.task.faces, cropped.crops, predictions, strict=True)
@@ -121,16 +121,16 @@ class FrameProcessor:
         return PredictedFrame(cropped, tuple(predictions), measures)
 
     def blend(self, frame: PredictedFrame, neighbours: Sequence[FaceMeasures] = ()) -> MergedFrame:
-        """The merged frame. neighbours: faces of the frames before and after, for what is smoothed over time.
+        """The merged frame. neighbours: measures of faces in the frames before and after, for temporal smoothing.
 
-        A frame without a face is itself, with an empty mask; in mode raw-predict it becomes a black square.
+        A frame without a face is unchanged, with an empty mask; in mode raw-predict it becomes a black square.
         """
         picture, settings = frame.cropped.picture, frame.cropped.task.settings
         patches = []
         faces = zip(frame.cropped.task.faces, frame.cropped.crops, frame.predictions, frame.measures, strict=True)
         for face, crop, prediction, own in faces:
             measures = smoothed_over_time(own, neighbours, face.settings)
-            # Always the same seed: with another one in every frame the random transfers would flicker.
+            # The same seed for every frame: otherwise the random transfers would flicker.
             random = np.random.default_rng(0)
             patches.append(merge_face(picture, crop, prediction, face.settings, face.motion, random, measures))
         if settings.mode != "raw-predict":
@@ -144,7 +144,7 @@ class FrameProcessor:
         )
 
     def finish(self, frame: PredictedFrame, neighbours: Sequence[FaceMeasures] = ()) -> Any:
-        """Blend the faces and write the frame; gives what `write` gave. FileFailed when a file cannot be written."""
+        """Blend the faces and write the frame; returns the result of `write`. FileFailed when it raises UserError."""
         merged = self.blend(frame, neighbours)
         try:
             return self.write(frame, merged)

@@ -1,8 +1,8 @@
-"""What was merged, so that a stopped run goes on and a finished one has nothing to do.
+"""The merge journal: which frames are merged and how, so that a stopped run continues and a finished one does nothing.
 
-`merge.journal` beside the merged pictures, a JSON value a line: an object is one render signature (models,
-iterations, settings) under a short name; a list names a frame whose files are written, with a digest of its sources and
-the signature's name. A line that was cut off by a crash does not count.
+`merge.journal` next to the merged pictures, one JSON value a line: an object is a render signature (models, iterations,
+settings) under a short name; a list is a frame whose files are written, with a digest of its sources and the
+signature's name. A line that was cut off by a crash is ignored.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from dfl.base.json_lines import to_lines, values_in
 from dfl.base.system_errors import to_user_error
 
 Signature = Mapping[str, Any]  # JSON values: all settings and models that a frame's pictures depend on
-# Where the digest of a network's weights is known, it identifies the network: its name and iteration do not count.
+# Where the digest of a network's weights is known, it identifies the network: name and iteration are then ignored.
 DIGESTS = {"weights": ("model", "iteration"), "xseg_weights": ("xseg_iteration",)}
 
 
@@ -27,8 +27,8 @@ def name_of(signature: Signature) -> str:
     faces = [
         _without(face, [name for key in DIGESTS if key in face for name in DIGESTS[key]]) for face in _faces(signature)
     ]
-    known_by = {**signature, "faces": faces} if faces else signature
-    return hashlib.sha256(json.dumps(known_by, sort_keys=True).encode()).hexdigest()[:16]
+    identity = {**signature, "faces": faces} if faces else signature
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _faces(signature: Signature) -> Iterable[Mapping[str, Any]]:
@@ -42,7 +42,7 @@ def _without(values: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
 
 
 def _older(signature: Signature) -> Signature:
-    """The signature as programs noted it that did not know weights by their digest."""
+    """The signature as earlier versions wrote it, without the weights' digests."""
     return {**signature, "faces": [_without(face, DIGESTS) for face in _faces(signature)]}
 
 
@@ -63,28 +63,28 @@ class MergeJournal:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
-        with suppress(OSError):  # of a full disk, met and reported before: the line that is lost is a frame done again
+        with suppress(OSError):  # full disk, already reported; a lost line only means that a frame is merged again
             self._file.close()
 
     def has(self, stem: str, source: str, signature: Signature) -> bool:
-        """Whether a frame was made from this source in this way."""
+        """Whether a frame was merged from this source with this signature."""
         done = self._done.get(stem)
         return done is not None and done[0] == source and done[1] in (name_of(signature), name_of(_older(signature)))
 
     def signature_of(self, stem: str) -> Signature | None:
-        """How a frame was made; None for one that was not."""
+        """The signature that a frame was merged with; None if it was not."""
         entry = self._done.get(stem)
         return self._signatures.get(entry[1]) if entry else None
 
     def is_changed(self, stem: str, size: int) -> bool:
-        """Whether a frame's files were of another size when they were written: somebody has edited them since."""
+        """Whether the size of a frame's files has changed since they were written: then they were edited."""
         return self._sizes.get(stem, size) != size
 
     def _size(self, stem: str) -> list[int]:
         return [self._sizes[stem]] if stem in self._sizes else []
 
     def add(self, stem: str, source: str, signature: Signature, size: int | None = None) -> None:
-        """Note a frame whose files are written. size: bytes of its picture and mask together."""
+        """Record a frame whose files are written. size: bytes of its picture and mask together."""
         name = name_of(signature)
         lines: list[Any] = []
         if name not in self._signatures:
@@ -101,7 +101,7 @@ class MergeJournal:
 
     @property
     def stems(self) -> set[str]:
-        """All frames that were made, whether they are still there or not."""
+        """All frames that were merged, whether their files still exist or not."""
         return set(self._done)
 
 

@@ -1,4 +1,4 @@
-"""The networks of a merge: swap models, the face enhancer, XSeg; all called from one thread, on batches of faces."""
+"""Inference of a merge: swap models, face enhancer and XSeg on batches of faces, all called from one thread."""
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,21 +22,21 @@ FACES_PER_BATCH = 8
 
 
 class Enhancer(Protocol):
-    """Adds detail: (H, W, 3) float32 BGR -1..1 to four times its size."""
+    """Super-resolution network: (H, W, 3) float32 BGR -1..1 to four times its size."""
 
     def enlarge(self, picture: NDArray[np.float32], /) -> NDArray[np.float32]: ...
 
 
 @dataclass(frozen=True)
 class Networks:
-    """All networks of a run. models: by the names that face tasks give."""
+    """All networks of a run. models: by the names in face tasks."""
 
     models: Mapping[str, SwapModel]
     xseg: XsegMaskModel | None = None
     enhancer: Enhancer | None = None
 
     def add_xseg_input(self, frame: Picture, crop: FaceCrop, settings: MergeSettings) -> FaceCrop:
-        """The crop with XSeg's input, where the settings need it; in any thread."""
+        """The crop with XSeg's input, where the settings need it; callable from any thread."""
         if self.xseg is None or not settings.needs_xseg:
             return crop
         return self._masks(self.xseg, settings).add_input(frame, crop)
@@ -56,21 +56,21 @@ class Networks:
         return [self._enhanced(predictions[index], task.settings) for index, task in enumerate(tasks)]
 
     def _swapped(self, task: FaceTask, crops: Sequence[FaceCrop]) -> list[FacePrediction]:
-        """A batch of faces of one model. task: of the first, as good as any other's."""
+        """Predict a batch of faces with one model. task: any of the batch, which agree in model and two_pass."""
         model = self.models[task.model]
         faces = np.stack([crop.picture for crop in crops])
-        answer = _checked(model.predict(faces))
+        prediction = _checked(model.predict(faces))
         if task.settings.two_pass:
-            once_more = _checked(model.predict(faces + (answer.face - faces) * answer.face_mask))
-            answer = Prediction(once_more.face, once_more.face_mask, answer.dst_mask)
-        parts = zip(answer.face, answer.face_mask, answer.dst_mask, strict=True)
+            second = _checked(model.predict(faces + (prediction.face - faces) * prediction.face_mask))
+            prediction = Prediction(second.face, second.face_mask, prediction.dst_mask)
+        parts = zip(prediction.face, prediction.face_mask, prediction.dst_mask, strict=True)
         return [FacePrediction(face, own[:, :, 0], dst[:, :, 0]) for face, own, dst in parts]
 
     def _masks(self, xseg: XsegMaskModel, settings: MergeSettings) -> XsegMasks:
         return XsegMasks.for_mode(xseg, settings.mask_mode, settings.rules)
 
     def _enhanced(self, prediction: FacePrediction, settings: MergeSettings) -> FacePrediction:
-        """With super resolution the face at four times its size, as much of it from the enhancer as asked for."""
+        """With super resolution: the face at four times its size, a blend of bilinear upscaling and the enhancer."""
         if not settings.super_resolution:
             return prediction
         assert self.enhancer, "opened where a frame's settings need it"
@@ -87,7 +87,7 @@ class Networks:
 
 
 def _batches(kinds: Sequence[Hashable]) -> Iterator[list[int]]:
-    """Indices of equal kinds together, at most FACES_PER_BATCH."""
+    """Indices grouped by equal kind, at most FACES_PER_BATCH in a group."""
     groups: dict[Hashable, list[int]] = {}
     for index, kind in enumerate(kinds):
         groups.setdefault(kind, []).append(index)

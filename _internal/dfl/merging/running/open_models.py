@@ -1,4 +1,4 @@
-"""The networks that a merge needs, opened when it is known which."""
+"""Opening the networks that a merge needs."""
 
 from typing import Protocol
 
@@ -12,13 +12,13 @@ from dfl.workspace import Workspace
 
 
 class Models(Protocol):
-    """Where the networks of a run come from; each method opens one, or raises a UserError that says what to do."""
+    """Source of a run's networks; each method opens one, or raises UserError with advice."""
 
     def swap(self, name: str | None, morph: float, /) -> SwapModel:
-        """The model of that name; None: the one that was saved last."""
+        """The model of that name; None: the one saved last. morph: AMP's morph factor."""
 
     def xseg(self, mode: str, /) -> XsegMaskModel:
-        """For a mask mode that needs it."""
+        """The XSeg model. mode: the mask mode that needs it, for messages."""
 
     def enhancer(self) -> Enhancer: ...
 
@@ -57,7 +57,7 @@ class SavedModels:
 
 
 class GivenModels:
-    """Networks that are open already: one swap model for everybody."""
+    """Networks that are already open: one swap model for all people."""
 
     def __init__(self, model: SwapModel, xseg: XsegMaskModel | None = None, enhancer: Enhancer | None = None) -> None:
         self._model, self._xseg, self._enhancer = model, xseg, enhancer

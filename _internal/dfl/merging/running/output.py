@@ -1,4 +1,4 @@
-"""What a merge writes of each frame: picture and mask in the wanted format, and face crops for compositors."""
+"""The files of a merged frame: picture and mask in the chosen format, and face crops for compositing programs."""
 
 import json
 from dataclasses import dataclass
@@ -27,11 +27,10 @@ _EXR_START = b"\x76\x2f\x31\x01"
 
 @dataclass(frozen=True)
 class FrameFiles:
-    """Where merged frames are written, and how.
+    """Folders and format of merged frames.
 
-    form: png (8 bits), png16 or exr (half floats, linear light). alpha: the mask goes into the picture's fourth
-    channel, not multiplied in. masks, crops: folders, None where none are written. mark: say in the pictures how they
-    were made.
+    form: png (8 bits), png16 or exr (half floats, linear light). alpha: the mask is the picture's alpha channel, not
+    premultiplied. masks, crops: folders, None where none are written. mark: mark the pictures as synthetic media.
     """
 
     folder: Path
@@ -50,12 +49,12 @@ class FrameFiles:
         return self.folder / f"{stem}{'.exr' if self.form == 'exr' else '.png'}"
 
     def size(self, stem: str) -> int:
-        """Bytes of a frame's picture and mask, as far as they are there, whether a mask is written now or not."""
+        """Bytes of a frame's existing picture and mask, whether masks are written in this run or not."""
         paths = (self.picture_path(stem), self.folder.with_name(f"{self.folder.name}_mask") / f"{stem}.png")
         return sum(path.stat().st_size for path in paths if path.is_file())
 
     def is_written(self, stem: str) -> bool:
-        """Whether all files of a frame are there, and its pictures begin and end as whole ones do."""
+        """Whether all files of a frame exist, and its pictures are not truncated."""
         masks = [self.masks / f"{stem}.png"] if self.masks else []
         crops = [self.crops / f"{stem}.json"] if self.crops else []
         return all(_is_whole(path) for path in [self.picture_path(stem), *masks]) and all(
@@ -63,18 +62,18 @@ class FrameFiles:
         )
 
     def write(self, frame: PredictedFrame, merged: MergedFrame) -> None:
-        """Write what there is of one frame; the picture comes last. UserError when a file cannot be written."""
+        """Write the files of one frame, the picture last. UserError when a file cannot be written."""
         stem = frame.cropped.task.stem
         if self.crops:
             self._write_crops(self.crops, frame)
         path = self.picture_path(stem)
         if self.form == "exr":
             picture, mask = merged.as_floats()
-            self._write_mask(stem, _words(mask))
+            self._write_mask(stem, _to_uint16(mask))
             self._write_exr(path, picture, mask)
             return
         if self.form == "png16":
-            picture, mask = (_words(values) for values in merged.as_floats())  # type: ignore[assignment]
+            picture, mask = (_to_uint16(values) for values in merged.as_floats())  # type: ignore[assignment]
         else:
             if not merged.is_changed and merged.frame is frame.cropped.picture and not self.alpha:
                 height, width = merged.frame.shape[:2]
@@ -105,7 +104,7 @@ class FrameFiles:
         return mark_png(png) if self.mark else png
 
     def _write_crops(self, folder: Path, frame: PredictedFrame) -> None:
-        """Each predicted face as a PNG of 16 bits with its mask as alpha, and its map to the frame as JSON."""
+        """Each predicted face as a 16-bit PNG with its mask as alpha, and matrices to and from the frame as JSON."""
         stem, faces = frame.cropped.task.stem, []
         cropped = frame.cropped
         parts = zip(cropped.task.faces, cropped.crops, frame.predictions, frame.measures, strict=True)
@@ -113,7 +112,7 @@ class FrameFiles:
             name = f"{stem}_{number}.png"
             size = prediction.face.shape[0]
             mask = cv2.resize(measures.mask, (size, size), interpolation=cv2.INTER_LINEAR)
-            coded = np.dstack([_words(prediction.face), _words(np.asarray(mask))])
+            coded = np.dstack([_to_uint16(prediction.face), _to_uint16(np.asarray(mask))])
             write_bytes(folder / name, self._marked(encode_picture(coded, ".png")), durable=False)
             to_crop = alignment_matrix(task.landmarks, size, crop.face_type)
             faces.append(
@@ -134,7 +133,7 @@ class FrameFiles:
 
 
 def files_of(workspace: Workspace, form: OutputFormat, alpha: bool, crops: bool, mark: bool) -> FrameFiles:
-    """The folders of a format: PNG of 8 bits in merged and merged_mask, what make-video reads; others beside them."""
+    """The folders of a format: 8-bit PNGs in merged and merged_mask, which make-video reads; others in their own."""
     frames = workspace.frames("dst")
     folder = workspace.merged if form == "png" else frames / f"merged_{form}"
     mask_folder = workspace.merged_mask if form == "png" else frames / f"merged_{form}_mask"
@@ -143,19 +142,19 @@ def files_of(workspace: Workspace, form: OutputFormat, alpha: bool, crops: bool,
 
 
 def to_linear(values: FloatPicture) -> FloatPicture:
-    """Light of sRGB values 0..1 (IEC 61966-2-1): what OpenEXR pictures hold."""
+    """Linear light of sRGB values 0..1 (IEC 61966-2-1), as stored in OpenEXR pictures."""
     curved = np.power((values + np.float32(0.055)) * np.float32(1 / 1.055), np.float32(2.4))
     linear: FloatPicture = np.where(values <= 0.04045, values * np.float32(1 / 12.92), curved)
     return linear
 
 
-def _words(values: NDArray[np.float32]) -> NDArray[np.uint16]:
+def _to_uint16(values: NDArray[np.float32]) -> NDArray[np.uint16]:
     words: NDArray[np.uint16] = np.rint(np.clip(values, 0, 1) * np.float32(65535)).astype(np.uint16)
     return words
 
 
 def _is_whole(path: Path) -> bool:
-    """Whether a picture file begins and ends as one: a crash of the machine may leave an empty or cut one."""
+    """Whether a picture file is complete, by its first and last bytes: a crash may leave it empty or truncated."""
     try:
         with path.open("rb") as file:
             if path.suffix == ".exr":
@@ -168,7 +167,7 @@ def _is_whole(path: Path) -> bool:
 
 
 def _is_plain_png(content: bytes) -> bool:
-    """Whether a picture file is a PNG of 8-bit colours, without alpha and not to be turned: it can be written again."""
+    """Whether a file is an 8-bit RGB PNG without alpha or EXIF rotation, which can be written again unchanged."""
     return content.startswith(_PNG_START) and content[24:26] == b"\x08\x02" and orientation(content) == 1
 
 

@@ -1,8 +1,8 @@
-"""Frames through the model: cropping, predicting, blending and writing overlap, in bounded memory.
+"""The pipeline of a merge: cropping, prediction, blending and writing overlap, in bounded memory.
 
 The networks run in the caller's thread, on batches of faces; everything else runs in threads. Threads and not
-processes: OpenCV, zlib and NumPy release Python's lock where the time is spent, and no frame is copied between
-processes. A frame whose masks or colours are smoothed over time waits until its neighbours were predicted.
+processes: OpenCV, zlib and NumPy release the GIL where the time is spent, and no frame is copied between processes. A
+frame with temporal smoothing waits until its neighbours are predicted.
 """
 
 from collections import deque
@@ -23,11 +23,11 @@ from dfl.merging.planning.tasks import FrameTask
 from dfl.merging.running.frame_processor import CroppedFrame, FileFailed, FrameProcessor, PredictedFrame
 from dfl.merging.running.networks import FACES_PER_BATCH
 
-# Bytes that the frames under way may take at most, and which part of the free memory.
+# Limit of the memory of frames in the pipeline: bytes, and the divisor of the free memory.
 _MEMORY, _SHARE_OF_FREE = 512 * 2**20, 8
-_COPIES = 4  # of a frame while it is worked on: read, merged, and both coded
-# What frames that are blended at this moment may take, and one of them at most: in floats, as a whole, several times,
-# and as often again where its faces are cropped once more and changed.
+_COPIES = 4  # of a frame in the pipeline: read, merged, and both encoded
+# Memory of the frames being blended at a time, and of one of them as a multiple of its bytes: it is processed in floats
+# and copied several times; twice as often where its faces are reworked (see reworks_face).
 _BLENDING_MEMORY = 2**30
 _FLOATS, _FLOATS_OF_REWORKED = 20, 40
 Measures = tuple[FaceMeasures, ...]  # of a frame's faces
@@ -36,9 +36,9 @@ Refused = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, eq=False)
 class FrameResult:
-    """The end of one frame's road: what the processor's `write` gave, or in `error` why it could not be merged.
+    """The result of one frame: what the processor's `write` returned, or in `error` why it could not be merged.
 
-    refused: faces that do not belong to it and stay as they are: name, and why.
+    refused: faces from another frame, which are not swapped: name and reason.
     """
 
     task: FrameTask
@@ -49,9 +49,9 @@ class FrameResult:
 
 @dataclass(frozen=True, eq=False)
 class _Predicted:
-    """A frame between prediction and blending; both fail where it could not be cropped.
+    """A frame between prediction and blending; both futures fail if it could not be cropped.
 
-    measures: what its neighbours need of it, without the picture.
+    measures: of its faces, which its neighbours need; without the picture.
     """
 
     task: FrameTask
@@ -60,13 +60,13 @@ class _Predicted:
 
 
 def merge_frames(tasks: Iterable[FrameTask], processor: FrameProcessor, workers: int) -> Iterator[FrameResult]:
-    """Merge frames and write them; results come in the frames' order, those that are not wanted left out.
+    """Merge and write frames; yields results in the frames' order, except for tasks that are not `is_wanted`.
 
-    tasks: by rising index. A frame that cannot be read or blended is a result with its error. A file that cannot be
-    written (a full disk) or a failing network ends the run: the error is raised, and frames under way are dropped.
+    tasks: by rising index. A frame that cannot be read or blended yields a result with its error. A file that cannot be
+    written (a full disk) or a failing network ends the run: the error is raised, and unfinished frames are dropped.
     """
     run = _Run(iter(tasks), processor, workers)
-    # Threads of OpenCV's own beside these would only wait for one another: a tenth more CPU time, and no faster.
+    # OpenCV's own threads would compete with these: a tenth more CPU time, and no faster.
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
@@ -77,7 +77,7 @@ def merge_frames(tasks: Iterable[FrameTask], processor: FrameProcessor, workers:
 
 
 class _Run:
-    """The frames under way, each in one of three queues: being cropped, waiting for neighbours, being finished."""
+    """The frames in the pipeline, in three queues: being cropped, waiting for neighbours, being finished."""
 
     def __init__(self, tasks: Iterator[FrameTask], processor: FrameProcessor, workers: int) -> None:
         self.pool = ThreadPoolExecutor(workers, thread_name_prefix="merge")
@@ -85,11 +85,11 @@ class _Run:
         self._cropping: deque[tuple[FrameTask, Future[CroppedFrame]]] = deque()
         self._predicted: deque[_Predicted] = deque()
         self._finishing: deque[tuple[FrameTask, Future[Any]]] = deque()
-        self._recent: deque[tuple[int, Future[Measures]]] = deque()  # by index: all that may be neighbours
-        self._largest = 1
+        self._recent: deque[tuple[int, Future[Measures]]] = deque()  # by index: all possible neighbours
+        self._largest = 1  # bytes of the largest frame so far
         free = free_memory()
         self._memory, self._blending_memory = min(_MEMORY, free // _SHARE_OF_FREE), min(_BLENDING_MEMORY, free // 4)
-        self._room, self._blending = Condition(), 0  # how many frames are being blended
+        self._room, self._blending = Condition(), 0  # number of frames being blended
 
     def results(self) -> Iterator[FrameResult]:
         while True:
@@ -100,7 +100,7 @@ class _Run:
                 return
             is_last = not self._cropping
             self._predict_batch()
-            self._hand_on(is_last)
+            self._start_finishing(is_last)
             # Make room for the next batch; with nothing left to predict, wait for everything.
             most_left = most - min(FACES_PER_BATCH, most // 2)
             while self._finishing and (
@@ -137,8 +137,8 @@ class _Run:
             self._predicted.append(_Predicted(task, frame, measures))
             self._recent.append((task.index, measures))
 
-    def _hand_on(self, is_last: bool) -> None:
-        """Let those frames be finished whose neighbours are predicted, in order."""
+    def _start_finishing(self, is_last: bool) -> None:
+        """Submit those frames for blending whose neighbours are predicted, in order."""
         while self._predicted:
             task, frame = self._predicted[0].task, self._predicted[0].frame
             if not is_last and task.neighbours and self._recent[-1][0] < task.index + task.neighbours:
@@ -162,7 +162,7 @@ class _Run:
         return frame
 
     def _finish(self, frame: "Future[PredictedFrame]", near: list["Future[Measures]"]) -> tuple[Any, Refused]:
-        # The pool begins what it is given in order, so all of these have begun: waiting cannot last for ever.
+        # The pool starts jobs in order, so all of these have been started: waiting cannot deadlock.
         predicted = frame.result()
         neighbours = [face for measures in near if measures.exception() is None for face in measures.result()]
         is_reworked = any(face.settings.reworks_face for face in predicted.cropped.task.faces)
@@ -180,7 +180,7 @@ class _Run:
 
 
 def _frames_at_once(workers: int, frame_bytes: int, memory: int) -> int:
-    """How many frames may be under way: enough for two batches, fewer when frames are large."""
+    """Number of frames in the pipeline: enough for two batches, fewer when frames are large."""
     return max(2, min(2 * (workers + FACES_PER_BATCH), memory // (frame_bytes * _COPIES)))
 
 

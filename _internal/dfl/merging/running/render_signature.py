@@ -1,4 +1,4 @@
-"""Render signatures: the settings and models that a frame's pictures depend on, and what changed since."""
+"""Render signatures: all settings and models that a frame's pictures depend on, to detect what must be redone."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ _DIGEST_DIGITS = 16
 
 
 def render_signature(task: FrameTask, networks: Networks, files: FrameFiles | None = None) -> Signature:
-    """All that a frame's pictures depend on, but its sources. files: how it is written, None for a frame of a video."""
+    """All that a frame's pictures depend on, except its sources. files: output options, None for a frame of a video."""
     signature: dict[str, Any] = {"faces": [_face_signature(face, networks) for face in task.faces]}
     if files:
         signature |= {"mark": files.mark, "alpha": files.alpha, "crops": files.crops is not None}
@@ -46,7 +46,7 @@ def _digest(name: str, digest: str) -> dict[str, str]:
 
 
 def source_of(tasks: Sequence[FrameTask], index: int) -> str:
-    """Digest of a frame's file, its faces, and the neighbours that it is smoothed with."""
+    """Digest of a frame's file facts, its landmarks, and the neighbours that it is smoothed with."""
     task = tasks[index]
     digest = hashlib.sha256(_file_facts(task).encode())
     for face in task.faces:
@@ -67,12 +67,12 @@ def _file_facts(task: FrameTask) -> str:
     try:
         status = task.path.stat()
     except OSError:
-        return task.path.name  # straight from a clip, or gone: then merging it fails and says so
+        return task.path.name  # read directly from a clip, or deleted: then merging it fails with a message
     return repr((task.path.name, status.st_size, status.st_mtime_ns))
 
 
 def changes(before: Signature, now: Signature) -> list[str]:
-    """What differs, in words such as `erode 0 → 12`."""
+    """The differences as texts such as `erode 0 → 12`."""
     found: dict[str, None] = {}
     for old, new in _pairs(before, now):
         for name in {**old, **new}:
@@ -89,7 +89,7 @@ def changes(before: Signature, now: Signature) -> list[str]:
 
 
 def _same_iteration(old: Mapping[str, Any], new: Mapping[str, Any], digest: str) -> bool:
-    """Whether the two networks differ in nothing else."""
+    """Whether two networks with different weights have the same name and iteration."""
     return all(old.get(name) == new.get(name) for name in DIGESTS[digest])
 
 

@@ -1,9 +1,8 @@
-"""Move pictures away that must not be lost, in the folders of merged ones; nothing is deleted or overwritten.
+"""Move away pictures in the merged folders instead of deleting or overwriting them.
 
-Those whose frames are not in data_dst at the moment go to `data_dst/merged_set_aside/merged/`, and come back with their
-frames: only what merge wrote, by its journal. Other pictures there stay. Pictures
-of another program under the names of frames, and those that somebody edited, go to `data_dst/merged_before_1/` before
-merge writes there.
+Merged pictures (by the journal) whose frames are missing in data_dst go to `data_dst/merged_set_aside/merged/`, and are
+restored when the frames are back; other pictures stay. Pictures of another program under the names of frames, and
+merged ones that the user has edited, go to `data_dst/merged_before_1/` before merge writes there.
 """
 
 import re
@@ -21,20 +20,20 @@ from dfl.workspace import MERGED_SET_ASIDE
 _MARK_BYTES = 8192
 
 
-def set_aside(files: FrameFiles, made: set[str], stems: set[str]) -> int:
-    """Move away the pictures of frames that are not among `stems`; returns of how many frames.
+def set_aside(files: FrameFiles, merged: set[str], stems: set[str]) -> int:
+    """Move away the pictures of frames that are not among `stems`; returns the number of these frames.
 
-    made: the frames that the journal names.
+    merged: stems of the journal's frames.
     """
     count = 0
-    for stem in made - stems:
+    for stem in merged - stems:
         moved = [path for path in _files_of(files, stem, files.folders) if _move(path, set_aside_folder(path.parent))]
         count += bool(moved)
     return count
 
 
 def restore(files: FrameFiles, stems: set[str]) -> None:
-    """Restore the pictures of frames that are there again, unless they are merged already."""
+    """Restore the pictures of frames that are in data_dst again, unless they are merged already."""
     folders = [set_aside_folder(folder) for folder in files.folders]
     moved = {path.stem for path in folders[0].iterdir()} if folders[0].is_dir() else set()
     for stem in moved & stems:
@@ -48,17 +47,18 @@ def restore(files: FrameFiles, stems: set[str]) -> None:
 
 
 def move_foreign(files: FrameFiles, journal: MergeJournal, todo: Iterable[str]) -> Path | None:
-    """Move foreign and edited pictures out of merge's way; returns where to, None if there was none.
+    """Move away foreign and edited pictures that merge would overwrite; returns the target folder, None if none.
 
-    todo: the stems of frames that will be written. What a killed run wrote and did not note is recognised by its mark.
+    todo: the stems of frames that will be written. Pictures that a killed run wrote but did not record are recognised
+    by their mark.
     """
-    made = journal.stems
+    merged = journal.stems
     target, found = earlier_path(files.folder), False
     for stem in todo:
         picture = files.picture_path(stem)
         if not picture.is_file():
             continue
-        if not journal.is_changed(stem, files.size(stem)) if stem in made else _is_marked(picture):
+        if not journal.is_changed(stem, files.size(stem)) if stem in merged else _is_marked(picture):
             continue
         for path in _files_of(files, stem, files.folders):
             found |= _move(path, target / path.parent.name)
@@ -66,7 +66,7 @@ def move_foreign(files: FrameFiles, journal: MergeJournal, todo: Iterable[str]) 
 
 
 def _is_marked(path: Path) -> bool:
-    """Whether a picture is marked as made, as all that merge writes is by default."""
+    """Whether a picture is marked as synthetic media, as merge does by default."""
     with path.open("rb") as file:
         head = file.read(_MARK_BYTES)
         file.seek(max(0, path.stat().st_size - _MARK_BYTES))
@@ -79,7 +79,7 @@ def set_aside_folder(folder: Path) -> Path:
 
 
 def _files_of(files: FrameFiles, stem: str, folders: list[Path]) -> Iterator[Path]:
-    """What was written of a frame; `folders`: files.folders, or where they were moved to."""
+    """The files written for a frame; `folders`: files.folders, or the folders they were moved to."""
     for folder, own in zip(folders, files.folders, strict=True):
         if own == files.crops:
             yield from _crops(folder / f"{stem}.json")
@@ -101,7 +101,7 @@ def _crops(facts: Path) -> Iterator[Path]:
 
 
 def _move(source: Path, folder: Path) -> bool:
-    """Whether there was a file to be moved."""
+    """Move a file if it exists; returns whether it did."""
     if not source.is_file():
         return False
     move_into(folder, source)

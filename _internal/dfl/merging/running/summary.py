@@ -39,7 +39,7 @@ def report_settings(plan: MergePlan, report: Report) -> None:
 
 
 def report_failures(workspace: Workspace, failed: Sequence[FrameResult], report: Report) -> None:
-    """Name the first frames that failed; keep the details of those that should not have."""
+    """Warn of the first frames that failed; write a log with tracebacks of unexpected errors."""
     for result in failed[:_FAILURES_SHOWN]:
         report.warn(f"{result.task.path.name} was not merged: {reason(result.error)}")
     bugs = [result for result in failed if not isinstance(result.error, UserError)]
@@ -47,29 +47,29 @@ def report_failures(workspace: Workspace, failed: Sequence[FrameResult], report:
         log = workspace.logs / "merge_failures.log"
         texts = [f"{bug.task.path}\n{''.join(traceback.format_exception(bug.error))}" for bug in bugs if bug.error]
         write_text(log, "\n".join(texts))
-        report.warn(f"Details of {len(bugs)} failures that should not happen: {log}")
+        report.warn(f"Details of {len(bugs)} unexpected errors: {log}")
 
 
 def report_refused(results: Sequence[FrameResult], report: Report) -> None:
-    """Name the first frames with faces that are not theirs."""
+    """Warn of the first frames with faces that are from another frame."""
     if not results:
         return
     shown = [f"{result.task.path.name} ({name}: {why})" for result in results for name, why in result.refused]
     more = f" and {len(shown) - _FAILURES_SHOWN} more" if len(shown) > _FAILURES_SHOWN else ""
     report.warn(
-        f"{len(results)} frames have a face that is not theirs, which stays as it is: "
+        f"{len(results)} frames have a face that is from another frame and is not swapped: "
         f"{', '.join(shown[:_FAILURES_SHOWN])}{more}. Find the faces of changed frames again "
         "(`dfl extract-faces dst`), or delete the wrong ones from the aligned folder."
     )
 
 
 def reason(error: Exception | None) -> str:
-    """Why a frame failed, in words."""
+    """Why a frame failed, as one line."""
     return f"{error.what} {error.todo}" if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
 
 
 def made_by(tasks: Sequence[FrameTask], journal: MergeJournal) -> list[dict[str, Any]]:
-    """Which frames which model and iteration made, as the journal knows; for people to read."""
+    """The frames merged by each model and iteration, from the journal; for the user to read."""
     frames: dict[tuple[str, int], list[int]] = {}
     for task in tasks:
         signature = journal.signature_of(task.stem)
@@ -90,9 +90,9 @@ def report_done(
     mark: bool,
     report: Report,
 ) -> None:
-    """Say what was done; when every frame was dealt with, write merge.json, which make-video reads.
+    """Report the result; when every frame is merged or failed, write merge.json, which make-video reads.
 
-    whole: indices of the frames that are merged, now or before. mismatched: frames with faces that are not theirs.
+    whole: indices of the frames that are merged, now or before. mismatched: frames with faces from another frame.
     """
     wanted = plan.asked_for
     not_merged = {result.task.stem: reason(result.error) for result in failed}
@@ -105,7 +105,7 @@ def report_done(
     if without_face:
         text += f", {len(without_face)} without a face"
     if not_theirs:
-        text += f", {len(not_theirs)} with a face that is not theirs"
+        text += f", {len(not_theirs)} with a face from another frame"
     if not_merged:
         text += f", {len(not_merged)} failed"
     missing = len(plan.tasks) - len(whole | {result.task.index for result in failed})

@@ -1,9 +1,8 @@
 """`merge --to-video`: from data_dst's clip to the result, without pictures on disk.
 
-An encoded file that was cut off cannot be continued. So the result is written in parts of 250 frames, each a whole
-file in data_dst/merged_video; the same command goes on behind the last whole one, and at the end the parts are joined
-without coding them again. Starting over instead would throw away hours where the network is slow. The old result
-stays until the new one is whole.
+A truncated video file cannot be continued, and starting over could lose hours of work. So the result is written in
+parts of 250 frames, each a complete file in data_dst/merged_video; the same command continues after the last complete
+one, and at the end the parts are joined without re-encoding. The old result is replaced when the new one is complete.
 """
 
 import hashlib
@@ -51,18 +50,18 @@ from dfl.video.result import (
 from dfl.video.write import Shown, VideoForm, VideoWriter, mask_form
 from dfl.workspace import Workspace
 
-_ENCODED_BEHIND = 4  # pictures that wait for an encoder
-_PNG_SHARE = 0.65  # of an uncompressed frame: what a PNG of footage takes
+_ENCODED_BEHIND = 4  # pictures that may wait for an encoder
+_PNG_SHARE = 0.65  # size of a PNG of footage as a share of the uncompressed frame
 
 _PART_FILE = re.compile(r"\d{5,}(_mask)?\.(mp4|mov|mkv|avi|webm|json)")
 
-# Frames through the model: picture (H, W, 3) uint8 BGR and mask (H, W) uint8 are the results' output.
+# Merges frames; the results' output is picture (H, W, 3) uint8 BGR and mask (H, W) uint8.
 Merge = Callable[[Iterable[FrameTask]], Iterable[FrameResult]]
 
 
 @dataclass(frozen=True)
 class _Files:
-    """The files of a part: result, mask, and the facts that are written when both are whole."""
+    """The files of a part: result, mask, and the JSON facts, written when both are complete."""
 
     video: Path
     mask: Path
@@ -70,7 +69,7 @@ class _Files:
 
 
 class VideoMerge:
-    """One result under way. First `merge_missing`, then `finish`."""
+    """Writes one result: first `merge_missing`, then `finish`."""
 
     def __init__(
         self,
@@ -91,17 +90,17 @@ class VideoMerge:
         self._mask_form = mask_form(self._form, (source.clip.height, source.clip.width))
         report_aspect(source.plan, coding, self._suffix, report)
         if plan.spans is not None:
-            report.line("--frames: the settings count for these frames; the result has all frames of the clip.")
+            report.line("--frames: the settings apply to these frames; the result has all frames of the clip.")
         if options.crops or options.output_format != "png":
-            report.warn("--crops and --output-format are for pictures: nothing comes of them with --to-video.")
+            report.warn("--crops and --output-format are for pictures: they have no effect with --to-video.")
         self._folder = workspace.merged_video
         self._parts = source.parts(plan.tasks)
         self._digests = self._digest_parts()
 
     def merge_missing(self, merge: Merge) -> list[FrameResult]:
-        """Write the parts that are missing; returns the frames of this run that could not be merged."""
+        """Merge and write the missing parts; returns the frames of this run that could not be merged."""
         clip = self._source.clip
-        copies = 3 if self._options.mark else 2  # the parts, the result, and signing writes a copy
+        copies = 3 if self._options.mark else 2  # the parts, the result, and the copy that signing writes
         frame_bytes = round(clip.width * clip.height * 3 * _PNG_SHARE)
         need_result_space(self._workspace.root, self._source.plan, self._form, frame_bytes, copies)
         done = [part for part in self._parts if self._is_done(part)]
@@ -154,7 +153,7 @@ class VideoMerge:
         report_result(root, new.made, plan, marks, self._report)
 
     def _digest_parts(self) -> list[str]:
-        """For every part a digest of all that its pictures depend on."""
+        """For every part a digest of everything that its pictures depend on."""
         options, form = self._options, replace(self._form, comment="")
         clip, libraries = fingerprint(self._source.clip.path), sorted(av.library_versions.items())
         shared = repr((form, options.label, self._has_mask, self._suffix, clip, libraries))
@@ -173,7 +172,7 @@ class VideoMerge:
         return _Files(folder / f"{name}{suffix}", folder / f"{name}_mask{suffix}", folder / f"{name}.json")
 
     def _is_done(self, part: Part) -> bool:
-        """Whether it was written, whole and as it would be written now."""
+        """Whether a part is complete and was written with the same digest."""
         files = self._files(part)
         if not files.facts.is_file() or not files.video.is_file() or (self._has_mask and not files.mask.is_file()):
             return False
@@ -184,15 +183,15 @@ class VideoMerge:
         return isinstance(facts, dict) and facts.get("print") == self._digests[part.number]
 
     def _delete_all_but(self, done: Iterable[Part]) -> list[Path]:
-        """Delete parts that are not these: made otherwise, or half-written when a run was killed.
+        """Delete all other parts: those with another digest, and those left incomplete by a killed run.
 
-        Returns those that cannot be deleted: they are open in a player, and no part's facts fit them.
+        Returns those that cannot be deleted because a player has them open; no part uses them.
         """
-        kept = {path for part in done for path in vars(self._files(part)).values()}
+        in_use = {path for part in done for path in vars(self._files(part)).values()}
         left = []
         remove_parts(self._folder)
         for path in list(self._folder.glob("[0-9]*")):
-            if path not in kept and _PART_FILE.fullmatch(path.name):
+            if path not in in_use and _PART_FILE.fullmatch(path.name):
                 try:
                     path.unlink()
                 except OSError:
@@ -202,7 +201,7 @@ class VideoMerge:
     def _write(
         self, part: Part, pictures: Iterator[tuple[Picture, NDArray[np.uint8]]], failed: list[FrameResult]
     ) -> None:
-        """Encode one part; its facts are written last, once the rest is whole."""
+        """Encode one part; its facts are written last, when the rest is complete."""
         files, options, time_base = self._files(part), self._options, self._source.plan.time_base
         with ExitStack() as stack:
             add = stack.enter_context(_encoding(files.video, self._form))
@@ -227,7 +226,7 @@ class VideoMerge:
 
 @contextmanager
 def _encoding(path: Path, form: VideoForm) -> Iterator[Callable[[Shown], None]]:
-    """Write a part whole or not at all; what is given encodes in a thread of its own, a few pictures behind."""
+    """Write a part atomically; pictures are encoded in a thread of their own, a few at most waiting."""
     with replacing(path) as part, VideoWriter.opened(part, form) as writer, ThreadPoolExecutor(1) as thread:
         waiting: deque[Future[None]] = deque()
 
@@ -242,9 +241,9 @@ def _encoding(path: Path, form: VideoForm) -> Iterator[Callable[[Shown], None]]:
 
 
 def _without_gaps(results: Iterable[FrameResult]) -> Iterator[tuple[Picture, NDArray[np.uint8]]]:
-    """Picture and mask for every result: for one that failed those before it, at the start the first after it.
+    """Picture and mask for every result; a failed frame repeats the one before, or at the start the first after it.
 
-    Never the frame as it was: that would show for a moment whom nobody should see.
+    Never the original frame: that would briefly show the person who was to be replaced.
     """
     before: tuple[Picture, NDArray[np.uint8]] | None = None
     waiting = 0

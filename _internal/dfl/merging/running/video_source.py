@@ -1,4 +1,4 @@
-"""Frames of data_dst straight from its clip, with their faces: merged without pictures on disk."""
+"""Frames of data_dst decoded directly from its clip, with their faces: merging without pictures on disk."""
 
 from bisect import bisect_right
 from collections import defaultdict
@@ -21,12 +21,12 @@ from dfl.video.read import CodedFrame, PictureMaker, decode
 from dfl.video.segments import SEGMENT_FRAMES, read_segment, segments
 from dfl.workspace import Workspace
 
-PART_FRAMES = 250  # of one file that is kept when the program stops; H.264 puts a key frame as often anyway
+PART_FRAMES = 250  # of one part file, the unit in which a stopped merge continues; the default key-frame interval
 
 
 @dataclass(frozen=True)
 class Part:
-    """Consecutive frames, and when each is shown; one that an avi repeats is shown several times."""
+    """Consecutive frames and their presentation times; a frame that an avi repeats has several."""
 
     number: int
     frames: tuple[FrameTask, ...]
@@ -34,7 +34,7 @@ class Part:
 
     @property
     def times(self) -> list[tuple[int, int]]:
-        """Time and length of everything that is shown, in ticks."""
+        """Presentation time and duration of every picture, in ticks."""
         return [(timed.ticks, timed.duration) for frame in self.frames for timed in self.shown[frame.stem]]
 
 
@@ -42,7 +42,7 @@ class Part:
 class VideoSource:
     """data_dst's clip: its frames with their faces, named as extract-frames names them, and the plan of the result.
 
-    ticks: when each frame is shown in the clip.
+    ticks: presentation time of each frame in the clip.
     """
 
     clip: Clip
@@ -60,7 +60,7 @@ class VideoSource:
             yield None if coded is None else maker.make(coded)
 
     def _some(self, frames: Sequence[FrameTask]) -> Iterator[Picture | None]:
-        """Pictures of a few frames: only those parts of the clip are decoded that they lie in."""
+        """Pictures of a few frames: decodes only the clip's segments that they are in."""
         ticks = dict(zip((frame.stem for frame in self.frames), self.ticks, strict=True))
         parts = segments(self.clip)
         ends = [part.end - self.clip.start if part.end is not None else 2**62 for part in parts]
@@ -72,7 +72,7 @@ class VideoSource:
             yield found.picture if found is not None and found.ticks == wanted else None
 
     def decoded(self, stems: Sequence[str]) -> "Iterator[tuple[str, CodedFrame | None]]":
-        """Frames by stem, in order, None for one that is not there. What lies between is decoded, no more."""
+        """Decoded frames by stem, in order, None for a missing one. Frames between are decoded but not converted."""
         coded = decode(self.clip, _ignore_warning)
         ticks = dict(zip((frame.stem for frame in self.frames), self.ticks, strict=True))
         found: CodedFrame | None = None
@@ -84,7 +84,7 @@ class VideoSource:
             yield stem, found if found is not None and found.ticks == ticks[stem] else None
 
     def with_pictures(self, tasks: Sequence[FrameTask]) -> Iterator[FrameTask]:
-        """The tasks, in order, each with a `read` that makes the picture of its decoded frame, once."""
+        """The tasks, in order, each with a `read` that converts its decoded frame to a picture; callable once."""
         maker, waiting = PictureMaker(self.clip), dict[str, CodedFrame]()
         for task, (stem, coded) in zip(tasks, self.decoded([task.stem for task in tasks]), strict=True):
             if coded is not None:
@@ -104,9 +104,9 @@ class VideoSource:
 
 
 def open_video_source(workspace: Workspace, options: EncodingOptions, report: Report) -> VideoSource:
-    """Read data_dst's clip, the times of its frames and the faces that belong to them.
+    """Read data_dst's clip, the times of its frames, and their faces.
 
-    UserError when the encoder does not work here, when there is no clip, or when no face belongs to one of its frames.
+    UserError when the encoder does not work here, when there is no clip, or when no face is from one of its frames.
     """
     need_encoder(coding_of(options))
     clip, plan = read_clip_plan(workspace, report)
@@ -118,7 +118,7 @@ def open_video_source(workspace: Workspace, options: EncodingOptions, report: Re
 
 
 def _warn_of_ignored_changes(workspace: Workspace, plan: VideoPlan, report: Report) -> None:
-    """Warn that pictures of data_dst that were changed or deleted do not count here, as they do without --to-video."""
+    """Warn that denoised or deleted pictures of data_dst have no effect with --to-video."""
     if workspace.denoise_journal("dst").is_file():
         report.warn("The frames of data_dst were denoised: --to-video takes those of the clip, with their noise.")
     stems = {path.stem for path in list_pictures(workspace.frames("dst"))}
@@ -134,7 +134,7 @@ def _ignore_warning(text: str) -> None:
 
 
 def _picture(maker: PictureMaker, waiting: dict[str, CodedFrame], stem: str) -> Picture:
-    """The picture of a frame that waits; it is taken out, so that the decoded frame is not kept any longer."""
+    """The picture of a waiting frame, which is removed from `waiting` to free the decoded frame."""
     coded = waiting.pop(stem, None)
     if coded is None:
         raise UserError(f"Frame {stem} of the clip cannot be decoded.", "The file may have changed.")

@@ -1,4 +1,4 @@
-"""Masks that an XSeg model draws of a face in its frame, and of the face that the swap model made of it."""
+"""Masks that an XSeg model predicts for the frame's face and for the swapped face."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ Mask = NDArray[np.float32]
 
 
 class XsegMaskModel(Protocol):
-    """A trained XSeg model as merging sees it. predict: (N, 256, 256, 3) float32 BGR to (N, 256, 256, 1), 0..1."""
+    """Interface of a trained XSeg model. predict: (N, 256, 256, 3) float32 BGR to (N, 256, 256, 1), 0..1."""
 
     @property
     def iteration(self) -> int: ...
@@ -34,7 +34,7 @@ class XsegMaskModel(Protocol):
 
 @dataclass(frozen=True)
 class XsegMasks:
-    """Which masks a run needs, and the model that draws them."""
+    """The masks that a mask mode needs: of the swapped face (of_face), of the frame's face (of_dst)."""
 
     model: XsegMaskModel
     of_face: bool
@@ -47,7 +47,7 @@ class XsegMasks:
         return cls(model, "xseg-prd" in mode, "xseg-dst" in mode, rules)
 
     def add_input(self, frame: Picture, crop: FaceCrop) -> FaceCrop:
-        """The crop with XSeg's input of the frame; in any thread."""
+        """The crop with XSeg's input from the frame; callable from any thread."""
         is_needed = self.of_dst or (self.of_face and self.model.face_type is not crop.face_type)
         if not is_needed:
             return crop
@@ -55,10 +55,10 @@ class XsegMasks:
         return replace(crop, xseg_input=xseg_input(frame, crop, self.model.face_type, shift))
 
     def draw(self, crops: Sequence[FaceCrop], predictions: Sequence[FacePrediction]) -> list[FacePrediction]:
-        """The predictions with their masks; in the one thread that computes.
+        """The predictions with their XSeg masks; called from the inference thread only.
 
-        As in the original the masks are of the swap model's square. A model of another face type gets its own square:
-        that of the frame, with the predicted face laid over it; and its masks are warped into the swap model's.
+        As in the original the masks are for the swap model's square. An XSeg model of another face type gets its own
+        square of the frame, with the predicted face pasted in; its masks are warped to the swap model's square.
         """
         maps = [_to_xseg(crop, self.model.face_type, self._shift(crop)) for crop in crops]
         of_face: list[Mask | None] = [None] * len(crops)
@@ -78,7 +78,7 @@ class XsegMasks:
         ]
 
     def _shift(self, crop: FaceCrop) -> float:
-        """Where the centre of the predicted square's first pixel lies in the square of 256 pixels."""
+        """Offset in the square of 256 pixels of the centre of the predicted square's first pixel."""
         return self.rules.centre_shift(XSEG_SIZE / crop.size)
 
     def _masks(self, inputs: Sequence[FloatPicture]) -> list[Mask]:
@@ -86,7 +86,7 @@ class XsegMasks:
 
 
 def _to_xseg(crop: FaceCrop, face_type: FaceType, shift: float) -> Matrix | None:
-    """(3, 3) map from the swap model's square, at 256 pixels, to the XSeg model's; None where they are the same."""
+    """(3, 3) matrix from the swap model's square, at 256 pixels, to the XSeg model's; None where they are the same."""
     if face_type is crop.face_type:
         return None
     to_swap, to_xseg = (_square(crop, kind) for kind in (crop.face_type, face_type))
@@ -109,13 +109,13 @@ def _predicted_input(crop: FaceCrop, face: FloatPicture, to_xseg: Matrix | None,
         return as_float(cv2.resize(face, (XSEG_SIZE, XSEG_SIZE), interpolation=cv2.INTER_CUBIC))
     scale = XSEG_SIZE / crop.size
     matrix = (to_xseg @ np.array([[scale, 0, shift], [0, scale, shift], [0, 0, 1]]))[:2]
-    laid, cover = (_warped(part, matrix, cv2.INTER_CUBIC) for part in (face, np.ones(face.shape[:2], np.float32)))
+    warped, cover = (_warped(part, matrix, cv2.INTER_CUBIC) for part in (face, np.ones(face.shape[:2], np.float32)))
     cover = np.clip(cover, 0, 1)[:, :, None]
-    return _frame_input(crop) * (1 - cover) + laid * cover
+    return _frame_input(crop) * (1 - cover) + warped * cover
 
 
 def _warped_back(mask: Mask, to_xseg: Matrix | None) -> Mask:
-    """A mask of the XSeg model's square warped to the swap model's; 0 where that one is larger."""
+    """A mask of the XSeg model's square warped to the swap model's; 0 outside the XSeg model's square."""
     return mask if to_xseg is None else _warped(mask, np.linalg.inv(to_xseg)[:2], cv2.INTER_LINEAR)
 
 

@@ -1,4 +1,4 @@
-"""The console's line of every step."""
+"""Console lines of training: one for each step, one for each save."""
 
 import time
 from collections import deque
@@ -16,7 +16,7 @@ def iteration_line(iteration: int, seconds: float, *losses: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A length of time for people: `45 s`, `3 min`, `2 h 5 min`, `3 d 4 h`."""
+    """A readable duration: `45 s`, `3 min`, `2 h 5 min`, `3 d 4 h`."""
     minutes = int(seconds // 60)
     if minutes < 1:
         return f"{max(0.0, seconds):.0f} s"
@@ -28,17 +28,17 @@ def duration(seconds: float) -> str:
 
 @dataclass
 class Pace:
-    """How fast training goes, over the last steps."""
+    """Speed of training over the last steps."""
 
     ends: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_STEPS + 1))
 
     def step_ended(self, now: float) -> None:
-        """now: seconds of a clock that never jumps."""
+        """now: seconds of a monotonic clock."""
         self.ends.append(now)
 
     @property
     def per_second(self) -> float:
-        """Iterations a second, all that comes between steps counted; 0 while it is not known."""
+        """Iterations per second, including the time between steps; 0 while unknown."""
         spent = self.ends[-1] - self.ends[0] if len(self.ends) > 1 else 0.0
         return (len(self.ends) - 1) / spent if spent > 0 else 0.0
 
@@ -58,6 +58,6 @@ def facts(iteration: int, target: int, per_second: float, since_save: float, wai
 
 
 def saved_line(iteration: int, seconds: float, losses: Sequence[float], validation: Sequence[float]) -> str:
-    """The line that stays after a save: mean losses since the save before, and validation losses if there are any."""
+    """The line of a save: mean losses since the previous save, and validation losses if there are any."""
     shown = f" held out {' '.join(f'{loss:.4f}' for loss in validation)}" if validation else ""
     return f"{iteration_line(iteration, seconds, *losses)} saved{shown}"

@@ -1,4 +1,4 @@
-"""What a model's options are, in groups, with a mark where they differ from the defaults: the first lines of a run."""
+"""Table of a model's options at the start of a run: in groups, values other than the defaults marked."""
 
 import textwrap
 from typing import Any
@@ -7,8 +7,8 @@ from dfl.models.options import ModelOptions
 
 MARK = "*"
 _WIDTH = 100
-_GLUE = "\0"  # between a name and its value, where no line is broken
-# Every option stands in one group; a test holds that none is forgotten.
+_GLUE = "\0"  # stands for a space between a name and its value, where no line is broken
+# Every option is in one group; a test checks that none is missing.
 GROUPS: dict[str, tuple[str, ...]] = {
     "Model": (
         *("resolution", "face_type", "archi", "ae_dims", "inter_dims", "e_dims", "d_dims", "d_mask_dims"),
@@ -31,13 +31,14 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Preview": ("write_preview_history",),
 }
 
-# Told even where they are 0 or off.
+# Listed even where they are 0 or off.
 _ALWAYS = ("target_iter", "autobackup_hour", "write_preview_history", "gan_power")
 _OF_A_GAN = tuple(name for name in GROUPS["GAN"] if name != "gan_power")
 
 
 def options_table(kind: type[ModelOptions], options: dict[str, Any]) -> list[str]:
-    """One line or more a group. What is off, and what a GAN that is off would be, is left out unless it was changed."""
+    """One line or more for each group. Options that are off, and those of a GAN that is off, are left out unless they
+    were changed."""
     width = max(map(len, GROUPS)) + 2
     lines = []
     for group, names in GROUPS.items():
@@ -50,7 +51,7 @@ def options_table(kind: type[ModelOptions], options: dict[str, Any]) -> list[str
 
 
 def _cell(kind: type[ModelOptions], options: dict[str, Any], name: str) -> str:
-    """`name value`, marked where the value is not the default; empty for what says nothing."""
+    """`name value`, marked where the value is not the default; empty for options that are left out."""
     value, default = options.get(name), kind.default_of(name, options)
     is_changed = value != default
     is_off = value in (False, 0, "", "none", "n") and name not in _ALWAYS

@@ -1,7 +1,7 @@
-"""Previews of the way a model has gone: `history/<page>/<7-digit iteration>.jpg` in its folder.
+"""A model's preview history: `history/<page>/<7-digit iteration>.jpg` in its folder.
 
-Pictures are coded and written in a thread; a step never waits for it. When the disk does not keep up, a moment is left
-out and counted.
+Pictures are encoded and written in a thread that training never waits for. When the disk is too slow, the pages of an
+iteration are dropped and counted.
 """
 
 import queue
@@ -16,8 +16,8 @@ from dfl.base.errors import UserError
 from dfl.base.pictures import Picture, write_picture
 from dfl.training.preview.loss_graph import with_graph
 
-_WAITING = 2  # moments in memory
-_END_SECONDS = 60.0  # that what is waiting may take when training ends
+_WAITING = 2  # iterations whose pages are in memory
+_END_SECONDS = 60.0  # for writing the queue when training ends
 LAST = "_last.jpg"
 
 
@@ -27,43 +27,43 @@ def history_folder(folder: Path) -> Path:
 
 
 def history_interval(resolution: int) -> int:
-    """Iterations from one moment to the next, as in the original: 10 up to 127 pixels, then more."""
+    """Iterations between two entries of the history, as in the original: 10 up to 127 pixels, then more."""
     return 10 * max(1, resolution // 64)
 
 
 class PreviewHistory:
-    """Writes the pages of a moment, each with the loss graph on top. Call close() at the end."""
+    """Writes preview pages, each with the loss graph on top. Call close() at the end."""
 
     def __init__(self, folder: Path) -> None:
-        """folder: of the model."""
+        """folder: the model's."""
         self._folder = history_folder(folder)
         self._waiting: queue.Queue[tuple[dict[str, Picture], NDArray[np.float32], int] | None] = queue.Queue(_WAITING)
-        self.left_out = 0
-        self.problem = ""  # what went wrong last
+        self.left_out = 0  # iterations whose pages were not written
+        self.problem = ""  # the last error's message
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
 
     def put(self, pages: dict[str, Picture], history: NDArray[np.float32], iteration: int) -> None:
-        """Write a moment when there is time for it. history: (n, losses), not changed afterwards."""
+        """Queue the pages of an iteration for writing. history: (n, losses), not changed afterwards."""
         try:
             self._waiting.put_nowait((pages, history, iteration))
         except queue.Full:
             self.left_out += 1
 
     def close(self) -> None:
-        """Write what is waiting, then end; a disk that does not answer is not waited for."""
+        """Write the queue, then end the thread; gives up on a disk that does not respond."""
         with suppress(queue.Full):
             self._waiting.put(None, timeout=_END_SECONDS)
         self._thread.join(_END_SECONDS)
         if self._thread.is_alive():
             self.left_out += self._waiting.qsize()
-            self.problem = self.problem or "the disk did not answer"
+            self.problem = self.problem or "the disk did not respond"
 
     def _work(self) -> None:
-        while (moment := self._waiting.get()) is not None:
+        while (entry := self._waiting.get()) is not None:
             try:
-                self._write(*moment)
-            except Exception as error:  # noqa: BLE001 - one moment; without this thread nothing would empty the queue
+                self._write(*entry)
+            except Exception as error:  # noqa: BLE001 - loses one entry; the thread must go on emptying the queue
                 self.left_out += 1
                 self.problem = error.what if isinstance(error, UserError) else str(error) or type(error).__name__
 

@@ -9,9 +9,9 @@ from dfl.base.pictures import FloatPicture, Picture
 GRAPH_HEIGHT = 100
 GRAPH_GREY = 0.1
 TEXT_GREY = 0.8
-# How many of the last iterations the graph shows, in the order in which the window's key goes through them; 0: all.
+# How many of the last iterations the graph shows, in the order of the preview window's key; 0: all.
 RANGES = (0, 5000, 10000, 50000, 100000)
-# Columns of colours, src then dst, as people know them: blue and yellow (BGR). A single loss is blue.
+# BGR of src and dst, blue and yellow as in the original. A single loss is blue.
 LOSS_COLOURS = ((1.0, 0.2, 0.1), (0.1, 1.0, 1.0))
 _LINES = (0, 19, 39, 59, 79, 99)
 
@@ -20,7 +20,7 @@ def loss_graph(history: NDArray[np.float32], width: int, iteration: int, shown: 
     """The losses of the last `shown` iterations (0: of all), (n, 1 or 2) -> (100, width, 3) uint8 BGR.
 
     A column shows the range from smallest to largest loss of its iterations; the top is twice the mean of the last
-    four fifths, so that the start does not flatten the rest. Losses that are no finite numbers are left out.
+    four fifths, so that high initial losses do not flatten the rest. Losses that are not finite are left out.
     """
     history = history[-shown:] if shown else history
     graph: FloatPicture = np.full((GRAPH_HEIGHT, width, 3), GRAPH_GREY, np.float32)
@@ -30,13 +30,13 @@ def loss_graph(history: NDArray[np.float32], width: int, iteration: int, shown: 
     graph[list(_LINES)] = TEXT_GREY
     picture: Picture = (graph * 255).astype(np.uint8)
     text = f"Iter: {iteration}" + (f", the last {shown}" if shown and shown < iteration else "")
-    place, colour = (4, 94), (204, 204, 204)
-    cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.45, colour, 1, cv2.LINE_AA)
+    position, colour = (4, 94), (204, 204, 204)
+    cv2.putText(picture, text, position, cv2.FONT_HERSHEY_SIMPLEX, 0.45, colour, 1, cv2.LINE_AA)
     return picture
 
 
 def _draw_losses(graph: FloatPicture, losses: NDArray[np.float32]) -> None:
-    """Fill every column from its smallest to its largest loss; later losses lie over earlier ones."""
+    """Fill every column from its smallest to its largest loss; dst is drawn over src."""
     width = graph.shape[1]
     top = 2 * float(losses[len(losses) // 5 :].mean(dtype=np.float64)) or 1.0
     edges = (np.arange(width + 1) * len(losses) / width).astype(int)

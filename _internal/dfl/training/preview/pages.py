@@ -1,7 +1,7 @@
-"""Preview pages: rows of faces with what the model makes of them, laid out as in the original.
+"""Preview pages: rows of input faces and the model's predictions, laid out as in the original.
 
-Up to 256 pixels one page has the columns S, SS, D, DD, SD (both people, their reconstructions, the swap), and a second
-page the same inside the masks. Larger faces get a page for each pair, so that a page still fits a screen.
+Up to 256 pixels one page has the columns S, SS, D, DD, SD (src, its reconstruction, dst, its reconstruction, the swap),
+and a second page the same with the masks applied. Larger faces get a page for each pair, so that a page fits a screen.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dfl.base.pictures import Picture
 
-# The largest resolution of which all five columns go on one page.
+# The largest resolution at which all five columns go on one page.
 ONE_PAGE_RESOLUTION = 256
 
 Faces = NDArray[np.float32]  # (N, R, R, 3) or (N, R, R, 1), 0..1
@@ -21,8 +21,8 @@ Pair = tuple[Faces, Faces]  # faces and their masks
 def swap_pages(src: Pair, dst: Pair, predicted: Sequence[Faces], is_head: bool) -> dict[str, Picture]:
     """The pages by name, uint8 BGR, one row a sample: two, or six of faces larger than 256 pixels.
 
-    src, dst: unwarped faces and their masks. predicted: for them src in src's look, dst in dst's look, dst in src's
-    look, and the masks of the last two.
+    src, dst: unwarped faces and their masks. predicted: src and dst reconstructed, dst swapped to src, and the masks of
+    the last two.
     """
     src_src, dst_dst, src_dst, dst_dst_mask, src_dst_mask = predicted
     swap_mask = src_dst_mask if is_head else dst_dst_mask * src_dst_mask
@@ -43,7 +43,7 @@ def swap_pages(src: Pair, dst: Pair, predicted: Sequence[Faces], is_head: bool) 
 
 
 def page(columns: Sequence[Faces]) -> Picture:
-    """Faces side by side, one row a sample."""
+    """Faces side by side, one row a sample; float 0..1 to uint8."""
     rows = [np.concatenate([column[index] for column in columns], axis=1) for index in range(len(columns[0]))]
-    made: Picture = (np.clip(np.concatenate(rows, axis=0), 0, 1) * 255 + 0.5).astype(np.uint8)
-    return made
+    picture: Picture = (np.clip(np.concatenate(rows, axis=0), 0, 1) * 255 + 0.5).astype(np.uint8)
+    return picture

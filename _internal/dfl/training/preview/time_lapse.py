@@ -1,4 +1,4 @@
-"""Stage `time-lapse`: a model's preview history as a video. Its faces are made, so it is marked as made."""
+"""Stage `time-lapse`: a model's preview history as a video, marked as synthetic media because its faces are."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -18,8 +18,8 @@ from dfl.video.marking import COMMENT, mark_result
 from dfl.video.write import Shown, VideoForm, fitted, write_video
 from dfl.workspace import Workspace
 
-_LAST_SECONDS = 2  # how long the last picture stays
-_TICKS = 1000  # of a frame: any rate with three decimals is exact
+_LAST_SECONDS = 2  # how long the last picture is shown
+_TICKS = 1000  # per frame: any rate with three decimals is exact
 
 
 def run(workspace: Workspace, options: TimeLapseOptions, report: Report) -> None:
@@ -53,26 +53,29 @@ def _model(workspace: Workspace, options: TimeLapseOptions) -> Path:
 
 def _pictures(folder: Path, page: str) -> tuple[str, list[Path]]:
     """The page's name and its pictures in order of iterations."""
-    place = history_folder(folder)
-    pages = [path.name for path in list_folders(place)]
+    history = history_folder(folder)
+    pages = [path.name for path in list_folders(history)]
     if not pages:
         raise UserError(
-            f"{folder.name} has no preview history in {place}.",
-            "Train it with --write-preview-history: pictures are kept from then on.",
+            f"{folder.name} has no preview history in {history}.",
+            "Train it with --write-preview-history: pictures are saved from then on.",
         )
     if page and page not in pages:
-        raise UserError(f"{place} has no page {page}.", f"Pages: {', '.join(pages)}.")
+        raise UserError(f"{history} has no page {page}.", f"Pages: {', '.join(pages)}.")
     name = page or pages[0]
-    paths = sorted(path for path in (place / name).glob("*.jpg") if path.stem.isdigit())
+    paths = sorted(path for path in (history / name).glob("*.jpg") if path.stem.isdigit())
     if not paths:
-        raise UserError(f"{place / name} holds no pictures.", "Train on, or choose another page.")
+        raise UserError(f"{history / name} holds no pictures.", "Continue training, or choose another page.")
     return name, sorted(paths, key=lambda path: int(path.stem))
 
 
 def _shown(paths: list[Path], hold: int, report: Report) -> Iterator[Shown]:
-    """The pictures with their times, all of the last one's size; one that cannot be read is named and left out."""
+    """The pictures with their times, all at the last one's size; unreadable ones are reported and left out.
+
+    hold: frames for which the last picture is shown.
+    """
     height, width = read_picture(paths[-1]).shape[:2]
-    place = 0
+    frame = 0
     for path in paths:
         try:
             picture = read_picture(path)
@@ -80,5 +83,5 @@ def _shown(paths: list[Path], hold: int, report: Report) -> Iterator[Shown]:
             report.warn(f"{error.what} It is left out.")
             continue
         length = hold if path == paths[-1] else 1
-        yield Shown(fitted(picture, height, width), place * _TICKS, length * _TICKS)
-        place += length
+        yield Shown(fitted(picture, height, width), frame * _TICKS, length * _TICKS)
+        frame += length

@@ -1,4 +1,4 @@
-"""What the preview window shows and what its keys do; no window and no process here."""
+"""State of the preview window: what it shows and what its keys do, without window or process."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -34,7 +34,7 @@ _DOING = {
 
 @dataclass(frozen=True)
 class View:
-    """What training shows at one moment. pages: by name, uint8 BGR, any size. history: (n, losses)."""
+    """What is shown at one iteration. pages: by name, uint8 BGR, any size. history: (n, losses)."""
 
     pages: dict[str, Picture]
     history: NDArray[np.float32]
@@ -44,7 +44,7 @@ class View:
 
 @dataclass
 class Viewer:
-    """Which page and which range of the graph are shown; keys change them or ask training for something."""
+    """The page and the range of the graph that are shown; keys change them, or are commands to training."""
 
     view: View | None = None
     index: int = 0
@@ -52,12 +52,12 @@ class Viewer:
     doing: str = field(default="")
 
     def take(self, view: View) -> None:
-        """Something newer to show; the page stays."""
+        """Show a newer view; the selected page stays."""
         self.view, self.doing = view, ""
         self.index = min(self.index, max(0, len(view.pages) - 1))
 
     def press(self, key: int) -> Command | None:
-        """What a key asks of training, if anything. key: as cv2.waitKey gives it; capitals count as small letters."""
+        """Handle a key; returns the command to training, if it is one. key: of cv2.waitKey, upper or lower case."""
         key = ord(chr(key).lower()) if 0 <= key < 128 else key
         if key == NEXT_PAGE and self.view and self.view.pages:
             self.index = (self.index + 1) % len(self.view.pages)
@@ -69,7 +69,7 @@ class Viewer:
         return command
 
     def canvas(self) -> Picture:
-        """The window's picture: three lines of text, the loss graph, the page; of one size for all pages."""
+        """The window's picture: three lines of text, the loss graph, the page; same size for all pages."""
         if not self.view or not self.view.pages:
             return _text(["", "  Training starts ...", ""], _MIN_WIDTH)
         pages = [fitting(page) for page in self.view.pages.values()]
@@ -86,7 +86,7 @@ class Viewer:
 
 
 def fitting(page: Picture) -> Picture:
-    """A page made smaller to 800 pixels of height, if it is taller."""
+    """A page, downscaled to a height of 800 pixels if it is taller."""
     if page.shape[0] <= TALLEST:
         return page
     size = (max(1, round(page.shape[1] * TALLEST / page.shape[0])), TALLEST)
@@ -94,17 +94,17 @@ def fitting(page: Picture) -> Picture:
 
 
 def _padded(page: Picture, height: int, width: int) -> Picture:
-    """A page in the middle of a dark picture of this size."""
-    made: Picture = np.full((height, width, 3), int(GRAPH_GREY * 255), np.uint8)
+    """A page padded to this size with dark grey: centred, at the top."""
+    padded: Picture = np.full((height, width, 3), int(GRAPH_GREY * 255), np.uint8)
     left = (width - page.shape[1]) // 2
-    made[: page.shape[0], left : left + page.shape[1]] = page
-    return made
+    padded[: page.shape[0], left : left + page.shape[1]] = page
+    return padded
 
 
 def _text(lines: list[str], width: int) -> Picture:
     picture: Picture = np.full((_LINE_HEIGHT * len(lines), width, 3), int(GRAPH_GREY * 255), np.uint8)
     colour = (int(TEXT_GREY * 255),) * 3
     for index, line in enumerate(lines):
-        place = (4, _LINE_HEIGHT * (index + 1) - 4)
-        cv2.putText(picture, line, place, cv2.FONT_HERSHEY_SIMPLEX, 0.4, colour, 1, cv2.LINE_AA)
+        position = (4, _LINE_HEIGHT * (index + 1) - 4)
+        cv2.putText(picture, line, position, cv2.FONT_HERSHEY_SIMPLEX, 0.4, colour, 1, cv2.LINE_AA)
     return picture

@@ -1,8 +1,8 @@
-"""The preview window: in a process of its own, so that neither a missing display nor a stuck window touches training.
+"""The preview window, in a process of its own, so that neither a missing display nor a hanging window affects training.
 
-Training sends what there is to show and asks for the keys that were pressed; it never waits for either. Whether a
-window can be had is found out by that process trying: OpenCV without windows raises there, a toolkit without a display
-ends the process, and training goes on with pictures on disk.
+Training sends views and polls the commands of pressed keys; it never waits for either. Whether a window can be opened
+is found out by that process: OpenCV without GUI raises there, a toolkit without a display ends the process, and
+training continues with previews as pictures on disk.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ from dfl.training.preview.viewer import Command, View, Viewer
 TITLE = "Training preview"
 _KEY_MILLISECONDS = 50
 _START_SECONDS = 60.0
-_LAST_VIEW_SECONDS = 2.0  # that a view on its way may take when training ends
+_LAST_VIEW_SECONDS = 2.0  # for a view that is being sent when training ends
 _END_SECONDS = 5.0
 _NO_SCREEN = "the screen cannot be reached"
 
@@ -44,10 +44,10 @@ class Screen(Protocol):
 
 
 class CvScreen:
-    """See Screen: OpenCV's window, in a process that is there for it alone."""
+    """A Screen in OpenCV's window; needs a process of its own."""
 
     def __init__(self) -> None:
-        # Toolkits talk on the error stream, most of all when there is no display.
+        # GUI toolkits print to stderr, above all when there is no display.
         with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a device, on Windows no path
             os.dup2(nowhere.fileno(), 2)
         cv2.namedWindow(TITLE, cv2.WINDOW_AUTOSIZE | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
@@ -65,7 +65,7 @@ class CvScreen:
 
 
 def has_display() -> bool:
-    """Whether this system may have a screen; where the environment says no, no window is tried."""
+    """Whether this system may have a display, by its environment variables; without one no window is tried."""
     if sys.platform in ("win32", "darwin"):
         return True
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
@@ -73,9 +73,9 @@ def has_display() -> bool:
 
 @contextmanager
 def open_window(wanted: Literal["auto", "window", "none"]) -> Iterator["PreviewWindow | None"]:
-    """Start the window as `--preview` says, and end it; it may still turn out that there is none.
+    """Open the preview window as `--preview` asks, and close it at the end; None where there is none.
 
-    UserError when a window was asked for and cannot be had.
+    With `auto` the window may still turn out not to open. UserError when `window` was asked for and does not open.
     """
     if wanted == "none" or (wanted == "auto" and not has_display()):
         yield None
@@ -84,7 +84,7 @@ def open_window(wanted: Literal["auto", "window", "none"]) -> Iterator["PreviewW
     try:
         try:
             window = PreviewWindow()
-        except OSError as error:  # no room for another process
+        except OSError as error:  # another process could not be started
             reason = str(error)
         if wanted == "window" and window:
             reason = window.wait_until_open()
@@ -101,7 +101,7 @@ def open_window(wanted: Literal["auto", "window", "none"]) -> Iterator["PreviewW
 
 
 class PreviewWindow:
-    """The parent's end. All methods return at once but wait_until_open, and commands if told to wait."""
+    """The window as training sees it. Only wait_until_open, and commands with a time to wait, block."""
 
     def __init__(self, make_screen: Callable[[], Screen] = CvScreen) -> None:
         context = multiprocessing.get_context("spawn")
@@ -116,7 +116,7 @@ class PreviewWindow:
         self.reason = ""  # why there is no window
 
     def wait_until_open(self) -> str:
-        """Wait for the window; returns why there is none, or nothing."""
+        """Wait for the window; returns the reason if it did not open, else an empty text."""
         while not (self.is_ready or self.is_gone):
             if not self._has_come(_START_SECONDS):
                 return self.reason or "it did not open in a minute"
@@ -124,14 +124,14 @@ class PreviewWindow:
         return self.reason if self.is_gone else ""
 
     def show(self, view: View) -> None:
-        """Show this as soon as the window can; what was not shown yet is dropped for it."""
+        """Send a view to the window without waiting; replaces one that was not sent yet."""
         with contextlib.suppress(queue.Empty):
             self._newest.get_nowait()
         with contextlib.suppress(queue.Full):
             self._newest.put_nowait(view)
 
     def commands(self, wait_seconds: float = 0.0) -> list[Command]:
-        """What was asked for since the last call; waits so long for a first one."""
+        """Commands since the last call; waits up to `wait_seconds` for a first one."""
         found: list[Command] = []
         while not self.is_gone and self._has_come(0 if found else wait_seconds):
             command = self._read_one()
@@ -145,7 +145,7 @@ class PreviewWindow:
         self._newest.put(None)
         self._sender.join(timeout=_LAST_VIEW_SECONDS)
         if self._sender.is_alive():
-            # The window reads no more. Its end frees the sender; closing the pipe under it would not, but raise there.
+            # The window does not read. Ending its process unblocks the sender; closing the pipe would raise there.
             self._process.terminate()
             self._sender.join(timeout=_END_SECONDS)
         self._connection.close()
@@ -155,7 +155,7 @@ class PreviewWindow:
             self._process.join(timeout=_END_SECONDS)
 
     def _has_come(self, wait_seconds: float) -> bool:
-        """Whether there is something to read; on Windows asking that of a window that was closed is an error."""
+        """Whether there is a message; on Windows polling the pipe of an ended process raises."""
         try:
             return self._connection.poll(wait_seconds)
         except (EOFError, OSError):
@@ -179,7 +179,7 @@ class PreviewWindow:
         return text if kind == "command" else None
 
     def _send(self) -> None:
-        """Hand views to the window's process, in a thread: a full pipe waits until the window reads."""
+        """Send views to the window's process, in a thread: a full pipe blocks until the window reads."""
         while (view := self._newest.get()) is not None:
             try:
                 self._connection.send(view)
@@ -188,12 +188,12 @@ class PreviewWindow:
 
 
 def show_window(connection: Connection, make_screen: Callable[[], Screen]) -> None:
-    """The window's process: shows what comes, sends back what keys ask for, ends with training or when closed."""
+    """Main function of the window's process: shows views, sends commands, ends with training or when closed."""
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the console is training's
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the console is handled by training
     try:
         screen = make_screen()
-    except Exception as error:  # noqa: BLE001 - whatever a toolkit raises, there is no window then
+    except Exception as error:  # noqa: BLE001 - whatever a toolkit raises, there is no window
         connection.send(("failed", _in_words(error)))
         return
     viewer = Viewer()
@@ -201,28 +201,28 @@ def show_window(connection: Connection, make_screen: Callable[[], Screen]) -> No
         connection.send(("ready", ""))
         screen.show(viewer.canvas())
         while screen.is_open():
-            _once(connection, screen, viewer)
+            _update(connection, screen, viewer)
     except (EOFError, OSError):
         return
 
 
-def _once(connection: Connection, screen: Screen, viewer: Viewer) -> None:
-    """Take what has come, look for a key, draw if something changed."""
-    has_news = False
+def _update(connection: Connection, screen: Screen, viewer: Viewer) -> None:
+    """Receive views, handle a key, redraw if something changed."""
+    has_changed = False
     while connection.poll():
         viewer.take(connection.recv())
-        has_news = True
+        has_changed = True
     key = screen.key()
     if key >= 0:
         command = viewer.press(key)
         if command:
             connection.send(("command", command))
-    if has_news or key >= 0:
+    if has_changed or key >= 0:
         screen.show(viewer.canvas())
 
 
 def _in_words(error: Exception) -> str:
-    """Why there is no window, without the insides of OpenCV."""
+    """Why there is no window: the error's reason without OpenCV's file and line."""
     text = str(getattr(error, "err", None) or error)  # cv2.error: the reason without file and line
     if "not implemented" in text:
         return "this OpenCV has no windows (opencv-python-headless)"
