@@ -59,8 +59,8 @@ class ExtractFacesOptions(FramesOptions):
     every_nth: int = option(1, "Process every n-th frame only.", minimum=1)
     detector: Literal["auto", "blaze", "hog", "cnn", "s3fd"] = option(
         "auto",
-        "Face detector: blaze finds faces at any rotation and tracks them; hog and cnn are dlib's, for frontal faces (cnn"
-        " is slow); s3fd is the original's, from `dfl import weights`. auto takes blaze.",
+        "Face detector: blaze finds faces at any rotation and tracks them; hog and cnn are dlib's, for frontal faces "
+        "(cnn is slow); s3fd is the original's, from `dfl import weights`. auto takes blaze.",
     )
     setting: Literal["fast", "thorough", "best"] = option(
         "thorough",
