@@ -95,7 +95,7 @@ def test_a_restart_keeps_the_model_as_a_backup_and_its_history(faces):
     before = read_checkpoint(folder)
     text = train(faces, restart=True, target_iter=2, seed=8)
     after = read_checkpoint(folder)
-    assert "what it has learned until iteration 5 becomes a backup" in text
+    assert "its checkpoint of iteration 5 becomes a backup" in text
     assert (after.iteration, after.optimizer["steps"]) == (2, 2)
     assert moved(before, after) >= {"encoder", "inter"}
     assert [backup.iteration for backup in list_backups(folder)] == [5]

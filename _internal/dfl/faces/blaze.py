@@ -20,13 +20,13 @@ from dfl.faces.square import Square, iou, roll_between
 _GRIDS = ((16, 2), (8, 6))
 _SAME_FACE_OVERLAP = 0.3
 _KEYPOINTS = 6
-# How far a face's middle may be from the window's middle, as a share of its size, to be the face in question.
+# Maximum offset of a face's centre from the window's centre, as a share of the window's size (find_central).
 _OFF_CENTRE = 0.22
 
 
 @dataclass(frozen=True)
 class Detection:
-    """One face as a detector sees it.
+    """One detected face.
 
     square: turned upright with the face, as large as the longer edge of the detector's box, in frame pixels.
     keypoints: (6, 2) float32 frame pixels: the eye at the picture's left, the one at its right, nose, mouth, ears.

@@ -16,7 +16,7 @@ from dfl.video.cuts import CutFinder
 # Frames from one detection to the next, and how many bytes of pictures may be held in between.
 DETECTION_INTERVAL = 8
 _HELD_BYTES = 64 * 2**20
-# Two faces of neighbouring frames that overlap so much are one.
+# Faces of neighbouring frames with a larger IoU are the same.
 _SAME_FACE_OVERLAP = 0.3
 
 
@@ -55,7 +55,7 @@ def find_in_frames(
 def _find_in_window(
     finder: FaceFinder, pictures: list[Picture | None], previous: FrameFaces, cuts: CutFinder
 ) -> list[FrameFaces]:
-    """The faces of the frames after `before`; detection runs on the last one."""
+    """The faces of the frames after `previous`; detection runs on the last one."""
     found: list[FrameFaces] = []
     for index, picture in enumerate(pictures):
         if picture is None:

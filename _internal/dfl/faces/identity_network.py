@@ -47,9 +47,9 @@ class _Convolution:
         patches = np.empty((height, width, size * size * count), np.float32)
         for index, shifted in enumerate(_shifted(maps, size, stride)):
             patches[:, :, index * count : (index + 1) * count] = shifted
-        made = patches.reshape(height * width, -1) @ self.weights
-        made += self.bias
-        return made.reshape(height, width, -1)
+        output = patches.reshape(height * width, -1) @ self.weights
+        output += self.bias
+        return output.reshape(height, width, -1)
 
 
 class IdentityNetwork:

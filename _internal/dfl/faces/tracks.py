@@ -1,4 +1,4 @@
-"""Tracks: which faces of consecutive frames are one, by the overlap of their boxes."""
+"""Tracks: link faces of consecutive frames by the IoU of their boxes."""
 
 from collections.abc import Sequence
 
@@ -14,11 +14,10 @@ Boxes = Sequence[NDArray[np.float32]]  # of a frame's faces: (4,) left, top, rig
 
 
 def link_boxes(frames: Sequence[Boxes], begins_scene: Sequence[bool]) -> list[Track]:
-    """The tracks of a clip, by their first frames: without a gap, and none across a cut.
+    """The tracks of a clip, ordered by first frame; without gaps, and never across a cut.
 
     frames: the boxes of each frame's faces, frame pixels; none for a frame that could not be read. begins_scene: for
-    each frame whether a scene begins with it. Of the pairs of two frames the one with the larger overlap is linked
-    first.
+    each frame whether a scene begins with it. Pairs of two frames are linked greedily by descending IoU.
     """
     tracks: list[Track] = []
     last: list[tuple[NDArray[np.float32], Track]] = []

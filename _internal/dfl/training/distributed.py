@@ -96,7 +96,7 @@ def process_group_of(engine: str | None) -> Iterator[ProcessGroup | None]:
             raise
         raise UserError(
             "Another training process ended, or cannot be reached.",
-            "Look at its messages, then start all of them again: training goes on from the last saved set.",
+            "Look at its messages, then start all of them again: training continues from the last checkpoint.",
         ) from error
     group.leave()
 

@@ -1,7 +1,7 @@
 """AdaBelief and RMSprop as the original has them: no bias correction, epsilon 1e-6 outside the root.
 
-Their state is named arrays beside the weights (`m/<weight>`, `v/<weight>`, `a/<weight>`, `steps`), so that a saved
-set continues bit for bit and the original's optimizer files can be taken over.
+Their state is named arrays (`m/<weight>`, `v/<weight>`, `a/<weight>`, `steps`), so that training continues bit for bit
+from a checkpoint, and the original's optimizer files can be imported.
 """
 
 import math

@@ -58,7 +58,7 @@ class TrainRunOptions(Options):
         minimum=0,
     )
     silent_start: bool = option(False, "No questions: go on with the model that was saved last, of any class.")
-    restart: bool = option(False, "Begin anew, with fresh weights; what the model has learned becomes a backup.")
+    restart: bool = option(False, "Restart with new weights; the last checkpoint becomes a backup.")
     ask: bool = option(False, "Put the model's questions.")
 
 

@@ -1,4 +1,4 @@
-"""The stage cut-video: a part of a video as a file of its own in the same folder."""
+"""The stage cut-video: write a part of a video as a new file in the same folder."""
 
 import re
 from collections.abc import Iterator
@@ -28,8 +28,8 @@ from dfl.video.sound import SoundCut
 from dfl.video.write import Shown, VideoForm, write_video
 from dfl.workspace import Workspace
 
-_WRITTEN = (".mp4", ".mov", ".mkv")  # what H.264 with any frame times goes into; others become mp4
-_HALF_MILLISECOND = Fraction(1, 2000)  # times are given in milliseconds: a frame at 1.0333 is meant by 1.033 and 1.034
+_WRITTEN = (".mp4", ".mov", ".mkv")  # containers for H.264 with variable frame rate; others become mp4
+_HALF_MILLISECOND = Fraction(1, 2000)  # tolerance, as times are given in milliseconds: 1.033 means a frame at 1.0333
 _TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:[.,]\d+)?)")
 
 
@@ -104,7 +104,7 @@ def _need_space(clip: Clip, folder: Path, start: Fraction, end: Fraction | None,
 def _copy(
     clip: Clip, target: Path, start: Fraction, end: Fraction | None, track: int | None, report: Report
 ) -> tuple[str, int]:
-    """Copy packets; what was made, in words, and the number of frames."""
+    """Copy packets; returns a text for the summary and the number of frames."""
     copied = copy_part(clip, target, start, end, track)
     for loss in copied.losses:
         report.warn(loss)
@@ -124,13 +124,13 @@ def _code(
     comment: str,
     report: Report,
 ) -> tuple[str, int]:
-    """Code the part anew; what was made, in words, and the number of frames."""
+    """Re-encode the part; returns a text for the summary and the number of frames."""
     start, end = span
     frames = _frames_between(clip, start, end, report)
     first = next(frames, None)
     if first is None:
         raise UserError(f"{clip.path} has no frame from {float(start):.3f} s on.", _TIMES)
-    # The first frame is shown at once; from the very start, sound may come before it.
+    # The new video starts with the first frame; a cut from 0 keeps the offset, as sound may come before it.
     shift = first.ticks if start else 0
     coding, colours = coding_of(EncodingOptions(bitrate=bitrate)), ColourTags.of(clip)
     is_hdr = clip.is_hdr and works_here(hdr_coding(first, bitrate))
@@ -138,9 +138,7 @@ def _code(
         coding, colours = hdr_coding(first, bitrate), hdr_colours(clip)
         report.line(f"{clip.path.name} is HDR, and so is the new video (HEVC of 10 bits).")
     elif clip.is_hdr:
-        report.warn(
-            f"{clip.path.name} is HDR: the new video is mapped to ordinary (BT.709) colours; --copy-only keeps it."
-        )
+        report.warn(f"{clip.path.name} is HDR: the new video is converted to SDR (BT.709); --copy-only keeps HDR.")
     if not takes_size(coding, clip.height, clip.width):
         size = f"{clip.width} x {clip.height}"
         raise UserError(f"{clip.path} has frames of {size}, more than {coding.codec} takes.", "Add --copy-only.")
@@ -150,8 +148,8 @@ def _code(
     count = _Count()
     maker = PictureMaker(clip)
     coded = chain([first], frames)
-    made = upright(coded, clip) if is_hdr else ((frame, maker.make(frame)) for frame in coded)
-    shown = report.track(_shown(made, shift, step_ticks(clip), count), target.suffix[1:], total)
+    pictures = upright(coded, clip) if is_hdr else ((frame, maker.make(frame)) for frame in coded)
+    shown = report.track(_shown(pictures, shift, step_ticks(clip), count), target.suffix[1:], total)
     sound = SoundCut(clip.path, shift * clip.time_base, end, track, reading=clip.reading)
     for loss in write_video(target, shown, form, sound):
         report.warn(loss)
@@ -160,17 +158,17 @@ def _code(
 
 
 class _Count:
-    """How much went through."""
+    """Number and total duration of the frames that were written."""
 
     frames = 0
     ticks = 0
 
 
-def _shown(made: Iterator[tuple[CodedFrame, Any]], shift: int, step: int, count: _Count) -> Iterator[Shown]:
-    """Frames and what is made of them, each with the time until the next one."""
-    now = next(made, None)
+def _shown(pictures: Iterator[tuple[CodedFrame, Any]], shift: int, step: int, count: _Count) -> Iterator[Shown]:
+    """Pictures with time and duration, which lasts until the next frame. pictures: decoded frames and pictures."""
+    now = next(pictures, None)
     while now is not None:
-        following = next(made, None)
+        following = next(pictures, None)
         frame, picture = now
         duration = following[0].ticks - frame.ticks if following else step
         count.frames += 1
@@ -192,7 +190,7 @@ def _frames_between(clip: Clip, start: Fraction, end: Fraction | None, report: R
 
 
 def _report_marks(marks: Marks, now: Marks | None, target: Path, report: Report) -> None:
-    """Marks as made go along; others cannot be carried over to a changed file."""
+    """Report that the mark of synthetic media was copied; other marks are not valid for a changed file."""
     if now is not None:
         report.line(f"{target.name} is {now.line()}, as the video that it was cut from.")
     elif marks.source_type or marks.credentials in ("valid", "changed"):

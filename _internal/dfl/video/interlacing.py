@@ -1,10 +1,10 @@
-"""Interlaced clips, whose frames hold two fields of different moments: detection and deinterlacing.
+"""Interlaced clips, whose frames hold two fields of different times: detection and deinterlacing.
 
-What a file says of itself is often wrong: whole frames called interlaced (DV and broadcast at 25 frames a second),
-interlaced ones coded anew as if they were not. So a sample of frames is measured, and the file's own word counts where
-nothing moves. The filter bwdif keeps the first moment of each frame: frames, their times and their
-numbers stay. Film that was brought to 30 frames a second by repeating fields (telecine) is put together again from
-the fields that belong together (filter fieldmatch); its repeated frames stay too.
+A file's interlacing flag is often wrong: progressive frames flagged as interlaced (DV and broadcast at 25 frames a
+second), interlaced ones re-encoded as progressive. So a sample of frames is measured, and the flag decides only where
+nothing moves. The filter bwdif outputs the first field's time of each frame: frames, times and numbers stay. Telecined
+film (30 frames a second by repeated fields) is restored by matching fields (filter fieldmatch); its repeated frames
+stay as well.
 """
 
 from collections import Counter, deque
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 # film by matching fields (inverse telecine).
 Fields = Literal["", "tff", "bff", "flagged", "film-tff", "film-bff"]
 Deinterlace = Literal["auto", "on", "off", "tff", "bff", "flagged", "film-tff", "film-bff"]
-CONTEXT = 3  # frames before and after one that its deinterlaced picture may depend on
-_SAMPLES, _SAMPLE_FRAMES = 4, 25  # of a clip: how many, and consecutive frames in each
+CONTEXT = 3  # frames before and after a frame that its deinterlaced picture may depend on
+_SAMPLES, _SAMPLE_FRAMES = 4, 25  # number of samples of a clip, and consecutive frames in each
 _MAX_HEIGHT, _MAX_RATE = 1152, 31  # no interlaced video is larger or faster
-_MIN_EDGE = 16  # pixels: what the filters take
-_COLUMNS = 180  # of a frame that are measured; more gain nothing
-# Of a frame: combs of whole frames are 0.0003 of footage and 0.001 of test pictures, of interlaced ones from 0.002 on.
+_MIN_EDGE = 16  # pixels: minimum size for the filters
+_COLUMNS = 180  # of a frame that are measured; more do not help
+# Combed share of a frame: progressive frames have 0.0003 (footage) to 0.001 (test pictures), interlaced ones >= 0.002.
 _COMBED = 0.002
-_REPEATED = 3  # lines that changed so many times less than the others are those of the frame before
+_REPEATED = 3  # a field that changed this many times less than the other one is repeated from the frame before
 
 
 class _Graph:
-    """One chain of libav's filters for frames of one form."""
+    """One chain of libav filters for frames of one size and format."""
 
     def __init__(self, frame: Any, *filters: tuple[str, str]) -> None:
         self._graph = av.filter.Graph()
@@ -48,7 +48,7 @@ class _Graph:
         self._graph.link_nodes(source, *nodes, self._graph.add("buffersink")).configure()
 
     def push(self, frame: Any) -> Iterator[Any]:
-        """Give a frame, None at the end; what comes out."""
+        """Push a frame, None to flush; yields the output frames."""
         self._graph.push(frame)
         while True:
             try:
@@ -58,7 +58,7 @@ class _Graph:
 
 
 def fields_of(container: Any, stream: Any, first: Any, asked: Deinterlace, is_seekable: bool) -> Fields:
-    """How the frames of a stream are to be deinterlaced; `asked` by the user, or as noted when frames were taken out.
+    """How a stream is to be deinterlaced. asked: by the user, or as stored when the frames were extracted.
 
     container: opened for this alone. first: its first decoded frame.
     """
@@ -82,7 +82,7 @@ class _FieldStatistics:
 
     def __init__(self) -> None:
         self._kinds: Counter[str] = Counter()
-        # For each sample, of the upper and the lower lines: where in a cycle of five frames they are those before.
+        # For each sample and field: positions in the cycle of five frames at which the field is repeated.
         self._repeats: list[tuple[Counter[int], Counter[int]]] = []
         self._count = 0
         self._combs = 0.0
@@ -104,13 +104,13 @@ class _FieldStatistics:
         self._repeats.append(repeats)
 
     def fields(self, is_flagged: bool, is_wanted: bool) -> Fields:
-        """The decision. is_flagged: by the file it is interlaced. is_wanted: deinterlace also in doubt."""
+        """The decision. is_flagged: the file says interlaced. is_wanted: deinterlace also in doubt."""
         top, bottom, whole = (self._kinds[kind] for kind in ("tff", "bff", "whole"))
         combed, other = max(top, bottom), min(top, bottom)
         is_clear = combed >= 3 and combed >= 8 * other
         if is_clear and self._is_film():
             return "film-tff" if top > bottom else "film-bff"
-        # What the file says of itself counts where nothing moves, or where lines of two moments lie between each other.
+        # The file's flag decides where nothing moves, or where frames are combed.
         is_by_flag = is_flagged and (combed + whole < 8 or self._combs > _COMBED * self._count)
         is_enough = combed * (25 if is_flagged else 6) >= combed + whole and (is_flagged or combed >= 6)
         if (is_clear and is_enough) or is_by_flag or is_wanted:
@@ -118,8 +118,8 @@ class _FieldStatistics:
         return ""
 
     def _is_film(self) -> bool:
-        """Whether lines are repeated as 24 frames become 30: once in five frames the upper, two later the lower ones,
-        or the other way round."""
+        """Whether fields are repeated as in 3:2 pulldown: once in five frames the upper one, two frames later the lower
+        one, or the other way round."""
         repeats = sum(sum(upper.values()) + sum(lower.values()) for upper, lower in self._repeats)
         regular = 0
         for upper, lower in self._repeats:
@@ -136,10 +136,10 @@ def _columns(frame: Any) -> NDArray[np.int16]:
 
 
 def _kind(now: NDArray[np.int16], before: NDArray[np.int16]) -> str:
-    """What a frame is, by how well its lines fit between each other, and between those of the frame before it.
+    """Classify a frame by how well its two fields fit each other and those of the frame before.
 
-    In a whole frame they fit each other best. Where the upper lines come first, these are one moment from the lower
-    ones of their own frame and of the frame before, and the lower ones three moments from the upper ones before.
+    In a progressive frame its own fields fit best. With top field first, the upper field is one field time away from
+    the lower fields of its own frame and of the frame before, and the lower field three from the upper one before.
     """
     upper, lower = now[::2], now[1::2]
     own = _misfit(upper, lower)
@@ -153,7 +153,7 @@ def _kind(now: NDArray[np.int16], before: NDArray[np.int16]) -> str:
 
 
 def _combs(now: NDArray[np.int16]) -> float:
-    """The share of a frame where lines differ much from their neighbours and little from the next but one."""
+    """Combed share of a frame: pixels that differ much from the lines next to them and little from the next but one."""
     upper, lower = now[::2], now[1::2]
     below = np.abs(2 * lower[:-1] - upper[:-1] - upper[1:])
     above = np.abs(2 * upper[1:] - lower[:-1] - lower[1:])
@@ -162,13 +162,13 @@ def _combs(now: NDArray[np.int16]) -> float:
 
 
 def _misfit(upper: NDArray[np.int16], lower: NDArray[np.int16]) -> float:
-    """How far lines are from the mean of those above and below them."""
+    """Mean difference of lines from the average of those above and below them, times 2, both fields added."""
     below = np.abs(2 * lower[:-1] - upper[:-1] - upper[1:]).mean()
     return float(below + np.abs(2 * upper[1:] - lower[:-1] - lower[1:]).mean())
 
 
 def _samples(container: Any, stream: Any, is_seekable: bool) -> Iterator[Iterator[Any]]:
-    """Samples of consecutive frames spread over a clip, or its start where it is short or cannot be sought."""
+    """Samples of consecutive frames spread over a clip, or its start if it is short or not seekable."""
     start, length = int(container.start_time or 0), int(container.duration or 0)
     if not is_seekable or length * (stream.average_rate or 25) < 3 * _SAMPLES * _SAMPLE_FRAMES * 1_000_000:
         yield islice(_frames(container, stream), _SAMPLES * _SAMPLE_FRAMES)
@@ -182,7 +182,7 @@ def _samples(container: Any, stream: Any, is_seekable: bool) -> Iterator[Iterato
 
 
 def _frames(container: Any, stream: Any) -> Iterator[Any]:
-    """Decoded frames from here on; damaged parts are left out."""
+    """Decoded frames from the current position on; damaged parts are left out."""
     packets = read_packets(container, stream)
     while True:
         try:
@@ -205,7 +205,7 @@ def deinterlaced(frames: Iterator["CodedFrame"], fields: Fields) -> Iterator["Co
     form: tuple[Any, ...] = ()
     waiting: deque[CodedFrame] = deque()
 
-    def made(contents: Iterator[Any]) -> Iterator["CodedFrame"]:
+    def paired(contents: Iterator[Any]) -> Iterator["CodedFrame"]:
         for content in contents:
             yield replace(waiting.popleft(), content=content)
 
@@ -213,14 +213,14 @@ def deinterlaced(frames: Iterator["CodedFrame"], fields: Fields) -> Iterator["Co
         content = frame.content
         now = (content.width, content.height, content.format.name)
         if graph and now != form:
-            yield from made(graph.push(None))
+            yield from paired(graph.push(None))
             graph = None
-        content.pts = number  # what the filters pair by; `frame` keeps its time
+        content.pts = number  # the filters pair frames by it; `frame` has the real time
         graph, form = graph or _Graph(content, *_FILTERS[fields]), now
         waiting.append(frame)
-        yield from made(graph.push(content))
+        yield from paired(graph.push(content))
     if graph:
-        yield from made(graph.push(None))
+        yield from paired(graph.push(None))
 
 
 def _bwdif(parity: str, which: str = "all") -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Find a clip's timeline by reading all its packets once."""
+"""Build a clip's Timeline by reading all its packets once."""
 
 from bisect import bisect_right
 from typing import Any
@@ -24,9 +24,9 @@ from dfl.video.sound_form import HEADED, sound_form
 from dfl.video.sound_walk import SoundWalk, sound_lengths
 from dfl.video.timeline import NO_TIME, Gap, Gaps, Join, Mend, SoundTimes, Timeline
 
-_EMPTY_SECONDS = 0.2  # without pictures and sound: more than a camera drops
-_WITHOUT_INDEX = ("matroska,webm", "flv", "asf")  # read one block after the other, whatever an index says
-_UNREAD_BYTES = 256  # between two packets: more than any block's head
+_EMPTY_SECONDS = 0.2  # without pictures and sound: longer than frames that a camera drops
+_WITHOUT_INDEX = ("matroska,webm", "flv", "asf")  # read sequentially, without using an index
+_UNREAD_BYTES = 256  # between two packets: more than any block header
 
 
 def read_timeline(container: Any, video: Any, others: list[Any], gaps: Gaps, start: float) -> Timeline:
@@ -40,7 +40,7 @@ def read_timeline(container: Any, video: Any, others: list[Any], gaps: Gaps, sta
     headed = {part.index: kind for part in others if (kind := _kind(part)) in HEADED} if _is_joinable(container) else {}
     try:
         for order, packet in enumerate(read_packets(container, [video, *others])):
-            if packet.size or packet.dts is not None:  # else it is the mark of the end
+            if packet.size or packet.dts is not None:  # else it is the flush packet at the end
                 table = tables[packet.stream_index]
                 table.add(packet, order)
                 if packet.stream_index in headed:
@@ -50,16 +50,16 @@ def read_timeline(container: Any, video: Any, others: list[Any], gaps: Gaps, sta
                         unread.append(order)
                     end = packet.pos + packet.size
     except av.FFmpegError:
-        pass  # reported by whoever decodes it
+        pass  # reported when it is decoded
     pictures = tables.pop(video.index)
     if not pictures.pts:
-        return Timeline()  # nothing will be decoded, and whoever tries says so
+        return Timeline()  # nothing can be decoded; decoding reports it
     sounds = {stream.index for stream in others if stream.type == "audio"}
     return _Finder(pictures, list(tables.values()), sounds, unread, gaps, start).timeline(end)
 
 
 class _Finder:
-    """Finds the runs of the pictures, and moves all streams by them."""
+    """Finds the runs of pictures with continuous timestamps, and the offsets of all streams."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class _Finder:
         self._runs, self._run_of = parted_at_gaps(pictures, runs, self._step)
 
     def timeline(self, end_byte: int) -> Timeline:
-        """What was found."""
+        """The resulting timeline. end_byte: offset after the last packet."""
         table, step, runs = self._pictures, self._step, self._runs
         joins, gaps = self._move_runs()
         moves = np.array([run.move for run in runs], np.int64)
@@ -125,7 +125,7 @@ class _Finder:
         )
 
     def _decoding_runs(self) -> NDArray[np.int64]:
-        """The run of each packet's decoding time: of two on both sides of a gap it can be the one before."""
+        """The run of each packet's decoding timestamp; next to a gap it may be the run before."""
         table, runs, chosen = self._pictures, self._runs, self._run_of.copy()
         for number in range(len(runs) - 1, 0, -1):
             run, before = runs[number], runs[number - 1]
@@ -136,7 +136,7 @@ class _Finder:
         return chosen
 
     def _move_runs(self) -> tuple[list[Join], list[Gap]]:
-        """Give every run the ticks by which it is moved."""
+        """Compute every run's offset; returns the joins and gaps between runs."""
         table, step = self._pictures, self._step
         joins, gaps = [], []
         before = self._runs[0]
@@ -163,7 +163,7 @@ class _Finder:
         return self._gaps == "close" and length > GAP_SECONDS
 
     def _sounds_between(self, begin: float, end: float) -> bool:
-        """Whether sound goes on while there are no pictures; times of the file."""
+        """Whether sound continues in a span without pictures; unrepaired times in seconds."""
         for begins, sums in self._sounding:
             first, last = np.searchsorted(begins, (begin + 0.5, end - 0.5))
             if last > first and sums[last] - sums[first] > (end - begin) / 10:
@@ -171,7 +171,7 @@ class _Finder:
         return False
 
     def _damaged(self, moves: NDArray[np.int64]) -> tuple[float, ...]:
-        """Where packets of pictures are said to be damaged; not at a join, where a container's counters begin anew."""
+        """Times of damaged packets of pictures; not at a join, where a container's counters restart."""
         table, found = self._pictures, []
         steps = np.diff(np.frombuffer(table.dts, np.int64))
         edges = {run.first for run in self._runs[1:]} | set((np.flatnonzero(steps <= 0) + 1).tolist())
@@ -181,14 +181,14 @@ class _Finder:
             if times[index] != NO_TIME and not is_edge:
                 found.append(table.seconds(int(times[index] + moves[index])) - self._start)
         for order in self._unread:
-            index = bisect_right(table.order, order - 1)  # the first picture behind the bytes that hold no packet
-            is_moved = 0 < index < len(times) and moves[index] != moves[index - 1]  # another file begins there
+            index = bisect_right(table.order, order - 1)  # the first picture after the bytes without packets
+            is_moved = 0 < index < len(times) and moves[index] != moves[index - 1]  # a join
             if 0 < index < len(times) and not is_moved and times[index] - times[index - 1] > 1.5 * self._step:
                 found.append(table.seconds(int(times[index - 1] + moves[index - 1])) - self._start)
         return tuple(found)
 
     def _empty_spans(self, shown: NDArray[np.int64], sounds: list[SoundTimes]) -> tuple[tuple[float, float], ...]:
-        """Where pictures are missing while every stream of sound misses something too."""
+        """Start and length of spans where pictures are missing and every sound stream has a gap as well."""
         seconds = self._pictures.seconds
         steps = np.diff(shown)
         wide = np.flatnonzero(seconds(1) * (steps - self._step) > _EMPTY_SECONDS).tolist() if sounds else []
@@ -204,14 +204,14 @@ class _Finder:
 
 
 def _last_time(table: PacketTable) -> float:
-    """When the last packet ends, in seconds."""
+    """End of the last packet, in seconds."""
     times = table.times()
     known = times[times != NO_TIME]
     return table.seconds(int(known.max()) + usual_step(table)) if len(known) else 0.0
 
 
 def _sounding(table: PacketTable) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """When packets of sound begin, in rising order, and how much sounds before each and in all; seconds."""
+    """Start times of sound packets, sorted, and the cumulated length of sound before each and in all; seconds."""
     base = np.float64(table.time_base)
     times: NDArray[np.float64] = table.times() * base
     order = np.argsort(times)
@@ -220,19 +220,19 @@ def _sounding(table: PacketTable) -> tuple[NDArray[np.float64], NDArray[np.float
 
 
 def _steps(moves: NDArray[np.int64]) -> tuple[tuple[int, int], ...]:
-    """From which packet on which move counts, of the moves of all packets."""
+    """Run-length encoding of all packets' moves: (first packet, offset)."""
     changes = [0, *(np.flatnonzero(np.diff(moves)) + 1).tolist()] if len(moves) else []
     return tuple((index, int(moves[index])) for index in changes)
 
 
 def _steps_back(table: PacketTable) -> bool:
-    """Whether decoding times do not rise."""
+    """Whether any decoding timestamp is not larger than the one before."""
     dts = np.frombuffer(table.dts, np.int64)
     return bool((np.diff(dts[dts != NO_TIME]) <= 0).any())
 
 
 def _missing(shown: NDArray[np.int64], step: int) -> int:
-    """How many pictures a constant rate lacks; 0 where most pictures do not come at a constant rate."""
+    """Number of pictures missing at a constant rate; 0 where most intervals are not constant."""
     steps = np.diff(shown)
     if (np.abs(steps - step) <= max(1, step // 10)).sum() < len(steps) * 0.9:
         return 0
@@ -240,7 +240,7 @@ def _missing(shown: NDArray[np.int64], step: int) -> int:
 
 
 def _is_joinable(container: Any) -> bool:
-    """Whether files of this kind go on when others are put behind them, and sound may change there."""
+    """Whether files of this format can be concatenated, so that the sound's format may change at a join."""
     return container.format.name in ("mpegts", "mpeg")
 
 

@@ -1,7 +1,7 @@
-"""What else a clip has, taken along into a video that is being written: sound, subtitles and their fonts, chapters,
-timecode, and of every track its language, title and flags.
+"""Copy a clip's other content into a video that is being written: sound, subtitles and their fonts, chapters, timecode,
+and language, title and flags of every track.
 
-Nothing more: other tags may reveal where, when, by whom and with what a clip was taken.
+No other metadata are copied: they may reveal where, when, by whom and with what a clip was taken.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from dfl.video.read_clip import kind_of, open_clip, picture_streams, read_clip, 
 from dfl.video.timecode import timecode_after
 from dfl.video.timeline import SoundTimes, Timeline
 
-# What players of a container play. Sound of other codecs becomes AAC.
+# Codecs that players support in a container. Sound of other codecs is transcoded to AAC.
 COPIED = {
     ".mp4": {"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"},
     ".mov": {"aac", "mp3", "ac3", "eac3", "alac", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", "pcm_f32le"},
@@ -35,7 +35,7 @@ SUBTITLES = {
     ".mkv": {"subrip", "ass", "webvtt", "hdmv_pgs_subtitle", "dvd_subtitle"},
     ".avi": set[str](),
 }
-_TEXTS = ("mov_text", "subrip", "ass", "webvtt", "text")  # subtitles whose packets each hold one text with its length
+_TEXTS = ("mov_text", "subrip", "ass", "webvtt", "text")  # subtitles with one text and its duration in each packet
 _Flag = av.stream.Disposition
 _FLAG_NAMES = {
     "default": _Flag.default,
@@ -51,19 +51,19 @@ _KEPT_FLAGS = {
     ".mov": {"default"},
     ".avi": set[str](),
 }
-# An encoder's priming samples lie before time 0. mp4 and mov hide them by an edit list; the others would start
-# with them, and all frames come later by it.
+# An encoder's priming samples are before time 0. mp4 and mov hide them with an edit list; the other containers would
+# start with them and delay all frames.
 _NO_LEAD_IN = (".mkv", ".avi")
-# These kinds stay what they are when they have to be coded anew.
+# These codecs are kept when the sound must be re-encoded.
 LOSSLESS = {"flac", "alac", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", "pcm_f32le", "pcm_u8"}
-# An avi has no times: sound that begins later or has gaps would come too early. Few editors heed gaps in mp4 and mov.
+# An avi has no timestamps: sound that starts late or has gaps would be early. Few editors respect gaps in mp4 and mov.
 _LATEST_IN_AVI = 0.015  # seconds
-_LONGEST_GAPS = {".avi": 0.015, ".mp4": 0.1, ".mov": 0.1}  # seconds, all together
-PACKET_SAMPLES = {"aac": 1024, "ac3": 1536, "mp2": 1152, "mp3": 1152}  # of kinds whose packets are all alike
+_LONGEST_GAPS = {".avi": 0.015, ".mp4": 0.1, ".mov": 0.1}  # seconds, total
+PACKET_SAMPLES = {"aac": 1024, "ac3": 1536, "mp2": 1152, "mp3": 1152}  # codecs with a constant number per packet
 _LONGEST_SUBTITLE = 15  # seconds
-AAC_BITRATE = 96_000  # a channel
-# Layouts that AAC takes, and those that are taken for sound with a channel count only. 2.1 is what readers guess for
-# three: AAC would keep the lowest tones of the third one alone.
+AAC_BITRATE = 96_000  # per channel
+# Layouts that AAC supports, and those used where only the channel count is known. Demuxers guess 2.1 for three
+# channels, of which AAC would low-pass the third.
 # fmt: off
 AAC_LAYOUTS = (
     "mono", "stereo", "3.0", "3.0(back)", "4.0", "quad", "quad(side)", "3.1", "4.1", "5.0", "5.0(side)", "5.1",
@@ -71,31 +71,31 @@ AAC_LAYOUTS = (
 )
 # fmt: on
 _USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
-AAC_RATES = (44100, 48000)  # samples a second; others become 48000
+AAC_RATES = (44100, 48000)  # samples a second; others are resampled to 48000
 
 
 @dataclass(frozen=True)
 class SoundCut:
-    """Which sound of a clip is taken: seconds from the clip's start, `end` None for all; one track, or all (None)."""
+    """The sound to copy: a span in seconds from the clip's start, `end` None for all; one track, or all (None)."""
 
     path: Path | None
     start: Fraction = Fraction(0)
     end: Fraction | None = None
     track: int | None = None
-    is_copied: bool = False  # whatever its kind: it goes into a container of the type that it comes from
-    reading: Reading = field(default_factory=Reading)  # as the pictures were read
+    is_copied: bool = False  # copy any codec, as the container is of the same type
+    reading: Reading = field(default_factory=Reading)  # options that the pictures are read with
 
     @property
     def is_whole(self) -> bool:
-        """Whether it is all that sounds in the clip."""
+        """Whether it is all sound of the clip."""
         return self.track is None and not self.is_copied and not self.start and self.end is None
 
 
 class SoundTrack:
-    """Audio streams of a source container on their way into an output container, copied or coded as AAC.
+    """Copies or transcodes the audio streams of a source container into an output container.
 
-    Subtitles, chapters and timecode come along too, where the container takes them. Packets are taken in step with the
-    frames, so that memory stays bounded. `losses` says what could not be kept.
+    Also subtitles, chapters and timecode, where the container supports them. Packets are muxed in step with the frames,
+    so that memory stays bounded. `losses`: messages about what could not be copied.
     """
 
     def __init__(self, source: Any, output: Any, suffix: str, cut: SoundCut, clip: Clip | None) -> None:
@@ -104,9 +104,9 @@ class SoundTrack:
         self._timeline = clip.timeline if clip else Timeline()
         self._name = cut.path.name if cut.path else ""
         self._streams: dict[int, Any] = {}  # index in the source -> stream of the output
-        self._coders: dict[int, SoundCoder] = {}  # of those that are coded anew
+        self._coders: dict[int, SoundCoder] = {}  # of those that are re-encoded
         self._offsets: dict[int, int] = {}
-        self._ends: dict[int, int] = {}  # where the packets end that were copied into an avi
+        self._ends: dict[int, int] = {}  # end of the packets copied into an avi so far
         self._packets: Iterator[tuple[Fraction, Any]] = iter(())
         self._next: tuple[Fraction, Any] | None = None
         self.losses: list[str] = []
@@ -161,9 +161,9 @@ class SoundTrack:
         self._next = next(self._packets, None)
 
     def _why_coded(self, stream: Any) -> str:
-        """Why a stream of sound cannot be copied, in words; empty when it can."""
-        if not stream.codec_context.sample_rate:  # as where it begins late
-            return f"Sound of {self._name}: what it is shows only on the way, so it was coded anew."
+        """Why a sound stream cannot be copied; empty when it can."""
+        if not stream.codec_context.sample_rate:  # for example where it starts late
+            return f"Sound of {self._name}: its format is known only after decoding, so it was coded anew."
         is_bare = kind_of(stream) == "aac" and not stream.codec_context.extradata
         if is_bare and (self._suffix == ".avi" or self._source.format.name == "flv"):  # in an flv it is damage
             return f"Sound of {self._name} has no header of its own, which {self._suffix} needs: it was coded anew."
@@ -174,7 +174,7 @@ class SoundTrack:
         return f"Sound of {self._name} {what}, so it was coded anew." if what else ""
 
     def _code_alike(self, stream: Any) -> None:
-        """Code a stream in its own kind, which loses nothing."""
+        """Re-encode a stream with its own lossless codec."""
         context = stream.codec_context
         taken = self._output.add_stream(kind_of(stream), rate=context.sample_rate, layout=context.layout.name)
         if kind_of(stream) in ("flac", "alac"):
@@ -183,7 +183,7 @@ class SoundTrack:
         self._coders[stream.index] = SoundCoder(taken)
 
     def _take(self, stream: Any, taken: Any) -> None:
-        """Note where a stream goes and when it begins; give it its language, title and flags."""
+        """Register a stream's output stream and time offset; copy its language, title and flags."""
         self._streams[stream.index] = taken
         offset = start_ticks(self._source, stream.time_base)
         self._offsets[stream.index] = offset + round(self._cut.start / stream.time_base)
@@ -199,11 +199,12 @@ class SoundTrack:
         lost = [name for name in flags if name not in _KEPT_FLAGS.get(self._suffix, flags)]
         if lost:
             self.losses.append(
-                f"{self._suffix} keeps no such mark of a track of {self._name} ({stream.type}): {', '.join(lost)}."
+                f"{self._suffix} does not store these flags of a track of {self._name} ({stream.type}): "
+                f"{', '.join(lost)}."
             )
 
     def _add_subtitles(self) -> None:
-        """Subtitles, and the fonts that they are written in."""
+        """Subtitles, and the attached fonts that they use."""
         taken = 0
         for stream in self._source.streams.subtitles:
             kind = kind_of(stream) if stream.codec_context else "unknown"
@@ -230,7 +231,7 @@ class SoundTrack:
             self.losses.append(f"The timecode of {self._name} ({clip.timecode}) is not in {self._suffix}.")
 
     def _add_chapters(self) -> None:
-        """Their titles and times, counted from the clip's start or that of the cut."""
+        """Chapters with titles and times, relative to the start of the clip or of the cut."""
         chapters = []
         for chapter in self._source.chapters() if self._suffix != ".avi" else ():
             begin = start_ticks(self._source, chapter["time_base"])
@@ -244,7 +245,7 @@ class SoundTrack:
             self._output.set_chapters(chapters)
 
     def mux_until(self, time: Fraction | None) -> None:
-        """Write what sounds up to `time` seconds; None: all that is left."""
+        """Write the packets up to `time` seconds; None: all remaining ones."""
         while self._next is not None and (time is None or self._next[0] <= time):
             packet = self._next[1]
             stream = self._streams[packet.stream.index]
@@ -259,7 +260,7 @@ class SoundTrack:
                 self._mux_coded(self._streams[index], coder.finish())
 
     def _mux_copied(self, packet: Any) -> None:
-        """Write a packet as it is; one that the container's writer cannot make sense of is left out."""
+        """Write a packet unchanged; one that the muxer rejects is left out."""
         try:
             self._output.mux(packet)
         except (av.InvalidDataError, av.error.PatchWelcomeError):
@@ -268,14 +269,14 @@ class SoundTrack:
                 self.losses.append(loss)
 
     def _packet_form(self, stream: Any) -> tuple[int, int]:
-        """How many samples each packet of a stream holds, and their rate."""
+        """Number of samples in each packet of a stream (0: not constant), and the sample rate."""
         samples, rate = PACKET_SAMPLES.get(kind_of(stream), 0), stream.codec_context.sample_rate
         return (samples // 2 if kind_of(stream) == "mp3" and rate < 32000 else samples), rate
 
     def _append_in_avi(self, packet: Any, samples: int, rate: int) -> bool:
-        """Let a packet of sound follow the one before, as an avi plays them; False where it would come too late.
+        """Place a sound packet right after the one before, as an avi plays them; False where it would be too late.
 
-        samples: of every packet; 0 where they have different lengths, or hold samples as they are.
+        samples: number in every packet; 0 where it is not constant, and for PCM.
         """
         index = packet.stream_index
         if samples:
@@ -285,7 +286,7 @@ class SoundTrack:
             position = packet.pts * packet.time_base / length
             packet.pts = packet.dts = max(round(position), self._ends.get(index, -(2**62)))
             packet.duration, packet.time_base = 1, length
-            # An encoder's priming, or sound before time 0.
+            # Priming samples, or sound before time 0.
             if position < -Fraction(1, 2) or packet.pts - position > Fraction(3, 4):
                 return False
         else:
@@ -304,7 +305,7 @@ class SoundTrack:
             self._output.mux(packet)
 
     def _demux(self) -> Iterator[tuple[Fraction, Any]]:
-        """Packets of the wanted streams, counted from the clip's start, each with its time in seconds."""
+        """Packets of the chosen streams, timestamps relative to the cut's start, each with its time in seconds."""
         wanted = [stream for stream in self._source.streams if stream.index in self._streams]
         if not wanted:
             return
@@ -332,7 +333,7 @@ class SoundTrack:
             self.losses.append(f"The sound of {self._name} is damaged or cut; what could be read was kept.")
 
     def _is_cut_off(self, packet: Any) -> bool:
-        """Shorten a subtitle to what of it is shown within the cut; whether nothing is left of it."""
+        """Trim a subtitle to the cut; returns whether nothing is left of it."""
         length = packet.duration or 0
         if self._cut.start and packet.pts < 0 < packet.pts + length and kind_of(packet.stream) in _TEXTS:
             packet.duration = length + packet.pts
@@ -343,7 +344,7 @@ class SoundTrack:
         return bool(length) and not packet.duration
 
     def _source_start(self) -> int:
-        """Where to begin reading, in the container's own time (microseconds): a subtitle may have begun before."""
+        """Start of reading in the container's time (microseconds); earlier if a subtitle may be shown already."""
         has_subtitles = any(stream.type == "subtitle" for stream in self._streams.values())
         begin = max(Fraction(0), self._cut.start - has_subtitles * _LONGEST_SUBTITLE)
         return int(self._source.start_time or 0) + int(begin * 1_000_000)
@@ -366,6 +367,6 @@ def _irregularities(times: SoundTimes, suffix: str, cut: SoundCut) -> str:
 
 
 def _inside(gap: tuple[float, float], cut: SoundCut) -> float:
-    """How many seconds of a gap (when it begins, how long it is) lie in a cut."""
+    """How many seconds of a gap (start, length) are in a cut."""
     end = gap[0] + gap[1] if cut.end is None else min(gap[0] + gap[1], float(cut.end))
     return max(0.0, end - max(gap[0], float(cut.start)))

@@ -1,4 +1,4 @@
-"""How a stream of sound or subtitles follows the pictures that it belongs to, when these are moved."""
+"""Repair of a sound or subtitle stream's timestamps: assign its packets to the pictures' runs, with their offsets."""
 
 from bisect import bisect_right
 from dataclasses import replace
@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 from dfl.video.picture_runs import PAUSE_SECONDS, PacketTable, PictureRun
 from dfl.video.timeline import NO_TIME, Mend, SoundTimes
 
-_TRIMMED_SECONDS = 0.5  # sound that steps back by less overlaps; by more, its clock began anew
-_LONGEST = 4  # times the usual: a packet of sound that says that it lasts longer stands before a gap, as in mp4
-_REAL_FORM = 3  # packets that have it: fewer are damaged ones
-_SOUND_GAP_SECONDS = 0.06  # between packets of sound: less is rounding
-_LEFT_RUN_SECONDS = 0.15  # sound may last that much longer than the pictures that it belongs to
+_TRIMMED_SECONDS = 0.5  # sound that steps back by less overlaps; by more, its timestamps have restarted
+_LONGEST = 4  # times the usual duration: a longer packet includes a gap, as in mp4
+_REAL_FORM = 3  # minimum packets of a sound format: fewer are damaged ones
+_SOUND_GAP_SECONDS = 0.06  # between sound packets: less is rounding
+_LEFT_RUN_SECONDS = 0.15  # sound may extend this far beyond the pictures of its run
 
 
 class SoundWalk:
-    """One stream of sound or subtitles on its way along the runs of the pictures. Times in ticks of the stream."""
+    """Walks through one sound or subtitle stream along the runs of the pictures. Times in ticks of the stream."""
 
     def __init__(
         self, table: PacketTable, pictures: PacketTable, runs: list[PictureRun], step: int, is_sound: bool
@@ -37,9 +37,9 @@ class SoundWalk:
         self._spacing = _usual_spacing(self._times)
         self._lengths = sound_lengths(table)
         self._run = 0
-        self._own = 0  # moved besides, because its own clock began anew
+        self._own = 0  # additional offset, because its own timestamps restarted
         self._raw = NO_TIME
-        self._kept: list[tuple[int, int, int]] = []  # packet, start, end of those that were not left out
+        self._kept: list[tuple[int, int, int]] = []  # packet, start, end of those that were not dropped
         self._found: list[tuple[int, int]] = []
         self._dropped: set[int] = set()
         self._trimmed = self._rejoined = 0
@@ -49,7 +49,7 @@ class SoundWalk:
                     self._take(index, ticks)
 
     def _is_even(self) -> bool:
-        """Whether nothing is to be done: the pictures are not moved, and the stream's own times rise evenly."""
+        """Whether no repair is needed: the pictures have one run, and the stream's timestamps rise evenly."""
         if len(self._lows) > 1:
             return False
         steps = np.diff(self._times)
@@ -81,11 +81,11 @@ class SoundWalk:
             self._kept.append((index, ticks + move, ticks + move + duration))
 
     def _choose_run(self, index: int, ticks: int) -> bool:
-        """Find the run that a packet belongs to; whether it is another one than that of the packet before."""
+        """Find a packet's run; returns whether it differs from the run of the packet before."""
         ahead = min(self._run + 1, len(self._lows) - 1)
         if ahead == self._run:
             return False
-        begun = bisect_right(self._orders, self._table.order[index])  # runs that have begun: so the next one's number
+        begun = bisect_right(self._orders, self._table.order[index])  # number of runs that have begun in file order
         if self._raw == NO_TIME and not self._only_forward:
             self._run = max(0, begun - 1)  # the stream begins with that recording
             return self._run > 0
@@ -110,24 +110,24 @@ class SoundWalk:
         return False
 
     def _distance(self, run: int, ticks: int) -> int:
-        """How far a time of the file is from the run's pictures."""
+        """Distance of an unrepaired time from the run's pictures, 0 within."""
         return max(0, self._lows[run] - ticks, ticks - self._ends[run])
 
     def _is_in_closed_gap(self, ticks: int, duration: int) -> bool:
-        """Whether a packet lies where no pictures are and what follows is moved forward."""
+        """Whether a packet is in a gap that is closed."""
         run, margin = self._run, self._second // 10
         if run + 1 < len(self._lows) and self._closed[run + 1] and ticks > self._ends[run] + margin:
-            return self._latest >= self._lows[run + 1]  # else its clock goes on, and only the pictures' jumped
+            return self._latest >= self._lows[run + 1]  # else only the pictures' timestamps jumped
         return self._closed[run] and ticks + duration < self._lows[run] - margin
 
     def _begins_before_its_pictures(self, ticks: int, duration: int) -> bool:
-        """Whether a packet sounds before the pictures of its recording come, while the one before still sounds."""
+        """Whether a packet comes before the pictures of its run and overlaps the sound of the run before."""
         if self._run == 0 or not self._kept or ticks + duration // 2 >= self._lows[self._run]:
             return False
         return self._kept[-1][2] > ticks + self._moves[self._run] + duration // 2
 
     def _adjust(self, ticks: int, has_moved: bool) -> None:
-        """Move sound whose own clock begins anew to where it ended."""
+        """Let sound whose own timestamps restart follow where it ended."""
         if not self._kept or has_moved:
             self._own = 0
             return
@@ -142,7 +142,7 @@ class SoundWalk:
             self._rejoined += 1
 
     def _drop_overlap(self, start: int) -> None:
-        """Leave out packets that would still sound when this one begins; half a packet's length is let be."""
+        """Drop earlier packets that overlap this one's start by more than half a packet."""
         while self._kept and start - self._kept[-1][1] < self._spacing / 2:
             index, begin, end = self._kept.pop()
             self._dropped.add(index)
@@ -150,13 +150,13 @@ class SoundWalk:
 
     @property
     def mend(self) -> Mend:
-        """How the stream is mended."""
+        """The stream's repair."""
         moves = tuple([(0, self._found[0][1]), *self._found[1:]] if self._found else ())
         longest = _LONGEST * self._spacing if self._is_sound else 0
         return Mend(moves, frozenset(self._dropped), longest=longest, usual=self._spacing)
 
     def times(self, start: float) -> SoundTimes:
-        """The times of the stream. start: of the clip in the file's time, in seconds."""
+        """The stream's repaired times. start: the clip's start in unrepaired seconds."""
         seconds = self._table.seconds
         if self._kept:
             begins = np.array([begin for _, begin, _ in self._kept], np.int64)
@@ -181,7 +181,7 @@ class SoundWalk:
 
 
 def _moved_alike(runs: list[PictureRun]) -> list[PictureRun]:
-    """The runs, those made one that follow each other and are moved by the same."""
+    """The runs, with consecutive ones of equal offset merged."""
     joined = [replace(runs[0])]
     for run in runs[1:]:
         if run.is_gap and run.move == joined[-1].move:
@@ -192,13 +192,13 @@ def _moved_alike(runs: list[PictureRun]) -> list[PictureRun]:
 
 
 def sound_lengths(table: PacketTable) -> NDArray[np.int64]:
-    """How many ticks each packet of sound lasts; the usual number where the file has none, or one with a gap in it."""
+    """Duration of each sound packet in ticks; the usual one where the file has none, or one that includes a gap."""
     usual, lengths = _usual_spacing(table.times()), np.frombuffer(table.duration, np.int64)
     return np.where((lengths > 0) & (lengths <= _LONGEST * usual), lengths, usual)
 
 
 def _usual_spacing(times: NDArray[np.int64]) -> int:
-    """Ticks between most packets of sound, at least 1."""
+    """Median interval of packets in ticks, at least 1."""
     steps = np.diff(times[times != NO_TIME])
     steps = steps[steps > 0]
     return max(1, round(float(np.median(steps)))) if len(steps) else 1

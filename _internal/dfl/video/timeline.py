@@ -1,15 +1,15 @@
-"""The repaired times of all streams of a clip, before any decoder or muxer sees them.
+"""The repaired timestamps of all streams of a clip, for decoders and muxers.
 
-A clip's times may begin anew (two recordings joined by `cat`, HLS segments with discontinuities, VOB titles), step back
-a little (segments whose sound overlaps), or jump (a recorder that paused for an hour). `read_timeline.py` reads all
-packets of a clip once, decodes nothing, and finds where; the `Timeline` that it returns says for every stream from
-which packet on times are moved, and which packets of sound are left out because they overlap others.
+A clip's timestamps may restart (two recordings joined by `cat`, HLS segments with discontinuities, VOB titles), step
+back a little (segments whose sound overlaps), or jump (a recorder that paused for an hour). `read_timeline.py` reads
+all packets of a clip once, without decoding, and finds these places; the resulting `Timeline` has for every stream the
+offsets to be added from which packet on, and the sound packets to be dropped because they overlap others.
 
-How readers and writers use it: open the clip with `open_clip`, take the packets from
-`clip.timeline.mended(read_packets(container, streams))`, from the start, and rely on their times. They never step back,
-pictures and sound moved by the same amount; a clip whose times are good (`timeline.is_plain`) is handed through as it
-is. Packets are counted, so a reader that seeks may do so only where `is_plain`; the others read from the start. What
-was found is in `joins`, `gaps` and `sounds`, in seconds from the clip's start, mended.
+Usage by readers and writers: open the clip with `open_clip` and iterate over
+`clip.timeline.mended(read_packets(container, streams))`, from the start. These timestamps never step back, and pictures
+and sound have the same offsets; a clip with good timestamps (`timeline.is_plain`) is passed through unchanged. Packets
+are counted, so seeking is allowed only where `is_plain`. What was found is in `joins`, `gaps` and `sounds`, in repaired
+seconds from the clip's start.
 """
 
 from bisect import bisect_right
@@ -24,28 +24,28 @@ NO_TIME = -(2**63)
 
 @dataclass(frozen=True)
 class Join:
-    """Where a recording ends and another one goes on whose times are other ones; seconds from the clip's start."""
+    """A place where one recording ends and another with other timestamps begins; seconds from the clip's start."""
 
     at: float
 
 
 @dataclass(frozen=True)
 class Gap:
-    """A time without pictures. at: where, as mended; length: seconds."""
+    """A time without pictures. at: repaired seconds from the clip's start; length: seconds."""
 
     at: float
     length: float
-    is_closed: bool  # what follows was moved to where the pictures ended
-    has_sound: bool  # sound goes on meanwhile
+    is_closed: bool  # the following packets were moved to the gap's start
+    has_sound: bool  # sound continues during the gap
 
 
 @dataclass(frozen=True)
 class SoundTimes:
-    """The times of one sound stream: seconds, as mended.
+    """The repaired times of one sound stream, in seconds.
 
-    late: how much after the clip's start it begins. gaps: where nothing is, and how long. trimmed: how much was left
-    out where it overlapped. rejoined: how often its own clock began anew while the pictures' did not. lacking: seconds
-    that are missing in all. has_changes: its rate or its channels change.
+    late: start after the clip's start. gaps: start and length of gaps. trimmed: total length that was dropped because
+    it overlapped. rejoined: how often its timestamps restarted while the pictures' did not. lacking: total length of
+    all gaps. has_changes: its sample rate or channels change.
     """
 
     index: int  # of the stream in the file
@@ -60,16 +60,16 @@ class SoundTimes:
 
 @dataclass(frozen=True)
 class Mend:
-    """How one stream's times are mended: (from which packet on, moved by how many ticks), rising; packets left out."""
+    """Repair of one stream's timestamps: moves of (first packet, offset in ticks), rising; packets to be dropped."""
 
     moves: tuple[tuple[int, int], ...] = ()
     dropped: frozenset[int] = frozenset()
-    decoding: tuple[tuple[int, int], ...] = ()  # the moves of decoding times, where they are other ones
-    longest: int = 0  # ticks that a packet can last; what says that it lasts longer stood before a gap
-    usual: int = 0  # ticks that most packets last
+    decoding: tuple[tuple[int, int], ...] = ()  # the moves of decoding timestamps, where they differ
+    longest: int = 0  # maximum duration of a packet in ticks; a longer one includes a gap, and `usual` replaces it
+    usual: int = 0  # usual duration of a packet in ticks
 
     def move_of(self, index: int) -> tuple[int, int]:
-        """By how many ticks the display time and the decoding time of a packet are moved."""
+        """Offsets in ticks of a packet's presentation and decoding timestamps."""
         move = _at(self.moves, index)
         return move, _at(self.decoding, index) if self.decoding else move
 
@@ -80,27 +80,27 @@ def _at(moves: tuple[tuple[int, int], ...], index: int) -> int:
 
 @dataclass(frozen=True)
 class Timeline:
-    """The mended times of a clip; see the module's head. packets: how many hold a picture that is shown."""
+    """The repaired times of a clip; see the module's docstring. packets: number of pictures that are shown."""
 
     packets: int = 0
     stored: int = 0  # all packets of pictures, also empty ones and those that are never shown
-    end_byte: int = 0  # of the file, behind the last packet, where the file has byte positions
-    reach: float = 0.0  # seconds from the clip's start to the last packet of any stream, by the file's own times
-    seconds: float = 0.0  # from the first picture to the end of the last one, mended
-    step: float = 0.0  # seconds between most pictures
-    missing: int = 0  # pictures that the clip's constant rate lacks; 0 where it has no constant rate
-    damaged: tuple[float, ...] = ()  # where the container says that packets are damaged, or bytes hold none
-    empty_spans: tuple[tuple[float, float], ...] = ()  # where both pictures and sound are missing, and how long
+    end_byte: int = 0  # byte offset after the last packet, where the file has byte positions
+    reach: float = 0.0  # seconds from the clip's start to the end of the last packet of any stream, unrepaired
+    seconds: float = 0.0  # from the first picture to the end of the last one, repaired
+    step: float = 0.0  # usual interval between pictures in seconds
+    missing: int = 0  # pictures missing at the clip's constant rate; 0 where it has no constant rate
+    damaged: tuple[float, ...] = ()  # times of packets flagged as damaged, and of bytes without packets
+    empty_spans: tuple[tuple[float, float], ...] = ()  # start and length of spans without pictures and sound
     joins: tuple[Join, ...] = ()
     gaps: tuple[Gap, ...] = ()
     sounds: tuple[SoundTimes, ...] = ()
-    is_plain: bool = True  # no time of any stream is changed
-    has_plain_pictures: bool = True  # none of the pictures'
-    mends: tuple[tuple[int, Mend], ...] = ()  # index of a stream in the file, and how it is mended
-    runs: tuple[tuple[float, float], ...] = ()  # where the file's times begin to be moved, and by how many seconds
+    is_plain: bool = True  # no timestamp of any stream is changed
+    has_plain_pictures: bool = True  # no timestamp of the pictures is changed
+    mends: tuple[tuple[int, Mend], ...] = ()  # index of a stream in the file, and its repair
+    runs: tuple[tuple[float, float], ...] = ()  # unrepaired start of each run, and its offset, in seconds
 
     def mended(self, packets: Iterator[Any]) -> Iterator[Any]:
-        """The packets of a file read from its start, in its order, with times that never step back."""
+        """Repair the packets of a file read from its start, in file order; timestamps then never step back."""
         if self.is_plain:
             yield from packets
             return
@@ -126,6 +126,6 @@ class Timeline:
             yield packet
 
     def moved(self, seconds: Fraction) -> Fraction:
-        """A time of the file as mended, such as a chapter's; both in seconds from the clip's start."""
+        """The repaired time of an unrepaired one, such as a chapter's; both in seconds from the clip's start."""
         moves = [move for begin, move in self.runs if begin <= float(seconds) + 0.001]
         return seconds + Fraction(round(moves[-1] * 1000), 1000) if moves else seconds

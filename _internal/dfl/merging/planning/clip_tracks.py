@@ -31,7 +31,7 @@ Reader = Callable[[Sequence[FrameTask]], Iterator[Picture | None]]
 def cuts_of(
     workspace: Workspace, clip: Sequence[FrameTask], found: Mapping[str, FoundFrame], read: Reader, report: Report
 ) -> set[str]:
-    """Stems of the first frames of shots: from extraction's journal, else detected now and stored in merge_cuts.
+    """Stems of the first frames of shots: from extraction's journal, else detected now and stored (MERGE_CUTS).
 
     found: frames of the journal, by stem.
     """
