@@ -8,8 +8,9 @@ from typing import Any
 # As in the program: before numpy is loaded.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # A test process for each core: threads of the engines would only spin beside one another (a third of the time).
-for _threads in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
-    os.environ.setdefault(_threads, "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 
 import numpy as np
 import pytest
