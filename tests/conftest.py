@@ -86,3 +86,12 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     """After the fast tests, say how the others are run."""
     if config.option.markexpr == "not slow":
         terminalreporter.write_line("Fast tests alone. Engines in processes, kills and whole roads: pytest -m slow")
+
+
+def pytest_runtest_setup() -> None:
+    """Undo a real-time scheduling policy that a test process got: under it threads that wait by spinning starve others.
+
+    Two test processes on two cores stood still that way, in the encoder libvpx and in a window's drawing.
+    """
+    if hasattr(os, "sched_setscheduler") and os.sched_getscheduler(0) != os.SCHED_OTHER:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))

@@ -192,7 +192,7 @@ def test_a_file_edited_while_a_merge_begins_keeps_the_edit(workspace: Workspace,
     report = RecordingReport()
     run_merge(workspace, MergeOptions(blur=3), Opening(fake_model()), report)
     assert path.read_text(encoding="utf-8") == edited
-    assert "merge_session.json was edited while this run began" in report.text
+    assert "merge_session.json was edited while this run started" in report.text
 
 
 def test_a_file_of_an_older_program_is_read_and_loses_what_was_made(tmp_path: Path) -> None:
