@@ -190,5 +190,29 @@ def test_items_that_never_end_do_not_hold_up_the_end(monkeypatch: pytest.MonkeyP
     outcomes = in_processes(_never_end, range(5), workers=2)
     assert next(outcomes).result == 0
     outcomes.close()
-    assert not any("lead_a_worker" in thread.name for thread in threading.enumerate())
+    assert not any("drive_worker" in thread.name for thread in threading.enumerate())
+    assert not [child for child in multiprocessing.active_children() if child.is_alive()]
+
+
+def test_a_worker_that_starts_while_the_others_are_killed_ends_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, killed = threading.Event(), threading.Event()
+    begin, kill = processes._Worker.__init__, processes._Worker.kill
+
+    def begin_late(worker: processes._Worker, *arguments: Any) -> None:
+        if first.is_set():
+            assert killed.wait(60)
+        first.set()
+        begin(worker, *arguments)
+
+    def kill_and_tell(worker: processes._Worker) -> None:
+        kill(worker)
+        killed.set()
+
+    monkeypatch.setattr(processes, "_LAST_ITEMS_SECONDS", 0.1)
+    monkeypatch.setattr(processes._Worker, "__init__", begin_late)
+    monkeypatch.setattr(processes._Worker, "kill", kill_and_tell)
+    outcomes = in_processes(_never_end, range(5), workers=2)
+    assert next(outcomes).result == 0
+    outcomes.close()
+    assert not any("drive_worker" in thread.name for thread in threading.enumerate())
     assert not [child for child in multiprocessing.active_children() if child.is_alive()]

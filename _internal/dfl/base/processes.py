@@ -99,19 +99,19 @@ def in_processes(
             while (task := todo.get()) and not ended.is_set():
                 number, item = task
                 for _ in range(2):
-                    if ended.is_set():  # else what was killed at the end would be begun again
-                        return
                     worker = worker or _Worker(function, start, start_arguments)
                     alive.add(worker)
                     if worker.has_begun:
                         has_begun.set()
+                    if ended.is_set():  # while it began: what kills the others may have passed before it was there
+                        return
                     if outcome := worker.outcome(item):
                         break
                     worker.end()
                     worker = None
                     if ended.is_set() or _asked_to_stop.is_set():
                         break
-                if not outcome and not has_begun.is_set():
+                if not outcome and not has_begun.is_set() and not _asked_to_stop.is_set():  # Ctrl-C ends starting ones
                     raise _cannot_begin()
                 results.put((number, outcome or Outcome(item, None, _died(item))))
         except Exception as error:  # noqa: BLE001 - raised again where the outcomes are asked for
