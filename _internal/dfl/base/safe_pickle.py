@@ -29,17 +29,17 @@ _NUMBERS_AND_TEXTS = {type(None), bool, int, float, str, bytes}
 _NUMBERS = {type(None), bool, int, float}
 # What may be copied of a pickle's bytes: all of them, as text and as array; short bytes are one object in Python.
 _MAX_COPIES, _COPIES_FREE = 2, 2**16
-# What Python keeps of an opcode, about, and how much that may be of a pickle's length. Faces need 9 times as much as
-# their pickles, empty lists 64 times.
+# What Python keeps of an opcode, about, with what reading notes of each part (dicts: half of it), and how much that may be
+# of a pickle's length. Faces need 9 times as much as their pickles, empty lists 64 times.
 _BYTES_OF = {
-    "EMPTY_LIST": 64, "LIST": 72, "APPEND": 24, "EMPTY_DICT": 80, "DICT": 80, "SETITEM": 160, "SETITEMS": 160,
+    "EMPTY_LIST": 64, "LIST": 72, "APPEND": 24, "EMPTY_DICT": 180, "DICT": 180, "SETITEM": 160, "SETITEMS": 160,
     "EMPTY_SET": 232, "FROZENSET": 232, "REDUCE": 120, "NEWOBJ": 120, "BUILD": 120, "MEMOIZE": 16, "MARK": 8, "NONE": 8,
     "NEWTRUE": 8, "NEWFALSE": 8, "EMPTY_TUPLE": 8, "BINGET": 8, "LONG_BINGET": 8, "GET": 8,
 }  # fmt: skip
 _BYTES_OF_OTHERS = 40
 _MAX_TIMES, _TIMES_FREE = 48, 2**22
 # A quick upper bound by counting opcode letters, which may be bytes of numbers; not for small pickles.
-_QUICK_SIZES = {b"]": 64, b"l": 72, b"}": 80, b"d": 80, b"s": 160}
+_QUICK_SIZES = {b"]": 64, b"l": 72, b"}": 180, b"d": 180, b"s": 160}
 _QUICK_TIMES = 20
 # Most of these files is numbers in lists, and harmless opcodes of one length follow each other by the hundred: one
 # expression passes over them twenty times as fast as pickletools does (measured).
