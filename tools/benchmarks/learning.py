@@ -1,12 +1,16 @@
-"""How well a model learns two people, in float32 and bfloat16, at equal wall-clock time: a table, curves and previews.
+"""How well models learn two people in the same time: variants of training, seeds, and a table with the seeds' noise.
 
-    python -m tools.benchmarks.learning WORKSPACE OUTPUT [--minutes 10 30] [--resolution 96] [--precision float32 ...]
-    python -m tools.benchmarks.learning WORKSPACE OUTPUT --iterations 10000 --dims 16 --resolution 64
+    python -m tools.benchmarks.learning WORKSPACE OUTPUT --steps 1200 --seeds 1 2 3 \\
+        --variant "before warp_maps=original plan=none" --variant "centred plan=none" --variant "plan"
 
-WORKSPACE has both facesets. Every tenth stretch of 20 faces is held back. The precisions train side by side, each on a
-core of its own (with fewer cores one after another). At each mark the held-back faces, unwarped, are reconstructed:
-DSSIM inside the blurred mask, in the mean over the faces of each person. OUTPUT gets the losses (csv), the preview of
-every mark, and the models. With --iterations the marks are iterations instead of minutes.
+WORKSPACE has frames and faces of both sides (`dfl demo` makes one). A variant is a name and what differs from the base:
+options of a SAEHD model, and `plan` (as of `dfl train`). The base is the preset `quick` for processors in bfloat16; a
+variant sees every step that another one sees. With --cpu-minutes instead of --steps each variant gets as many steps as
+it does in that CPU time, of one core. Each training has one core; --cores of them run at once.
+
+Every 20th face of each side is held out, and the faces beside it in the clip are not trained on. OUTPUT gets the
+models, rows.jsonl and a sheet of pictures for each model (rows: held-out src, its reconstruction; dst, swap); what is
+there is not made again. The measures: tools/benchmarks/learning_measures.py.
 """
 
 import argparse
@@ -15,151 +19,215 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
-STRETCH, EVERY = 20, 10
-HELD_BACK = 40  # faces of each person that are measured
+EVERY, FIRST = 20, 10  # held out: the 11th, 31st... face of a side
+SIDES = ("src", "dst")
+PACE_STEPS = 30
+# Shown as they are; all others, where less is better, as a change in percent.
+PLAIN = ("iteration", "shift_x_src", "shift_y_src", "shift_x_dst", "shift_y_dst", "flicker")
 
 
 def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("workspace", type=Path)
     parser.add_argument("output", type=Path)
-    parser.add_argument("--minutes", type=float, nargs="+", default=[10, 30])
-    parser.add_argument("--iterations", type=int, nargs="+", default=[])
-    parser.add_argument("--resolution", type=int, default=96)
-    parser.add_argument("--dims", type=int, default=64)
-    parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--learning-rate", type=float, default=5e-5)
-    parser.add_argument("--precision", nargs="+", default=["float32", "bfloat16"])
-    parser.add_argument("--one", default="", help="used by the script itself")
-    parser.add_argument("--core", type=int, default=-1, help="used by the script itself")
+    parser.add_argument(
+        "--variant", action="append", default=[], help="NAME [KEY=VALUE ...]; the first is compared with"
+    )
+    parser.add_argument("--steps", type=int, default=0)
+    parser.add_argument("--cpu-minutes", type=float, default=0)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--train", nargs=2, metavar=("VARIANT", "SEED"), help="used by the script itself")
     return parser.parse_args()
 
 
-def train(given: argparse.Namespace) -> None:
-    """Train one precision in this process; a line of JSON at each mark."""
-    if given.core >= 0 and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {given.core})
-    import numpy as np
+def given_of(words: list[str]) -> dict[str, Any]:
+    """Values of `KEY=VALUE` words, as JSON where they are."""
+    pairs = (word.partition("=")[::2] for word in words)
+    return {
+        key: json.loads(value) if value[:1] in "0123456789tf[" and value not in ("f",) else value
+        for key, value in pairs
+    }
 
-    from dfl.base.pictures import write_picture
+
+def sides_of(workspace: Any) -> tuple[dict[Any, Any], dict[Any, Any]]:
+    """All faces, and the held-out ones, of each side."""
     from dfl.data.batches import load_training_faces
+
+    faces = {side: load_training_faces(workspace.aligned(side)) for side in SIDES}
+    held_out = {side: [face for index, face in enumerate(own) if index % EVERY == FIRST] for side, own in faces.items()}
+    return faces, held_out
+
+
+def train(given: argparse.Namespace, variant: str, seed: int) -> None:
+    """Train one model, with the product's code, on one core."""
     from dfl.models.checkpoint import Checkpoint
     from dfl.models.engine import start_engine
     from dfl.models.options import SaehdOptions
-    from dfl.workspace import Side, Workspace
+    from dfl.training.options import TrainRunOptions
+    from dfl.training.presets import PROCESSOR, preset_options
+    from dfl.workspace import Workspace
 
     start_engine("tensorflow")
-    from dfl.training.build_training import build_training
-    from dfl.training.trainer import Trainer
-    from dfl.training.training_config import swap_config
+    import cv2
 
-    workspace = Workspace(given.workspace)
-    sides: tuple[Side, ...] = ("src", "dst")
-    known = {side: load_training_faces(workspace.aligned(side)) for side in sides}
-    held = {
-        side: [face for place, face in enumerate(faces) if place // STRETCH % EVERY == EVERY - 1]
-        for side, faces in known.items()
+    cv2.setNumThreads(1)
+    from dfl.training.build_training import build_training
+    from dfl.training.plan import plan_of
+    from dfl.training.trainer import Trainer
+
+    name, *words = variant.split()
+    changes = given_of(words)
+    run = TrainRunOptions(plan=changes.pop("plan", "end"))
+    known = preset_options("quick", "SAEHD", PROCESSOR) | {"precision": "bfloat16", "random_dst_flip": False} | changes
+    options = {key: SaehdOptions.default_of(key, known) for key in SaehdOptions.model_fields} | known
+    faces, _ = sides_of(Workspace(given.workspace))
+    trained = {
+        side: [face for index, face in enumerate(own) if abs(index % EVERY - FIRST) > 1] for side, own in faces.items()
     }
-    faces = {side: [face for face in own if face not in held[side]] for side, own in known.items()}
-    options = SaehdOptions(
-        resolution=given.resolution, archi="df-ud", face_type="f", batch_size=given.batch, precision=given.one,
-        ae_dims=4 * given.dims, e_dims=given.dims, d_dims=given.dims, d_mask_dims=max(given.dims // 3 // 2 * 2, 4),
-        learning_rate=given.learning_rate,
-    )  # fmt: skip
-    saved = Checkpoint("SAEHD", options.model_dump(), 0, {})
-    setup = build_training(saved, faces, 1, True)
-    folder = given.output / f"{given.one}_SAEHD"
-    folder.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(folder, saved, setup.objective, setup.batch_source, setup.optimizer, 1)
-    measure = held_back_error(swap_config(options, True), setup.objective.network, held)
-    marks = list(given.iterations or given.minutes)
-    trainer.iterate()  # compiling does not count
-    start, spent = time.monotonic(), time.process_time()
-    while marks:
+
+    def trainer_of(steps: int) -> Trainer:
+        saved = Checkpoint("SAEHD", SaehdOptions(**options | {"target_iter": steps}).model_dump(), 0, {})
+        plan = plan_of(saved, run)
+        parts = build_training(saved, trained, seed, plan)
+        return Trainer(
+            model_folder(given, name, seed),
+            saved,
+            parts.objective,
+            parts.batch_source,
+            parts.optimizer,
+            seed,
+            None,
+            plan,
+        )
+
+    steps = given.steps
+    if not steps:
+        pace = trainer_of(2 * PACE_STEPS)
+        for _ in range(PACE_STEPS):
+            pace.iterate()
+        begin = time.process_time()
+        for _ in range(PACE_STEPS):
+            pace.iterate()
+        steps = round(given.cpu_minutes * 60 * PACE_STEPS / (time.process_time() - begin))
+        pace.close()
+    trainer = trainer_of(steps)
+    trainer.iterate()  # what compiling takes does not count
+    begin, wall = time.process_time(), time.monotonic()
+    while trainer.iteration < steps:
         trainer.iterate()
-        reached = trainer.iteration if given.iterations else (time.monotonic() - start) / 60
-        if reached >= marks[0]:
-            cpu = time.process_time() - spent
-            begin = time.monotonic()
-            errors = measure()
-            for name, page in trainer.pages().items():
-                write_picture(folder / f"{name}_{marks[0]:g}.png", page)
-            np.savetxt(folder / "losses.csv", trainer.history(), "%.5f", ",")
-            row = {"precision": given.one, "mark": marks.pop(0), "iterations": trainer.iteration} | errors
-            row |= {"loss": [round(loss, 4) for loss in trainer.mean_losses(max(trainer.iteration - 200, 0))]}
-            row |= {"cpu_seconds_a_step": round(cpu / trainer.iteration, 3)}
-            row |= {"waited": round(trainer.waited_seconds / max(time.monotonic() - start, 1e-9), 4)}
-            print(json.dumps(row), flush=True)
-            start += time.monotonic() - begin
+    row = {"cpu_seconds": time.process_time() - begin, "seconds": time.monotonic() - wall}
     trainer.save()
     trainer.close()
+    (trainer.folder / "bench.json").write_text(json.dumps(row))
 
 
-def held_back_error(config: Any, network: Any, held: Any) -> Callable[[], dict[str, float]]:
-    """A function that gives the mean DSSIM of the held-back faces of each person."""
-    from dataclasses import replace
+def model_folder(given: argparse.Namespace, name: str, seed: int) -> Path:
+    amount = f"{given.steps}steps" if given.steps else f"{given.cpu_minutes:g}min"
+    folder: Path = given.output / f"{name}-{amount}-{seed}_SAEHD"
+    return folder
 
+
+def train_all(given: argparse.Namespace) -> None:
+    """Train what is missing; each in a process of its own, pinned to a core."""
+    cores: SimpleQueue[int] = SimpleQueue()
+    for core in range(given.cores):
+        cores.put(core)
+
+    def one(variant: str, seed: int) -> None:
+        if (model_folder(given, variant.split()[0], seed) / "bench.json").is_file():
+            return
+        core = cores.get()
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1")
+        command = [sys.executable, "-m", "tools.benchmarks.learning", *sys.argv[1:], "--train", variant, str(seed)]
+        pin = {"preexec_fn": lambda: os.sched_setaffinity(0, {core})} if hasattr(os, "sched_setaffinity") else {}
+        try:
+            subprocess.run(command, check=True, env={**os.environ, **threads}, **pin)  # type: ignore[call-overload]
+        finally:
+            cores.put(core)
+        print(f"trained {variant}, seed {seed}", flush=True)
+
+    with ThreadPoolExecutor(given.cores) as pool:
+        for done in [pool.submit(one, variant, seed) for seed in given.seeds for variant in given.variant]:
+            done.result()
+
+
+def measure_all(given: argparse.Namespace) -> None:
+    """A row for each model in rows.jsonl, and its sheet."""
+    from dfl.models.engine import start_engine
+    from dfl.workspace import Workspace
+
+    known = {(row["name"], row["seed"]) for row in rows(given)}
+    missing = [(variant.split()[0], seed) for variant in given.variant for seed in given.seeds]
+    missing = [one for one in missing if one not in known]
+    if not missing:
+        return
+    start_engine("tensorflow")
+    from tools.benchmarks.learning_measures import measure, read_footage
+
+    workspace = Workspace(given.workspace)
+    footage = read_footage(workspace, *sides_of(workspace))
+    for name, seed in missing:
+        folder = model_folder(given, name, seed)
+        row = measure(folder, footage, folder.with_suffix(".jpg"))
+        row = {"name": name, "seed": seed, "model": folder.name} | json.loads((folder / "bench.json").read_text()) | row
+        with (given.output / "rows.jsonl").open("a") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+def rows(given: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """What was measured, of the models that are asked for."""
+    file = given.output / "rows.jsonl"
+    wanted = {model_folder(given, variant.split()[0], seed).name for variant in given.variant for seed in given.seeds}
+    for line in file.read_text().splitlines() if file.is_file() else []:
+        row = json.loads(line)
+        if row["model"] in wanted:
+            yield row
+
+
+def table(given: argparse.Namespace) -> str:
+    """Each variant's means over the seeds; below, the difference from the first one and the spread of both.
+
+    The spread is the standard deviation between seeds, so that of one seed is not known.
+    """
     import numpy as np
-    from keras import ops
 
-    from dfl.data.augmentation.warp import AugmentRanges
-    from dfl.data.batches import BatchMaker
-    from dfl.models.compiled import compiled
-    from dfl.training.losses.reconstruction import compare
-    from dfl.training.losses.similarity import dssim
-
-    batches = {}
-    for side, settings in (("src", config.src_samples), ("dst", config.dst_samples)):
-        still = replace(settings, warp=False, flip=False, ranges=AugmentRanges(rotation=0, scale=0, shift=0))
-        maker = BatchMaker(held[side], still, min(HELD_BACK, len(held[side])), 1, workers=1)
-        batches[side] = next(maker)
-        maker.close()
-
-    def errors(src, src_mask, dst, dst_mask):  # type: ignore[no-untyped-def]
-        src_face, _, dst_face, _ = network.reconstruct(src, dst)
-        size = config.losses.dssim_filters[0]
-        pairs = [
-            compare(target, mask, face, config.losses)
-            for target, mask, face in ((src, src_mask, src_face), (dst, dst_mask, dst_face))
-        ]
-        return tuple(ops.mean(dssim(pair.target, pair.pred, size), axis=1) for pair in pairs)
-
-    run = compiled(errors)
-
-    def measure() -> dict[str, float]:
-        count = min(len(batch.target) for batch in batches.values())
-        found: dict[str, list[float]] = {"src_dssim": [], "dst_dssim": []}
-        for start in range(0, count // 4 * 4, 4):
-            part = slice(start, start + 4)
-            arrays = [array[part] for side in ("src", "dst") for array in (batches[side].target, batches[side].mask)]
-            for name, values in zip(found, run(*arrays), strict=True):
-                found[name] += values.tolist()
-        return {name: round(float(np.mean(values)), 5) for name, values in found.items()}
-
-    return measure
+    by_name: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows(given):
+        by_name[row["name"]].append(row)
+    names = [variant.split()[0] for variant in given.variant]
+    first = by_name[names[0]]
+    measures = [key for key in first[0] if key not in ("name", "seed", "model", "seconds")]
+    lines = ["| measure | " + " | ".join(names) + " |", "| --- |" + " --- |" * len(names)]
+    for key in measures:
+        start = float(np.mean([row[key] for row in first]))
+        cells = []
+        for name in names:
+            values = np.array([row[key] for row in by_name[name]])
+            spread = f" ±{values.std(ddof=1):.3g}" if len(values) > 1 else ""
+            change = "" if name == names[0] or key in PLAIN else f" ({values.mean() / start - 1:+.0%})"
+            cells.append(f"{values.mean():.4g}{spread}{change}")
+        lines.append(f"| {key} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
 
 
 def main() -> int:
     given = parsed()
     given.output.mkdir(parents=True, exist_ok=True)
-    if given.one:
-        train(given)
+    if given.train:
+        train(given, given.train[0], int(given.train[1]))
         return 0
-    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    side_by_side = len(cores) >= len(given.precision)
-    running = []
-    for number, precision in enumerate(given.precision):
-        command = [sys.executable, __file__, *sys.argv[1:], "--one", precision]
-        if side_by_side:
-            command += ["--core", str(cores[number])]
-        running.append(subprocess.Popen(command))
-        if not side_by_side:
-            running[-1].wait()
-    return max(process.wait() for process in running)
+    train_all(given)
+    measure_all(given)
+    print(table(given))
+    return 0
 
 
 if __name__ == "__main__":
