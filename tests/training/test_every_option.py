@@ -42,6 +42,8 @@ ON_BATCH: list[tuple[dict[str, Any], str, set[str]]] = [
     ({"random_src_flip": True}, "src", {"warped", "target", "mask"}),
     ({"random_dst_flip": False}, "dst", {"warped", "target", "mask"}),
     ({"random_warp": False}, "src dst", {"warped"}),
+    ({"warp_maps": "centred"}, "src dst", {"warped"}),
+    ({"warp_maps": "independent"}, "src dst", {"warped"}),
     ({"random_hsv_power": 0.3}, "src", {"warped"}),
     ({"random_blur": True}, "src dst", {"warped"}),
     ({"random_noise": True}, "src dst", {"warped"}),
@@ -76,6 +78,7 @@ ON_LOSSES: list[tuple[dict[str, Any], set[str]]] = [
 # Options that change what a gradient does to the weights.
 ON_STEP: list[dict[str, Any]] = [
     {"adabelief": False},
+    {"bias_correction": True},
     {"learning_rate": 1e-3},
     {"lr_dropout": "y"},
     {"lr_dropout": "cpu"},
@@ -125,9 +128,7 @@ def _options(**given: Any) -> SaehdOptions:
 def _batch(faces: list[FaceFile], **given: Any) -> dict[str, np.ndarray]:
     """The first batch of 16."""
     sides = {"src": faces[:3], "dst": faces[3:]}
-    batch_source = SwapBatchSource(
-        sides, swap_config(_options(**given), has_symmetric_warp=True), 16, seed=3, iteration=0
-    )
+    batch_source = SwapBatchSource(sides, swap_config(_options(**given)), 16, seed=3, iteration=0)
     try:
         assert batch_source.preview_batch().keys() == batch_source.next_batch(0).keys()
         return batch_source.next_batch(1)
@@ -154,7 +155,7 @@ def test_options_that_change_the_batch(
 def _objective(**given: Any) -> SaehdObjective:
     keras.utils.set_random_seed(5)
     options = _options(**given)
-    config = swap_config(options, has_symmetric_warp=True)
+    config = swap_config(options)
     return SaehdObjective(Saehd(options), config.losses, config.extra)
 
 
@@ -178,7 +179,7 @@ def test_options_that_change_the_losses(faces: list[FaceFile], given: dict[str, 
 def test_options_that_change_the_step(given: dict[str, Any]) -> None:
     def moved(**options: Any) -> np.ndarray:
         weight = keras.Variable(np.zeros(64, np.float32))
-        settings = swap_config(_options(**options), has_symmetric_warp=True).optimizer
+        settings = swap_config(_options(**options)).optimizer
         Optimizer({"w": weight}, seed=1, **settings).apply([ops.convert_to_tensor(np.linspace(-3, 3, 64, dtype="f"))])
         return np.asarray(ops.convert_to_numpy(weight.value))
 
@@ -213,7 +214,6 @@ def test_pretraining_forces_what_the_original_forces() -> None:
     given = {"random_src_flip": False, "random_dst_flip": False, "gan_power": 0.1, "random_hsv_power": 0.2}
     config = swap_config(
         _options(pretrain=True, lr_dropout="y", true_face_power=0.1, face_style_power=5.0, ct_mode="rct", **given),
-        has_symmetric_warp=True,
     )
     assert config.is_pretraining
     assert config.has_uniform_yaw

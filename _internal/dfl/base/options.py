@@ -19,7 +19,7 @@ class Options(BaseModel):
     @classmethod
     def default_of(cls, name: str, known: dict[str, Any]) -> Any:
         """The default of an option. A stage may let it depend on what is known of the others."""
-        return cls.model_fields[name].default
+        return new_default(cls.model_fields[name])
 
     @classmethod
     def pointless_questions(cls, workspace: Path, known: dict[str, Any]) -> set[str]:
@@ -38,15 +38,17 @@ def option(
     minimum: float | None = None,
     maximum: float | None = None,
     only_if: dict[str, tuple[Any, ...]] | None = None,
+    new: Any = None,
 ) -> Any:
     """Declare one option of a stage.
 
     `help`: one sentence for --help and the manual. `ask`: the question that `--ask` puts; empty: never asked.
     `fixed`: cannot change after a model exists. `argument`: given by position (`src`, a file), not as a flag.
     `default` of `...` makes it required. `minimum` and `maximum` are inclusive. `only_if`: the question is put only
-    when each option named there has one of the values.
+    when each option named there has one of the values. `new`: default where nothing was stored before, if `default` is
+    what counts for values that were stored before the option came.
     """
-    extra: dict[str, Any] = {"ask": ask, "fixed": fixed, "argument": argument, "only_if": only_if or {}}
+    extra: dict[str, Any] = {"ask": ask, "fixed": fixed, "argument": argument, "only_if": only_if or {}, "new": new}
     return Field(default, description=help, ge=minimum, le=maximum, json_schema_extra=extra)
 
 
@@ -64,9 +66,15 @@ def checked(kind: type[Checked], values: dict[str, Any], todo: str) -> Checked:
 
 
 def declared(field: FieldInfo, key: str) -> Any:
-    """The argument of `option` with that name (ask, fixed, argument, only_if)."""
+    """The argument of `option` with that name (ask, fixed, argument, only_if, new)."""
     extra = field.json_schema_extra
     return extra.get(key) if isinstance(extra, dict) else None
+
+
+def new_default(field: FieldInfo) -> Any:
+    """The default of an option where nothing was stored before."""
+    new = declared(field, "new")
+    return field.default if new is None else new
 
 
 def bounds(field: FieldInfo) -> tuple[float | None, float | None]:

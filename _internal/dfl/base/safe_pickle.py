@@ -29,8 +29,8 @@ _NUMBERS_AND_TEXTS = {type(None), bool, int, float, str, bytes}
 _NUMBERS = {type(None), bool, int, float}
 # What may be copied of a pickle's bytes: all of them, as text and as array; short bytes are one object in Python.
 _MAX_COPIES, _COPIES_FREE = 2, 2**16
-# What Python keeps of an opcode, about, with what reading notes of each part (dicts: half of it), and how much that may be
-# of a pickle's length. Faces need 9 times as much as their pickles, empty lists 64 times.
+# What Python keeps of an opcode, about, with what reading notes of each part (dicts: half of it), and how much that may
+# be of a pickle's length. Faces need 9 times as much as their pickles, empty lists 64 times.
 _BYTES_OF = {
     "EMPTY_LIST": 64, "LIST": 72, "APPEND": 24, "EMPTY_DICT": 180, "DICT": 180, "SETITEM": 160, "SETITEMS": 160,
     "EMPTY_SET": 232, "FROZENSET": 232, "REDUCE": 120, "NEWOBJ": 120, "BUILD": 120, "MEMOIZE": 16, "MARK": 8, "NONE": 8,

@@ -4,7 +4,8 @@ All randomness depends on the run's seed and the sample's index alone, not on th
 at batch b gets the same batches as one that was never stopped.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,8 @@ class BatchMaker(Iterator[SideBatch]):
 
     faces: from load_training_faces. seed: of this side (src and dst need different ones). partners: references of the
     settings' colour transfer. uniform_yaw: sample faces uniformly over yaw. sampler: chooses the face of each sample;
-    overrides uniform_yaw. workers: threads, 0: automatic. memory_bytes: budget of the face cache; default:
+    overrides uniform_yaw. is_warped: whether the samples of a batch are warped, by its number, if the settings say so;
+    all if not given. workers: threads, 0: automatic. memory_bytes: budget of the face cache; default:
     memory_for_faces().
 
     A face that cannot be read is named once in `problems` and replaced by the next readable one of the list. UserError
@@ -67,10 +69,12 @@ class BatchMaker(Iterator[SideBatch]):
         partners: Sequence[FaceFile] | None = None,
         uniform_yaw: bool = False,
         sampler: Sampler | None = None,
+        is_warped: Callable[[int], bool] | None = None,
         workers: int = 0,
         memory_bytes: int | None = None,
     ) -> None:
         self._settings, self._batch_size, self._seed = settings, batch_size, seed
+        self._is_warped, self._unwarped = is_warped, replace(settings, warp=False)
         self._unreadable: dict[str, str] = {}  # by the face's path
         cache = FaceCache(memory_for_faces() if memory_bytes is None else memory_bytes)
         self._faces = ReadableFaces(faces, self._base, cache, self._unreadable)
@@ -105,12 +109,13 @@ class BatchMaker(Iterator[SideBatch]):
     def _make(self, number: int) -> SideBatch:
         batch = empty_batch(self._settings, self._batch_size)
         streams = RandomStreams()
+        settings = self._settings if self._is_warped is None or self._is_warped(number) else self._unwarped
         for index in range(self._batch_size):
             sample = number * self._batch_size + index
             batch.faces[index], base = self._faces.get(self._face_at(sample))
             partner = self._partners.get(self._partner_at(sample))[1] if self._partners else None
             streams.start(sample_seed(self._seed, _SAMPLES, sample))
-            fill_sample(base, self._settings, streams, partner, batch.sample(index))
+            fill_sample(base, settings, streams, partner, batch.sample(index))
         return batch
 
     def _base(self, face: FaceFile) -> Base:

@@ -38,7 +38,7 @@ class SampleSettings:
 
     resolution: size in pixels. warp: warp the input. flip: mirror 40 % of the samples. eyes_mouth: mask of eyes and
     mouth in one channel, in two (eyes, mouth), or none. transfer: colour transfer from a partner's picture. hsv_power:
-    0..1, strength of the input's random HSV shift. symmetric_warp: `is_symmetric` of warp.random_geometry. degrade:
+    0..1, strength of the input's random HSV shift. symmetric_warp, centred_warp: see warp.random_geometry. degrade:
     degradations of the input.
     """
 
@@ -51,6 +51,7 @@ class SampleSettings:
     transfer: TrainingTransfer = "none"
     hsv_power: float = 0.0
     symmetric_warp: bool = True
+    centred_warp: bool = False
     degrade: Degradations = field(default_factory=Degradations)
 
     @property
@@ -232,7 +233,13 @@ def fill_sample(
     """
     side, may_flip = settings.resolution, settings.flip
     geometry = random_geometry(
-        side, streams.geometry, streams.grid, settings.ranges, may_flip, is_symmetric=settings.symmetric_warp
+        side,
+        streams.geometry,
+        streams.grid,
+        settings.ranges,
+        may_flip,
+        settings.symmetric_warp,
+        settings.centred_warp,
     )
     source, target = _recoloured(base, settings, streams, partner)
     target_planes = _float_planes(target)

@@ -67,6 +67,14 @@ class SwapOptions(ModelOptions):
 
     random_src_flip: bool = option(False, "Mirror src faces at random.", ask="Flip SRC faces randomly")
     random_dst_flip: bool = option(True, "Mirror dst faces at random.", ask="Flip DST faces randomly")
+    # The default is that of models saved without this option, which all learned with the original's maps.
+    warp_maps: Literal["centred", "independent", "original"] = option(
+        "original",
+        "How random warp moves pixels. original: as in the original, half a pixel off, so that faces are drawn up to a "
+        "sixty-fourth too far right and low while warp is on; centred: the same without that; independent: centred, "
+        "and x is moved independently of y.",
+        new="centred",
+    )
 
 
 class TrainedSwapOptions(SwapOptions):
@@ -96,6 +104,10 @@ class TrainedSwapOptions(SwapOptions):
         "Cosine schedule: the learning rate goes from its full value to 0 and back in this many iterations; 0: "
         "constant.",
         minimum=0,
+    )
+    bias_correction: bool = option(
+        False,
+        "AdaBelief with bias correction, as published; off: the first steps are longer, as in the original.",
     )
     random_warp: bool = option(
         True,

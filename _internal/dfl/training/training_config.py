@@ -85,16 +85,16 @@ class XsegConfig:
 class KindTraining:
     """How a kind of model is trained.
 
-    config: of its options, and whether random warp is symmetric. objective: of its networks, options, config and seed.
+    config: of its options. objective: of its networks, options, config and seed.
     """
 
-    config: Callable[[Any, bool], Any]
+    config: Callable[[Any], Any]
     objective: Callable[[Any, Any, Any, int], Objective]
 
 
-def swap_config(options: ModelOptions, has_symmetric_warp: bool) -> TrainingConfig:
+def swap_config(options: ModelOptions) -> TrainingConfig:
     """How a model with these options is trained, of a kind that swaps faces."""
-    config: TrainingConfig = TRAINING[kind_with(options).name].config(options, has_symmetric_warp)
+    config: TrainingConfig = TRAINING[kind_with(options).name].config(options)
     return config
 
 
@@ -112,13 +112,13 @@ def _xseg_objective(network: XSeg, options: XsegOptions, config: XsegConfig, see
     return XsegObjective(network, options.pretrain)
 
 
-def _saehd(options: SaehdOptions, has_symmetric_warp: bool) -> TrainingConfig:
-    config = _saehd_between_two(options, has_symmetric_warp)
+def _saehd(options: SaehdOptions) -> TrainingConfig:
+    config = _saehd_between_two(options)
     return _pretraining(config) if options.pretrain else config
 
 
-def _saehd_between_two(options: SaehdOptions, has_symmetric_warp: bool) -> TrainingConfig:
-    src, dst = _samples(options, has_symmetric_warp, options.eyes_mouth_prio)
+def _saehd_between_two(options: SaehdOptions) -> TrainingConfig:
+    src, dst = _samples(options, options.eyes_mouth_prio)
     losses = LossSettings(
         options.resolution,
         options.masked_training,
@@ -145,11 +145,11 @@ def _saehd_between_two(options: SaehdOptions, has_symmetric_warp: bool) -> Train
     )
 
 
-def _amp(options: AmpOptions, has_symmetric_warp: bool) -> TrainingConfig:
+def _amp(options: AmpOptions) -> TrainingConfig:
     def mixed_channels(count: int, seed: int, iteration: int) -> Arrays:
         return chosen_channels(count, options.inter_dims, options.morph_factor, seed, iteration)
 
-    src, dst = _samples(options, has_symmetric_warp, True)
+    src, dst = _samples(options, True)
     losses = LossSettings(
         options.resolution,
         eyes_mouth_prio=True,
@@ -171,9 +171,7 @@ def _amp(options: AmpOptions, has_symmetric_warp: bool) -> TrainingConfig:
     )
 
 
-def _samples(
-    options: SaehdOptions | AmpOptions, has_symmetric_warp: bool, has_joint_priority: bool
-) -> tuple[SampleSettings, SampleSettings]:
+def _samples(options: SaehdOptions | AmpOptions, has_joint_priority: bool) -> tuple[SampleSettings, SampleSettings]:
     """Of src and dst; colour transfer and colour shifts are for src only, as in the original."""
     is_separate = bool(options.eyes_prio or options.mouth_prio)
     dst = SampleSettings(
@@ -182,7 +180,8 @@ def _samples(
         warp=options.random_warp,
         flip=options.random_dst_flip,
         eyes_mouth="separate" if is_separate else "joint" if has_joint_priority else "none",
-        symmetric_warp=has_symmetric_warp,
+        symmetric_warp=options.warp_maps != "independent",
+        centred_warp=options.warp_maps != "original",
         degrade=Degradations(
             blur=options.random_blur,
             noise=options.random_noise,
@@ -213,6 +212,7 @@ def _optimizer(options: TrainedSwapOptions, is_adabelief: bool) -> dict[str, Any
     return {
         "is_adabelief": is_adabelief,
         "learning_rate": options.learning_rate,
+        "has_bias_correction": options.bias_correction,
         "clip_norm": 1.0 if options.clipgrad else 0.0,
         "keep_prob": _KEEP_PROB if has_dropout else 1.0,
         "cosine_period": options.lr_cos or (_DROPOUT_PERIOD if has_dropout else 0),
@@ -236,13 +236,14 @@ def _pretraining(config: TrainingConfig) -> TrainingConfig:
     )
 
 
-def _quick96(options: Quick96Options, has_symmetric_warp: bool) -> TrainingConfig:
+def _quick96(options: Quick96Options) -> TrainingConfig:
     resolution = int(QUICK96["resolution"])
     samples = SampleSettings(
         resolution=resolution,
         face_type=FaceType.from_name(str(QUICK96["face_type"])),
         ranges=AugmentRanges(scale=0.05),
-        symmetric_warp=has_symmetric_warp,
+        symmetric_warp=options.warp_maps != "independent",
+        centred_warp=options.warp_maps != "original",
     )
     optimizer = {
         "is_adabelief": False,
@@ -254,8 +255,7 @@ def _quick96(options: Quick96Options, has_symmetric_warp: bool) -> TrainingConfi
     return TrainingConfig(samples, samples, losses, ExtraTerms(), optimizer, reuses_every=3)
 
 
-def _xseg(options: XsegOptions, has_symmetric_warp: bool) -> XsegConfig:
-    del has_symmetric_warp  # samples of XSeg are warped in their own way
+def _xseg(options: XsegOptions) -> XsegConfig:
     samples = XsegSettings(
         FaceType.from_name(options.face_type),
         "pretraining" if options.pretrain else "labelled",

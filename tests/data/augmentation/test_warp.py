@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.random import RandomState
 
+from dfl.data.augmentation import warp
 from dfl.data.augmentation.warp import AugmentRanges, Geometry, apply_geometry, random_geometry
 from tests.recorded import RECORDS
 
@@ -92,6 +93,35 @@ def test_independent_grids_are_as_strong_as_the_mirrored_one() -> None:
     assert strength(False) == pytest.approx(strength(True), rel=0.1)
     free = random_geometry(64, RandomState(1), RandomState(1), AugmentRanges(), False, is_symmetric=False)
     assert not np.allclose(free.map_x, free.map_y.T)
+
+
+@pytest.mark.parametrize("is_symmetric", [True, False])
+@pytest.mark.parametrize("side", [64, 96, 112, 160, 256, 320])
+def test_centred_maps_without_noise_are_the_identity(
+    side: int, is_symmetric: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(warp, "_NOISE_CELLS", 0.0)
+    rows, columns = np.mgrid[:side, :side]
+    for seed in range(6):  # all three sizes of cells
+        drawn = random_geometry(
+            side, RandomState(seed), RandomState(seed), AugmentRanges(), False, is_symmetric, is_centred=True
+        )
+        np.testing.assert_allclose(drawn.map_x, columns, atol=1e-4)
+        np.testing.assert_allclose(drawn.map_y, rows, atol=1e-4)
+
+
+@pytest.mark.parametrize("is_symmetric", [True, False])
+def test_centred_maps_do_not_move_faces_in_the_mean(is_symmetric: bool) -> None:
+    def mean_move(is_centred: bool) -> float:
+        drawn = [
+            random_geometry(64, RandomState(s), RandomState(s), AugmentRanges(), False, is_symmetric, is_centred)
+            for s in range(1000)
+        ]
+        inner = slice(16, 48)
+        return float(np.mean([one.map_x[inner, inner] - np.arange(16, 48) for one in drawn]))
+
+    assert mean_move(is_centred=True) == pytest.approx(0, abs=0.05)
+    assert mean_move(is_centred=False) == pytest.approx(0.5, abs=0.05)
 
 
 @settings(max_examples=40, deadline=None)

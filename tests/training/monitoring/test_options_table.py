@@ -26,7 +26,7 @@ def test_what_was_changed_is_marked_and_what_is_off_is_left_out():
     assert lines == [
         "Model     resolution 224*, face_type f, archi liae-ud, ae_dims 256, e_dims 64, d_dims 64, d_mask_dims 22",
         "Training  target_iter 0, batch_size 8*, learning_rate 5e-05, adabelief on, clipgrad on*, precision float32",
-        "Data      random_dst_flip on, random_warp off*",
+        "Data      random_dst_flip on, random_warp off*, warp_maps original*",
         "Loss      loss_function SSIM, masked_training on",
         "GAN       gan_power 0, gan_patch_size 16*",
         "Saving    autobackup_hour 1, session_name finer mouth*",

@@ -18,6 +18,8 @@ SMALLEST_SIDE = 64
 _NOISE_LIMIT = 2.5  # standard deviations; also what the noise is divided by
 _NOISE_CELLS = 0.24  # largest displacement of a grid point by one draw, in cells
 _FLIPS_OF_TEN = 4
+# Grid points stand at multiples of the cell, but the interpolation takes them for centres of pixels.
+_OFF_CENTRE = np.float32(0.5)
 
 Pixels = TypeVar("Pixels", bound=NDArray[Any])
 
@@ -57,12 +59,14 @@ def random_geometry(
     ranges: AugmentRanges,
     may_flip: bool,
     is_symmetric: bool = True,
+    is_centred: bool = False,
 ) -> Geometry:
     """Draw the geometry of a sample of `side` pixels.
 
     `random`: source of rotation, scale, shift and flip, which callers may go on drawing from. `grid_random`: source of
-    the warp grid. `is_symmetric` reproduces a bug of the original that all its models were trained with: the y map is
-    the transposed x map. Otherwise they are independent, with the same strength.
+    the warp grid. Two slips of the original that all its models were trained with: with `is_symmetric` the y map is the
+    transposed x map, otherwise they are independent, with the same strength; without `is_centred` the maps point half a
+    pixel to the right and below, so that a model learns to draw faces that much too far right and low.
     """
     side = max(side, SMALLEST_SIDE)
     rotation = random.uniform(-ranges.rotation, ranges.rotation)
@@ -70,6 +74,8 @@ def random_geometry(
     shift = (random.uniform(-ranges.shift, ranges.shift), random.uniform(-ranges.shift, ranges.shift))
     is_flipped = may_flip and random.randint(10) < _FLIPS_OF_TEN
     map_x, map_y = _warp_maps(side, grid_random, is_symmetric)
+    if is_centred:
+        map_x, map_y = map_x - _OFF_CENTRE, map_y - _OFF_CENTRE
     matrix = np.asarray(cv2.getRotationMatrix2D((side // 2, side // 2), rotation, scale), np.float64)
     matrix[:, 2] += np.array(shift) * side
     return Geometry(side, map_x, map_y, matrix, bool(is_flipped))
@@ -80,7 +86,7 @@ def _warp_maps(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Maps of x and y, (side, side) float32: a coarse grid with displaced inner points, interpolated to full size.
 
-    Even without noise the maps are half a pixel off the identity, as in the original.
+    Without noise they are _OFF_CENTRE beside the identity.
     """
     cell = side // (2, 4, 8)[random.randint(3)]
     count = side // cell + 1

@@ -15,11 +15,19 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("morph_factor", "train_inter", "pretrain"),
     ),
     "Training": (
-        *("target_iter", "batch_size", "learning_rate", "lr_dropout", "lr_cos", "adabelief", "clipgrad"),
-        *("retrain_high_loss", "precision", "recompute"),
+        *("target_iter", "batch_size", "learning_rate", "lr_dropout", "lr_cos", "adabelief", "bias_correction"),
+        *("clipgrad", "retrain_high_loss", "precision", "recompute"),
     ),
     "Data": (
-        *("random_src_flip", "random_dst_flip", "random_warp", "uniform_yaw", "ct_mode", "random_hsv_power"),
+        *(
+            "random_src_flip",
+            "random_dst_flip",
+            "random_warp",
+            "warp_maps",
+            "uniform_yaw",
+            "ct_mode",
+            "random_hsv_power",
+        ),
         *("random_blur", "random_noise", "random_jpeg", "random_shadow", "random_downsample"),
     ),
     "Loss": (
@@ -52,7 +60,7 @@ def options_table(kind: type[ModelOptions], options: dict[str, Any]) -> list[str
 
 def _cell(kind: type[ModelOptions], options: dict[str, Any], name: str) -> str:
     """`name value`, marked where the value is not the default; empty for options that are left out."""
-    value, default = options.get(name), kind.default_of(name, options)
+    value, default = options.get(name, kind.model_fields[name].default), kind.default_of(name, options)
     is_changed = value != default
     is_off = value in (False, 0, "", "none", "n") and name not in _ALWAYS
     if not is_changed and (is_off or (name in _OF_A_GAN and not options.get("gan_power"))):

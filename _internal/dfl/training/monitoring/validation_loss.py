@@ -41,7 +41,7 @@ def validation_batches(faces: SideFaces, options: ModelOptions, batch_size: int)
     As many of each side as the side with fewer has; the last batch may be smaller. AMP's random channels are
     the same every time.
     """
-    config = swap_config(options, True)
+    config = swap_config(options)
     settings: dict[Side, SampleSettings] = {"src": config.src_samples, "dst": config.dst_samples}
     count = min(len(found) for found in faces.values())
     for start in range(0, count, batch_size):
