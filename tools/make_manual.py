@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args, get_origin
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "_internal"))
 
-from dfl.base.options import bounds, declared, number_or_words  # noqa: E402 - a source checkout need not be installed for this
+from dfl.base.options import bounds, declared, new_default, number_or_words  # noqa: E402 - a source checkout need not be installed for this
 from dfl.cli import COMMON  # noqa: E402
 from dfl.models.options import XsegOptions  # noqa: E402
 from dfl.stages import STAGES, Stage  # noqa: E402
@@ -26,13 +26,23 @@ MODELS: dict[str, dict[str, Any]] = {"train": dict(MODEL_FIELDS), "xseg-train": 
 GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     "train": {
         "Which model, and for how long": (
-            *("model", "name", "preset", "target_iter", "minutes", "batch_size", "stop_at_plateau", "silent_start"),
+            *(
+                "model",
+                "name",
+                "preset",
+                "target_iter",
+                "minutes",
+                "plan",
+                "batch_size",
+                "stop_at_plateau",
+                "silent_start",
+            ),
             *("start_from", "reset_inter", "restart", "session_name"),
         ),
         **{group: names for group, names in MODEL_GROUPS.items() if group not in ("Saving", "Preview")},
         "Saving": ("save_minutes", "autobackup_hour"),
         "Preview and logs": ("preview", "write_preview_history", "tensorboard"),
-        "Data beside the faceset": ("pretraining_faces", "held_out", "symmetric_warp"),
+        "Data beside the faceset": ("pretraining_faces", "held_out"),
         "Machine": ("engine", "devices", "seed"),
     },
     "merge": {
@@ -134,11 +144,12 @@ def _number(value: float | None) -> str:
 def _default(field: Any) -> str:
     if field.is_required():
         return "must be given"
-    if isinstance(field.default, bool):
-        return "on" if field.default else "off"
-    if isinstance(field.default, float):
-        return _number(field.default)
-    return "" if field.default in (None, "", ()) else str(field.default)
+    default = new_default(field)
+    if isinstance(default, bool):
+        return "on" if default else "off"
+    if isinstance(default, float):
+        return _number(default)
+    return "" if default in (None, "", ()) else str(default)
 
 
 def made(manual: str) -> str:

@@ -68,7 +68,7 @@ def _swap(model: str, kind: str) -> Function:
     options = AmpOptions(**AMP) if model == "AMP" else options
     class_name = {"AMP": "AMP", "quick96": "Quick96"}.get(model, "SAEHD")
     network: Any = build_network(class_name, options.model_dump())
-    config, side = swap_config(options, True), network.resolution
+    config, side = swap_config(options), network.resolution
     objective: Any
     if isinstance(network, Amp):
         objective = AmpObjective(

@@ -24,7 +24,7 @@ from dfl.training.training_step import make_training_step
 
 options = SaehdOptions(resolution=64, archi=sys.argv[2], ae_dims=16, e_dims=8, d_dims=8, d_mask_dims=4,
                        eyes_mouth_prio=True, gan_power=0.1, gan_patch_size=8, face_style_power=1.0, bg_style_power=1.0)
-config = swap_config(options, True)
+config = swap_config(options)
 objective = SaehdObjective(Saehd(options), config.losses, config.extra)
 random = np.random.default_rng(3)
 weights = objective.network.trained_weights()

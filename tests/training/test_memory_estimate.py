@@ -69,7 +69,7 @@ def test_counted_and_built_networks_have_the_same_weights(options: ModelOptions)
     def objective() -> Any:
         kind = kind_with(options)
         training = TRAINING[kind.name]
-        return training.objective(kind.build(options), options, training.config(options, True), 0)
+        return training.objective(kind.build(options), options, training.config(options), 0)
 
     with counting() as count:
         objective()

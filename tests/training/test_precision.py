@@ -39,7 +39,7 @@ def _trainer(folder: Path, faces: dict[str, Any], class_name: str = "SAEHD", **g
     sizes = TINY | {"inter_dims": 16} if class_name == "AMP" else TINY if class_name == "SAEHD" else {"batch_size": 2}
     options = KINDS[class_name].options(**(sizes | given))
     saved = Checkpoint(class_name, options.model_dump(), 0, {})
-    setup = build_training(saved, faces, 3, True)
+    setup = build_training(saved, faces, 3)
     return Trainer(folder, saved, setup.objective, setup.batch_source, setup.optimizer, 3)
 
 
@@ -78,7 +78,7 @@ def test_float16_goes_on_bit_for_bit_with_its_scale(tmp_path: Path, faces: Any) 
     through, _ = _trained(tmp_path / "through", faces, 6, precision="float16")
     _, saved = _trained(tmp_path / "part", faces, 3, precision="float16")
     assert saved.optimizer["loss_scale"] == 2.0**15
-    setup = build_training(saved, faces, 3, True)
+    setup = build_training(saved, faces, 3)
     trainer = Trainer(tmp_path / "part", saved, setup.objective, setup.batch_source, setup.optimizer, 3)
     try:
         rest = np.array([[*trainer.iterate().values()] for _ in range(3)])

@@ -50,9 +50,8 @@ def train(workspace, **options):
 @pytest.mark.slow
 @pytest.mark.parametrize("retrains", [False, True])
 def test_a_stopped_training_goes_on_bit_for_bit(faces, retrains):
-    train(faces, name="whole", target_iter=6, retrain_high_loss=retrains)
-    train(faces, name="halves", target_iter=3, retrain_high_loss=retrains)
-    train(faces, name="halves", target_iter=6, retrain_high_loss=retrains)
+    for name, target in (("whole", 6), ("halves", 3), ("halves", 6)):
+        train(faces, name=name, target_iter=target, plan="none", retrain_high_loss=retrains)
     whole, halves = (read_checkpoint(model_folder(faces.model, name, "SAEHD")) for name in ("whole", "halves"))
     assert whole.iteration == halves.iteration == 6
     for name, array in whole.weights.items():
@@ -256,7 +255,7 @@ def test_a_model_that_draws_one_picture_for_all_faces_goes_back_to_its_last_set(
     train(faces, name="blind", target_iter=2)
     folder = model_folder(faces.model, "blind", "SAEHD")
     saved = read_checkpoint(folder)
-    setup = build_training(saved, {side: load_training_faces(faces.aligned(side)) for side in ("src", "dst")}, 7, True)
+    setup = build_training(saved, {side: load_training_faces(faces.aligned(side)) for side in ("src", "dst")}, 7)
     looks = iter([False, True, False])  # a model of a few steps tells no faces apart yet
     monkeypatch.setattr(setup.objective, "is_collapsed", lambda batch: next(looks))
     trainer = module.Trainer(folder, saved, setup.objective, setup.batch_source, setup.optimizer, 7)

@@ -112,7 +112,7 @@ def test_pretraining_takes_faces_of_its_own_and_needs_no_others(faces):
     options = XsegOptions(pretrain=True, batch_size=2).model_dump()
     check_faces(faces, "XSeg", pretraining)
     found = faces_to_train_on(faces, "XSeg", options, pretraining, Report())
-    setup = build_training(Checkpoint("XSeg", options, 0, {}), found, 3, has_symmetric_warp=True)
+    setup = build_training(Checkpoint("XSeg", options, 0, {}), found, 3)
     try:
         batch, shown = setup.batch_source.next_batch(0), setup.batch_source.preview_batch()
     finally:
@@ -132,10 +132,7 @@ def test_pretraining_without_faces_says_where_they_go(faces):
 def test_batches_are_the_same_wherever_training_goes_on(faces):
     options = XsegOptions(batch_size=2).model_dump()
     found = faces_to_train_on(faces, "XSeg", options, None, Report())
-    batch_sources = [
-        build_training(Checkpoint("XSeg", options, start, {}), found, 3, has_symmetric_warp=True).batch_source
-        for start in (0, 2)
-    ]
+    batch_sources = [build_training(Checkpoint("XSeg", options, start, {}), found, 3).batch_source for start in (0, 2)]
     try:
         first = [batch_sources[0].next_batch(number) for number in range(3)][2]
         again = batch_sources[1].next_batch(2)

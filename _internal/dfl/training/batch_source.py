@@ -50,7 +50,10 @@ class BatchSource(Protocol):
 
 
 class SwapBatchSource:
-    """See BatchSource. extra_arrays: what else a batch needs, by iteration (AMP's channels). state: as saved."""
+    """See BatchSource. extra_arrays: what else a batch needs, by iteration (AMP's channels). state: as saved.
+
+    is_warped: whether samples are warped, by iteration; see BatchMaker.
+    """
 
     def __init__(
         self,
@@ -61,6 +64,7 @@ class SwapBatchSource:
         iteration: int,
         extra_arrays: Callable[[int], Arrays] | None = None,
         state: Mapping[str, NDArray[Any]] | None = None,
+        is_warped: Callable[[int], bool] | None = None,
     ) -> None:
         self._config, self._faces, self._seed, self._extra_arrays = config, faces, seed, extra_arrays
         self._settings: dict[Side, SampleSettings] = {"src": config.src_samples, "dst": config.dst_samples}
@@ -80,6 +84,7 @@ class SwapBatchSource:
                 partners=faces["dst"],
                 uniform_yaw=config.has_uniform_yaw,
                 sampler=self._samplers.get(side),
+                is_warped=is_warped,
             )
             for side in SIDES
         }

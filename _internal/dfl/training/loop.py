@@ -18,6 +18,7 @@ from dfl.training.monitoring.early_stopping import EarlyStopping
 from dfl.training.monitoring.history_csv import HistoryCsv
 from dfl.training.monitoring.tensorboard_log import TensorBoardLog
 from dfl.training.options import TrainRunOptions
+from dfl.training.plan import TrainingPlan
 from dfl.training.preview.history import PreviewHistory, history_interval
 from dfl.training.preview.viewer import Command, View
 from dfl.training.preview.window import PreviewWindow
@@ -26,6 +27,8 @@ from dfl.training.trainer import Trainer
 _WINDOW_WAIT_SECONDS = 0.2
 # Time until a failed save (a full disk) is tried again.
 _RETRY_SECONDS = 60.0
+# The first save comes early: it shows whether saving works, and most power cuts hit a run that was just begun.
+_FIRST_SAVE_SECONDS = 60.0
 # How often the user is asked whether to try a failed last save again.
 _TRIES = 20
 # Resolution for the interval of the preview history, of classes without that option: the shortest interval.
@@ -43,8 +46,11 @@ class TrainingLoop:
         report: Report,
         window: PreviewWindow | None = None,
         validate: Callable[[], tuple[float, ...]] | None = None,
+        plan: TrainingPlan | None = None,
     ) -> None:
-        """stored: the model's options. validate: computes the losses of validation faces; called at saves."""
+        """stored: the model's options. validate: computes the losses of validation faces; called at saves. plan: see
+        TrainingPlan; the trainer has the same.
+        """
         self._trainer, self._options, self._report, self._window, self._validate = (
             trainer,
             options,
@@ -58,23 +64,28 @@ class TrainingLoop:
         self._tensorboard = TensorBoardLog(trainer.folder, report.warn) if options.tensorboard else None
         self._csv = HistoryCsv(trainer.folder, trainer.loss_names, trainer.iteration, trainer.history(), report.warn)
         self._previews = PreviewHistory(trainer.folder) if stored["write_preview_history"] else None
-        self._early_stopping, self._pace = EarlyStopping(options.stop_at_plateau), Pace()
+        # Without an end a plan takes the plateau for the end of its first stage.
+        self._early_stopping = EarlyStopping(0 if plan and options.plan == "auto" else options.stop_at_plateau)
+        self._pace, self._plan = Pace(), plan
+        self._has_gan = not plan or plan.has_gan(trainer.iteration) or not stored.get("gan_power")
+        self._is_warped = bool(plan and stored.get("random_warp") and plan.is_warped(trainer.iteration))
         self._start = self._saved_at = self._backed_up_at = time.monotonic()
-        self._save_due_at = self._start + options.save_minutes * 60
+        self._save_due_at = self._start + min(options.save_minutes * 60, _FIRST_SAVE_SECONDS)
         self._since = self._first = trainer.iteration
         self._draw = 0  # number of the selection of faces in the window
         self._has_previews = True  # False after it was reported that previews cannot be written
 
-    def run(self) -> None:
+    def run(self) -> bool:
         """Train until the target (0: none), the time limit, a plateau, Ctrl-C or the window's Enter.
 
-        After any other error unsaved steps are saved if possible.
+        True: the plan's next stage needs other networks; build them from the checkpoint, and go on. After any other
+        error unsaved steps are saved if possible.
         """
         reason = ""
         try:
             with _stop_request() as stop:
                 self._update_window()
-                while not reason and not (self._target and self._trainer.iteration >= self._target):
+                while not (reason or self._is_done or self._needs_gan):
                     self._step()
                     asked = self._window.commands() if self._window else []
                     reason = self._reason_to_stop(bool(stop) or "exit" in asked)
@@ -83,7 +94,7 @@ class TrainingLoop:
                 if self._trainer.iteration > self._since:
                     self._save_at_the_end()
                 self._trainer.release_followers()
-                if not reason and self._options.ask:
+                if not reason and self._options.ask and not self._needs_gan:
                     self._stay_open(stop)
         except BaseException:
             self._rescue()
@@ -92,7 +103,20 @@ class TrainingLoop:
             for part in (self._previews, self._tensorboard):
                 if part:
                     part.close()
+        if self._needs_gan and not reason:
+            self._report.line(f"From iteration {self._trainer.iteration} on with the GAN.")
+            return True
         self._report_end(reason or "target reached")
+        return False
+
+    @property
+    def _is_done(self) -> bool:
+        return bool(self._target and self._trainer.iteration >= self._target)
+
+    @property
+    def _needs_gan(self) -> bool:
+        """Whether the plan's GAN is due, which this trainer was built without."""
+        return not self._has_gan and self._plan is not None and self._plan.has_gan(self._trainer.iteration)
 
     def _rescue(self) -> None:
         """After an error: save the steps since the last save. The error itself is reported by the caller."""
@@ -111,6 +135,8 @@ class TrainingLoop:
         reported = [losses[name] for name in trainer.loss_names]
         seconds, now = time.perf_counter() - begin, time.monotonic()
         self._pace.step_ended(now)
+        if self._plan:
+            self._plan.update(trainer.iteration, now - self._start, self._pace.per_second, reported)
         if trainer.iteration > before:
             self._csv.add(trainer.iteration, seconds, losses)
             if not self._validate:
@@ -121,7 +147,12 @@ class TrainingLoop:
             self._rolled_back()
         waited = trainer.waited_seconds / max(now - self._start, 1e-9)
         more = facts(trainer.iteration, self._target, self._pace.per_second, now - self._saved_at, waited)
+        if self._plan:
+            more = f"{self._plan.line(trainer.iteration, self._pace.per_second)}, {more}"
         self._report.status(f"{iteration_line(trainer.iteration, seconds, *reported)} {more}")
+        if self._is_warped and self._plan and not self._plan.is_warped(trainer.iteration):
+            self._is_warped = False
+            self._report.line(f"From iteration {trainer.iteration} on without random warp.")
         self._report_messages()
 
     def _rolled_back(self) -> None:
@@ -139,7 +170,9 @@ class TrainingLoop:
         minutes = self._options.minutes
         if is_asked:
             return "stopped"
-        if 0 < minutes * 60 <= time.monotonic() - self._start:
+        if self._plan and self._plan.is_over(self._trainer.iteration):
+            return "time is up" if minutes else "the plan is done"
+        if not self._plan and 0 < minutes * 60 <= time.monotonic() - self._start:
             return "time is up"
         if self._early_stopping.is_reached:
             return f"no better for {self._options.stop_at_plateau} iterations"

@@ -62,7 +62,7 @@ def estimate_memory(options: ModelOptions, device: Device) -> MemoryNeed:
 
     kind = kind_with(options)
     training = TRAINING[kind.name]
-    config = training.config(options, True)
+    config = training.config(options)
     batch = {name: keras.KerasTensor(shape) for name, shape in config.batch_shapes().items()}
     with counting() as count:
         training.objective(kind.build(options), options, config, 0).losses(batch)

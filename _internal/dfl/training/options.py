@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, create_model
 from pydantic.fields import FieldInfo
 
-from dfl.base.options import Options, bounds, option
+from dfl.base.options import Options, bounds, new_default, option
 from dfl.models.kinds import KINDS
 from dfl.models.options import ModelClass, SwapClass, XsegOptions
 from dfl.shared_options import ENGINE, EngineName
@@ -28,10 +28,13 @@ class TrainRunOptions(Options):
         maximum=2**32 - 1,
     )
     minutes: float = option(0.0, "Stop after so many minutes; 0 trains until you stop.", minimum=0)
-    save_minutes: float = option(25.0, "Save every so many minutes.", minimum=0.01)
-    symmetric_warp: bool = option(
-        True, "Random warp as the original has it, symmetric about the diagonal; off: independent in x and y."
+    plan: Literal["end", "auto", "none"] = option(
+        "end",
+        "end: a run with an end (--minutes, --target-iter) trains in stages: random warp, then without it, the "
+        "learning rate falling in the second half, a GAN, if there is one, in the last fifth. auto: without an end, "
+        "the stages begin when the loss gets no better. none: all options stay as they are.",
     )
+    save_minutes: float = option(5.0, "Save every so many minutes, the first time after one.", minimum=0.01)
     preview: Literal["auto", "window", "none"] = option(
         "auto", "Show previews in a window; auto: if there is a screen. Pictures are written in any case."
     )
@@ -74,7 +77,7 @@ def _may_be_given(fields: dict[str, FieldInfo]) -> dict[str, Any]:
             field.annotation | None if field.annotation is not None else Any,
             option(
                 None,
-                (field.description or "") + f" [{field.default}]",
+                (field.description or "") + f" [{new_default(field)}]",
                 minimum=bounds(field)[0],
                 maximum=bounds(field)[1],
             ),

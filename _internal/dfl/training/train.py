@@ -32,6 +32,7 @@ from dfl.training.memory_estimate import (
 )
 from dfl.training.monitoring.options_table import MARK, options_table
 from dfl.training.options import AUTO, TrainRunOptions, given_model_options
+from dfl.training.plan import STATE_KEY, TrainingPlan, plan_of
 from dfl.training.presets import Device, find_device
 from dfl.training.preview.window import PreviewWindow, open_window
 from dfl.training.training_faces import SideFaces, check_faces, faces_to_train_on
@@ -113,20 +114,22 @@ def _follow(workspace: Workspace, options: TrainRunOptions, group: ProcessGroup,
 
     for number in stop_signals():
         signal.signal(number, signal.SIG_IGN)  # the leader stops, and says so
-    received = group.receive()
-    # Which faces come next may depend on losses of earlier runs: without them this would be a share of other batches.
-    batch_state = {name: np.array(values, np.float32) for name, values in received.pop("batch_source").items()}
-    saved = Checkpoint(**received, weights={}, optimizer=batch_state)
-    seed = int(saved.state["seed"])
-    faces = faces_to_train_on(workspace, saved.class_name, saved.options, options.pretraining_faces, report)
-    saved, faces, _ = _split_validation(saved, faces, None, seed, NullReport())
-    setup = build_training(saved, faces, seed, options.symmetric_warp)
-    folder = model_folder(workspace.model, "follower", saved.class_name)
-    trainer = Trainer(folder, saved, setup.objective, setup.batch_source, setup.optimizer, seed, group)
-    try:
-        trainer.follow(group)
-    finally:
-        trainer.close()
+    while received := group.receive():  # one for each stage of the plan, then nothing
+        # Which faces come next may depend on losses of earlier runs: without them this would be a share of other
+        # batches.
+        batch_state = {name: np.array(values, np.float32) for name, values in received.pop("batch_source").items()}
+        saved = Checkpoint(**received, weights={}, optimizer=batch_state)
+        seed = int(saved.state["seed"])
+        faces = faces_to_train_on(workspace, saved.class_name, saved.options, options.pretraining_faces, report)
+        saved, faces, _ = _split_validation(saved, faces, None, seed, NullReport())
+        plan = TrainingPlan.received(saved)
+        setup = build_training(saved, faces, seed, plan)
+        folder = model_folder(workspace.model, "follower", saved.class_name)
+        trainer = Trainer(folder, saved, setup.objective, setup.batch_source, setup.optimizer, seed, group, plan)
+        try:
+            trainer.follow(group)
+        finally:
+            trainer.close()
 
 
 def _train(
@@ -139,18 +142,41 @@ def _train(
     report: Report,
 ) -> None:
     """Build what the checkpoint describes, and train it. The engine must be started."""
-    from dfl.training.build_training import build_training
-    from dfl.training.loop import TrainingLoop
-    from dfl.training.trainer import Trainer
-
     seed = int(saved.state.get("seed", options.seed if options.seed is not None else _fresh_seed()))
     faces = faces_to_train_on(workspace, options.model, saved.options, options.pretraining_faces, report)
     saved, faces, validation = _split_validation(saved, faces, options.held_out, seed, report)
     _report_start(folder.name.removesuffix(f"_{options.model}"), options, saved, faces, report)
-    setup = build_training(saved, faces, seed, options.symmetric_warp)
+    plan = plan_of(saved, options)
+    if plan:
+        report.line(plan.summary())
+    while _train_stage(folder, saved, faces, validation, seed, plan, options, window, group, report):
+        saved = replace(read_checkpoint(folder, report.warn), options=saved.options)
+        plan = plan_of(saved, options)
+    if group:
+        group.broadcast(None)
+
+
+def _train_stage(
+    folder: Path,
+    saved: Checkpoint,
+    faces: SideFaces,
+    validation: SideFaces,
+    seed: int,
+    plan: TrainingPlan | None,
+    options: TrainRunOptions,
+    window: PreviewWindow | None,
+    group: ProcessGroup | None,
+    report: Report,
+) -> bool:
+    """Train until the run ends, or, True, until the plan needs other networks."""
+    from dfl.training.build_training import build_training
+    from dfl.training.loop import TrainingLoop
+    from dfl.training.trainer import Trainer
+
+    setup = build_training(saved, faces, seed, plan)
     saved = begin(folder, saved, setup.objective.network, seed, report.warn)
     if group:
-        state = saved.state | {"seed": seed}
+        state = saved.state | {"seed": seed} | ({STATE_KEY: plan.state()} if plan else {})
         group.broadcast(
             {
                 "class_name": saved.class_name,
@@ -160,11 +186,10 @@ def _train(
                 "batch_source": {name: array.tolist() for name, array in setup.batch_source.state().items()},
             }
         )
-    trainer = Trainer(folder, saved, setup.objective, setup.batch_source, setup.optimizer, seed, group)
+    trainer = Trainer(folder, saved, setup.objective, setup.batch_source, setup.optimizer, seed, group, plan)
     try:
-        TrainingLoop(
-            trainer, options, saved.options, report, window, _validation_of(setup.objective, saved, validation)
-        ).run()
+        validate = _validation_of(setup.objective, saved, validation)
+        return TrainingLoop(trainer, options, saved.options, report, window, validate, plan).run()
     finally:
         trainer.close()
 

@@ -24,6 +24,7 @@ from dfl.training.monitoring.divergence import DivergenceDetector
 from dfl.training.monitoring.loss_history import LossHistory
 from dfl.training.objectives.objective import Arrays, DiscriminatorTask, Objective
 from dfl.training.optimizers import Optimizer
+from dfl.training.plan import STATE_KEY, TrainingPlan
 from dfl.training.preview.loss_graph import with_graph
 from dfl.training.training_step import TrainingStep, make_training_step
 
@@ -47,10 +48,12 @@ class Trainer:
         optimizer: dict[str, Any],
         seed: int,
         group: ProcessGroup | None = None,
+        plan: TrainingPlan | None = None,
     ) -> None:
         """`saved` without weights is a new model. optimizer: settings of optimizers.Optimizer, also for discriminators.
 
-        group: processes of data-parallel training; all start with the leader's variables.
+        group: processes of data-parallel training; all start with the leader's variables. plan: its
+        rate_share applies to the learning rate.
         """
         self.folder = folder
         self.iteration = saved.iteration
@@ -69,7 +72,7 @@ class Trainer:
         self._was_sound = False  # whether the last saved model was free of mode collapse
         self._preview_batches: dict[int, Arrays] = {}  # the latest preview faces, by their `draw`
         self._pages: tuple[tuple[int, int], dict[str, Picture]] = (-1, -1), {}
-        self._group = group
+        self._group, self._plan = group, plan
         self._prepare()
         self._carried = carried_arrays(saved, *self._parts())
         self._load(saved)
@@ -79,7 +82,9 @@ class Trainer:
     def follow(self, group: ProcessGroup) -> None:
         """Do the leader's steps until it sends stop."""
         while (message := group.receive()) != "stop":
-            if message == "step":
+            if "step" in message:
+                if self._plan:
+                    self._plan.follow(message["step"])
                 self.iterate()
                 continue
             self.iteration, self._optimizer_settings = message["iteration"], message["optimizer"]
@@ -173,7 +178,11 @@ class Trainer:
         does not help.
         """
         if self._group and self._group.is_leader:
-            self._group.broadcast("step")
+            self._group.broadcast({"step": self._plan.state() if self._plan else None})
+        if self._plan:
+            share = self._plan.rate_share(self.iteration)
+            for optimizer in (self._optimizer, *(own for _, own, _ in self._discriminators)):
+                optimizer.rate_share.assign(share)
         batch = self._batches.next_batch(self.iteration)
         result = self._step(batch)
         means = np.array([losses.mean() for losses in result.sums], np.float32)
@@ -316,7 +325,9 @@ class Trainer:
             weights=_HostArrays({**weights, **carried_weights}),
             optimizer=_HostArrays({**optimizer, **self._batches.state(), **carried_optimizer}),
             history=self.history().copy(),
-            state=self._saved.state | {"seed": self._seed},
+            state={name: value for name, value in self._saved.state.items() if name != STATE_KEY}
+            | {"seed": self._seed}
+            | ({STATE_KEY: self._plan.state()} if self._plan else {}),
         )
 
     def history(self) -> NDArray[np.float32]:

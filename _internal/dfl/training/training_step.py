@@ -150,7 +150,13 @@ def _can_fuse() -> bool:
 
     probe = keras.Variable(np.ones(2, np.float32))
     optimizer = Optimizer(
-        {"probe": probe}, is_adabelief=True, learning_rate=1.0, clip_norm=1.0, keep_prob=0.5, cosine_period=2
+        {"probe": probe},
+        is_adabelief=True,
+        learning_rate=1.0,
+        has_bias_correction=True,
+        clip_norm=1.0,
+        keep_prob=0.5,
+        cosine_period=2,
     )
     try:
         tf.function(optimizer.apply, autograph=False, jit_compile=True)([tf.ones(2)])

@@ -148,7 +148,7 @@ def test_training_learns_and_shows_it(faces):
 
 def begin(workspace, options, iteration=0):
     listed = {side: load_training_faces(workspace.aligned(side)) for side in ("src", "dst")}
-    return build_training(Checkpoint("AMP", options, iteration, {}), listed, 7, has_symmetric_warp=True)
+    return build_training(Checkpoint("AMP", options, iteration, {}), listed, 7)
 
 
 @pytest.mark.slow
