@@ -3,10 +3,11 @@
     python -m tools.benchmarks.learning WORKSPACE OUTPUT --steps 1200 --seeds 1 2 3 \\
         --variant "before warp_maps=original plan=none" --variant "centred plan=none" --variant "plan"
 
-WORKSPACE has frames and faces of both sides (`dfl demo` makes one). A variant is a name and what differs from the base:
-options of a SAEHD model, and `plan` (as of `dfl train`). The base is the preset `quick` for processors in bfloat16; a
-variant sees every step that another one sees. With --cpu-minutes instead of --steps each variant gets as many steps as
-it does in that CPU time, of one core. Each training has one core; --cores of them run at once.
+WORKSPACE has frames and faces of both sides (`dfl demo` makes one). A variant is a name and what differs from the
+base: options of a SAEHD model, `plan` (as of `dfl train`), and `warp_ends`, `rate_falls` (shares of the plan). The
+base is the preset `quick` for processors in bfloat16; a variant sees every step that another one sees. With --cpu-
+minutes instead of --steps each variant gets as many steps as it does in that CPU time, of one core. Each training has
+one core; --cores of them run at once.
 
 Every 20th face of each side is held out, and the faces beside it in the clip are not trained on. OUTPUT gets the
 models, rows.jsonl and a sheet of pictures for each model (rows: held-out src, its reconstruction; dst, swap); what is
@@ -29,6 +30,7 @@ from typing import Any
 EVERY, FIRST = 20, 10  # held out: the 11th, 31st... face of a side
 SIDES = ("src", "dst")
 PACE_STEPS = 30
+SHARES = {"warp_ends", "rate_falls"}  # constants of training/plan.py
 # Shown as they are; all others, where less is better, as a change in percent.
 PLAIN = ("iteration", "shift_x_src", "shift_y_src", "shift_x_dst", "shift_y_dst", "flicker")
 
@@ -79,12 +81,14 @@ def train(given: argparse.Namespace, variant: str, seed: int) -> None:
     import cv2
 
     cv2.setNumThreads(1)
+    from dfl.training import plan as plan_module
     from dfl.training.build_training import build_training
-    from dfl.training.plan import plan_of
     from dfl.training.trainer import Trainer
 
     name, *words = variant.split()
     changes = given_of(words)
+    for share in SHARES & changes.keys():
+        setattr(plan_module, share.upper(), float(changes.pop(share)))
     run = TrainRunOptions(plan=changes.pop("plan", "end"))
     known = preset_options("quick", "SAEHD", PROCESSOR) | {"precision": "bfloat16", "random_dst_flip": False} | changes
     options = {key: SaehdOptions.default_of(key, known) for key in SaehdOptions.model_fields} | known
@@ -95,7 +99,7 @@ def train(given: argparse.Namespace, variant: str, seed: int) -> None:
 
     def trainer_of(steps: int) -> Trainer:
         saved = Checkpoint("SAEHD", SaehdOptions(**options | {"target_iter": steps}).model_dump(), 0, {})
-        plan = plan_of(saved, run)
+        plan = plan_module.plan_of(saved, run)
         parts = build_training(saved, trained, seed, plan)
         return Trainer(
             model_folder(given, name, seed),

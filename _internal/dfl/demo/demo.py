@@ -46,8 +46,6 @@ TRAIN = {
     "random_dst_flip": False,
     "seed": 1,
 }
-# Warped samples first, for what both faces share; then without warp, for detail.
-WARPED_SHARE = 0.6
 MERGE = MergeOptions(model="demo", mask_mode="dst", sharpen_mode="gaussian", sharpen_amount=2)
 
 
@@ -99,10 +97,7 @@ def _own_workspace(workspace: Workspace, options: DemoOptions) -> Workspace:
 def _steps(demo: Workspace, options: DemoOptions, report: Report) -> Sequence[tuple[str, Callable[[], None]]]:
     """Every stage in order: a title, and what to call."""
 
-    def training(warp: bool, share: float) -> tuple[str, Callable[[], None]]:
-        minutes = options.minutes * share
-        given = TrainOptions(**TRAIN | {"random_warp": warp, "minutes": minutes})
-        return f"train {minutes:.1f} minutes, warp {'on' if warp else 'off'}", lambda: train.run(demo, given, report)
+    training = TrainOptions(**TRAIN | {"minutes": options.minutes})
 
     def frames(side: Side) -> tuple[str, Callable[[], None]]:
         given = ExtractFramesOptions(side=side)
@@ -118,8 +113,7 @@ def _steps(demo: Workspace, options: DemoOptions, report: Report) -> Sequence[tu
         faces("src"),
         frames("dst"),
         faces("dst"),
-        training(True, WARPED_SHARE),
-        training(False, 1 - WARPED_SHARE),
+        (f"train {options.minutes:g} minutes", lambda: train.run(demo, training, report)),
         ("merge", lambda: merge.run(demo, MERGE, report)),
         ("make-video", lambda: make_video.run(demo, MakeVideoOptions(), report)),
     ]

@@ -30,9 +30,9 @@ class TrainRunOptions(Options):
     minutes: float = option(0.0, "Stop after so many minutes; 0 trains until you stop.", minimum=0)
     plan: Literal["end", "auto", "none"] = option(
         "end",
-        "end: a run with an end (--minutes, --target-iter) trains in stages: random warp, then without it, the "
-        "learning rate falling in the second half, a GAN, if there is one, in the last fifth. auto: without an end, "
-        "the stages begin when the loss gets no better. none: all options stay as they are.",
+        "end: SAEHD and AMP train in stages if a run has an end (--minutes, --target-iter): random warp, then "
+        "without it, the learning rate falling in the second half, a GAN, if there is one, in the last fifth. auto: "
+        "without an end, the stages begin when the loss gets no better. none: all options stay as they are.",
     )
     save_minutes: float = option(5.0, "Save every so many minutes, the first time after one.", minimum=0.01)
     preview: Literal["auto", "window", "none"] = option(

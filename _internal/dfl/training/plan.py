@@ -160,13 +160,19 @@ class TrainingPlan:
         return f"{name} {duration((at - iteration) / per_second) if per_second else f'{at - iteration} iterations'}"
 
 
+def can_be_planned(saved: Checkpoint) -> bool:
+    """Whether there are plans for the model: not for Quick96 and XSeg, and not while it is pretrained."""
+    is_swap = issubclass(kind_of(saved.class_name).options, TrainedSwapOptions)
+    return is_swap and not saved.options.get("pretrain")
+
+
 def plan_of(saved: Checkpoint, run: TrainRunOptions) -> TrainingPlan | None:
     """The plan of a run: that of the checkpoint if it was made for the same end and is not done, else a new one.
 
     None where nothing is planned: no end is given and no plateau asked for, or the model is one that is not planned.
     """
     options = kind_of(saved.class_name).read_options(saved.options)
-    if run.plan == "none" or not isinstance(options, TrainedSwapOptions) or getattr(options, "pretrain", False):
+    if run.plan == "none" or not can_be_planned(saved) or not isinstance(options, TrainedSwapOptions):
         return None
     target = options.target_iter if options.target_iter > saved.iteration else 0
     if not run.minutes and not target and run.plan != "auto":

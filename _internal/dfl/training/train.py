@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
-from dfl.base.asking import ask_text
+from dfl.base.asking import ask_number, ask_text
 from dfl.base.errors import UserError
 from dfl.base.locks import hold_folders
 from dfl.base.report import NullReport, Report
@@ -32,7 +32,7 @@ from dfl.training.memory_estimate import (
 )
 from dfl.training.monitoring.options_table import MARK, options_table
 from dfl.training.options import AUTO, TrainRunOptions, given_model_options
-from dfl.training.plan import STATE_KEY, TrainingPlan, plan_of
+from dfl.training.plan import STATE_KEY, TrainingPlan, can_be_planned, plan_of
 from dfl.training.presets import Device, find_device
 from dfl.training.preview.window import PreviewWindow, open_window
 from dfl.training.training_faces import SideFaces, check_faces, faces_to_train_on
@@ -70,6 +70,7 @@ def _lead(workspace: Workspace, options: TrainRunOptions, group: ProcessGroup | 
         ExitStack() as stack,
     ):
         saved = load_or_new(folder, name, options, report)
+        options = _ask_minutes(options, saved)
         stack.enter_context(_hold_faces(workspace, saved, report))
         shares = group.count if group else options.devices
         if not _is_auto(options):
@@ -96,6 +97,15 @@ def _lead(workspace: Workspace, options: TrainRunOptions, group: ProcessGroup | 
                 saved = _with_smaller_batch(saved, folder.name, options, group, device, error)
                 shown = f"iteration {saved.iteration} with batch size {saved.options['batch_size']}"
                 report.warn(f"Out of memory: going on from {shown}.")
+
+
+def _ask_minutes(options: TrainRunOptions, saved: Checkpoint) -> TrainRunOptions:
+    """With questions, and without an end so far: how long it may train, which the plan needs."""
+    has_end = options.minutes or int(saved.options["target_iter"]) > saved.iteration
+    if not options.ask or has_end or not can_be_planned(saved):
+        return options
+    help = "Stages are planned for this time: random warp first, then detail. 0: train until you stop, without a plan."
+    return options.model_copy(update={"minutes": ask_number("How long may it train, in minutes", 0, low=0, help=help)})
 
 
 def _hold_faces(workspace: Workspace, saved: Checkpoint, report: Report) -> AbstractContextManager[None]:
