@@ -4,10 +4,10 @@
         --variant "before warp_maps=original plan=none" --variant "centred plan=none" --variant "plan"
 
 WORKSPACE has frames and faces of both sides (`dfl demo` makes one). A variant is a name and what differs from the
-base: options of a SAEHD model, `plan` (as of `dfl train`), and `warp_ends`, `rate_falls` (shares of the plan). The
-base is the preset `quick` for processors in bfloat16; a variant sees every step that another one sees. With --cpu-
-minutes instead of --steps each variant gets as many steps as it does in that CPU time, of one core. Each training has
-one core; --cores of them run at once.
+base: options of a SAEHD model, `plan` (as of `dfl train`), and `warp_ends`, `rate_falls` (shares of the plan),
+`rounds` (plans one after another). The base is the preset `quick` for processors in bfloat16; a variant sees every
+step that another one sees. With --cpu- minutes instead of --steps each variant gets as many steps as it does in that
+CPU time, of one core. Each training has one core; --cores of them run at once.
 
 Every 20th face of each side is held out, and the faces beside it in the clip are not trained on. OUTPUT gets the
 models, rows.jsonl and a sheet of pictures for each model (rows: held-out src, its reconstruction; dst, swap); what is
@@ -23,6 +23,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -89,6 +90,7 @@ def train(given: argparse.Namespace, variant: str, seed: int) -> None:
     changes = given_of(words)
     for share in SHARES & changes.keys():
         setattr(plan_module, share.upper(), float(changes.pop(share)))
+    rounds = int(changes.pop("rounds", 1))
     run = TrainRunOptions(plan=changes.pop("plan", "end"))
     known = preset_options("quick", "SAEHD", PROCESSOR) | {"precision": "bfloat16", "random_dst_flip": False} | changes
     options = {key: SaehdOptions.default_of(key, known) for key in SaehdOptions.model_fields} | known
@@ -97,8 +99,9 @@ def train(given: argparse.Namespace, variant: str, seed: int) -> None:
         side: [face for index, face in enumerate(own) if abs(index % EVERY - FIRST) > 1] for side, own in faces.items()
     }
 
-    def trainer_of(steps: int) -> Trainer:
-        saved = Checkpoint("SAEHD", SaehdOptions(**options | {"target_iter": steps}).model_dump(), 0, {})
+    def trainer_of(steps: int, before: Checkpoint | None = None) -> Trainer:
+        saved = before or Checkpoint("SAEHD", {}, 0, {})
+        saved = replace(saved, options=SaehdOptions(**options | {"target_iter": steps}).model_dump())
         plan = plan_module.plan_of(saved, run)
         parts = build_training(saved, trained, seed, plan)
         return Trainer(
@@ -122,11 +125,15 @@ def train(given: argparse.Namespace, variant: str, seed: int) -> None:
             pace.iterate()
         steps = round(given.cpu_minutes * 60 * PACE_STEPS / (time.process_time() - begin))
         pace.close()
-    trainer = trainer_of(steps)
+    trainer = trainer_of(steps // rounds)
     trainer.iterate()  # what compiling takes does not count
     begin, wall = time.process_time(), time.monotonic()
-    while trainer.iteration < steps:
-        trainer.iterate()
+    for number in range(1, rounds + 1):
+        if number > 1:
+            trainer.close()
+            trainer = trainer_of(steps * number // rounds, trainer.as_checkpoint())
+        while trainer.iteration < steps * number // rounds:
+            trainer.iterate()
     row = {"cpu_seconds": time.process_time() - begin, "seconds": time.monotonic() - wall}
     trainer.save()
     trainer.close()
