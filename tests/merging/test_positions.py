@@ -113,11 +113,11 @@ def made(
 
 
 def apart(one: NDArray[Any], other: NDArray[Any], inside: NDArray[np.bool_]) -> float:
-    """How far `other` lies beside `one`, pixels: the translation of maximal correlation."""
-    planes = [
-        cv2.cvtColor(part, cv2.COLOR_BGR2GRAY) if part.ndim == 3 else part
-        for part in (one.astype(np.float32), other.astype(np.float32))
-    ]
+    """How far `other` lies beside `one`, pixels: the translation of maximal correlation, without light and shading."""
+    planes = []
+    for part in (one.astype(np.float32), other.astype(np.float32)):
+        grey = cv2.cvtColor(part, cv2.COLOR_BGR2GRAY) if part.ndim == 3 else part
+        planes.append(grey - cv2.GaussianBlur(grey, (0, 0), 12))
     criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 200, 1e-7)
     area = inside.astype(np.uint8)
     _, back = cv2.findTransformECC(*planes, np.eye(2, 3, dtype=np.float32), cv2.MOTION_TRANSLATION, criteria, area, 1)
@@ -275,12 +275,9 @@ def test_crops_are_written_with_the_matrix_to_where_they_belong(shifted_clip: Wo
     folder = shifted_clip.frames("dst") / "merged_crops"
     facts = json.loads((folder / "00003.json").read_text(encoding="utf-8"))
     before, (face,) = read_picture(shifted_clip.frames("dst") / facts["frame"]), facts["faces"]
-    laid = cv2.warpAffine(
-        read_picture(folder / face["picture"]),
-        np.array(face["crop_to_frame"]),
-        before.shape[1::-1],
-        flags=cv2.INTER_CUBIC,
-    )
+    crop, back = read_picture(folder / face["picture"]), np.array(face["crop_to_frame"])
+    laid, size = before.copy(), before.shape[1::-1]
+    cv2.warpAffine(crop, back, size, dst=laid, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_TRANSPARENT)
     mask = read_picture(shifted_clip.merged_mask / "00003.png")[:, :, 0]
     assert apart(before, laid, inner(mask)) < 0.1
 
