@@ -50,8 +50,8 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         "Mask": ("mask_mode", "erode", "blur"),
         "Colour": ("colour_transfer", "colour_degrade"),
         "Face": (
-            *("face_scale", "sharpen_mode", "sharpen_amount", "super_resolution", "two_pass", "morph_factor"),
-            *("motion_blur", "denoise", "bicubic"),
+            *("face_scale", "sharpen_mode", "sharpen_amount", "super_resolution", "two_pass", "correct_shift"),
+            *("morph_factor", "motion_blur", "denoise", "bicubic"),
         ),
         "Over time": ("steady_mask", "steady_colours", "steady_landmarks"),
         "Which frames, people, model": ("frames", "contact_sheet", "only", "everyone", "model"),

@@ -19,9 +19,11 @@ from keras import ops  # noqa: E402
 from dfl.interop.import_model import as_checkpoint, run  # noqa: E402
 from dfl.interop.options import ImportOptions  # noqa: E402
 from dfl.interop.read_model import read_model  # noqa: E402
+from dfl.merging.planning.learned_shift import shift_between  # noqa: E402
 from dfl.models.checkpoint import read_checkpoint  # noqa: E402
 from dfl.models.compiled import compiled  # noqa: E402
 from dfl.models.open_model import build_network, open_model, set_weights  # noqa: E402
+from dfl.models.saehd import SaehdSwapModel  # noqa: E402
 from dfl.nets.patch_size import patch_multiple  # noqa: E402
 from dfl.training.losses.reconstruction import LossSettings, blur_out, blurred_mask, side_terms  # noqa: E402
 from dfl.training.losses.terms import in_group  # noqa: E402
@@ -86,6 +88,16 @@ def test_merging_predicts_the_same_as_training(case):
     face, mask, _, dst_mask = compiled(case.network.swap)(dst)
     for one, other in zip((face, mask, dst_mask), compiled(case.network.swap_for_merging)(dst), strict=True):
         assert np.abs(one - other).max() < 1e-6
+
+
+def test_dst_is_reconstructed_as_in_training(case):
+    """And hardly trained models show nothing that could be taken for a shift."""
+    dst = case.batch("target_dst")
+    model = SaehdSwapModel(case.network, case.network.face_type, "recorded", 40)
+    faces, masks = model.reconstruct(dst)
+    for one, other in zip((faces, masks), compiled(case.network.reconstruct)(dst, dst)[2:], strict=True):
+        assert np.abs(one - np.clip(other, 0, 1)).max() < 1e-6
+    assert not any(shift_between(*one) for one in zip(dst, faces, masks[:, :, :, 0], strict=True))
 
 
 def test_loss_terms_and_masks(case, agrees):

@@ -51,6 +51,9 @@ class FakeModel:
         masks = np.repeat(oval[None, :, :, None], len(faces), axis=0)
         return Prediction(1 - faces, masks, masks)
 
+    def reconstruct(self, faces: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        return faces, np.ones((*faces.shape[:3], 1), np.float32)
+
 
 def as_the_original_starts(workspace: Workspace, options: dict[str, Any]) -> dict[str, Any]:
     """The options, in a new workspace with the original's numbers for what is measured by default."""

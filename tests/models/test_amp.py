@@ -43,6 +43,8 @@ def test_it_predicts_what_the_networks_swap(saved, morph):
     for one, other in ((got.face, face), (got.face_mask, mask), (got.dst_mask, dst_mask)):
         assert np.abs(one - np.array(other)).max() < 1e-6
     assert (np.abs(got.face - np.array(dst_face)).max() < 1e-6) == (morph == 0)
+    for one, other in zip(model.reconstruct(faces), (dst_face, dst_mask), strict=True):
+        assert np.abs(one - np.array(other)).max() < 1e-6
     assert (model.name, model.iteration, model.resolution, model.face_type) == ("two people", 9, 32, FaceType.HEAD)
     assert model.settings == {"morph_factor": morph}
 

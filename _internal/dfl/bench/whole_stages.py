@@ -50,6 +50,10 @@ class MirrorModel:
         mask = np.repeat(self._mask, len(faces), axis=0)
         return Prediction(faces, mask, mask)
 
+    def reconstruct(self, faces: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """faces: as for predict."""
+        return faces, np.repeat(self._mask, len(faces), axis=0)
+
 
 def bench_extract(workspace: Workspace, report: Report) -> None:
     """extract-faces with its default options on the frames of data_dst."""

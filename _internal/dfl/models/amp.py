@@ -49,8 +49,14 @@ class AmpSwapModel:
         self.settings: dict[str, Any] = {"morph_factor": morph_factor}
         self._morph = np.float32(morph_factor)
         self._swap = compiled(network.swap_for_merging)
+        self._reconstruct = compiled(network.reconstruct_dst)
 
     def predict(self, faces: NDArray[np.float32]) -> Prediction:
         """faces: (N, R, R, 3) float32 BGR 0..1, any N."""
         face, face_mask, dst_mask = (np.clip(part, 0, 1) for part in self._swap(faces, self._morph))
         return Prediction(face, face_mask, dst_mask)
+
+    def reconstruct(self, faces: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """dst's own faces and masks, as the model draws them, not morphed. faces: as for predict."""
+        face, mask = (np.clip(part, 0, 1) for part in self._reconstruct(faces))
+        return face, mask

@@ -25,6 +25,9 @@ class Prediction:
 class SwapModel(Protocol):
     """A trained swap model. predict: (N, R, R, 3) float32 BGR 0..1, any N; called from one thread.
 
+    reconstruct: of the same input dst's own faces as the model draws them, (N, R, R, 3) BGR, and their masks
+    (N, R, R, 1); not morphed.
+
     settings: what else its predictions depend on (AMP's morph factor), JSON values. digest: of its weights, as another
     model may have the same name and iteration; empty where it is not known.
     """
@@ -42,3 +45,4 @@ class SwapModel(Protocol):
     @property
     def settings(self) -> dict[str, Any]: ...
     def predict(self, faces: NDArray[np.float32], /) -> Prediction: ...
+    def reconstruct(self, faces: NDArray[np.float32], /) -> tuple[NDArray[np.float32], NDArray[np.float32]]: ...

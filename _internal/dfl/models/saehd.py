@@ -138,6 +138,15 @@ class Saehd:
         own = ops.concatenate([self._inter_b(code), both], axis=-1)
         return (*self._decoder(ops.concatenate([both, both], axis=-1)), self._decoder.mask(own))
 
+    def reconstruct_dst(self, dst: Tensor) -> tuple[Tensor, Tensor]:
+        """dst (N, R, R, 3) decoded as dst: its own face and mask."""
+        code = self._encoder(dst)
+        if self.is_df:
+            face, mask = self._decoder_dst(self._inter(code))
+        else:
+            face, mask = self._decoder(ops.concatenate([self._inter_b(code), self._inter_ab(code)], axis=-1))
+        return face, mask
+
 
 def build_quick96(options: Quick96Options) -> Saehd:
     """Quick96 is a df-ud of fixed size."""
@@ -155,8 +164,14 @@ class SaehdSwapModel:
         self.iteration = iteration
         self.digest = digest
         self._swap = compiled(network.swap_for_merging)
+        self._reconstruct = compiled(network.reconstruct_dst)
 
     def predict(self, faces: NDArray[np.float32]) -> Prediction:
         """faces: (N, R, R, 3) float32 BGR 0..1, any N."""
         face, face_mask, dst_mask = (np.clip(part, 0, 1) for part in self._swap(faces))
         return Prediction(face, face_mask, dst_mask)
+
+    def reconstruct(self, faces: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """dst's own faces and masks, as the model draws them. faces: as for predict."""
+        face, mask = (np.clip(part, 0, 1) for part in self._reconstruct(faces))
+        return face, mask

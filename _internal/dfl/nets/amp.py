@@ -111,6 +111,11 @@ class Amp:
         mixed, own = self._swap_codes(dst, morph)
         return (*self._decoder(mixed), self._decoder.mask(own))
 
+    def reconstruct_dst(self, dst: Tensor) -> tuple[Tensor, Tensor]:
+        """dst (N, R, R, 3) decoded as dst: its own face and mask."""
+        face, mask = self._decoder(self._inter_dst(self._encoder(dst)))
+        return face, mask
+
     def _swap_codes(self, dst: Tensor, morph: Tensor) -> tuple[Tensor, Tensor]:
         code = self._encoder(dst)
         own = self._inter_dst(code)

@@ -39,7 +39,7 @@ class Steps:
         if task.index in self.bad_crop:
             raise UserError("unreadable", "replace it")
         picture = np.full((SIDE, SIDE, 3), task.index, np.float32)
-        crop = FaceCrop(np.zeros((68, 2)), FaceType.FULL, picture, np.eye(2, 3))
+        crop = FaceCrop(np.zeros((68, 2)), FaceType.FULL, picture, np.eye(2, 3), picture)
         return CroppedFrame(task, b"", np.zeros((1, self.pixels, 3), np.uint8), (crop,) * len(task.faces))
 
     def predict(self, frames: Sequence[CroppedFrame]) -> list[list[FacePrediction]]:

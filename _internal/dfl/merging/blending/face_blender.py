@@ -11,8 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from dfl.base.pictures import FloatPicture, Matrix, Picture
-from dfl.faces.align import alignment_matrix
+from dfl.base.pictures import FloatPicture, Picture
 from dfl.imaging.filters import motion_blur
 from dfl.merging.blending.box import PixelBox, box_in_frame, box_of, warp_from_frame, warp_to_frame, whole
 from dfl.merging.blending.cloning import cloned, cloned_in_bytes
@@ -106,33 +105,21 @@ class FaceBlender:
     ) -> None:
         self._frame, self._face, self._mask, self._measures = frame, face, mask, measures
         self._settings, self._rules, self._enlarged = settings, settings.rules, face.shape[0] // crop.size
-        size, self._to_face = crop.size, crop.to_face
-        if self._enlarged > 1:
-            crop = self._enlarged_crop(crop)
-        self._crop, self._motion = crop, motion
-        self._is_reworked = settings.reworks_face and (self._blur_line()[0] > 0 or settings.reworks_without_motion)
         scale = 1 + 0.01 * settings.face_scale
-        self._to_pasted = self._to_square(crop, size, self._enlarged, scale)
-        self._to_mask = self._to_square(crop, size, mask.size // size, scale)
+        self._to_pasted = crop.to_square(self._rules, self._enlarged, scale)
+        self._to_mask = crop.to_square(self._rules, mask.size // crop.size, scale)
+        self._crop, self._motion = self._enlarged_crop(crop) if self._enlarged > 1 else crop, motion
+        self._is_reworked = settings.reworks_face and (self._blur_line()[0] > 0 or settings.reworks_without_motion)
         self.box = self._work_box()
         self.backdrop = to_float(frame[self.box.slices])
         self.frame_mask = self._mask_in_frame()
 
     def _enlarged_crop(self, crop: FaceCrop) -> FaceCrop:
         """The frame's own face in the pixels of an enlarged one."""
-        matrix = self._to_square(crop, crop.size, self._enlarged)
+        matrix = crop.to_square(self._rules, self._enlarged)
         border = self._rules.border_pixels * self._enlarged
         picture = np.clip(warp_square(self._frame, matrix, crop.size * self._enlarged, border), 0, 1)
         return replace(crop, picture=picture, to_face=matrix)
-
-    def _to_square(self, crop: FaceCrop, size: int, enlarged: int, scale: float = 1.0) -> Matrix:
-        """The map from the frame to the face's square at `enlarged` times the model's size."""
-        if scale == 1:  # the same numbers, to the last digit, for the enlargements that there are: 1, 2 and 4
-            matrix = self._to_face * enlarged
-        else:
-            matrix = alignment_matrix(crop.landmarks, size * enlarged, crop.face_type, scale)
-        matrix[:, 2] += self._rules.centre_shift(enlarged)
-        return matrix
 
     def _work_box(self) -> PixelBox:
         if self._settings.mode == "raw-rgb":

@@ -28,27 +28,46 @@ class Motion:
 
 
 STILL = Motion()
+NO_SHIFT = (0.0, 0.0)
+Shift = tuple[float, float]  # x to the right, y down
 
 
 @dataclass(frozen=True)
 class FaceCrop:
     """A face cut out of its frame.
 
-    landmarks: (68, 2) frame pixels. face_type: the model's. picture: (R, R, 3) float32 BGR 0..1, the model's input;
-    black where the square leaves the frame. to_face: (2, 3) frame pixels to `picture`. xseg_input: (256, 256, 3), that
-    of an XSeg model, None where none is needed.
+    landmarks: (68, 2) frame pixels. face_type: the model's. model_input: (R, R, 3) float32 BGR 0..1, what the model is
+    given; black where the square leaves the frame. shift: (x, y) model pixels by which the model draws faces beside
+    their place in its input. picture: (R, R, 3), the frame's own face where the model draws it; `model_input` itself
+    without a shift. to_face: (2, 3) frame pixels to `picture` and to all that the model predicts. xseg_input:
+    (256, 256, 3), that of an XSeg model, None where none is needed.
     """
 
     landmarks: NDArray[np.floating]
     face_type: FaceType
     picture: FloatPicture
     to_face: Matrix
+    model_input: FloatPicture
+    shift: Shift = NO_SHIFT
     xseg_input: FloatPicture | None = None
 
     @property
     def size(self) -> int:
         """R, pixels."""
         return int(self.picture.shape[0])
+
+    def to_square(self, rules: MergeRules, enlarged: int = 1, scale: float = 1.0) -> Matrix:
+        """The map from the frame to what the model predicts, at `enlarged` times its size.
+
+        scale: above 1 the face becomes smaller in the frame.
+        """
+        if scale == 1:  # the same numbers, to the last digit, for the enlargements that there are: 1, 2 and 4
+            matrix = self.to_face * enlarged
+        else:
+            matrix = alignment_matrix(self.landmarks, self.size * enlarged, self.face_type, scale)
+            matrix[:, 2] += np.array(self.shift) * enlarged
+        matrix[:, 2] += rules.centre_shift(enlarged)
+        return matrix
 
 
 def crop_face(
@@ -57,20 +76,27 @@ def crop_face(
     face_type: FaceType,
     size: int,
     rules: MergeRules = EXACT_RULES,
+    shift: Shift = NO_SHIFT,
 ) -> FaceCrop:
-    """Cut a face out of (H, W, 3) uint8 `frame` for a model of `size` pixels. UserError for unusable landmarks."""
-    to_face = alignment_matrix(landmarks, size, face_type)
-    picture = np.clip(warp_square(frame, to_face, size, rules.border_pixels), 0, 1)
-    return FaceCrop(landmarks, face_type, picture, to_face)
+    """Cut a face out of (H, W, 3) uint8 `frame` for a model of `size` pixels. UserError for unusable landmarks.
+
+    shift: (x, y) model pixels by which the model draws faces beside their place.
+    """
+    to_input = alignment_matrix(landmarks, size, face_type)
+    to_face = to_input.copy()
+    to_face[:, 2] += shift
+    given = np.clip(warp_square(frame, to_input, size, rules.border_pixels), 0, 1)
+    picture = np.clip(warp_square(frame, to_face, size, rules.border_pixels), 0, 1) if any(shift) else given
+    return FaceCrop(landmarks, face_type, picture, to_face, given, shift)
 
 
-def xseg_input(frame: Picture, crop: FaceCrop, face_type: FaceType, shift: float = 0.0) -> FloatPicture:
+def xseg_input(frame: Picture, crop: FaceCrop, face_type: FaceType, offset: Shift = NO_SHIFT) -> FloatPicture:
     """XSeg's input of the frame's own face: (256, 256, 3) float32; cubic, so it may leave 0..1 a little.
 
-    shift: by so many of its pixels the square begins further left and up.
+    offset: (x, y), by so many of its pixels the square begins further left and up.
     """
     matrix = alignment_matrix(crop.landmarks, XSEG_SIZE, face_type)
-    matrix[:, 2] += shift
+    matrix[:, 2] += offset
     return warp_square(frame, matrix, XSEG_SIZE)
 
 

@@ -53,7 +53,8 @@ def measure_face(
         if box.is_empty:
             return np.zeros((crop.size, crop.size), np.float32)
         # Drawn from the frame's corner on: the hull's whole pixels are cut off towards zero.
-        drawn = hull_mask((box.bottom, box.right), crop.landmarks)[box.slices]
+        landmarks = np.rint(crop.landmarks) if settings.rules.rounds_hull else crop.landmarks
+        drawn = hull_mask((box.bottom, box.right), landmarks)[box.slices]
         return np.clip(warp_from_frame(drawn, box, crop.to_face, crop.size), 0, 1)
 
     mask = choose_mask(settings.mask_mode, prediction, hull)

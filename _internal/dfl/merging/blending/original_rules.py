@@ -37,6 +37,9 @@ class MergeRules:
     the face's outermost pixels.
     aligns_centres: enlarged squares are mapped by pixel centres. The original maps corners, so that its masks, XSeg's,
     and with super resolution its faces lie 3/8 of a predicted pixel beside the face.
+    corrects_shift: the shift that a model has learned is measured and taken back. The original leaves it.
+    rounds_hull: the landmarks of the hull mask are rounded to whole pixels. The original cuts off, which moves the mask
+    by a third of a frame pixel to the left and up.
     min_rim: mask pixels at the square's edge that are cleared, as the face's outermost pixels cannot be warped exactly.
     The original clears none.
     odd_erode: an even size of the erosion's kernel is made odd. The original takes it as it is, which moves the mask by
@@ -68,6 +71,8 @@ class MergeRules:
     border_pixels: int = _BORDER_PIXELS
     replicates_face_border: bool = True
     aligns_centres: bool = True
+    corrects_shift: bool = True
+    rounds_hull: bool = True
     min_rim: int = _MIN_RIM
     odd_erode: bool = True
     softens_at_model_size: bool = True
@@ -112,6 +117,8 @@ ORIGINAL_RULES = MergeRules(
     border_pixels=0,
     replicates_face_border=False,
     aligns_centres=False,
+    corrects_shift=False,
+    rounds_hull=False,
     min_rim=0,
     odd_erode=False,
     softens_at_model_size=False,

@@ -11,14 +11,17 @@ from dfl.base.asking import ask_options
 from dfl.base.errors import UserError
 from dfl.base.evenly_spaced import evenly_spaced
 from dfl.base.report import Report
+from dfl.faces.face_type import FaceType
 from dfl.faces.tracks import Position, Track
 from dfl.faceset.cut_journal import are_smoothed
 from dfl.faceset.found_faces import read_found_frames
+from dfl.merging.blending.face_crop import NO_SHIFT
 from dfl.merging.blending.merged_frame import MergedFrame
 from dfl.merging.options import MergeOptions
 from dfl.merging.planning.auto_colour_transfer import SAMPLE_FRAMES, choose_colour_transfer
 from dfl.merging.planning.check_clip import check_clip
 from dfl.merging.planning.clip_tracks import Reader, cuts_of, link_faces, with_tracks
+from dfl.merging.planning.learned_shift import SAMPLE_FACES, measure_learned_shift, spelled_shift
 from dfl.merging.planning.person_assignment import assign_people
 from dfl.merging.planning.session import (
     Session,
@@ -114,9 +117,11 @@ def make_plan(
         for key, chosen in session.chosen.items()
         if chosen["made_for"] == _made_for(key, session, networks, base)
     }
+    processor = FrameProcessor(networks, base.resolution)
+    _measure_shifts(session, _Tasks(session, owners, base.name).of(clip, numbers), processor, read, report)
     tasks = _Tasks(session, owners, base.name).of(clip, numbers)
     if any(face.settings.waits for task in tasks for face in task.faces):
-        _choose(session, tasks, FrameProcessor(networks, base.resolution), base, read, report)
+        _choose(session, tasks, processor, base, read, report)
         tasks = _Tasks(session, owners, base.name).of(clip, numbers)
     if not options.contact_sheet and not write_session(path, session):
         report.warn(
@@ -210,12 +215,43 @@ class _Tasks:
         settings = settings.resolved(self.session.chosen.get(key, {}))
         steady = face.steady_landmarks if settings.steady_landmarks and settings.rules.smooths_over_time else None
         landmarks = face.landmarks if steady is None else steady
-        return replace(face, landmarks=landmarks, model=model, settings=settings, person=key)
+        shift = self.session.shift_of(model) if settings.corrects_shift else NO_SHIFT
+        return replace(face, landmarks=landmarks, model=model, settings=settings, person=key, shift=shift)
 
 
 def person_key(person: SessionPerson) -> str:
     """A person's key in the session's `chosen`."""
     return ", ".join(person.only + person.faces)
+
+
+def _measure_shifts(
+    session: Session, tasks: Sequence[FrameTask], processor: FrameProcessor, read: Reader, report: Report
+) -> None:
+    """Measure how far each model draws faces beside their place, unless that is known, and report it."""
+    wanted = sorted({face.model for task in tasks for face in task.faces if face.settings.corrects_shift})
+    for name in wanted:
+        model = processor.networks.models[name]
+        made_for = {
+            "iteration": model.iteration,
+            "weights": model.digest,
+            "resolution": model.resolution,
+            "face_type": FaceType(model.face_type).file_name,
+        }
+        if session.shifts.get(name, {}).get("made_for") != made_for:
+            session.shifts.pop(name, None)
+            own = [replace(task, faces=faces) for task in tasks if (faces := _first_of(task, name))]
+            samples = evenly_spaced(own, SAMPLE_FACES)
+            shift = measure_learned_shift(samples, read(samples), processor, model, report)
+            if shift is None:
+                continue
+            session.shifts[name] = {"x": shift[0], "y": shift[1], "made_for": made_for}
+        if spelled := spelled_shift(session.shift_of(name)):
+            report.line(f"Model {name} draws faces {spelled} of {model.resolution}: moved back.")
+
+
+def _first_of(task: FrameTask, model: str) -> tuple[FaceTask, ...]:
+    """The first face that this model swaps and whose shift is taken back; empty where there is none."""
+    return tuple(face for face in task.faces if face.model == model and face.settings.corrects_shift)[:1]
 
 
 def _made_for(key: str, session: Session, networks: Networks, base: SwapModel) -> dict[str, Any]:

@@ -6,6 +6,7 @@ stored here but in the merge journal, next to the merged pictures.
 """
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -16,6 +17,7 @@ from pydantic import ValidationError
 
 from dfl.base.errors import UserError
 from dfl.base.files import read_json, write_json
+from dfl.merging.blending.face_crop import NO_SHIFT, Shift
 from dfl.merging.planning.settings import AUTO, MergeSettings
 
 FORMAT = 1
@@ -47,13 +49,15 @@ class SessionPerson:
 class Session:
     """The content of the file. Frame numbers are those of `frame_numbers`.
 
-    people: if not empty, only their faces are swapped. chosen: values of `auto` settings, by person_key. in_file: the
+    people: if not empty, only their faces are swapped. chosen: values of `auto` settings, by person_key. shifts: by
+    model, how far it draws faces beside their place: `x`, `y` in its pixels, and what it was `made_for`. in_file: the
     file's content when it was last read or written, None without a file.
     """
 
     people: list[SessionPerson] = field(default_factory=list)
     morph_factor: float = 1.0
     chosen: dict[str, Any] = field(default_factory=dict)
+    shifts: dict[str, Any] = field(default_factory=dict)
     in_file: Any = field(default=None, compare=False, repr=False)
     # (first frame, settings), rising; the settings hold up to the next one's first frame.
     _ranges: list[tuple[int, MergeSettings]] = field(default_factory=lambda: [(0, MergeSettings())])
@@ -76,6 +80,11 @@ class Session:
     def first_settings(self) -> MergeSettings:
         """The settings of the first frame."""
         return self._ranges[0][1]
+
+    def shift_of(self, model: str) -> Shift:
+        """How far a model draws faces right of and below their place, model pixels; (0, 0) where it is not known."""
+        entry = self.shifts.get(model)
+        return (entry["x"], entry["y"]) if entry else NO_SHIFT
 
     def change(self, changes: Mapping[str, Any], spans: Iterable[Span] | None = None) -> None:
         """Change settings of the frames in `spans`, or of all frames."""
@@ -134,6 +143,7 @@ class Session:
             "people": people,
             "morph_factor": self.morph_factor,
             "chosen": self.chosen,
+            "shifts": self.shifts,
         }
 
 
@@ -188,6 +198,7 @@ def _session(values: Any) -> Session:
             for key, entry in dict(values.get("chosen", {})).items()
             if isinstance(entry, dict) and "made_for" in entry and _is_choice(entry)
         },
+        shifts={name: entry for name, entry in dict(values.get("shifts", {})).items() if _is_shift(entry)},
         in_file=values,
     )
     if ranges:
@@ -201,6 +212,14 @@ def _is_choice(entry: Mapping[str, Any]) -> bool:
     except ValidationError:
         return False
     return True
+
+
+def _is_shift(entry: Any) -> bool:
+    return (
+        isinstance(entry, dict)
+        and "made_for" in entry
+        and all(type(entry.get(axis)) in (int, float) and math.isfinite(entry[axis]) for axis in ("x", "y"))
+    )
 
 
 def _person(entry: Mapping[str, Any]) -> SessionPerson:

@@ -162,6 +162,11 @@ class MergeSettings(Options):
     steady_landmarks: bool = option(
         True, "Temporal smoothing of the landmarks, against jitter, if extraction did not smooth them."
     )
+    correct_shift: bool = option(
+        True,
+        "Measure on dst's own faces how far the model draws faces beside their place (models trained with the "
+        "original's random warp: up to a pixel of the model's size), and move the swapped face back.",
+    )
     like_original: bool = option(
         False,
         "Reproduce the original's errors (see the manual), to continue a clip that it began; auto settings get "
@@ -203,6 +208,11 @@ class MergeSettings(Options):
             transfer: MergingTransfer = self.rules.auto_values["colour_transfer"]
             return transfer
         return "none" if self.is_seamless else "skin"
+
+    @property
+    def corrects_shift(self) -> bool:
+        """Whether the shift that a model has learned is taken back."""
+        return self.correct_shift and self.rules.corrects_shift
 
     @property
     def is_raw(self) -> bool:
@@ -281,6 +291,8 @@ class MergeSettings(Options):
         if name in _BLENDING and not self.is_blended:
             return True
         match name:
+            case "correct_shift":
+                return True  # what counts is the shift, see FaceTask
             case "masked_hist_match":
                 return self.mode != "hist-match"
             case "hist_match_threshold":

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dfl.base.pictures import Picture, Points
 from dfl.faceset.faceset import FaceFile
-from dfl.merging.blending.face_crop import STILL, Motion
+from dfl.merging.blending.face_crop import NO_SHIFT, STILL, Motion, Shift
 from dfl.merging.planning.frame_check import FrameCheck
 from dfl.merging.planning.settings import MergeSettings
 
@@ -24,7 +24,8 @@ class FaceTask:
     landmarks: (68, 2) float32 frame pixels. file: its aligned picture. check: compares it with the frame, None where it
     is known to be from this frame. track: index of the face's track within one shot; None where unknown.
     steady_landmarks: temporally smoothed landmarks, None where smoothing is off. model: name in the run's networks.
-    person: the person's key in the session.
+    person: the person's key in the session. shift: (x, y) model pixels by which the model draws faces beside their
+    place, to be taken back; none where that is off.
     """
 
     landmarks: Points
@@ -36,6 +37,7 @@ class FaceTask:
     track: int | None = None
     motion: Motion = STILL
     steady_landmarks: Points | None = None
+    shift: Shift = NO_SHIFT
 
 
 @dataclass(frozen=True, eq=False)

@@ -102,7 +102,7 @@ class FrameProcessor:
         for face in task.faces:
             model, settings = self.networks.models[face.model], face.settings
             kind = FaceType(model.face_type)
-            crop = crop_face(picture, face.landmarks, kind, model.resolution, settings.rules)
+            crop = crop_face(picture, face.landmarks, kind, model.resolution, settings.rules, face.shift)
             crops.append(self.networks.add_xseg_input(picture, crop, settings))
         return CroppedFrame(task, content, picture, tuple(crops), tuple(refused.items()))
 

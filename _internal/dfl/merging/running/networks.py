@@ -58,10 +58,11 @@ class Networks:
     def _swapped(self, task: FaceTask, crops: Sequence[FaceCrop]) -> list[FacePrediction]:
         """Predict a batch of faces with one model. task: any of the batch, which agree in model and two_pass."""
         model = self.models[task.model]
-        faces = np.stack([crop.picture for crop in crops])
+        faces = np.stack([crop.model_input for crop in crops])
         prediction = _checked(model.predict(faces))
         if task.settings.two_pass:
-            second = _checked(model.predict(faces + (prediction.face - faces) * prediction.face_mask))
+            first, covers = (_moved_back(part, crops) for part in (prediction.face, prediction.face_mask))
+            second = _checked(model.predict(faces + (first - faces) * covers))
             prediction = Prediction(second.face, second.face_mask, prediction.dst_mask)
         parts = zip(prediction.face, prediction.face_mask, prediction.dst_mask, strict=True)
         return [FacePrediction(face, own[:, :, 0], dst[:, :, 0]) for face, own, dst in parts]
@@ -84,6 +85,19 @@ class Networks:
         plain = as_float(cv2.resize(face, large, interpolation=cv2.INTER_LINEAR))
         mixed = as_float(cv2.addWeighted(plain, 1 - share, as_float(detailed), share, 0))
         return replace(prediction, face=np.clip(mixed, 0, 1, out=mixed))
+
+
+def _moved_back(parts: NDArray[np.float32], crops: Sequence[FaceCrop]) -> NDArray[np.float32]:
+    """Predictions (N, R, R, C) where their faces belong in the model's input."""
+    if not any(any(crop.shift) for crop in crops):
+        return parts
+    moved = np.empty_like(parts)
+    for part, crop, into in zip(parts, crops, moved, strict=True):
+        back = np.array([[1, 0, -crop.shift[0]], [0, 1, -crop.shift[1]]])
+        size = (crop.size, crop.size)
+        warped = cv2.warpAffine(part, back, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        into[...] = np.clip(warped, 0, 1).reshape(into.shape)
+    return moved
 
 
 def _batches(kinds: Sequence[Hashable]) -> Iterator[list[int]]:

@@ -14,7 +14,6 @@ from dfl.base.exr import write_exr
 from dfl.base.files import write_bytes
 from dfl.base.orientation import orientation
 from dfl.base.pictures import FloatPicture, encode_picture
-from dfl.faces.align import alignment_matrix
 from dfl.merging.blending.merged_frame import MergedFrame
 from dfl.merging.options import OutputFormat
 from dfl.merging.running.frame_processor import PredictedFrame
@@ -114,7 +113,7 @@ class FrameFiles:
             mask = cv2.resize(measures.mask, (size, size), interpolation=cv2.INTER_LINEAR)
             coded = np.dstack([_to_uint16(prediction.face), _to_uint16(np.asarray(mask))])
             write_bytes(folder / name, self._marked(encode_picture(coded, ".png")), durable=False)
-            to_crop = alignment_matrix(task.landmarks, size, crop.face_type)
+            to_crop = crop.to_square(task.settings.rules, size // crop.size)
             faces.append(
                 {
                     "picture": name,

@@ -37,6 +37,7 @@ def _face_signature(face: FaceTask, networks: Networks) -> dict[str, Any]:
         "face_type": FaceType(model.face_type).file_name,
         **model.settings,
         **xseg,
+        **({"shift": list(face.shift)} if any(face.shift) else {}),
         **face.settings.deciding(),
     }
 
@@ -83,6 +84,8 @@ def changes(before: Signature, now: Signature) -> list[str]:
                 found[f"{name} {old[name]} → {new[name]}"] = None
             elif name in new and name not in old:
                 found[f"{name} {new[name]}"] = None
+            elif name == "shift" and name not in new:
+                found["no shift"] = None
     if len(before.get("faces", ())) != len(now["faces"]):
         found[f"swapped faces {len(before.get('faces', ()))} → {len(now['faces'])}"] = None
     return list(found)[:_CHANGES_SHOWN]

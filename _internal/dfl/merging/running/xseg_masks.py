@@ -12,7 +12,7 @@ from dfl.base.pictures import FloatPicture, Matrix, Picture
 from dfl.faces.align import alignment_matrix
 from dfl.faces.face_type import FaceType
 from dfl.merging.blending.box import as_float
-from dfl.merging.blending.face_crop import XSEG_SIZE, FaceCrop, xseg_input
+from dfl.merging.blending.face_crop import NO_SHIFT, XSEG_SIZE, FaceCrop, Shift, xseg_input
 from dfl.merging.blending.face_masks import FacePrediction
 from dfl.merging.blending.original_rules import EXACT_RULES, MergeRules
 from dfl.merging.planning.settings import MaskMode
@@ -51,8 +51,8 @@ class XsegMasks:
         is_needed = self.of_dst or (self.of_face and self.model.face_type is not crop.face_type)
         if not is_needed:
             return crop
-        shift = self._shift(crop) if self.model.face_type is crop.face_type else 0.0
-        return replace(crop, xseg_input=xseg_input(frame, crop, self.model.face_type, shift))
+        offset = self._offset(crop) if self.model.face_type is crop.face_type else NO_SHIFT
+        return replace(crop, xseg_input=xseg_input(frame, crop, self.model.face_type, offset))
 
     def draw(self, crops: Sequence[FaceCrop], predictions: Sequence[FacePrediction]) -> list[FacePrediction]:
         """The predictions with their XSeg masks; called from the inference thread only.
@@ -60,12 +60,12 @@ class XsegMasks:
         As in the original the masks are for the swap model's square. An XSeg model of another face type gets its own
         square of the frame, with the predicted face pasted in; its masks are warped to the swap model's square.
         """
-        maps = [_to_xseg(crop, self.model.face_type, self._shift(crop)) for crop in crops]
+        maps = [_to_xseg(crop, self.model.face_type, self._offset(crop)) for crop in crops]
         of_face: list[Mask | None] = [None] * len(crops)
         of_dst: list[Mask | None] = [None] * len(crops)
         if self.of_face:
             inputs = [
-                _predicted_input(crop, one.face, matrix, self._shift(crop))
+                _predicted_input(crop, one.face, matrix, self._centre(crop))
                 for crop, one, matrix in zip(crops, predictions, maps, strict=True)
             ]
             of_face = [_warped_back(mask, m) for mask, m in zip(self._masks(inputs), maps, strict=True)]
@@ -77,20 +77,25 @@ class XsegMasks:
             for one, face, dst in zip(predictions, of_face, of_dst, strict=True)
         ]
 
-    def _shift(self, crop: FaceCrop) -> float:
-        """Offset in the square of 256 pixels of the centre of the predicted square's first pixel."""
+    def _centre(self, crop: FaceCrop) -> float:
+        """Where in the square of 256 pixels the centre of the predicted square's first pixel lies."""
         return self.rules.centre_shift(XSEG_SIZE / crop.size)
+
+    def _offset(self, crop: FaceCrop) -> Shift:
+        """How far the predicted square at 256 pixels lies right of and below that of the landmarks."""
+        x, y = (self._centre(crop) + part * XSEG_SIZE / crop.size for part in crop.shift)
+        return x, y
 
     def _masks(self, inputs: Sequence[FloatPicture]) -> list[Mask]:
         return [mask[:, :, 0] for mask in self.model.predict(np.stack(inputs))]
 
 
-def _to_xseg(crop: FaceCrop, face_type: FaceType, shift: float) -> Matrix | None:
+def _to_xseg(crop: FaceCrop, face_type: FaceType, offset: Shift) -> Matrix | None:
     """(3, 3) matrix from the swap model's square, at 256 pixels, to the XSeg model's; None where they are the same."""
     if face_type is crop.face_type:
         return None
     to_swap, to_xseg = (_square(crop, kind) for kind in (crop.face_type, face_type))
-    to_swap[:2, 2] += shift
+    to_swap[:2, 2] += offset
     return np.asarray(to_xseg @ np.linalg.inv(to_swap), np.float64)
 
 
@@ -103,12 +108,12 @@ def _frame_input(crop: FaceCrop) -> FloatPicture:
     return crop.xseg_input
 
 
-def _predicted_input(crop: FaceCrop, face: FloatPicture, to_xseg: Matrix | None, shift: float) -> FloatPicture:
-    """XSeg's input of a predicted face (R, R, 3)."""
+def _predicted_input(crop: FaceCrop, face: FloatPicture, to_xseg: Matrix | None, centre: float) -> FloatPicture:
+    """XSeg's input of a predicted face (R, R, 3). centre: of its first pixel in the square of 256 pixels."""
     if to_xseg is None:
         return as_float(cv2.resize(face, (XSEG_SIZE, XSEG_SIZE), interpolation=cv2.INTER_CUBIC))
     scale = XSEG_SIZE / crop.size
-    matrix = (to_xseg @ np.array([[scale, 0, shift], [0, scale, shift], [0, 0, 1]]))[:2]
+    matrix = (to_xseg @ np.array([[scale, 0, centre], [0, scale, centre], [0, 0, 1]]))[:2]
     warped, cover = (_warped(part, matrix, cv2.INTER_CUBIC) for part in (face, np.ones(face.shape[:2], np.float32)))
     cover = np.clip(cover, 0, 1)[:, :, None]
     return _frame_input(crop) * (1 - cover) + warped * cover
