@@ -4,7 +4,8 @@ All are means. Held-out faces, unwarped, by training's formula at the model's si
 common square of 128 pixels of face type f, so that sizes and face types can be compared: `dssim128_src`, `_dst`.
 `shift_src`, `shift_dst`: how far the reconstruction lies right of and below its target, in 64ths of the picture.
 Swapped frames of dst, without colour transfer: `id_src`, `id_dst`, distance of dlib's descriptor to the mean one of src
-and of dst; `points`, distance of the 468 mesh points from dst's own, `mouth` and `eyes`, that of the openings, in eye
+and of dst; `points`, distance of the 468 mesh points from dst's own, `expression`, the same without its mean over
+the frames, which is the other person's shape, `mouth` and `eyes`, that of the openings, in eye
 distances; `sharpness`, gradient energy of the face over that of src's own faces; `flicker`, change from frame to frame
 inside the mask beyond dst's own, in grey levels of 255.
 """
@@ -196,7 +197,10 @@ def _swapped(
 def _of_swaps(
     footage: Footage, swapped: Sequence[FloatArray], faces: Sequence[tuple[FloatArray, FloatArray]]
 ) -> dict[str, float]:
-    found: dict[str, list[float]] = {name: [] for name in ("id_src", "id_dst", "points", "mouth", "eyes", "sharpness")}
+    found: dict[str, list[float]] = {
+        name: [] for name in ("id_src", "id_dst", "points", "expression", "mouth", "eyes", "sharpness")
+    }
+    moved = []
     for one, frame, (face, _) in zip(footage.spread, swapped, faces, strict=True):
         assert one.square is not None
         assert one.mesh is not None
@@ -206,11 +210,13 @@ def _of_swaps(
         scale = float(np.linalg.norm(one.mesh[EYES[0]] - one.mesh[EYES[1]]))
         for side, mean in footage.mean_descriptors.items():
             found[f"id_{side}"].append(float(np.linalg.norm(own - mean)))
-        found["points"].append(float(np.linalg.norm(points - one.mesh, axis=1).mean()) / scale)
+        moved.append((points - one.mesh) / scale)
         found["mouth"].append(abs(_gap(points, MOUTH) - _gap(one.mesh, MOUTH)) / scale)
         lids = [_gap(points, pair) - _gap(one.mesh, pair) for pair in LIDS]
         found["eyes"].append(abs(float(np.mean(lids))) / scale)
         found["sharpness"].append(_energy(face, _common_mask(one.landmarks)) / footage.src_energy)
+    for name, offsets in (("points", np.array(moved)), ("expression", moved - np.mean(moved, axis=0))):
+        found[name] = [float(np.linalg.norm(offsets, axis=2).mean())]
     return {name: float(np.mean(values)) for name, values in found.items()}
 
 
