@@ -136,7 +136,7 @@ def largest_difference(name: str) -> float:
     """Between a function that has seen other sizes and the same, not compiled; numbers above 1 by their size."""
     run, largest = function(name), 0.0
     got = [run(count) for count in SIZES]
-    with _not_compiled():
+    with not_compiled():
         plain = [run(count) for count in SIZES]
     for one, other in zip(chain(*got), chain(*plain), strict=True):
         assert one.shape == other.shape, name
@@ -146,8 +146,8 @@ def largest_difference(name: str) -> float:
 
 
 @contextmanager
-def _not_compiled() -> Iterator[None]:
-    """Functions run operation by operation, each with the sizes as they are."""
+def not_compiled() -> Iterator[None]:
+    """TensorFlow's functions run operation by operation, each with the sizes as they are."""
     import keras
 
     if keras.backend.backend() != "tensorflow":

@@ -1,29 +1,32 @@
 """Clips as users have them through all five steps, by the command line: what comes out has all frames, in time."""
 
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from numpy.typing import NDArray
 
+from dfl import cli
 from dfl.base.listing import list_pictures
 from dfl.base.pictures import read_picture, write_picture
-from dfl.base.report import Report
-from dfl.demo import demo
 from dfl.demo.clips import clip_frames
-from dfl.demo.options import DemoOptions
+from dfl.demo.demo import PEOPLE
+from dfl.models.engine import start_engine
 from dfl.video.facts import read_facts
 from dfl.workspace import Workspace
+from tests.models.compiled_functions import not_compiled
+from tests.training.drawn_faces import make_faceset
 from tests.video.conftest import ffmpeg
 from tests.video.numbered import beeps, write_beeps
 
 pytestmark = pytest.mark.slow
 BITS = 12
+SIZE = 320  # pixels of a frame, both sides
 CONTAINERS = ("mp4", "mov", "mkv", "avi")
 X264 = ("-c:v", "libx264", "-crf", "12", "-pix_fmt", "yuv420p", "-c:a", "aac")
 
@@ -48,16 +51,22 @@ def number_in(picture: NDArray[np.uint8]) -> int:
 
 @pytest.fixture(scope="module")
 def heads() -> list[NDArray[np.uint8]]:
-    """A second and a half of a talking head, a hundred times: (480, 480, 3)."""
-    some = list(clip_frames(demo.PEOPLE["dst"], 40))
-    return (some + some[::-1]) * 2
+    """A second of a talking head, to and fro: (SIZE, SIZE, 3)."""
+    some = [cv2.resize(frame, (SIZE, SIZE), interpolation=cv2.INTER_AREA) for frame in clip_frames(PEOPLE["dst"], 25)]
+    return some + some[::-1]
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A model of a few iterations, and the faces of src that it learned from."""
+    """A model of one iteration on drawn faces, which shows another face than the clip's."""
     made = Workspace(tmp_path_factory.mktemp("trained") / "workspace")
-    demo.run(made, DemoOptions(minutes=0.02, seconds=1, workspace=made.root), Report())
+    made.create()
+    for side, colour in (("src", (90, 140, 220)), ("dst", (200, 180, 120))):
+        make_faceset(made.aligned(side), colour, 2)
+    sizes = ("--resolution=64", "--archi=df-u", "--ae-dims=32", "--e-dims=16", "--d-dims=16", "--d-mask-dims=16")
+    start_engine("tensorflow")
+    with not_compiled():
+        dfl(made, "train", *sizes, "--batch-size=2", "--target-iter=1", "--seed=1", "--engine=tensorflow")
     return made
 
 
@@ -68,7 +77,7 @@ def raw(
     pictures, sound = folder / f"raw{first}.bgr", folder / f"beeps{first}.wav"
     pictures.write_bytes(b"".join(with_number(heads[n % len(heads)], n).tobytes() for n in range(first, first + count)))
     write_beeps(sound, count / rate)
-    form = ("-f", "rawvideo", "-pix_fmt", "bgr24", "-s", "480x480", "-r", str(rate))
+    form = ("-f", "rawvideo", "-pix_fmt", "bgr24", "-s", f"{SIZE}x{SIZE}", "-r", str(rate))
     return [*form, "-i", pictures, "-i", sound]
 
 
@@ -115,10 +124,10 @@ def paused_recording(heads: Sequence[NDArray[np.uint8]], folder: Path) -> Path:
 
 
 def dfl(workspace: Workspace, *arguments: str) -> str:
-    command = [sys.executable, "-m", "dfl", *arguments, "--workspace", str(workspace.root), "--yes"]
-    done = subprocess.run(command, capture_output=True, check=False, text=True, encoding="utf-8")
-    assert done.returncode == 0, f"{arguments}: {done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-    return done.stdout
+    """Run a command; all in this process, so that the engine is loaded once."""
+    done = CliRunner().invoke(cli.dfl, [*arguments, "--workspace", str(workspace.root), "--yes"])
+    assert done.exit_code == 0, f"{arguments}: {done.output[-3000:]}\n{done.exception!r}"
+    return done.output
 
 
 def shown_numbers(path: Path) -> list[tuple[int, float]]:
@@ -130,9 +139,8 @@ def shown_numbers(path: Path) -> list[tuple[int, float]]:
 
 
 def road(workspace: Workspace, trained: Workspace) -> None:
-    """From frames of dst to merged ones, with the model and the faces of src that are there."""
+    """From frames of dst to merged ones, with the model that is there."""
     shutil.copytree(trained.model, workspace.model, dirs_exist_ok=True)
-    shutil.copytree(trained.aligned("src"), workspace.aligned("src"), dirs_exist_ok=True)
     dfl(workspace, "extract-faces", "dst")
     dfl(workspace, "merge")
 
