@@ -116,7 +116,9 @@ class TrainingLoop:
     @property
     def _needs_gan(self) -> bool:
         """Whether the plan's GAN is due, which this trainer was built without."""
-        return not self._has_gan and self._plan is not None and self._plan.has_gan(self._trainer.iteration)
+        if self._has_gan or self._is_done or not self._plan:
+            return False
+        return self._plan.has_gan(self._trainer.iteration)
 
     def _rescue(self) -> None:
         """After an error: save the steps since the last save. The error itself is reported by the caller."""
@@ -170,6 +172,8 @@ class TrainingLoop:
         minutes = self._options.minutes
         if is_asked:
             return "stopped"
+        if self._is_done:  # also the end of a plan that was made for it
+            return ""
         if self._plan and self._plan.is_over(self._trainer.iteration):
             return "time is up" if minutes else "the plan is done"
         if not self._plan and 0 < minutes * 60 <= time.monotonic() - self._start:
