@@ -1,7 +1,9 @@
 """Several devices or processes that share a batch make the step of one on the joint batch."""
 
 import importlib.util
+import math
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -26,6 +28,7 @@ TRAINED = SIZES | {
     "lr_dropout": "y",
     "seed": 2**32 - 1,  # the largest: torch has no such number
 }
+STEPS = 4
 needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is not installed")
 
 
@@ -63,18 +66,26 @@ def _run(command: list[str]) -> None:
 
 
 def _assert_equal(workspace: Workspace, first: str, second: str) -> None:
-    """Weights within 1e-4, losses within a thousandth."""
+    """Losses within a thousandth; of each weight's elements all but a thousandth within 1e-4.
+
+    Gradients that are summed in another order differ in their last digits, and one that is almost 0 in its sign.
+    AdaBelief divides by the gradient's own size, so such an element moves a whole step, in either direction.
+    """
     ours, theirs = (read_checkpoint(model_folder(workspace.model, name, "SAEHD")) for name in (first, second))
-    assert ours.iteration == theirs.iteration == 4
+    assert ours.iteration == theirs.iteration == STEPS
     np.testing.assert_allclose(ours.history, theirs.history, rtol=1e-3)
+    # With d = g - m, m is the sum of all d / 9 and v that of 0.001 d^2: step t is at most sqrt(t / 0.001) / 9 rates.
+    moved = theirs.options["learning_rate"] * sum(math.sqrt(step / 0.001) / 9 for step in range(1, STEPS + 1))
     for name, weight in theirs.weights.items():
-        np.testing.assert_allclose(ours.weights[name], weight, atol=1e-4, err_msg=name)
+        apart = np.abs(ours.weights[name] - weight)
+        assert np.count_nonzero(apart > 1e-4) <= math.ceil(apart.size / 1000), name
+        assert apart.max() <= 2.01 * moved, f"{name}: more than both can have moved"
 
 
 @pytest.mark.slow
 def test_two_devices_of_tensorflow_train_as_one(faces: Workspace) -> None:
     for name, devices in (("one", 1), ("two", 2)):
-        _run(_command(faces, name, "tensorflow", devices=devices, target_iter=4))
+        _run(_command(faces, name, "tensorflow", devices=devices, target_iter=STEPS))
     _assert_equal(faces, "one", "two")
 
 
@@ -90,8 +101,8 @@ def _run_in_two(command: list[str]) -> None:
 @pytest.mark.slow
 @needs_torch
 def test_two_processes_of_torch_train_as_one(faces: Workspace) -> None:
-    _run(_command(faces, "one", "torch", target_iter=4))
-    _run_in_two(_command(faces, "two", "torch", target_iter=4))
+    _run(_command(faces, "one", "torch", target_iter=STEPS))
+    _run_in_two(_command(faces, "two", "torch", target_iter=STEPS))
     _assert_equal(faces, "one", "two")
 
 
@@ -99,10 +110,10 @@ def test_two_processes_of_torch_train_as_one(faces: Workspace) -> None:
 @needs_torch
 def test_faces_that_losses_of_earlier_runs_choose_are_the_same_in_all_processes(faces: Workspace) -> None:
     """Six faces of each side, so the third iteration draws from the losses of the first two."""
-    for target in (2, 4):
-        _run(_command(faces, "one", "torch", target_iter=target, retrain_high_loss=True))
-    _run(_command(faces, "two", "torch", target_iter=2, retrain_high_loss=True))
-    _run_in_two(_command(faces, "two", "torch", target_iter=4, retrain_high_loss=True))
+    _run(_command(faces, "one", "torch", target_iter=2, retrain_high_loss=True))
+    shutil.copytree(*(model_folder(faces.model, name, "SAEHD") for name in ("one", "two")))
+    _run(_command(faces, "one", "torch", target_iter=STEPS, retrain_high_loss=True))
+    _run_in_two(_command(faces, "two", "torch", target_iter=STEPS, retrain_high_loss=True))
     _assert_equal(faces, "one", "two")
 
 
