@@ -62,7 +62,7 @@ def test_a_stopped_training_goes_on_bit_for_bit(faces, retrains):
 
 
 @pytest.mark.slow
-def test_quick96_goes_on_bit_for_bit_where_it_takes_a_batch_again(faces, monkeypatch):
+def test_quick96_goes_on_bit_for_bit_where_it_takes_a_batch_again(faces, eager, monkeypatch):
     for width in ("ae_dims", "e_dims", "d_dims", "d_mask_dims"):  # its own 50 million weights add nothing here
         monkeypatch.setitem(QUICK96, width, 8)
     quick = {"model": "Quick96", "batch_size": 1, "engine": "tensorflow", "seed": 7}
