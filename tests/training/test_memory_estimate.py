@@ -206,13 +206,19 @@ def test_only_want_of_memory_is_taken_for_it() -> None:
     assert not is_out_of_memory(ValueError("shape"))
 
 
-@pytest.mark.slow
-def test_engines_say_it_in_their_own_way() -> None:
+@pytest.fixture(scope="module")
+def full() -> Exception:
+    """What TensorFlow says when memory is full; it waits ten seconds for some before."""
     import tensorflow as tf
 
     with pytest.raises(tf.errors.OpError) as error:
         tf.zeros((2**20, 2**20, 2**6))
-    assert is_out_of_memory(error.value)
+    return error.value
+
+
+@pytest.mark.slow
+def test_engines_say_it_in_their_own_way(full: Exception) -> None:
+    assert is_out_of_memory(full)
 
 
 # As much address space as argv says, in MiB, beyond what the process has when its engine has started.
@@ -257,15 +263,13 @@ def faces(workspace: Workspace) -> Workspace:
 
 
 @pytest.fixture
-def small_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def small_memory(monkeypatch: pytest.MonkeyPatch, full: Exception, eager: None) -> None:
     """Steps of more than three faces fail as they do on a full card."""
-    import tensorflow as tf
-
     iterate = Trainer.iterate
 
     def limited(trainer: Trainer) -> dict[str, float]:
         if trainer.as_checkpoint().options["batch_size"] > 3:
-            tf.zeros((2**20, 2**20, 2**6))
+            raise full
         return iterate(trainer)
 
     monkeypatch.setattr(Trainer, "iterate", limited)

@@ -62,7 +62,7 @@ def test_a_stopped_training_goes_on_bit_for_bit(faces, retrains):
 
 
 @pytest.mark.slow
-def test_quick96_goes_on_bit_for_bit_where_it_takes_a_batch_again(faces, monkeypatch):
+def test_quick96_goes_on_bit_for_bit_where_it_takes_a_batch_again(faces, eager, monkeypatch):
     for width in ("ae_dims", "e_dims", "d_dims", "d_mask_dims"):  # its own 50 million weights add nothing here
         monkeypatch.setitem(QUICK96, width, 8)
     quick = {"model": "Quick96", "batch_size": 1, "engine": "tensorflow", "seed": 7}
@@ -88,7 +88,7 @@ def test_training_learns_and_shows_it(faces):
 
 
 @pytest.mark.slow
-def test_options_that_may_change_do_and_fixed_ones_do_not(faces):
+def test_options_that_may_change_do_and_fixed_ones_do_not(faces, eager):
     train(faces, target_iter=1)
     lines = train(faces, target_iter=2, batch_size=3)
     assert "batch_size: 2 -> 3" in lines
@@ -129,7 +129,7 @@ def test_a_refused_start_leaves_nothing(faces, options):
 
 
 @pytest.mark.slow
-def test_a_start_that_fails_before_its_first_save_leaves_nothing(faces, monkeypatch):
+def test_a_start_that_fails_before_its_first_save_leaves_nothing(faces, eager, monkeypatch):
     faces.model.rmdir()
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000})())
     with pytest.raises(UserError, match="Saving the model"):
@@ -138,7 +138,7 @@ def test_a_start_that_fails_before_its_first_save_leaves_nothing(faces, monkeypa
 
 
 @pytest.mark.slow
-def test_the_same_command_goes_on(faces):
+def test_the_same_command_goes_on(faces, eager):
     train(faces, target_iter=1, preset="quick")
     lines = train(faces, target_iter=2, preset="quick")
     assert lines[0] == "--preset quick applies to new models only: new continues from iteration 1 as it is."
@@ -160,7 +160,7 @@ def test_a_second_trainer_is_refused(faces):
 
 
 @pytest.mark.slow
-def test_an_unreadable_face_is_named_and_left_out(faces):
+def test_an_unreadable_face_is_named_and_left_out(faces, eager):
     victim = faces.aligned("src") / "00002_0.jpg"
     content = victim.read_bytes()
     victim.write_bytes(content[: len(content) - 900])
@@ -169,7 +169,7 @@ def test_an_unreadable_face_is_named_and_left_out(faces):
 
 
 @pytest.mark.slow
-def test_a_loss_that_is_no_number_stops_and_keeps_the_last_set(faces):
+def test_a_loss_that_is_no_number_stops_and_keeps_the_last_set(faces, eager):
     train(faces, target_iter=2)
     folder = model_folder(faces.model, "new", "SAEHD")
     saved = read_checkpoint(folder)
@@ -246,7 +246,7 @@ def test_the_originals_line():
 
 
 @pytest.mark.slow
-def test_a_model_that_draws_one_picture_for_all_faces_goes_back_to_its_last_set(faces, monkeypatch):
+def test_a_model_that_draws_one_picture_for_all_faces_goes_back_to_its_last_set(faces, eager, monkeypatch):
     from dfl.data.batches import load_training_faces
     from dfl.training import trainer as module
     from dfl.training.build_training import build_training

@@ -175,7 +175,7 @@ def test_what_is_missing_is_told(workspace):
 @pytest.mark.parametrize(
     "how", [{"pretrain": False}, {"restart": True, "pretrain": False}], ids=["pretraining", "restart"]
 )
-def test_the_end_of_pretraining_and_a_restart_keep_the_model_and_its_history(faces, how):
+def test_the_end_of_pretraining_and_a_restart_keep_the_model_and_its_history(faces, eager, how):
     faces.pretraining_faces.mkdir()
     make_faceset(faces.pretraining_faces, (130, 130, 130))
     before, _ = train(faces, pretrain=True, target_iter=12, write_preview_history=True)

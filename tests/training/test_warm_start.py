@@ -19,7 +19,7 @@ HOW = {"batch_size": 2, "seed": 7, "preview": "none", "engine": "tensorflow"}
 
 
 @pytest.fixture
-def faces(workspace):
+def faces(workspace, eager):
     make_faceset(workspace.aligned("src"), (90, 140, 220))
     make_faceset(workspace.aligned("dst"), (200, 180, 120))
     return workspace
