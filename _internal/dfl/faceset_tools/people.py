@@ -69,7 +69,9 @@ def run(workspace: Workspace, options: PeopleOptions, report: Report) -> None:
     _report_people(people, report)
     report.line(f"Their faces are in {folder}, the least typical ones last.")
     if not kept and len(people) > 1 and options.ask and not options.yes and not is_packed:
-        kept = _numbers(ask_text("Numbers of the people who stay, Enter for all", "", help=_KEEP_HELP), people)
+        question = "Numbers of the people who stay, Enter for all"
+        typed = ask_text(question, "", help=_KEEP_HELP, check=lambda text: _numbers(text, people))
+        kept = _numbers(typed, people)
     if kept:
         others = [face.name for person in people if person.number not in kept for face in person.faces]
         _trash(aligned, others, len(faces), "people", report)
