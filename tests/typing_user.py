@@ -75,6 +75,15 @@ class TypingUser:
             else:
                 assert self._listen(), f"no {wanted!r} in:\n{self.said}"
 
+    def stop(self) -> int:
+        """Press Ctrl-C until the program ends; its exit code. One that comes before a read begins may be missed."""
+        self.press("\x03")
+        while True:
+            if not select.select([self._terminal], [], [], 0.5)[0]:
+                self.press("\x03")
+            elif not self._listen():
+                return self._process.wait(PATIENCE)
+
     def leave(self) -> int:
         """Wait for the program's end; its exit code."""
         while self._listen():

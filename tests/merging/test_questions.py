@@ -81,8 +81,9 @@ def test_one_model_is_not_asked_for_and_xseg_is_needed_for_its_masks(clip: Works
     with step("4_merge", clip.root) as user:
         assert "[hist-match]" in user.hear(r"\) : ")
         user.type("")
-        answers_of(user, ("[n] Masked", ""), ("[200] Hist", ""), ("[dst] Choose mask", ""), ("[7] Choose blur", "\x03"))
-        assert user.leave() == 130
+        answers_of(user, ("[n] Masked", ""), ("[200] Hist", ""), ("[dst] Choose mask", ""))
+        user.enter_until(r"\[7\] Choose blur")
+        assert user.stop() == 130
 
 
 def test_which_model_is_asked_newest_first_and_amp_how_far(clip: Workspace) -> None:
@@ -96,8 +97,7 @@ def test_which_model_is_asked_newest_first_and_amp_how_far(clip: Workspace) -> N
         user.hear(r"\) : ")
         user.type("0")
         user.enter_until("Morph factor")
-        user.press("\x03")
-        assert user.leave() == 130
+        assert user.stop() == 130
     with step("4_merge", clip.root) as user:
         user.answer("[newest] Which model", "f")
         user.hear("Taken: first")

@@ -218,3 +218,14 @@ def test_who_declines_begins_anew(workspace, original, typing):
     original("my face_SAEHD")
     typing("n", "", *[""] * 60)
     assert start(workspace, ask=True)[0].iteration == 0
+
+
+@pytest.mark.parametrize(("given", "count"), [(1, 1), ("2", 2), ("0,1", 2), ("2, 0,1", 3)])
+def test_devices_are_a_number_or_a_list(given, count):
+    assert TrainOptions(devices=given).device_count == count
+
+
+@pytest.mark.parametrize("given", ["0", "0,0", "one", "1,", "-1"])
+def test_devices_that_cannot_be(given):
+    with pytest.raises(ValueError, match="how many"):
+        TrainOptions(devices=given)

@@ -88,8 +88,7 @@ def test_what_cannot_be_is_refused_at_its_question(train: TypingUser) -> None:
     assert "A GAN patch size of 640 needs a resolution" in train.said
     type_in(train, {"True face": "0.01", "pretraining mode": "y", "pretraining mode ": "n", "How long": "x"})
     assert "Pretraining is on, but there is no" in train.said
-    train.press("\x03")
-    assert train.leave() == 130
+    assert train.stop() == 130
 
 
 def remembered(workspace: Workspace, key: str) -> dict[str, Any]:
@@ -117,23 +116,24 @@ def test_answers_are_kept_when_the_work_is_refused_afterwards(faces: Workspace) 
         assert_defaults_are(user, SMALL | {"Batch size": "3"})
     with step("3_train", faces.root, "--preview", "none") as user:
         user.enter_until("How long")
-        user.press("\x03")
-        assert user.leave() == 130
+        assert user.stop() == 130
     assert remembered(faces, "train SAEHD") | OPTIONS | {"batch_size": 3} == remembered(faces, "train SAEHD")
 
 
 def test_ctrl_c_in_the_middle_keeps_what_was_answered(faces: Workspace) -> None:
     with step("3_train", faces.root, "--preview", "none") as user:
-        type_in(user, {**SMALL, "Decoder mask": "\x03"})
-        assert user.leave() == 130
+        type_in(user, SMALL)
+        user.hear("Decoder mask")
+        assert user.stop() == 130
     with step("3_train", faces.root, "--preview", "none") as user:
         assert_defaults_are(user, SMALL)
 
 
 def test_answers_are_the_defaults_of_the_next_new_model_of_the_class(faces: Workspace) -> None:
     with step("3_train", faces.root, "--preview", "none") as user:
-        type_in(user, SMALL | {"How long": "\x03"})
-        assert user.leave() == 130
+        type_in(user, SMALL)
+        user.enter_until("How long")
+        assert user.stop() == 130
     save(faces, "tiny")
     with step("3_train", faces.root, "--preview", "none") as user:
         user.hear("goes on in 2 seconds")

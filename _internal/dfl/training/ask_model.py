@@ -53,13 +53,14 @@ class ModelQuestions:
     def left_changes(self, name: str, iteration: int) -> dict[str, Any]:
         """What was answered to change a model at this iteration, and is not saved with it yet."""
         found = self._answers.of(_key_of(name))
-        return {key: value for key, value in found.items() if key != _ITERATION and found[_ITERATION] == iteration}
+        return {key: value for key, value in found.items() if key != _ITERATION and found.get(_ITERATION) == iteration}
 
     def ask_changes(
         self, kind: type[ModelOptions], name: str, iteration: int, known: Mapping[str, Any], skip: Collection[str]
     ) -> dict[str, Any]:
         """Ask what of a saved model is to change; `skip`: what is given, or cannot change."""
-        self._answers.replace(_key_of(name), {})
+        if self._answers.of(_key_of(name)).get(_ITERATION) != iteration:  # those of another time
+            self._answers.replace(_key_of(name), {})
         return self._ask(kind, known, skip, _key_of(name), {_ITERATION: iteration})
 
     def _ask(
