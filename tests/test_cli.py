@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import types
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -37,6 +38,22 @@ class EatOptions(Options):
         return set() if (workspace / "birthday").exists() else {"candles"}
 
 
+class PackOptions(Options):
+    box: Literal["tin", "bag"] = option(..., "What it is packed into.", argument=True, ask="Box")
+    cake: Path = option(..., "The cake.", argument=True, ask="Which cake")
+    ribbon: str = option("red", "Its colour.", ask="Ribbon")
+
+    @classmethod
+    def check_input(cls, workspace: Path, known: Mapping[str, Any]) -> None:
+        if (workspace / "closed").exists():
+            raise UserError("The kitchen is closed.", "Come tomorrow.")
+
+    @classmethod
+    def check_answer(cls, name: str, known: Mapping[str, Any]) -> None:
+        if name == "cake" and not Path(known["cake"]).exists():
+            raise UserError(f"There is no {known['cake']}.", "Name another.")
+
+
 class Kitchen:
     """Stands in for the stages: remembers what was run, and ends as it is told to."""
 
@@ -61,17 +78,22 @@ class Kitchen:
     def eat(self, workspace: Workspace, options: EatOptions, report: Any) -> None:
         self.runs.append(("eat", workspace.root, options.model_dump()))
 
+    def pack(self, workspace: Workspace, options: PackOptions, report: Any) -> None:
+        self.runs.append(("pack", workspace.root, options.model_dump()))
+
 
 @pytest.fixture
 def kitchen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Kitchen:
     made = Kitchen()
     module = types.ModuleType("kitchen_for_tests")
-    for name, value in (("Bake", BakeOptions), ("Eat", EatOptions), ("bake", made.bake), ("eat", made.eat)):
+    for name, value in (("Bake", BakeOptions), ("Eat", EatOptions), ("Pack", PackOptions)):
         setattr(module, name, value)
+        setattr(module, name.lower(), getattr(made, name.lower()))
     monkeypatch.setitem(sys.modules, "kitchen_for_tests", module)
     table = (
         Stage("bake", "Bake a cake.", "kitchen_for_tests:Bake", "kitchen_for_tests:bake", has_sides=True),
         Stage("eat", "Eat it.", "kitchen_for_tests:Eat", "kitchen_for_tests:eat"),
+        Stage("pack", "Pack it.", "kitchen_for_tests:Pack", "kitchen_for_tests:pack"),
         Stage("broken", "Cannot be loaded.", "kitchen_for_tests:Missing", "kitchen_for_tests:eat"),
     )
     for place in (cli, stages):
@@ -214,6 +236,51 @@ def test_answers_are_asked_once_remembered_and_overruled_by_flags(kitchen: Kitch
         ("dst", 20, "round", True),
         ("src", 35, "round", False),
     ]
+
+
+def test_all_questions_of_a_step_come_before_its_first_work(kitchen: Kitchen, capsys: Any) -> None:
+    assert _dfl("step", "1_cake", "--ask", "--end", "burnt", answers="35\nsquare\nn\n7\n") == 2
+    assert [name for name, _, _ in kitchen.runs] == ["bake"]
+    assert json.loads(Path("workspace/answers.json").read_text()) == {
+        "bake src": {"minutes": 35, "form": "square", "icing": False},
+        "eat": {"bites": 7},
+    }
+
+
+def test_a_flag_that_cannot_be_is_refused_before_the_first_question(kitchen: Kitchen, capsys: Any) -> None:
+    assert _dfl("bake", "src", "--ask", "--minutes", "91") == 2  # input() would fail
+    assert "--minutes: Input should be less than or equal to 90. Got 91." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "answers"),
+    [
+        ([], "sack\ntin\nnone.txt\n'a cake.txt'\n\n"),
+        (["a cake.txt"], "0\n\n"),  # dropped on the batch file: the first word, and no box
+        (["tin"], "a cake.txt\n\n"),
+        (["tin", "a cake.txt"], "\n"),
+    ],
+)
+def test_a_file_is_asked_for_or_was_dropped(kitchen: Kitchen, words: list[str], answers: str) -> None:
+    Path("a cake.txt").touch()
+    assert _dfl("pack", "--ask", *words, answers=answers) == 0
+    assert kitchen.runs[0][2] == {"box": "tin", "cake": Path("a cake.txt"), "ribbon": "red"}
+    assert json.loads(Path("workspace/answers.json").read_text()) == {"pack": {"ribbon": "red"}}
+
+
+def test_without_questions_a_missing_file_is_named(kitchen: Kitchen, capsys: Any) -> None:
+    assert _dfl("pack") == 2
+    assert "BOX is missing. What it is packed into." in capsys.readouterr().err
+    assert _dfl("pack", "tin") == 2
+    assert "CAKE is missing. The cake." in capsys.readouterr().err
+    assert _dfl("pack", "sack", "cake") == 2
+    assert "--box: Input should be 'tin' or 'bag'" in capsys.readouterr().err
+
+
+def test_what_a_stage_works_on_is_looked_at_before_its_questions(kitchen: Kitchen, capsys: Any) -> None:
+    Path("workspace/closed").mkdir(parents=True)
+    assert _dfl("pack", "--ask") == 2  # input() would fail
+    assert "The kitchen is closed." in capsys.readouterr().err
 
 
 def test_yes_puts_no_questions(kitchen: Kitchen) -> None:

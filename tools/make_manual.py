@@ -43,7 +43,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         "Saving": ("save_minutes", "autobackup_hour"),
         "Preview and logs": ("preview", "write_preview_history", "tensorboard"),
         "Data beside the faceset": ("pretraining_faces", "held_out"),
-        "Machine": ("engine", "devices", "seed"),
+        "Machine": ("engine", "device", "devices", "seed"),
     },
     "merge": {
         "Mode": ("mode", "masked_hist_match", "hist_match_threshold", "like_original"),
@@ -59,7 +59,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
             *("output_format", "crops", "to_video", "format", "encoder", "lossless", "bitrate", "crf", "speed"),
             *("chroma", "bits", "mask", "alpha", "label", "mark", "certificate", "key"),
         ),
-        "Machine": ("engine", "workers"),
+        "Machine": ("engine", "device", "workers"),
     },
 }
 BEGIN, END = "<!-- made by tools/make_manual.py: {name} -->", "<!-- end of what is made -->"

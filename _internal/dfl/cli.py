@@ -8,6 +8,7 @@ import os
 import sys
 import time
 import traceback
+from itertools import pairwise
 from pathlib import Path
 from types import UnionType
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
@@ -18,10 +19,11 @@ from dfl import __version__
 from dfl.base.errors import Stopped, UserError
 from dfl.base.output import guard_streams, lost, say
 from dfl.base.stopping import stop_on_every_signal
-from dfl.stages import STAGES, STEPS, Stage, hold_parts, load, stage
+from dfl.stages import STAGES, STEPS, Stage, hold_parts, load, run_stage, stage, start
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
+    from pydantic_core import ErrorDetails
 
     from dfl.base.options import Options
     from dfl.base.report import Report
@@ -141,9 +143,12 @@ def _parameter(name: str, field: FieldInfo) -> click.Parameter:
     if kind is Path:
         click_type = click.Path(path_type=Path)
     if declared(field, "argument"):
+        is_needed = field.is_required() and not declared(field, "ask")
         if get_origin(kind) is tuple:  # any number of them
-            return click.Argument([name], nargs=-1, required=field.is_required())
-        return click.Argument([name], type=click_type, required=field.is_required())
+            return click.Argument([name], nargs=-1, required=is_needed)
+        if field.is_required() and not is_needed and get_origin(kind) is Literal:  # may be a file that was dropped
+            return click.Argument([name], metavar=f"{{{'|'.join(get_args(kind))}}}", required=False)
+        return click.Argument([name], type=click_type, required=is_needed)
     flag = name.replace("_", "-")
     help = field.description or ""
     if not field.is_required() and field.default not in (None, "", ()):
@@ -165,10 +170,13 @@ def _run_stages(jobs: list[tuple[Stage, dict[str, Any]]], common: dict[str, Any]
     report = open_report(common["progress"])
     _show_first_words(report)
     try:
-        for row, given in jobs:
-            with hold_parts(row, workspace, str(given.get("side", "")), report):  # nobody changes what is asked about
-                options = _complete(row, given, workspace, common, report)
-                load(row.run)(workspace, options, report)
+        (first, given), *_ = jobs
+        with hold_parts(first, workspace, str(given.get("side", "")), report):  # nobody changes what is asked about
+            # All questions come before the first work: who has answered can go away.
+            chosen = [(row, _complete(row, given, workspace, common, report)) for row, given in jobs]
+            start(first, workspace, chosen[0][1], report)
+        for row, options in chosen[1:]:
+            run_stage(row, workspace, options, report)
     except (UserError, Stopped, KeyboardInterrupt, click.ClickException):
         raise
     except Exception as error:
@@ -211,57 +219,112 @@ def _complete(
     row: Stage, given: dict[str, Any], workspace: Workspace, common: dict[str, Any], report: Report
 ) -> Options:
     """Flags first, then answers (asked now or remembered), then declared defaults."""
-    from pydantic import ValidationError
-
+    from dfl.base.answers import Answers
     from dfl.base.asking import ask_options
-    from dfl.base.files import read_json_or_empty
 
     options_class = load(row.options)
+    common = common | {"ask": common["ask"] and not common["yes"]}
     for name in COMMON:
         if name in options_class.model_fields and common[name] is not None:
             given[name] = common[name]
+    if common["ask"]:
+        _shift_dropped(options_class, given)
+        _refuse_given(row, options_class, given)
+        options_class.check_input(workspace.root, given)
+    else:
+        _need_arguments(row, options_class, given)
     if "ask" not in options_class.model_fields:  # else the stage asks by itself, when it knows its model
-        remembered = read_json_or_empty(workspace.answers, report.warn)
+        store = Answers(workspace.answers, report.warn)
         key = f"{row.name} {given['side']}" if "side" in given else row.name
-        answers = _still_valid(options_class, remembered.get(key))
-        if common["ask"] and not common["yes"]:
+        answers = _still_valid(options_class, given, store.of(key), workspace.root)
+        if common["ask"]:
             known = answers | given
-            answers = ask_options(
-                options_class, known, skip=given.keys() | options_class.pointless_questions(workspace.root, known)
+            answers |= ask_options(
+                options_class,
+                known,
+                skip=given.keys() | options_class.pointless_questions(workspace.root, known),
+                workspace=workspace.root,
+                keep=lambda answered: store.keep(key, _without_arguments(options_class, answered)),
             )
-            if answers:
-                _remember(workspace, remembered | {key: answers}, report)
         given = answers | given
-    try:
-        return options_class(**given)  # type: ignore[no-any-return]
-    except ValidationError as error:
-        first = error.errors()[0]
-        flag = "--" + str(first["loc"][0]).replace("_", "-") if first["loc"] else row.name
-        # Where a number or a word will do, each says what it is not.
-        reasons = dict.fromkeys(one["msg"] for one in error.errors() if one["loc"][:1] == first["loc"][:1])
-        reason = "; or: ".join(reasons)
-        raise UserError(f"{flag}: {reason}. Got {first['input']!r}.", f"See `dfl {row.name} --help`.") from error
+    return _made(row, options_class, given)
 
 
-def _remember(workspace: Workspace, answers: dict[str, Any], report: Report) -> None:
-    """Keep answers for the next time; where they cannot be kept, the stage can still do its work."""
-    from dfl.base.files import write_json
-
-    try:
-        workspace.root.mkdir(parents=True, exist_ok=True)
-        write_json(workspace.answers, answers)
-    except (OSError, UserError) as error:
-        report.warn(f"The answers are not remembered: {error.what if isinstance(error, UserError) else error}")
-
-
-def _still_valid(options_class: type[Options], answers: Any) -> dict[str, Any]:
-    """Remembered answers that this version of the program still takes."""
+def _refuse_given(row: Stage, options_class: type[Options], given: dict[str, Any]) -> None:
+    """UserError for a flag that cannot be, before anything is asked."""
     from pydantic import ValidationError
 
-    if not isinstance(answers, dict):
-        return {}
     try:
-        options_class(**answers)
+        options_class(**given)
+    except ValidationError as error:
+        wrong = [one for one in error.errors() if one["type"] != "missing"]
+        if wrong:
+            raise _wrong_flag(row, wrong) from error
+
+
+def _made(row: Stage, options_class: type[Options], given: dict[str, Any]) -> Options:
+    """The options of these values; UserError names the flag that cannot be."""
+    from pydantic import ValidationError
+
+    try:
+        return options_class(**given)
+    except ValidationError as error:
+        raise _wrong_flag(row, error.errors()) from error
+
+
+def _wrong_flag(row: Stage, errors: list[ErrorDetails]) -> UserError:
+    """The first flag that cannot be, and why."""
+    first = errors[0]
+    flag = "--" + str(first["loc"][0]).replace("_", "-") if first["loc"] else row.name
+    # Where a number or a word will do, each says what it is not.
+    reasons = dict.fromkeys(one["msg"] for one in errors if one["loc"][:1] == first["loc"][:1])
+    return UserError(f"{flag}: {'; or: '.join(reasons)}. Got {first['input']!r}.", f"See `dfl {row.name} --help`.")
+
+
+def _shift_dropped(options_class: type[Options], given: dict[str, Any]) -> None:
+    """A file that was dropped on a batch file is the first word: it belongs to the first argument that can be it."""
+    from dfl.base.options import declared
+
+    names = [name for name, field in options_class.model_fields.items() if declared(field, "argument")]
+    for name, following in pairwise(names):
+        choices = get_args(options_class.model_fields[name].annotation)
+        if following not in given and name in given and choices and given[name] not in choices:
+            given[following] = given.pop(name)
+
+
+def _need_arguments(row: Stage, options_class: type[Options], given: dict[str, Any]) -> None:
+    """UserError for an argument that would be asked for, if questions were put."""
+    from dfl.base.options import declared
+
+    for name, field in options_class.model_fields.items():
+        if declared(field, "argument") and field.is_required() and name not in given:
+            raise UserError(f"{name.upper()} is missing. {field.description}", f"See `dfl {row.name} --help`.")
+
+
+def _without_arguments(options_class: type[Options], answers: dict[str, Any]) -> dict[str, Any]:
+    """What of the answers is worth remembering: a file is another one each time."""
+    from dfl.base.options import declared
+
+    return {
+        name: value for name, value in answers.items() if not declared(options_class.model_fields[name], "argument")
+    }
+
+
+def _still_valid(
+    options_class: type[Options], given: dict[str, Any], answers: dict[str, Any], workspace: Path
+) -> dict[str, Any]:
+    """Remembered answers that this version of the program still takes beside what was given, on this machine."""
+    from pydantic import ValidationError
+
+    from dfl.base.options import declared
+
+    for name, field in options_class.model_fields.items():
+        offers = declared(field, "offers") if name in answers else None
+        if offers and answers[name] not in [choice.name for choice in offers(workspace)]:
+            answers = {key: value for key, value in answers.items() if key != name}
+
+    try:
+        options_class(**(answers | given))
     except ValidationError as error:
         wrong = {row["loc"][0] for row in error.errors() if row["loc"]}
         return {name: value for name, value in answers.items() if name not in wrong}

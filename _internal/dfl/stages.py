@@ -338,7 +338,16 @@ def load(reference: str) -> Any:
 def run_stage(row: Stage, workspace: "Workspace", options: "Options", report: "Report") -> None:
     """Run a stage, holding the parts of the workspace that it reads and writes. UserError when another one has them."""
     with hold_parts(row, workspace, str(getattr(options, "side", "")), report):
-        load(row.run)(workspace, options, report)
+        start(row, workspace, options, report)
+
+
+def start(row: Stage, workspace: "Workspace", options: "Options", report: "Report") -> None:
+    """Run a stage whose parts are held, on the device of its options."""
+    if device := getattr(options, "device", None):
+        from dfl.models.device import use_device
+
+        use_device(device)
+    load(row.run)(workspace, options, report)
 
 
 @contextmanager

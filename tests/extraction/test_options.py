@@ -20,8 +20,12 @@ def test_values_out_of_range_are_refused(wrong: dict[str, int]) -> None:
 @pytest.mark.parametrize(
     ("side", "answers", "asked"),
     [
-        ("src", {"Face type": "head"}, ["Face type", "Max number", "768] Image size", "Jpeg", "Write debug"]),
-        ("dst", {}, ["Face type", "512] Image size", "Jpeg", "Write debug"]),
+        (
+            "src",
+            {"Face type": "head"},
+            ["Face type", "Largest number", "768] Size of the pictures", "JPEG", "Write debug"],
+        ),
+        ("dst", {}, ["Face type", "512] Size of the pictures", "JPEG", "Write debug"]),
     ],
 )
 def test_questions_come_in_the_originals_order(side: str, answers: dict[str, str], asked: list[str]) -> None:

@@ -74,7 +74,7 @@ def test_a_backup_is_put_back(two):
 
 
 def test_asked_what_to_do(two, monkeypatch):
-    answers = iter(["rename", "new", "best"])
+    answers = iter(["ren", "best"])
     monkeypatch.setattr("builtins.input", lambda _: next(answers))
     models(two, ask=True, model="SAEHD")
     assert ("best", "SAEHD") in list_models(two.model)

@@ -39,23 +39,28 @@ def typing(monkeypatch):
 
 
 def test_without_questions_the_model_saved_last(saved, workspace):
-    assert choose_name(saved, TrainOptions()) == "late"
-    assert choose_name(saved, TrainOptions(name="other")) == "other"
-    assert choose_name(saved, TrainOptions(model="AMP")) == "new"
-    assert choose_name(saved, TrainOptions(start_from="late")) == "new"
+    assert choose_name(saved, TrainOptions(), RecordingReport()) == "late"
+    assert choose_name(saved, TrainOptions(name="other"), RecordingReport()) == "other"
+    assert choose_name(saved, TrainOptions(model="AMP"), RecordingReport()) == "new"
+    assert choose_name(saved, TrainOptions(start_from="late"), RecordingReport()) == "new"
 
 
-@pytest.mark.parametrize(("answer", "name"), [("", "late"), ("1", "early"), ("99", "early"), ("my_new", "my new")])
+@pytest.mark.parametrize(
+    ("answer", "name"),
+    [("", "late"), ("1", "early"), ("late", "late"), ("ear", "early"), ("99\n0", "late"), ("my_new", "my new")],
+)
 def test_the_list_takes_numbers_and_names(saved, typing, answer, name):
-    typing(answer)
-    assert choose_name(saved, TrainOptions(ask=True)) == name
+    typing(*answer.split("\n"))
+    assert choose_name(saved, TrainOptions(ask=True), RecordingReport()) == name
 
 
 def test_the_list_renames_and_deletes(saved, typing, capsys):
     typing("r", "1", "first", "r", "late", "first", "d", "late", "n", "d", "0", "y", "")
-    assert choose_name(saved, TrainOptions(ask=True)) == "first"
+    assert choose_name(saved, TrainOptions(ask=True), RecordingReport()) == "first"
     said = capsys.readouterr().out
-    assert "[0] : late - latest\n[1] : early\n[r] : rename\n[d] : delete" in said
+    assert "[0] late: SAEHD, full_face, 128 pixels, iteration 3, " in said
+    assert "the latest\n[1] early: SAEHD, " in said
+    assert "\n[r] rename\n[d] delete" in said
     assert "There is a model first (SAEHD) already." in said
     assert list_models(saved.model) == [("first", "SAEHD")]
     assert (saved.model_trash / "late_SAEHD").is_dir()
@@ -63,19 +68,19 @@ def test_the_list_renames_and_deletes(saved, typing, capsys):
 
 def test_a_first_model_is_asked_for_its_name(workspace, typing):
     typing("my_face")
-    assert choose_name(workspace, TrainOptions(ask=True)) == "my face"
+    assert choose_name(workspace, TrainOptions(ask=True), RecordingReport()) == "my face"
 
 
 def test_a_name_that_cannot_be_is_asked_again(workspace, typing, capsys):
     typing("a/b", "my face")
-    assert choose_name(workspace, TrainOptions(ask=True)) == "my face"
+    assert choose_name(workspace, TrainOptions(ask=True), RecordingReport()) == "my face"
     assert "Choose another name." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["a/b", "..", "con"])
 def test_a_name_that_no_folder_can_have(workspace, name):
     with pytest.raises(UserError, match="model name"):
-        choose_name(workspace, TrainOptions(name=name))
+        choose_name(workspace, TrainOptions(name=name), RecordingReport())
 
 
 def test_silent_start_takes_the_class_that_was_saved_last(saved):
@@ -84,7 +89,7 @@ def test_silent_start_takes_the_class_that_was_saved_last(saved):
     )
     silent = silent_start(saved.model, TrainOptions(ask=True))
     assert (silent.model, silent.ask) == ("Quick96", False)
-    assert choose_name(saved, silent) == "quick"
+    assert choose_name(saved, silent, RecordingReport()) == "quick"
     assert silent_start(saved.model, TrainOptions(model="SAEHD", ask=True)).model == "SAEHD"
 
 
@@ -92,9 +97,9 @@ def start(workspace, **options):
     """What a start of training has before it begins, and what it says."""
     heard, options = RecordingReport(), TrainOptions(**options)
     options = import_original(workspace, options, heard)
-    chosen = choose_name(workspace, options)
+    chosen = choose_name(workspace, options, RecordingReport())
     folder = model_folder(workspace.model, chosen, options.model)
-    return load_or_new(folder, chosen, options, heard), heard.lines, folder
+    return load_or_new(workspace, chosen, options, heard), heard.lines, folder
 
 
 @pytest.fixture
@@ -213,3 +218,14 @@ def test_who_declines_begins_anew(workspace, original, typing):
     original("my face_SAEHD")
     typing("n", "", *[""] * 60)
     assert start(workspace, ask=True)[0].iteration == 0
+
+
+@pytest.mark.parametrize(("given", "count"), [(1, 1), ("2", 2), ("0,1", 2), ("2, 0,1", 3)])
+def test_devices_are_a_number_or_a_list(given, count):
+    assert TrainOptions(devices=given).device_count == count
+
+
+@pytest.mark.parametrize("given", ["0", "0,0", "one", "1,", "-1"])
+def test_devices_that_cannot_be(given):
+    with pytest.raises(ValueError, match="how many"):
+        TrainOptions(devices=given)

@@ -75,7 +75,7 @@ def test_a_cut_weights_file_goes_back_to_the_set_before(workspace):
     weights = path / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
     heard = RecordingReport()
-    assert load_or_new(folder, "new", TrainOptions(), heard).iteration == 5
+    assert load_or_new(workspace, "new", TrainOptions(), heard).iteration == 5
     assert "weights.safetensors is damaged" in heard.lines[0]
     assert "Using the checkpoint before it, of iteration 5." in heard.lines[0]
     assert (folder / "damaged-set-000002").is_dir(), "nothing is deleted"

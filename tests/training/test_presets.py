@@ -3,8 +3,8 @@
 import pytest
 
 from dfl.base.errors import UserError
+from dfl.base.nvidia import Card
 from dfl.models.engine import Engine
-from dfl.models.nvidia import Card
 from dfl.models.options import SaehdOptions
 from dfl.training import presets
 from dfl.training.memory_estimate import available_bytes

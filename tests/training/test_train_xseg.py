@@ -88,8 +88,7 @@ def load(workspace, *answers, **options):
     lines = iter(answers)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("builtins.input", lambda prompt: next(lines))
-        folder = model_folder(workspace.model, "XSeg", "XSeg")
-        saved = load_or_new(folder, "XSeg", XsegTrainOptions(ask=bool(answers), **options), Report())
+        saved = load_or_new(workspace, "XSeg", XsegTrainOptions(ask=bool(answers), **options), Report())
     assert not list(lines), "not all was asked"
     return saved
 
@@ -152,6 +151,7 @@ def test_restart_begins_with_fresh_weights(pretrained):
 
 
 def test_the_batch_file_asks_for_restart_and_then_for_everything(pretrained):
+    pretrained.pretraining_faces.mkdir()
     # Restart; target, batch size, backups, history, face type, pretraining.
     anew = load(pretrained, "y", "100", "2", "0", "n", "mf", "n")
     assert anew.weights == {}

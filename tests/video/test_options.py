@@ -19,18 +19,21 @@ def questions(options: type, known: dict[str, object], answers: list[str]) -> tu
 
 def test_the_originals_questions() -> None:
     asked, answers = questions(ExtractFramesOptions, {"side": "src"}, ["12", "jpg"])
-    assert [question.split(" ( ")[0] for question in asked] == ["[0.0] Enter FPS", "[png] Output image format"]
+    assert [question.split(" ( ")[0] for question in asked] == [
+        "[0] Frames a second to take, 0 for all",
+        "[png] Picture format",
+    ]
     assert answers == {"fps": 12, "format": "jpg"}
 
 
 def test_all_frames_of_dst_are_taken_without_a_question() -> None:
     asked, _ = questions(ExtractFramesOptions, {"side": "dst"}, [])
-    assert not any("FPS" in question for question in asked)
+    assert not any("Frames a second" in question for question in asked)
 
 
 def test_the_bit_rate_matters_only_when_values_are_lost() -> None:
     asked, _ = questions(MakeVideoOptions, {}, ["", "y"])
-    assert not any("Bitrate" in question for question in asked)
+    assert not any("Bit rate" in question for question in asked)
     asked, answers = questions(MakeVideoOptions, {}, [])
     assert answers == {"format": "mp4", "lossless": False, "bitrate": 16}
     assert not any("mark" in question for question in asked)

@@ -1,5 +1,7 @@
 """An option is declared once: this gives the flag, the question, the saved value, the check and the manual's line."""
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin
 
@@ -7,6 +9,22 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from dfl.base.errors import UserError
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One line of a list to choose from. name: what is taken; text: what is shown, the name if empty.
+
+    is_default: whether Enter takes it where nothing else is known.
+    """
+
+    name: str
+    text: str = ""
+    is_default: bool = False
+
+
+# What an option can be in a workspace, where that depends on the machine or on what is there.
+Offers = Callable[[Path], Sequence[Choice]]
 
 
 class Options(BaseModel):
@@ -27,6 +45,14 @@ class Options(BaseModel):
         del workspace, known
         return set()
 
+    @classmethod
+    def check_answer(cls, name: str, known: Mapping[str, Any]) -> None:
+        """UserError where the value of an option cannot be with those that are known of the others."""
+
+    @classmethod
+    def check_input(cls, workspace: Path, known: Mapping[str, Any]) -> None:
+        """UserError where a workspace lacks what the stage works on. Called before questions are put."""
+
 
 def option(
     default: Any,
@@ -37,7 +63,8 @@ def option(
     argument: bool = False,
     minimum: float | None = None,
     maximum: float | None = None,
-    only_if: dict[str, tuple[Any, ...]] | None = None,
+    only_if: Mapping[str, tuple[Any, ...] | Callable[[Any], bool]] | None = None,
+    offers: Offers | None = None,
     new: Any = None,
 ) -> Any:
     """Declare one option of a stage.
@@ -45,10 +72,18 @@ def option(
     `help`: one sentence for --help and the manual. `ask`: the question that `--ask` puts; empty: never asked.
     `fixed`: cannot change after a model exists. `argument`: given by position (`src`, a file), not as a flag.
     `default` of `...` makes it required. `minimum` and `maximum` are inclusive. `only_if`: the question is put only
-    when each option named there has one of the values. `new`: default where nothing was stored before, if `default` is
-    what counts for values that were stored before the option came.
+    when each option named there has one of the values, or one for which the function says so. `offers`: the list that
+    the question shows, where it is not declared; without a choice it is not put. `new`: default where nothing was
+    stored before, if `default` is what counts for values that were stored before the option came.
     """
-    extra: dict[str, Any] = {"ask": ask, "fixed": fixed, "argument": argument, "only_if": only_if or {}, "new": new}
+    extra: dict[str, Any] = {
+        "ask": ask,
+        "fixed": fixed,
+        "argument": argument,
+        "only_if": only_if or {},
+        "offers": offers,
+        "new": new,
+    }
     return Field(default, description=help, ge=minimum, le=maximum, json_schema_extra=extra)
 
 
@@ -66,7 +101,7 @@ def checked(kind: type[Checked], values: dict[str, Any], todo: str) -> Checked:
 
 
 def declared(field: FieldInfo, key: str) -> Any:
-    """The argument of `option` with that name (ask, fixed, argument, only_if, new)."""
+    """The argument of `option` with that name (ask, fixed, argument, only_if, offers, new)."""
     extra = field.json_schema_extra
     return extra.get(key) if isinstance(extra, dict) else None
 

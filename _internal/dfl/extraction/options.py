@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import model_validator
 
 from dfl.base.options import option
-from dfl.shared_options import FramesOptions
+from dfl.shared_options import DEVICE, FramesOptions, devices_here
 
 
 class ExtractFacesOptions(FramesOptions):
@@ -21,7 +21,7 @@ class ExtractFacesOptions(FramesOptions):
     max_faces: int = option(
         0,
         "Maximum number of faces per frame, largest first; 0 takes all. 1 leaves out people in the background.",
-        ask="Max number of faces from image",
+        ask="Largest number of faces of a frame, 0 for all",
         only_if={"side": ("src",)},
         minimum=0,
     )
@@ -29,11 +29,11 @@ class ExtractFacesOptions(FramesOptions):
         512,
         "Size of the aligned pictures in pixels; default for heads 768. Larger pictures need more disk space and show "
         "no more detail than the frames.",
-        ask="Image size",
+        ask="Size of the pictures in pixels",
         minimum=128,
         maximum=2048,
     )
-    jpeg_quality: int = option(90, "Quality of JPEG or WebP pictures.", ask="Jpeg quality", minimum=1, maximum=100)
+    jpeg_quality: int = option(90, "Quality of JPEG or WebP pictures.", ask="JPEG quality", minimum=1, maximum=100)
     format: Literal["jpg", "png", "webp"] = option(
         "jpg",
         "Format of the pictures. jpg contains its face data, as in the original; those of png and webp are in "
@@ -61,6 +61,9 @@ class ExtractFacesOptions(FramesOptions):
         "auto",
         "Face detector: blaze finds faces at any rotation and tracks them; hog and cnn are dlib's, for frontal faces "
         "(cnn is slow); s3fd is the original's, from `dfl import weights`. auto takes blaze.",
+    )
+    device: str | None = option(
+        None, str(DEVICE.description), ask="Device", offers=devices_here, only_if={"detector": ("s3fd",)}
     )
     setting: Literal["fast", "thorough", "best"] = option(
         "thorough",

@@ -29,6 +29,7 @@ from dfl.faceset_tools.options import XsegApplyOptions
 from dfl.faceset_tools.xseg_labels import DRAWN_BY, editable_faces
 from dfl.interop.offer import offer_import
 from dfl.models.checkpoint import model_folder, peek
+from dfl.models.device import ask_device, use_device
 from dfl.models.engine import start_engine
 from dfl.models.kinds import XSEG
 from dfl.models.open_model import open_xseg
@@ -65,6 +66,7 @@ def run(workspace: Workspace, options: XsegApplyOptions, report: Report) -> None
     faces = editable_faces(workspace, options.side, report)
     if options.models is None:
         offer_import(workspace, XSEG, (XSEG,), options.ask, "Or train a new one: move its files away first.", report)
+    use_device(ask_device(workspace.answers, "xseg-apply", options.device, options.ask, report))
     model = open_xseg(models, options.engine, report)
     report.line(str(start_engine(options.engine)))
     drawn_by = str(peek(model_folder(models, XSEG, XSEG))["files"]["weights.safetensors"]["sha256"])[:16]

@@ -1,10 +1,11 @@
 """Options of the stages over a faceset: what its tools can be told."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from dfl.base.options import Options, option
-from dfl.shared_options import ENGINE, WORKERS, EngineName, FacesetOptions
+from dfl.shared_options import DEVICE, ENGINE, WORKERS, EngineName, FacesetOptions
 
 Method = Literal[
     "blur",
@@ -40,12 +41,12 @@ class SortOptions(FacesetOptions):
         "name, pixels (absdiff), the person (identity), enlargement (upscale; the least enlarged first), near equal "
         "faces together (near-duplicates), or how near to a pose of dst (dst-poses). oneface, final, final-fast and "
         "coverage choose faces: the others go to the trash. final takes the sharpest, final-fast the largest.",
-        ask="Choose sorting method",
+        ask="Sort by",
     )
     target: int = option(
         2000,
         "About how many faces final and final-fast keep, and how many coverage keeps.",
-        ask="Target number of faces?",
+        ask="How many faces are to stay",
         only_if={"by": ("final", "final-fast", "coverage")},
         minimum=1,
     )
@@ -92,11 +93,15 @@ class RestoreOptions(FacesetOptions):
     all: bool = option(False, "Put everything back, not only what the last run moved.")
     reason: str = option("", "Only faces that were moved for this reason.")
 
+    @classmethod
+    def check_input(cls, workspace: Path, known: Mapping[str, Any]) -> None:
+        """All faces may be in the trash."""
+
 
 class ResizeOptions(FacesetOptions):
     """Options of resize."""
 
-    size: int = option(512, "Side of the new pictures in pixels.", ask="New image size", minimum=128, maximum=2048)
+    size: int = option(512, "Side of the new pictures in pixels.", ask="New size in pixels", minimum=128, maximum=2048)
     face_type: Literal["same", "h", "mf", "f", "wf", "head"] = option(
         "same",
         "Another face type: half, mid-full, full, whole face or head. Of a wider one, what the pictures do not show "
@@ -106,7 +111,7 @@ class ResizeOptions(FacesetOptions):
     merge: bool = option(
         True,
         "Put the new pictures in the place of the old ones, which go to the trash; else they stay in aligned_resized.",
-        ask="Merge aligned_resized to aligned?",
+        ask="Put them in the place of the old pictures?",
     )
     workers: int = WORKERS
 
@@ -140,6 +145,7 @@ class XsegApplyOptions(FacesetOptions):
         None, "Folder with an XSeg model, such as the model folder of another workspace; this one's if not given."
     )
     engine: EngineName | None = ENGINE
+    device: str | None = DEVICE
     ask: bool = option(False, "Ask before a model of the original is taken over.")
 
 
@@ -160,12 +166,12 @@ class PackOptions(FacesetOptions):
     persons: bool = option(
         True,
         "Where the faceset has sub-folders with faces: pack those, each as one person; faces outside stay as they are.",
-        ask="Process sub-folders as persons?",
+        ask="Pack sub-folders as one person each?",
     )
     delete: bool = option(
         True,
         "Delete the packed pictures when the pack is verified. Pictures that are not in it always stay.",
-        ask="Delete original files?",
+        ask="Delete the packed pictures?",
     )
 
 
@@ -192,6 +198,7 @@ class EnhanceOptions(FacesetOptions):
         True,
         "Put the enhanced pictures in the place of the old ones, which go to the trash; else they stay in "
         "aligned_enhanced.",
-        ask="Merge aligned_enhanced to aligned?",
+        ask="Put them in the place of the old pictures?",
     )
     engine: EngineName | None = ENGINE
+    device: str | None = DEVICE

@@ -67,8 +67,11 @@ def run(workspace: Workspace, options: PeopleOptions, report: Report) -> None:
     write_sheets(folder, people, report)
     _report_people(people, report)
     report.line(f"Their faces are in {folder}, the least typical ones last.")
-    if not kept and len(people) > 1 and options.ask and not options.yes and not (aligned / FACESET_PAK).is_file():
-        kept = _numbers(ask_text("Numbers of the people who stay, Enter for all", "", help=_KEEP_HELP), people)
+    is_packed = (aligned / FACESET_PAK).is_file()
+    if not kept and len(people) > 1 and options.ask and not options.yes and not is_packed:
+        question = "Numbers of the people who stay, Enter for all"
+        typed = ask_text(question, "", help=_KEEP_HELP, check=lambda text: _numbers(text, people))
+        kept = _numbers(typed, people)
     if kept:
         others = [face.name for person in people if person.number not in kept for face in person.faces]
         _trash(aligned, others, len(faces), "people", report)

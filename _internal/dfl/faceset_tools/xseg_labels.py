@@ -52,6 +52,9 @@ def run_fetch(workspace: Workspace, options: XsegFetchOptions, report: Report) -
     )
 
 
+_REMOVE_HELP = "They are taken out of the pictures' face data; `dfl save-metadata` before it keeps them."
+
+
 def _copy_face_data(aligned: Path, target: Path, faces: list[FaceFile]) -> None:
     """Copy the faceset.json entries of PNG and WebP pictures, unless they are there already."""
     index, there = read_index(aligned), read_index(target)
@@ -116,7 +119,7 @@ def _change(
             "Nothing was removed: --yes takes the default answers, and here that is no.",
             "Give --delete to remove without a question.",
         )
-    if not options.delete and not ask_yes(question, False):
+    if not options.delete and not ask_yes(question, False, help=_REMOVE_HELP):
         report.line("Nothing was removed.")
         raise Stopped
     changes = MetadataChanges(aligned)

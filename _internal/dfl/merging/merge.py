@@ -29,6 +29,7 @@ from dfl.merging.running.set_aside import move_foreign, restore, set_aside, set_
 from dfl.merging.running.summary import made_by, report_done, report_failures, report_refused, report_settings
 from dfl.merging.running.to_video import VideoMerge
 from dfl.merging.running.video_source import VideoSource, open_video_source
+from dfl.models.device import use_device
 from dfl.models.kinds import SWAP_CLASSES
 from dfl.video.encoders import list_encoders
 from dfl.workspace import MERGE_FACTS, MERGE_JOURNAL, MERGE_MADE, Workspace
@@ -43,11 +44,11 @@ def run(workspace: Workspace, options: MergeOptions, report: Report) -> None:
     if options.to_video and options.encoder == "list":
         list_encoders(report)
         return
-    asks = options.ask and not options.yes
-    taken = offer_import(workspace, options.model, SWAP_CLASSES, asks, "", report)
+    taken = offer_import(workspace, options.model, SWAP_CLASSES, options.ask and not options.yes, "", report)
     if taken:
         options = options.model_copy(update={"model": taken[0]})
-    options = with_answers(workspace, options)
+    options = with_answers(workspace, options, report)
+    use_device(options.device)
     models = SavedModels(workspace, options, report)
     if options.to_video:
         run_merge_to_video(workspace, options, models, report, open_video_source(workspace, options, report))

@@ -1,19 +1,32 @@
 """Options of the stage merge."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from dfl.base.options import option
+from dfl.base.frames import no_frames
+from dfl.base.listing import list_pictures
+from dfl.base.options import Choice, option
 from dfl.merging.planning.settings import MergeSettings
-from dfl.shared_options import ENGINE, EngineName
+from dfl.shared_options import DEVICE, ENGINE, EngineName, FacesetOptions
 from dfl.video.options import EncodingOptions
 from dfl.workspace import Workspace
 
 OutputFormat = Literal["png", "png16", "exr"]
 
 
+def _saved_models(workspace: Path) -> list[Choice]:
+    """The models that can be merged with."""
+    from dfl.models.kinds import SWAP_CLASSES
+    from dfl.models.model_store import model_choices
+
+    return model_choices(Workspace(workspace).model, SWAP_CLASSES)
+
+
 class MergeOptions(MergeSettings, EncodingOptions):
     """Put the trained face into every frame of data_dst."""
+
+    first_questions: ClassVar[tuple[str, ...]] = ("model", "device")
 
     to_video: bool = option(
         False,
@@ -34,8 +47,14 @@ class MergeOptions(MergeSettings, EncodingOptions):
         "settings given; those of people never named stay. Can be given several times.",
     )
     everyone: bool = option(False, "Forget whom earlier runs named with --only: swap every face again.")
-    model: str | None = option(None, "Name of the saved model; the one that was saved last if not given.")
+    model: str | None = option(
+        None,
+        "Name of the saved model; the one that was saved last if not given.",
+        ask="Which model",
+        offers=_saved_models,
+    )
     engine: EngineName | None = ENGINE
+    device: str | None = DEVICE
     morph_factor: float = option(
         1.0,
         "How far an AMP model goes from dst (0) to src (1).",
@@ -64,6 +83,23 @@ class MergeOptions(MergeSettings, EncodingOptions):
     mark: bool = option(True, "Mark merged pictures as made, in a form that programs read.")
     yes: bool = option(False, "Ask nothing.")
     ask: bool = option(False, "Ask for the settings, as a double-click does.")
+
+    @classmethod
+    def check_input(cls, workspace: Path, known: Mapping[str, Any]) -> None:
+        """Frames, or a clip; faces; and a model, or one of the original to import."""
+        from dfl.interop.offer import importable_model
+        from dfl.models.kinds import SWAP_CLASSES
+        from dfl.models.open_model import find_model, no_model
+
+        place = Workspace(workspace)
+        if known.get("to_video"):
+            place.clip("dst")
+        elif not list_pictures(place.frames("dst")):
+            raise no_frames(place.frames("dst"), "Run 2_extract_dst.bat (`dfl extract-frames dst`).")
+        FacesetOptions.check_input(workspace, {"side": "dst"})
+        name = known.get("model")
+        if not find_model(place.model, name) and not importable_model(place.model, name, SWAP_CLASSES):
+            raise no_model(place.model, name)
 
     @classmethod
     def pointless_questions(cls, workspace: Path, known: dict[str, Any]) -> set[str]:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dfl.base.errors import UserError
+from dfl.base.nvidia import visible_cards
 from dfl.base.processor import BFLOAT16_FLAGS, processor_flags
-from dfl.models.nvidia import visible_cards
 from dfl.shared_options import EngineName
 
 # Compute capabilities from which NVIDIA cards have these numbers.
@@ -190,6 +190,8 @@ def _gains_by_products() -> bool:
 
 def _no_gpu_reason(name: str) -> str:
     card = nvidia_card()
+    if not card and os.environ.get("CUDA_VISIBLE_DEVICES") == "-1":
+        return "no graphics card is to be used"
     if not card:
         return "no NVIDIA card found"
     if name == "tensorflow" and platform.system() == "Windows":

@@ -134,7 +134,12 @@ XSEG = "XSeg"
 
 def kind_with(options: ModelOptions) -> ModelKind:
     """The row whose options these are."""
-    return next(kind for kind in KINDS.values() if kind.options is type(options))
+    return kind_with_options(type(options))
+
+
+def kind_with_options(options: type[ModelOptions]) -> ModelKind:
+    """The row of this class of options."""
+    return next(kind for kind in KINDS.values() if kind.options is options)
 
 
 def kind_of(class_name: str) -> ModelKind:

@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 from dfl.base.disk_space import size_in_words
 from dfl.base.errors import UserError
 from dfl.base.files import move
+from dfl.base.options import Choice
 from dfl.base.system_errors import to_user_error
 from dfl.models.backups import Backup, list_backups
 from dfl.models.checkpoint import MANIFEST, finished_checkpoints, list_models, model_folder, peek
@@ -89,6 +90,24 @@ def model_facts(models: Path) -> list[ModelFacts]:
             iteration, saved_at = None, backups[0].saved_at if backups else folder.stat().st_mtime
         found.append(ModelFacts(name, class_name, iteration, _size(folder), saved_at, backups))
     return found
+
+
+def model_choices(models: Path, classes: Collection[str]) -> list[Choice]:
+    """The saved models of these classes to choose from, last saved first; of several of one name the first."""
+    found: dict[str, Choice] = {}
+    for name, class_name in list_models(models):
+        if class_name not in classes or name in found:
+            continue
+        folder = model_folder(models, name, class_name)
+        try:
+            saved = peek(folder)
+            face_type, resolution = KINDS[class_name].face(saved["options"])
+            state = f"{face_type.file_name}, {resolution} pixels, iteration {saved['iteration']}"
+        except UserError:
+            state = "damaged"
+        latest = "" if found else ", the latest"
+        found[name] = Choice(name, f"{name}: {class_name}, {state}, {size_in_words(_size(folder))}{latest}")
+    return list(found.values())
 
 
 def _with_backups_only(models: Path, known: list[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from dfl.base.errors import UserError
 from dfl.base.report import Report
-from dfl.models.checkpoint import Checkpoint, finished_checkpoints, list_models, model_folder, read_checkpoint
+from dfl.models.checkpoint import Checkpoint, finished_checkpoints, list_models, model_folder, peek, read_checkpoint
 from dfl.models.engine import start_engine
 from dfl.models.kinds import SWAP_CLASSES, XSEG, kind_of
 from dfl.models.original_files import find_models, not_imported
@@ -34,6 +34,15 @@ def find_model(models: Path, name: str | None, class_name: str | None = None) ->
     return next(((own, kind) for own, kind in found if name in (None, own)), None)
 
 
+def no_model(models: Path, name: str | None) -> UserError:
+    """Why there is no model to merge with, and the way out."""
+    have = ", ".join(f"{own} ({kind})" for own, kind in list_models(models)) or "none"
+    return UserError(
+        f"There is no model{f' {name}' if name else ''} in {models}. Models: {have}.",
+        "Train one (3_train.bat, `dfl train`), or import one with `dfl import model FOLDER`.",
+    )
+
+
 def open_model(
     models: Path, name: str | None, class_name: str | None, engine: str | None, report: Report, **merge_options: Any
 ) -> "SaehdSwapModel | AmpSwapModel":
@@ -44,11 +53,7 @@ def open_model(
     """
     chosen = find_model(models, name, class_name)
     if chosen is None:
-        have = ", ".join(f"{own} ({kind})" for own, kind in list_models(models)) or "none"
-        raise UserError(
-            f"There is no model{f' {name}' if name else ''} in {models}. Models: {have}.",
-            "Train one (3_train.bat, `dfl train`), or import one with `dfl import model FOLDER`.",
-        )
+        raise no_model(models, name)
     saved = read_checkpoint(model_folder(models, *chosen), report.warn)
     report.line(str(start_engine(engine)))
     own = {key: value for key, value in merge_options.items() if key in kind_of(saved.class_name).merge_options}
@@ -61,6 +66,14 @@ def open_xseg(models: Path, engine: str | None, report: Report) -> "XsegModel":
 
     UserError when there is none, or one that cannot draw masks yet.
     """
+    saved = read_checkpoint(need_xseg(models), report.warn)
+    start_engine(engine)
+    model: XsegModel = _opened(saved, XSEG, {})
+    return model
+
+
+def need_xseg(models: Path) -> Path:
+    """The folder of the XSeg model; UserError when there is none, or one that cannot draw masks yet."""
     folder = model_folder(models, XSEG, XSEG)
     if not finished_checkpoints(folder):
         check_xseg_name(models)
@@ -70,15 +83,12 @@ def open_xseg(models: Path, engine: str | None, report: Report) -> "XsegModel":
             f"There is no XSeg model in {models}.",
             "Train one (`dfl xseg-train`), or import one with `dfl import model FOLDER`.",
         )
-    saved = read_checkpoint(folder, report.warn)
-    if saved.options.get("pretrain"):
+    if peek(folder)["options"].get("pretrain"):
         raise UserError(
             f"The XSeg model in {models} is still pretraining: it draws no masks.",
             "Train it on with pretraining switched off: `dfl xseg-train --no-pretrain`.",
         )
-    start_engine(engine)
-    model: XsegModel = _opened(saved, XSEG, {})
-    return model
+    return folder
 
 
 def check_xseg_name(models: Path) -> None:

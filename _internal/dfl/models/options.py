@@ -3,6 +3,7 @@
 No engine is imported here.
 """
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from dfl.base.errors import UserError
@@ -15,6 +16,8 @@ FaceLetter = Literal["h", "mf", "f", "wf", "head"]
 FACE_HELP = "Part of the head that is swapped: half, mid-full, full, whole face or head; the faceset must hold as much."
 
 
+# Letters of an architecture for which the resolution must be a multiple of 32.
+_COARSE = "dt"
 # The original's order of questions.
 _FIRST = (
     "autobackup_hour",
@@ -31,18 +34,22 @@ _FIRST = (
 class ModelOptions(Options):
     """Options of every class of model."""
 
-    target_iter: int = option(0, "Stop at this iteration; 0 trains until you stop.", ask="Target iteration", minimum=0)
+    has_questions: ClassVar[bool] = True
+
+    target_iter: int = option(
+        0, "Stop at this iteration; 0 trains until you stop.", ask="Stop at iteration, 0 for never", minimum=0
+    )
     batch_size: int = option(
         4,
         "Batch size: faces of each side in one step; larger batches give less noisy gradients and need more memory.",
-        ask="Batch_size",
+        ask="Batch size",
         minimum=1,
         maximum=512,
     )
     autobackup_hour: int = option(
         1,
         "Hours between two automatic backups, in folders 01 (the newest) to 24; 0: no backups.",
-        ask="Autobackup every N hour",
+        ask="Hours between automatic backups, 0 for none",
         minimum=0,
         maximum=24,
     )
@@ -143,10 +150,19 @@ class TrainedSwapOptions(SwapOptions):
     gan_patch_size: int = option(
         16,
         "Patch size of the GAN's discriminator in pixels; by default an eighth of the resolution.",
+        ask="GAN patch size",
         minimum=3,
         maximum=640,
+        only_if={"gan_power": bool},
     )
-    gan_dims: int = option(16, "Width of the GAN's discriminator: channels of its first layer.", minimum=4, maximum=512)
+    gan_dims: int = option(
+        16,
+        "Width of the GAN's discriminator: channels of its first layer.",
+        ask="GAN dimensions",
+        minimum=4,
+        maximum=512,
+        only_if={"gan_power": bool},
+    )
     gan_smoothing: float = option(
         0.0, "One-sided label smoothing of the GAN: the label of real faces is 1 - value.", minimum=0, maximum=0.5
     )
@@ -170,6 +186,12 @@ class TrainedSwapOptions(SwapOptions):
             return max(3, int(known.get("resolution", cls.model_fields["resolution"].default)) // 8)
         return super().default_of(name, known)
 
+    @classmethod
+    def check_answer(cls, name: str, known: Mapping[str, Any]) -> None:
+        """A patch size that the resolution is divided by, where there is a GAN."""
+        if name == "gan_patch_size" and "resolution" in known:
+            _check_gan(known.get("gan_power", 0), known["gan_patch_size"], known["resolution"])
+
 
 class SaehdOptions(TrainedSwapOptions):
     """SAEHD, with the original's names, ranges and order of questions."""
@@ -178,7 +200,16 @@ class SaehdOptions(TrainedSwapOptions):
         *_FIRST,
         *("archi", "ae_dims", "e_dims", "d_dims", "d_mask_dims", "masked_training", "eyes_mouth_prio", "uniform_yaw"),
         *("blur_out_mask", "adabelief", "lr_dropout", "learning_rate", "random_warp", "random_hsv_power", "gan_power"),
-        *("true_face_power", "face_style_power", "bg_style_power", "ct_mode", "clipgrad", "pretrain"),
+        *(
+            "gan_patch_size",
+            "gan_dims",
+            "true_face_power",
+            "face_style_power",
+            "bg_style_power",
+            "ct_mode",
+            "clipgrad",
+            "pretrain",
+        ),
     )
 
     resolution: int = option(
@@ -224,6 +255,7 @@ class SaehdOptions(TrainedSwapOptions):
         ask="True face power",
         minimum=0,
         maximum=1,
+        only_if={"archi": lambda archi: _is_df(archi)},
     )
     face_style_power: float = option(
         0.0,
@@ -245,26 +277,39 @@ class SaehdOptions(TrainedSwapOptions):
         ask="Enable pretraining mode",
     )
 
-    def model_post_init(self, _: Any, /) -> None:
-        """Refuse what cannot work, with the reason."""
-        kind, _, letters = self.archi.lower().partition("-")
-        multiple = 32 if {"d", "t"} & set(letters) else 16
-        if kind not in ("df", "liae") or set(letters) - set("udtc") or (self.archi.endswith("-")):
+    @classmethod
+    def default_of(cls, name: str, known: dict[str, Any]) -> Any:
+        """As declared; an architecture whose letters the resolution fits."""
+        default = super().default_of(name, known)
+        if name == "archi" and known.get("resolution", 0) % _multiple_for(default):
+            kind, _, letters = str(default).partition("-")
+            return f"{kind}-{''.join(letter for letter in letters if letter not in _COARSE)}".rstrip("-")
+        return default
+
+    @classmethod
+    def check_answer(cls, name: str, known: Mapping[str, Any]) -> None:
+        """An architecture that there is, a resolution that fits it, true face for df alone, a patch size that fits."""
+        super().check_answer(name, known)
+        archi = known.get("archi")
+        if name == "archi":
+            kind, dash, letters = str(archi).lower().partition("-")
+            if kind not in ("df", "liae") or set(letters) - set("udtc") or bool(dash) != bool(letters):
+                raise UserError(
+                    f"{archi} is no architecture.", "Expected df or liae, with letters of u, d, t, c: liae-ud."
+                )
+        if name in ("archi", "resolution") and "resolution" in known:
+            multiple = _multiple_for(archi or "df")
+            _check_multiple(known["resolution"], multiple, str(archi or "SAEHD"))
+        if name in ("archi", "true_face_power") and known.get("true_face_power") and not _is_df(archi or "df"):
             raise UserError(
-                f"{self.archi} is no architecture.", "Expected df or liae, with letters of u, d, t, c: liae-ud."
-            )
-        if self.resolution % multiple:
-            lower = max(multiple, self.resolution // multiple * multiple)
-            raise UserError(
-                f"A resolution of {self.resolution} does not fit {self.archi}: expected a multiple of {multiple}.",
-                f"Use {lower} or {lower + multiple}.",
-            )
-        if self.true_face_power and kind != "df":
-            raise UserError(
-                f"True face needs one code for both people, which {self.archi} has not.",
+                f"True face needs one code for both people, which {archi} has not.",
                 "Use --true-face-power 0, or a df architecture in a new model.",
             )
-        _check_gan(self.gan_power, self.gan_patch_size, self.resolution)
+
+    def model_post_init(self, _: Any, /) -> None:
+        """Refuse what cannot work, with the reason."""
+        for name in ("archi", "resolution", "true_face_power", "gan_patch_size"):
+            self.check_answer(name, self.__dict__)
 
 
 class AmpOptions(TrainedSwapOptions):
@@ -314,15 +359,17 @@ class AmpOptions(TrainedSwapOptions):
         fixed=True,
     )
 
+    @classmethod
+    def check_answer(cls, name: str, known: Mapping[str, Any]) -> None:
+        """A resolution and a patch size that fit."""
+        super().check_answer(name, known)
+        if name == "resolution":
+            _check_multiple(known["resolution"], 32, "AMP")
+
     def model_post_init(self, _: Any, /) -> None:
         """Refuse what cannot work, with the reason."""
-        if self.resolution % 32:
-            lower = max(32, self.resolution // 32 * 32)
-            raise UserError(
-                f"A resolution of {self.resolution} does not fit AMP: expected a multiple of 32.",
-                f"Use {lower} or {lower + 32}.",
-            )
-        _check_gan(self.gan_power, self.gan_patch_size, self.resolution)
+        for name in ("resolution", "gan_patch_size"):
+            self.check_answer(name, self.__dict__)
 
 
 class XsegOptions(ModelOptions):
@@ -338,6 +385,8 @@ class XsegOptions(ModelOptions):
 
 class Quick96Options(SwapOptions):
     """Quick96: a small model for a quick trial, 96 pixels, full face, df-ud. It asks no questions."""
+
+    has_questions: ClassVar[bool] = False
 
 
 # Quick96's architecture, fixed in the original.
@@ -357,6 +406,25 @@ QUICK96: dict[str, Any] = {
 XSEG_SIZE: dict[str, Any] = {"base": 32, "resolution": 256}
 
 
+def _is_df(archi: str) -> bool:
+    return archi.lower().partition("-")[0] == "df"
+
+
+def _multiple_for(archi: str) -> int:
+    """What the resolution must be a multiple of."""
+    return 32 if set(_COARSE) & set(archi.lower().partition("-")[2]) else 16
+
+
+def _check_multiple(resolution: int, multiple: int, what: str) -> None:
+    """UserError for a resolution that does not fit an architecture, or a class."""
+    if resolution % multiple:
+        lower = max(multiple, resolution // multiple * multiple)
+        raise UserError(
+            f"A resolution of {resolution} does not fit {what}: expected a multiple of {multiple}.",
+            f"Use {lower} or {lower + multiple}.",
+        )
+
+
 def _check_gan(power: float, patch_size: int, resolution: int) -> None:
     if not power:
         return
@@ -371,9 +439,6 @@ def _check_gan(power: float, patch_size: int, resolution: int) -> None:
         )
 
 
-_NAMED = {"action": ("rename", "delete", "restore")}
-
-
 class ModelsOptions(Options):
     """Options of `models`: list, rename, delete or restore saved models."""
 
@@ -383,9 +448,7 @@ class ModelsOptions(Options):
         ask="What to do with models",
         argument=True,
     )
-    name: str = option(
-        "", "Name of the model; may be left out when there is only one.", ask="Model name", only_if=_NAMED
-    )
+    name: str = option("", "Name of the model; may be left out when there is only one.")
     model: ModelClass | None = option(None, "Class of the model, if several models have that name.")
     new_name: str = option("", "rename: the new name.", ask="New name", only_if={"action": ("rename",)})
     backup: int = option(

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from dfl.base.asking import ask_options, ask_text, ask_yes
+from dfl.base.asking import ask_yes
 from dfl.base.errors import UserError
 from dfl.base.options import checked, declared
 from dfl.base.report import Report
@@ -13,9 +13,11 @@ from dfl.models.backups import list_backups
 from dfl.models.checkpoint import Checkpoint, list_models, model_folder, peek, read_checkpoint
 from dfl.models.engine import start_engine
 from dfl.models.kinds import KINDS, SWAP_CLASSES, kind_of
-from dfl.models.model_store import check_name, rename_model, trash_model
+from dfl.models.model_store import check_name
 from dfl.models.open_model import check_xseg_name
 from dfl.models.options import ModelOptions
+from dfl.training.ask_model import ModelQuestions
+from dfl.training.ask_run import ask_name
 from dfl.training.options import AUTO, TrainRunOptions, given_model_options
 from dfl.training.presets import Device, PresetName, find_device, preset_options
 from dfl.training.warm_start import after_pretraining, started_from
@@ -24,9 +26,13 @@ from dfl.workspace import Workspace
 # Keys of a checkpoint's state: the preset, or the other model, that it was started with.
 BEGUN_BY_PRESET, BEGUN_FROM = "begun_by_preset", "begun_from"
 _NOT_THESE = "Give another value, or leave the option out."
+_RESTART_HELP = "y: begin with fresh weights; the last checkpoint becomes a backup. n: go on."
+_CHANGE_HELP = (
+    "y: put the questions about its options; those that cannot change any more are left out. n: go on as it is."
+)
 
 
-def choose_name(workspace: Workspace, options: TrainRunOptions) -> str:
+def choose_name(workspace: Workspace, options: TrainRunOptions, report: Report) -> str:
     """The name that was given, else that of the model saved last, or `new`; with questions, the original's list.
 
     XSeg has no other name: a workspace has one. UserError for a name that no folder can have.
@@ -37,11 +43,8 @@ def choose_name(workspace: Workspace, options: TrainRunOptions) -> str:
         return options.model
     if options.name:
         return check_name(options.name, options.model)
-    while options.ask:
-        try:
-            return check_name(_ask_name(workspace, options.model), options.model)
-        except UserError as error:
-            print(f"{error.what} {error.todo}")
+    if options.ask:
+        return ask_name(workspace, options, report)
     names = [name for name, _ in list_models(workspace.model, options.model)]
     if options.start_from or options.preset:  # the same command again continues the model that it started
         begun = [name for name in names if is_begun_by(model_folder(workspace.model, name, options.model), options)]
@@ -89,45 +92,13 @@ def silent_start(models: Path, options: TrainRunOptions) -> TrainRunOptions:
     return options.model_copy(update={"ask": False} | ({"model": classes[0]} if is_free else {}))
 
 
-def _ask_name(workspace: Workspace, class_name: str) -> str:
-    """The original's list of models: a number chooses, r renames, d deletes, anything else is a new model's name."""
-    while True:
-        names = [name for name, _ in list_models(workspace.model, class_name)]
-        if not names:
-            return ask_text("No saved models found. Enter a name of a new model", "new").replace("_", " ")
-        for index, name in enumerate(names):
-            print(f"[{index}] : {name}{' - latest' if index == 0 else ''}")
-        print("[r] : rename\n[d] : delete")
-        answer = ask_text("Choose a saved model, or enter a name to create a new one", "0")
-        if answer.isdigit():
-            return names[min(int(answer), len(names) - 1)]
-        if answer not in ("r", "d"):
-            return answer.replace("_", " ")
-        try:
-            _rename_or_delete(workspace, class_name, names, answer)
-        except UserError as error:
-            print(f"{error.what} {error.todo}")
-
-
-def _rename_or_delete(workspace: Workspace, class_name: str, names: list[str], answer: str) -> None:
-    """Do what [r] and [d] of the list do."""
-    word = "rename" if answer == "r" else "delete"
-    typed = ask_text(f"Which model to {word}, by number or name", "")
-    name = names[int(typed)] if typed.isdigit() and int(typed) < len(names) else typed
-    if name not in names:
-        return
-    if answer == "r":
-        rename_model(workspace.model, name, class_name, ask_text("New name", name))
-    elif ask_yes(f"Move {name} with its backups to {workspace.model_trash.name}?", False):
-        trash_model(workspace.model, name, class_name, workspace.model_trash)
-
-
-def load_or_new(folder: Path, name: str, options: TrainRunOptions, report: Report) -> Checkpoint:
+def load_or_new(workspace: Workspace, name: str, options: TrainRunOptions, report: Report) -> Checkpoint:
     """The saved model with changed options, or a new one without weights.
 
     A batch size of `auto` is left out here: it is found when the device is known.
     """
-    kind = kind_of(options.model).options
+    folder = model_folder(workspace.model, name, options.model)
+    kind, questions = kind_of(options.model).options, ModelQuestions(workspace, options, report)
     given = {key: value for key, value in given_model_options(options).items() if value != AUTO}
     foreign = sorted(set(given) - set(kind.model_fields))
     if foreign:
@@ -135,24 +106,27 @@ def load_or_new(folder: Path, name: str, options: TrainRunOptions, report: Repor
     if (name, options.model) not in list_models(folder.parent, options.model):
         _check_nothing_is_left(folder, name, options)
         if options.start_from:
-            return _start_from(folder.parent, kind, options, report)
-        return _new(kind, options, _preset(options, report) | given)
+            return _start_from(workspace.model, kind, options, questions, report)
+        return _new(kind, options, _preset(options, report) | given, questions)
     saved = read_checkpoint(folder, report.warn, set_aside=True)
     if options.start_from or options.preset:
         _check_same_start(saved, kind, options, given, name, report)
     if options.seed is not None and saved.state.get("seed", options.seed) != options.seed:
         report.line(f"--seed applies to new models only: {name} keeps its own, {saved.state['seed']}.")
     asks_restart = options.ask and not kind_of(options.model).swaps_faces
-    if options.restart or (asks_restart and ask_yes("Restart training?", False, help="Begin with fresh weights.")):
+    if options.restart or (asks_restart and ask_yes("Restart training?", False, help=_RESTART_HELP)):
         report.line(
             f"{name} restarts with new weights; its checkpoint of iteration {saved.iteration} becomes a backup."
         )
-        return _new(kind, options, saved.options | given)
+        return _new(kind, options, saved.options | given, questions)
     fixed = {key for key in kind.model_fields if _is_fixed(kind, key)}
     _refuse_other({key: saved.options.get(key) for key in fixed}, given, name)
     answers = {}
-    if options.ask and ask_yes("Change the model's options?", False):
-        answers = _ask_model(kind, saved.options | given, fixed | set(given))
+    if options.ask and kind.has_questions:
+        left = questions.left_changes(folder.name, saved.iteration)
+        if ask_yes("Change the model's options?", bool(left), help=_CHANGE_HELP):
+            known = saved.options | left | given
+            answers = questions.ask_changes(kind, folder.name, saved.iteration, known, fixed | set(given))
     changed = checked(kind, saved.options | answers | given, _NOT_THESE).model_dump()
     for key, value in changed.items():
         if key in saved.options and value != saved.options[key]:
@@ -207,7 +181,7 @@ def _check_same_start(
 
 def _device(options: TrainRunOptions) -> Device:
     """The device of training; starts the engine to find it."""
-    return find_device(start_engine(options.engine, options.devices))
+    return find_device(start_engine(options.engine, options.device_count))
 
 
 def _preset(options: TrainRunOptions, report: Report) -> dict[str, Any]:
@@ -222,7 +196,9 @@ def _preset(options: TrainRunOptions, report: Report) -> dict[str, Any]:
     return chosen
 
 
-def _start_from(models: Path, kind: type[ModelOptions], options: TrainRunOptions, report: Report) -> Checkpoint:
+def _start_from(
+    models: Path, kind: type[ModelOptions], options: TrainRunOptions, questions: ModelQuestions, report: Report
+) -> Checkpoint:
     """A new model with another one's weights and fixed options; the others are given, asked for, or defaults."""
     source_name = str(options.start_from)
     if (source_name, options.model) not in list_models(models, options.model):
@@ -230,11 +206,9 @@ def _start_from(models: Path, kind: type[ModelOptions], options: TrainRunOptions
         raise UserError(f"There is no {options.model} model {source_name} to start from. Models: {have}.", "Name one.")
     source = read_checkpoint(model_folder(models, source_name, options.model), report.warn)
     fixed = {key: value for key, value in source.options.items() if key in kind.model_fields and _is_fixed(kind, key)}
-    given = given_model_options(options)
+    given = {key: value for key, value in given_model_options(options).items() if value != AUTO}
     _refuse_other(fixed, given, source_name)
-    known = fixed | given | (_ask_model(kind, fixed | given, set(fixed | given)) if options.ask else {})
-    defaults = {key: kind.default_of(key, known) for key in kind.model_fields}
-    begun = checked(kind, defaults | known, _NOT_THESE).model_dump()
+    begun = _begun(kind, options.ask, fixed | given, set(fixed | given), questions)
     saved = started_from(source, begun, options.reset_inter, source_name, report)
     return replace(saved, state=saved.state | {BEGUN_FROM: source_name})
 
@@ -249,25 +223,24 @@ def _refuse_other(fixed: dict[str, Any], given: dict[str, Any], name: str) -> No
             )
 
 
-def _new(kind: type[ModelOptions], options: TrainRunOptions, given: dict[str, Any]) -> Checkpoint:
+def _new(
+    kind: type[ModelOptions], options: TrainRunOptions, given: dict[str, Any], questions: ModelQuestions
+) -> Checkpoint:
     """A model without weights. given: options that replace defaults; those of the command line are not asked for."""
-    from_command = set(given_model_options(options))
-    known = given | (_ask_model(kind, given, from_command) if options.ask else {})
-    defaults = {key: kind.default_of(key, known) for key in kind.model_fields}
     state = {BEGUN_BY_PRESET: options.preset} if options.preset else {}
-    return Checkpoint(options.model, checked(kind, defaults | known, _NOT_THESE).model_dump(), 0, {}, state=state)
+    begun = _begun(kind, options.ask, given, set(given_model_options(options)), questions)
+    return Checkpoint(options.model, begun, 0, {}, state=state)
 
 
-def _ask_model(kind: type[ModelOptions], defaults: dict[str, Any], skip: set[str]) -> dict[str, Any]:
-    """Ask for a model's options; after an invalid combination the reason is printed and all are asked again."""
-    while True:
-        answers = ask_options(kind, defaults, skip=skip)
-        try:
-            checked(kind, defaults | answers, _NOT_THESE)
-        except UserError as error:
-            print(f"{error.what} {error.todo}")
-            continue
-        return answers
+def _begun(
+    kind: type[ModelOptions], asks: bool, given: dict[str, Any], skip: set[str], questions: ModelQuestions
+) -> dict[str, Any]:
+    """All options of a new model: given, answered now unless in `skip`, answered for the last one, or defaults."""
+    if asks:
+        given = given | questions.ask_new(kind, questions.remembered(kind, given) | given, skip)
+    known = questions.remembered(kind, given) | given
+    defaults = {key: kind.default_of(key, known) for key in kind.model_fields}
+    return checked(kind, defaults | known, _NOT_THESE).model_dump()
 
 
 def _is_fixed(kind: type[ModelOptions], key: str) -> bool:

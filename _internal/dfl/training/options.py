@@ -1,15 +1,17 @@
 """Options of train, xseg-train, compare-snapshots and time-lapse: the run, and what may be given for the model."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, create_model
+from pydantic import Field, create_model, field_validator
 from pydantic.fields import FieldInfo
 
 from dfl.base.options import Options, bounds, new_default, option
-from dfl.models.kinds import KINDS
+from dfl.models.kinds import KINDS, XSEG
 from dfl.models.options import ModelClass, SwapClass, XsegOptions
-from dfl.shared_options import ENGINE, EngineName
+from dfl.shared_options import DEVICE, ENGINE, EngineName
+from dfl.workspace import Workspace
 
 
 class TrainRunOptions(Options):
@@ -18,8 +20,11 @@ class TrainRunOptions(Options):
     model: ModelClass = option("SAEHD", "Class of the model.", ask="Model")
     name: str | None = option(None, "Name of the model; the one that was saved last, or `new`.")
     engine: EngineName | None = ENGINE
-    devices: int = option(
-        1, "Graphics cards of this machine that share each batch (TensorFlow; for torch see torchrun).", minimum=1
+    device: str | None = DEVICE
+    devices: str = option(
+        "1",
+        "Graphics cards that share each batch (TensorFlow; for torch see torchrun): their number, such as 2, or which "
+        "they are, such as 0,1.",
     )
     seed: int | None = option(
         None,
@@ -63,6 +68,26 @@ class TrainRunOptions(Options):
     silent_start: bool = option(False, "No questions: go on with the model that was saved last, of any class.")
     restart: bool = option(False, "Restart with new weights; the last checkpoint becomes a backup.")
     ask: bool = option(False, "Put the model's questions.")
+
+    @field_validator("devices", mode="before")
+    @classmethod
+    def _checked_devices(cls, value: Any) -> str:
+        parts = str(value).replace(" ", "").split(",")
+        if not all(part.isdecimal() for part in parts) or len(set(parts)) < len(parts) or parts == ["0"]:
+            raise ValueError("Expected how many (2), or which (0,1)")
+        return ",".join(parts)
+
+    @property
+    def device_count(self) -> int:
+        """How many devices share each batch."""
+        return self.devices.count(",") + 1 if "," in self.devices else int(self.devices)
+
+    @classmethod
+    def check_input(cls, workspace: Path, known: Mapping[str, Any]) -> None:
+        """Faces must be there: XSeg does with those of one side."""
+        from dfl.training.training_faces import check_faces
+
+        check_faces(Workspace(workspace), known.get("model", XSEG), known.get("pretraining_faces"))
 
 
 # Every option of any kind; of those with one name that of the first kind of the table, SAEHD, which allows the most.
@@ -123,3 +148,4 @@ class CompareOptions(Options):
     snapshots: str = option("", "Numbers of backups to compare with the newest set, as 01,05; all if not given.")
     faces: int = option(16, "Faces of each side to compare on.", minimum=1, maximum=256)
     engine: EngineName | None = ENGINE
+    device: str | None = DEVICE

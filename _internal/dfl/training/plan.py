@@ -166,6 +166,14 @@ def can_be_planned(saved: Checkpoint) -> bool:
     return is_swap and not saved.options.get("pretrain")
 
 
+def minutes_planned(state: Mapping[str, Any], iteration: int) -> float:
+    """The minutes of a checkpoint's plan that is not done, 0 without one: how long a run has that goes on with it."""
+    known = {name: value for name, value in state.get(STATE_KEY, {}).items() if name in _KEPT}
+    if not known or Stages(**known).progress(iteration) >= 1:
+        return 0.0
+    return Stages(**known).minutes
+
+
 def plan_of(saved: Checkpoint, run: TrainRunOptions) -> TrainingPlan | None:
     """The plan of a run: that of the checkpoint if it was made for the same end and is not done, else a new one.
 

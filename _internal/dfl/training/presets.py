@@ -6,8 +6,8 @@ from typing import Any, Literal
 import psutil
 
 from dfl.base.errors import UserError
+from dfl.base.nvidia import card_of
 from dfl.models.engine import Engine
-from dfl.models.nvidia import card_of
 
 PresetName = Literal["quick", "balanced", "quality"]
 _GB = 2**30

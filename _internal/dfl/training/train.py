@@ -6,20 +6,21 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dfl.base.asking import ask_number, ask_text
 from dfl.base.errors import UserError
 from dfl.base.locks import hold_folders
 from dfl.base.report import NullReport, Report
 from dfl.base.stopping import stop_signals
 from dfl.models.checkpoint import Checkpoint, finished_checkpoints, model_folder, read_checkpoint
+from dfl.models.device import ask_device, use_device
 from dfl.models.engine import Engine, scope_of, start_engine
 from dfl.models.kinds import kind_of
 from dfl.models.lock import hold_model
 from dfl.models.model_store import model_path
+from dfl.training.ask_run import ask_class, ask_minutes, going_on, remember_model
 from dfl.training.choose_model import choose_name, import_original, load_or_new, silent_start
 from dfl.training.distributed import ProcessGroup, check_shares, process_group_of
 from dfl.training.memory_estimate import (
@@ -32,7 +33,7 @@ from dfl.training.memory_estimate import (
 )
 from dfl.training.monitoring.options_table import MARK, options_table
 from dfl.training.options import AUTO, TrainRunOptions, given_model_options
-from dfl.training.plan import STATE_KEY, TrainingPlan, can_be_planned, plan_of
+from dfl.training.plan import STATE_KEY, TrainingPlan, plan_of
 from dfl.training.presets import Device, find_device
 from dfl.training.preview.window import PreviewWindow, open_window
 from dfl.training.training_faces import SideFaces, check_faces, faces_to_train_on
@@ -47,9 +48,8 @@ def run(workspace: Workspace, options: TrainRunOptions, report: Report) -> None:
     """Train until the target, the time, or Ctrl-C; goes on exactly where it stopped."""
     if options.silent_start:
         options = silent_start(workspace.model, options)
-    classes = get_args(type(options).model_fields["model"].annotation)
-    if options.ask and len(classes) > 1:
-        options = options.model_copy(update={"model": ask_text("Model", options.model, choices=classes)})
+    if options.ask:
+        options = going_on(workspace, options, report) or ask_class(workspace, options, report)
     check_faces(workspace, options.model, options.pretraining_faces)
     with process_group_of(options.engine) as group:
         if group and not group.is_leader:
@@ -61,7 +61,9 @@ def run(workspace: Workspace, options: TrainRunOptions, report: Report) -> None:
 def _lead(workspace: Workspace, options: TrainRunOptions, group: ProcessGroup | None, report: Report) -> None:
     """Choose the model and train it, with what it takes to keep it."""
     options = import_original(workspace, options, report)
-    name = choose_name(workspace, options)
+    name = choose_name(workspace, options, report)
+    use_device(_device(workspace, options, report))
+    remember_model(workspace, name, options, report)
     folder = model_folder(workspace.model, name, options.model)
     with (
         model_path(folder),
@@ -69,13 +71,13 @@ def _lead(workspace: Workspace, options: TrainRunOptions, group: ProcessGroup | 
         open_window(options.preview) as window,
         ExitStack() as stack,
     ):
-        saved = load_or_new(folder, name, options, report)
-        options = _ask_minutes(options, saved)
+        saved = load_or_new(workspace, name, options, report)
+        options = ask_minutes(workspace, options, saved, report)
         stack.enter_context(_hold_faces(workspace, saved, report))
-        shares = group.count if group else options.devices
+        shares = group.count if group else options.device_count
         if not _is_auto(options):
             check_shares(int(saved.options["batch_size"]), shares)
-        engine = start_engine(options.engine, options.devices)
+        engine = start_engine(options.engine, options.device_count)
         report.line(f"{engine}{f' {group.count} processes.' if group else ''}")
         _report_precision(engine, saved, report)
         device = find_device(engine)
@@ -99,13 +101,11 @@ def _lead(workspace: Workspace, options: TrainRunOptions, group: ProcessGroup | 
                 report.warn(f"Out of memory: going on from {shown}.")
 
 
-def _ask_minutes(options: TrainRunOptions, saved: Checkpoint) -> TrainRunOptions:
-    """With questions, and without an end so far: how long it may train, which the plan needs."""
-    has_end = options.minutes or int(saved.options["target_iter"]) > saved.iteration
-    if not options.ask or has_end or not can_be_planned(saved):
-        return options
-    help = "Stages are planned for this time: random warp first, then detail. 0: train until you stop, without a plan."
-    return options.model_copy(update={"minutes": ask_number("How long may it train, in minutes", 0, low=0, help=help)})
+def _device(workspace: Workspace, options: TrainRunOptions, report: Report) -> str | None:
+    """The device, or the devices that were named."""
+    if "," in options.devices:
+        return options.devices
+    return ask_device(workspace.answers, "train", options.device, options.ask, report)
 
 
 def _hold_faces(workspace: Workspace, saved: Checkpoint, report: Report) -> AbstractContextManager[None]:
@@ -223,7 +223,7 @@ def _with_smaller_batch(
     """The set with a smaller batch; UserError unless the batch size was left to us."""
     chosen = kind_of(saved.class_name).read_options(saved.options)
     largest = estimate_memory(chosen, device).largest_batch(available_bytes(device))
-    smaller = min(chosen.batch_size * 3 // 4, max(largest, 1)) // options.devices * options.devices
+    smaller = min(chosen.batch_size * 3 // 4, max(largest, 1)) // options.device_count * options.device_count
     if not _is_auto(options) or not smaller or group:
         what = f"The memory does not suffice for {name} with batch size {chosen.batch_size}."
         raise UserError(f"{what} What was saved of it is whole.", memory_advice(chosen, max(smaller, 1))) from error

@@ -40,12 +40,7 @@ def faces_to_train_on(
     kind = kind_of(class_name)
     face_type, resolution = kind.face(options)
     if options.get("pretrain"):
-        folder = pretraining or workspace.pretraining_faces
-        if not folder.exists():
-            raise UserError(
-                f"Pretraining is on, but there is no {folder}.",
-                "Name a folder of aligned faces of many people: --pretraining-faces FOLDER; or --no-pretrain.",
-            )
+        folder = need_pretraining_faces(workspace, pretraining)
         faces = fitting_faces(
             load_pretraining_faces(folder, report),
             face_type,
@@ -53,7 +48,7 @@ def faces_to_train_on(
             folder,
             report,
             of_many=True,
-            letters=_letters(kind),
+            letters=face_letters(kind),
         )
         return dict.fromkeys(SIDES, faces)
     folders = {side: workspace.aligned(side) for side in SIDES}
@@ -61,17 +56,28 @@ def faces_to_train_on(
         listed = {side: load_training_faces(folder, report) for side, folder in folders.items()}
         return {
             side: fitting_faces(
-                listed[side], face_type, resolution, folder, report, of_many=False, letters=_letters(kind)
+                listed[side], face_type, resolution, folder, report, of_many=False, letters=face_letters(kind)
             )
             for side, folder in folders.items()
         }
     found = {side: list_faceset(folder, report) for side, folder in folders.items()}
     if not any(found.values()):
         load_training_faces(workspace.aligned("src"))
-    return _with_fitting_labels(workspace, found, face_type, _letters(kind), report)
+    return _with_fitting_labels(workspace, found, face_type, face_letters(kind), report)
 
 
-def _letters(kind: ModelKind) -> tuple[str, ...]:
+def need_pretraining_faces(workspace: Workspace, named: Path | None) -> Path:
+    """The faces of many people: those that were named, or the workspace's own; UserError without any."""
+    folder = named or workspace.pretraining_faces
+    if not folder.exists():
+        raise UserError(
+            f"Pretraining is on, but there is no {folder}.",
+            "Name a folder of aligned faces of many people: --pretraining-faces FOLDER; or --no-pretrain.",
+        )
+    return folder
+
+
+def face_letters(kind: ModelKind) -> tuple[str, ...]:
     """The face types that models of a class may have; none where it is fixed."""
     field = kind.options.model_fields.get("face_type")
     return get_args(field.annotation) if field else ()

@@ -1,12 +1,16 @@
 """Options of the video stages."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+from dfl.base.errors import UserError
+from dfl.base.frames import no_frames
+from dfl.base.listing import list_pictures
 from dfl.base.options import Options, option
 from dfl.shared_options import FramesOptions
 from dfl.video.timeline import Gaps
-from dfl.workspace import Side
+from dfl.workspace import Side, Workspace
 
 Label = Literal["none", "corner", "start"]
 
@@ -26,19 +30,19 @@ _DEINTERLACE = option(
 )
 
 
-class ExtractFramesOptions(Options):
+class ExtractFramesOptions(FramesOptions):
     """Options of extract-frames."""
 
     side: Side = option(..., "src: the face that is put in; dst: the video it goes into.", argument=True)
     fps: float = option(
         0.0,
         "Frames a second to take; 0 takes all. Frames are left out by their time, none is taken twice.",
-        ask="Enter FPS",
+        ask="Frames a second to take, 0 for all",
         only_if={"side": ("src",)},  # a data_dst with frames left out makes a jerky result
         minimum=0,
     )
     format: Literal["png", "jpg"] = option(
-        "png", "Picture type: png keeps every value, jpg is several times smaller.", ask="Output image format"
+        "png", "Picture type: png keeps every value, jpg is several times smaller.", ask="Picture format"
     )
     video_stream: int | None = _VIDEO_STREAM
     gaps: Gaps = _GAPS
@@ -49,7 +53,7 @@ class EncodingOptions(Options):
     """How a result is encoded and marked."""
 
     format: Literal["mp4", "mov", "mkv", "avi"] = option(
-        "mp4", "Container of result and result_mask.", ask="Output video format"
+        "mp4", "Container of result and result_mask.", ask="Video format"
     )
     encoder: Literal[
         "auto",
@@ -79,7 +83,7 @@ class EncodingOptions(Options):
     bitrate: int = option(
         16,
         "Bit rate of the result in megabits a second; prores and ffv1 take what they need.",
-        ask="Bitrate of output file in MB/s",
+        ask="Bit rate in megabits a second",
         only_if={"lossless": (False,)},
         minimum=1,
         maximum=1000,
@@ -123,20 +127,43 @@ class MakeVideoOptions(EncodingOptions):
         False, "Scale frames of another size to fit into the size of the first one, with black beside where needed."
     )
 
+    @classmethod
+    def check_input(cls, workspace: Path, known: Mapping[str, Any]) -> None:
+        """Merged pictures must be there."""
+        folder = Workspace(workspace).merged
+        if known.get("encoder") != "list" and not list_pictures(folder):
+            raise UserError(f"There are no merged frames in {folder}.", "Run 4_merge.bat (`dfl merge`) first.")
+
 
 class CutVideoOptions(Options):
     """Options of cut-video."""
 
-    file: Path = option(..., "The video; src or dst for the clip of the workspace.", argument=True)
-    from_time: str = option("00:00:00.000", "Where to begin: hours:minutes:seconds, or seconds.", ask="From time")
+    file: Path = option(
+        ...,
+        "The video; src or dst for the clip of the workspace.",
+        argument=True,
+        ask="Which video: src, dst or a file",
+    )
+    from_time: str = option(
+        "00:00:00.000",
+        "Where to begin: hours:minutes:seconds, or seconds.",
+        ask="Begin at, as hours:minutes:seconds or in seconds",
+    )
     to_time: str = option(
-        "00:00:00.000", "Where to end, as --from-time; 0 takes all to the end.", ask="To time (0: to the end)"
+        "00:00:00.000", "Where to end, as --from-time; 0 takes all to the end.", ask="End at, 0 for its end"
     )
     audio_track: int = option(
-        -1, "Which of the video's sound tracks to take, counted from 0; -1 takes all.", ask="Audio track id", minimum=-1
+        -1,
+        "Which of the video's sound tracks to take, counted from 0; -1 takes all.",
+        ask="Sound track, counted from 0, or -1 for all",
+        minimum=-1,
     )
     bitrate: int = option(
-        25, "Bit rate of the new video in megabits a second.", ask="Bitrate in MB/s", minimum=1, maximum=1000
+        25,
+        "Bit rate of the new video in megabits a second.",
+        ask="Bit rate in megabits a second",
+        minimum=1,
+        maximum=1000,
     )
     copy_only: bool = option(
         False,
@@ -146,19 +173,44 @@ class CutVideoOptions(Options):
     gaps: Gaps = _GAPS
     deinterlace: Literal["auto", "on", "off"] = _DEINTERLACE
 
+    @classmethod
+    def check_answer(cls, name: str, known: Mapping[str, Any]) -> None:
+        """A file must be there; src and dst are none."""
+        if str(known[name]) not in ("src", "dst"):
+            _need_file(name, known)
+
 
 class DenoiseFramesOptions(FramesOptions):
     """Options of denoise-frames."""
 
-    factor: int = option(7, "How much: 1 little to 20 much.", ask="Denoise factor?", minimum=1, maximum=20)
+    factor: int = option(
+        7, "How much: 1 little to 20 much.", ask="How much, 1 little to 20 much", minimum=1, maximum=20
+    )
     keep: bool = option(
         True,
         "Keep the frames as they were in frames_before_denoise.",
         ask="Keep the frames as they were, in frames_before_denoise?",
     )
 
+    @classmethod
+    def check_input(cls, workspace: Path, known: Mapping[str, Any]) -> None:
+        """Pictures alone can be changed, not a clip."""
+        folder = Workspace(workspace).frames(known["side"])
+        if not list_pictures(folder):
+            raise no_frames(folder, f"Run extract-frames {known['side']} first.")
+
 
 class VerifyOptions(Options):
     """Options of verify."""
 
-    file: Path = option(..., "The video or picture to look at.", argument=True)
+    file: Path = option(..., "The video or picture to look at.", argument=True, ask="Which video or picture")
+
+    @classmethod
+    def check_answer(cls, name: str, known: Mapping[str, Any]) -> None:
+        """A file must be there."""
+        _need_file(name, known)
+
+
+def _need_file(name: str, known: Mapping[str, Any]) -> None:
+    if name == "file" and not Path(known[name]).is_file():
+        raise UserError(f"There is no file {known[name]}.", "Name another, or drop it on this window.")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from dfl.base.answers import Answers
 from dfl.base.asking import ask_options
 from dfl.base.errors import UserError
 from dfl.base.evenly_spaced import evenly_spaced
@@ -38,6 +39,9 @@ from dfl.merging.planning.tasks import FaceTask, FrameTask
 from dfl.merging.running.frame_processor import FrameProcessor, PredictedFrame, keep
 from dfl.merging.running.networks import Networks
 from dfl.merging.running.open_models import Models
+from dfl.models.device import ask_device
+from dfl.models.face_weights import face_network_file
+from dfl.models.open_model import need_xseg
 from dfl.models.prediction import SwapModel
 from dfl.workspace import Workspace
 
@@ -67,16 +71,38 @@ class MergePlan:
         return {task.index for task in self.tasks if spans is None or is_in(task.number, spans)}
 
 
-def with_answers(workspace: Workspace, options: MergeOptions) -> MergeOptions:
-    """The options with the answers to the questions, if questions are asked; Enter keeps a setting."""
-    if not options.ask or options.yes:
-        return options
+def with_answers(workspace: Workspace, options: MergeOptions, report: Report) -> MergeOptions:
+    """The options with the answers to the questions, if questions are asked; Enter keeps a setting.
+
+    What was answered and is not in the session yet, because the run ended before its plan, is the default once more.
+    """
+    answers = Answers(workspace.answers, report.warn)
+    given = {name: getattr(options, name) for name in options.model_fields_set}
+    given["device"] = ask_device(workspace.answers, "merge", options.device, options.ask, report)
+    if not options.ask:
+        return MergeOptions(**given)
     session = read_session(workspace.merge_session)
     known = session.first_settings.model_dump() | {"morph_factor": session.morph_factor}
-    given = {name: getattr(options, name) for name in options.model_fields_set}
+    defaults = known | answers.of("merge") | given
+    others = MergeOptions.model_fields.keys() - {"model"}
+    given |= ask_options(MergeOptions, defaults, skip=others | given.keys(), workspace=workspace.root)
+
+    def check(name: str, known: Mapping[str, Any]) -> None:
+        if name == "mask_mode" and "xseg" in known[name]:
+            need_xseg(workspace.model)
+        if name == "super_resolution" and known[name]:
+            face_network_file("FaceEnhancer")
+
     pointless = MergeOptions.pointless_questions(workspace.root, given)
-    answers = ask_options(MergeOptions, known | given, skip=given.keys() | pointless)
-    changed = {name: value for name, value in answers.items() if name not in known or value != known[name]}
+    answered = ask_options(
+        MergeOptions,
+        defaults,
+        skip=given.keys() | pointless | {"model"},
+        workspace=workspace.root,
+        check=check,
+        keep=lambda so_far: answers.keep("merge", so_far),
+    )
+    changed = {name: value for name, value in answered.items() if name not in known or value != known[name]}
     return MergeOptions(**(given | changed))
 
 
@@ -128,6 +154,10 @@ def make_plan(
             f"{path.name} was edited while this run started: the edit is kept and applies from the next run on. The "
             "options of this run apply to it alone and are not saved."
         )
+    if options.ask and not options.contact_sheet:  # the session has them now, where they may be edited
+        answers = Answers(workspace.answers, report.warn)
+        in_session = {*MergeSettings.model_fields, "morph_factor"}
+        answers.replace("merge", {key: value for key, value in answers.of("merge").items() if key not in in_session})
     return MergePlan(session, tasks, networks, base, spans)
 
 

@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+_GB = 2**30
 _QUERY = ["--query-gpu=index,uuid,memory.total,memory.free,name", "--format=csv,noheader,nounits"]
 # Number, UUID, MiB in all, MiB free, name; some drivers report the name alone.
 _LINE = re.compile(r"(?:(\d+), (GPU-[^,]+), ([^,]+), ([^,]+), )?(.+)")
@@ -26,6 +27,13 @@ class Card:
     uuid: str = ""
     total_bytes: int = 0
     free_bytes: int = 0
+
+    def summary(self) -> str:
+        """Name and memory, for people."""
+        if not self.total_bytes:
+            return self.name
+        free = f", {self.free_bytes / _GB:.1f} GB free" if self.free_bytes else ""
+        return f"{self.name}, {self.total_bytes / _GB:.0f} GB{free}"
 
 
 def visible_cards(environment: Mapping[str, str] = os.environ) -> list[Card]:

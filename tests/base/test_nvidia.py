@@ -5,9 +5,9 @@ import subprocess
 
 import pytest
 
-from dfl.models import nvidia
+from dfl.base import nvidia
+from dfl.base.nvidia import Card, card_of, chosen_cards, read_cards, visible_cards
 from dfl.models.engine import nvidia_card
-from dfl.models.nvidia import Card, card_of, chosen_cards, read_cards, visible_cards
 
 MB = 2**20
 # As nvidia-smi answers on a machine with a small card in the first slot and a large one in the second, half of it used.
