@@ -68,7 +68,9 @@ def _swap(model: str, kind: str) -> Function:
     options: Any = SaehdOptions(**SAEHD, **EXTRAS[model]) if model in EXTRAS else Quick96Options()
     options = AmpOptions(**AMP) if model == "AMP" else options
     class_name = {"AMP": "AMP", "quick96": "Quick96"}.get(model, "SAEHD")
-    with patch.dict(QUICK96, ae_dims=8, e_dims=8, d_dims=8, d_mask_dims=8):  # no option; its 50 million add nothing here
+    with patch.dict(
+        QUICK96, ae_dims=8, e_dims=8, d_dims=8, d_mask_dims=8
+    ):  # no option; its 50 million add nothing here
         network: Any = build_network(class_name, options.model_dump())
     config, side = swap_config(options), network.resolution
     objective: Any
