@@ -57,7 +57,7 @@ def at_train(workspace: Workspace) -> list[str]:
 
 STEPS: dict[str, tuple[str, tuple[str, ...], Callable[[Workspace], None], int]] = {
     "train": ("3_train", ("--preview", "none", "--model", "SAEHD"), to_train, 33),
-    "change": ("3_train", ("--preview", "none", "--model", "AMP", "--name", "amp"), to_change, 18),
+    "change": ("3_train", ("--preview", "none", "--model", "AMP", "--name", "amp"), to_change, 19),
     "merge": ("4_merge", (), to_merge, 18),
 }
 

@@ -111,6 +111,7 @@ def test_no_option_is_forgotten() -> None:
         "inter_dims",
         "morph_factor",
         "train_inter",
+        "src_src",
     }
 
 

@@ -9,7 +9,7 @@ from dfl.base.listing import list_pictures
 from dfl.faces.face_type import FaceType
 from dfl.faceset.aligned_face import read_metadata, with_metadata
 from dfl.faceset.segmentation import Polygon
-from dfl.training.training_faces import faces_to_train_on
+from dfl.training.training_faces import check_faces, faces_to_train_on
 from tests.recording_report import RecordingReport
 from tests.training.drawn_faces import make_faceset
 
@@ -54,6 +54,16 @@ def test_a_side_of_narrow_faces_is_refused_in_every_class(workspace, class_name,
         given(workspace, class_name, options)
     assert "half_face 2" in error.value.what
     assert "extract-faces --face-type" in error.value.todo
+
+
+def test_src_src_takes_the_faces_of_src_for_both_sides(workspace):
+    make_faceset(workspace.aligned("src"), COLOUR, count=3)
+    check_faces(workspace, "AMP", None)
+    with pytest.raises(UserError, match="no faces"):
+        check_faces(workspace, "SAEHD", None)
+    assert given(workspace, "AMP", {"face_type": "wf", "src_src": True})[0] == {"src": 3, "dst": 3}
+    with pytest.raises(UserError, match="no faces"):
+        given(workspace, "AMP", {"face_type": "wf", "src_src": False})
 
 
 def test_wide_faces_and_narrow_models_go_together(workspace):

@@ -129,7 +129,7 @@ def ask_number_or(
 
 def _number(answer: str, low: float | None, high: float | None, whole: bool, words: Sequence[str] = ()) -> float:
     """The number that was typed, with a point or a comma; UserError for anything else."""
-    room = _range(low, high)
+    room = _range(low, high) if high is not None else "" if low is None else f"{_short(low)} or more"
     wanted = (
         f"Expected {' or '.join([*words, 'a whole number' if whole else 'a number'])}{f', {room}' if room else ''}."
     )

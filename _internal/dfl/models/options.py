@@ -316,6 +316,7 @@ class AmpOptions(TrainedSwapOptions):
     """AMP, with the original's names, ranges and order of questions."""
 
     first_questions: ClassVar[tuple[str, ...]] = (
+        "src_src",
         *_FIRST,
         *("ae_dims", "inter_dims", "e_dims", "d_dims", "d_mask_dims", "morph_factor"),
     )
@@ -352,6 +353,12 @@ class AmpOptions(TrainedSwapOptions):
         fixed=True,
         minimum=0.1,
         maximum=0.5,
+    )
+    src_src: bool = option(
+        False,
+        "SRC-SRC: src's faces on both sides, data_dst is not used: a first stage, in which the model learns src alone; "
+        "switch it off to go on with dst.",
+        ask="SRC-SRC: train on src's faces alone",
     )
     train_inter: bool = option(
         True,

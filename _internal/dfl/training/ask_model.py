@@ -4,7 +4,7 @@ The answers for a new model are the defaults of the next new one of its class. T
 remembered until it is saved with them: whatever ends a start, the next one knows what was answered.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,6 +13,7 @@ from dfl.base.answers import Answers
 from dfl.base.asking import ask_options
 from dfl.base.errors import UserError
 from dfl.base.report import NullReport, Report
+from dfl.data.batches import load_training_faces
 from dfl.data.fitting_faces import fitting_faces
 from dfl.faces.face_type import FaceType
 from dfl.faceset.faceset import FaceFile, list_faceset
@@ -77,8 +78,10 @@ class ModelQuestions:
         def check(name: str, known: Mapping[str, Any]) -> None:
             if name == "pretrain" and known[name]:
                 need_pretraining_faces(self._workspace, self._options.pretraining_faces)
+            if name == "src_src" and not known[name] and not self._may_pretrain:
+                load_training_faces(self._workspace.aligned("dst"))
             if name == "face_type":
-                self._check_face_type(kind, str(known[name]))
+                self._check_face_type(kind, str(known[name]), SIDES[:1] if known.get("src_src") else SIDES)
             if name == "batch_size" and int(known[name]) % self._options.device_count:
                 raise UserError(
                     f"A batch of {known[name]} cannot be shared by {self._options.device_count} devices.",
@@ -90,12 +93,17 @@ class ModelQuestions:
 
         return ask_options(kind, defaults, skip=skip, workspace=self._workspace.root, check=check, keep=keep)
 
-    def _check_face_type(self, kind: type[ModelOptions], letter: str) -> None:
+    @property
+    def _may_pretrain(self) -> bool:
+        """Whether there are faces of many people: then the facesets may come later."""
+        return (self._options.pretraining_faces or self._workspace.pretraining_faces).exists()
+
+    def _check_face_type(self, kind: type[ModelOptions], letter: str, sides: Sequence[Side]) -> None:
         """UserError where no face of a side shows as much of the head, unless the model may be pretrained first."""
         row = kind_with_options(kind)
-        if not row.swaps_faces or (self._options.pretraining_faces or self._workspace.pretraining_faces).exists():
+        if not row.swaps_faces or self._may_pretrain:
             return
-        for side in SIDES:
+        for side in sides:
             folder = self._workspace.aligned(side)
             if side not in self._faces:
                 self._faces[side] = list_faceset(folder)

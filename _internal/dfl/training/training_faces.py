@@ -26,7 +26,10 @@ def check_faces(workspace: Workspace, class_name: str, pretraining: Path | None)
     if (pretraining or workspace.pretraining_faces).exists():
         return
     empty = [side for side in SIDES if not _has_files(workspace.aligned(side))]
-    if empty and (kind_of(class_name).swaps_faces or len(empty) == len(SIDES)):
+    kind = kind_of(class_name)
+    if kind.swaps_faces and empty == ["dst"] and "src_src" in kind.options.model_fields:
+        return
+    if empty and (kind.swaps_faces or len(empty) == len(SIDES)):
         load_training_faces(workspace.aligned(empty[0]))
 
 
@@ -52,6 +55,8 @@ def faces_to_train_on(
         )
         return dict.fromkeys(SIDES, faces)
     folders = {side: workspace.aligned(side) for side in SIDES}
+    if options.get("src_src"):
+        folders["dst"] = folders["src"]
     if kind.swaps_faces:
         listed = {side: load_training_faces(folder, report) for side, folder in folders.items()}
         return {

@@ -12,7 +12,7 @@ _GLUE = "\0"  # stands for a space between a name and its value, where no line i
 GROUPS: dict[str, tuple[str, ...]] = {
     "Model": (
         *("resolution", "face_type", "archi", "ae_dims", "inter_dims", "e_dims", "d_dims", "d_mask_dims"),
-        *("morph_factor", "train_inter", "pretrain"),
+        *("morph_factor", "train_inter", "src_src", "pretrain"),
     ),
     "Training": (
         *("target_iter", "batch_size", "learning_rate", "lr_dropout", "lr_cos", "adabelief", "bias_correction"),
