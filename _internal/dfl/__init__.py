@@ -8,25 +8,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dfl.api import (
-        AlignedFace,
-        FaceMetadata,
-        Faceset,
-        FaceType,
-        LoggingReport,
-        Prediction,
-        Report,
-        Stopped,
-        SwapModel,
-        UserError,
-        Workspace,
-        extract_faces,
-        extract_frames,
-        load_model,
-        make_video,
-        merge,
-        train,
-    )
+    from dfl.api import Faceset, LoggingReport, extract_faces, extract_frames, load_model, make_video, merge, train
+    from dfl.base.errors import Stopped, UserError
+    from dfl.base.report import Report
+    from dfl.faces.face_type import FaceType
+    from dfl.faceset.aligned_face import AlignedFace
+    from dfl.faceset.face_metadata import FaceMetadata
+    from dfl.models.prediction import Prediction, SwapModel
+    from dfl.workspace import Workspace
 
 __version__ = "0.2.0.dev0"
 __all__ = [

@@ -12,37 +12,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, overload
 
-from dfl.base.errors import Stopped, UserError
+# The names of the API are in dfl.__all__; those imported `as` themselves are there for it alone.
+from dfl.base.errors import Stopped as Stopped
+from dfl.base.errors import UserError
 from dfl.base.options import checked
 from dfl.base.report import Counts, Progress, Report
-from dfl.faces.face_type import FaceType
+from dfl.faces.face_type import FaceType as FaceType
 from dfl.faceset.aligned_face import AlignedFace
-from dfl.faceset.face_metadata import FaceMetadata
+from dfl.faceset.face_metadata import FaceMetadata as FaceMetadata
 from dfl.faceset.faceset import FaceFile, list_faceset
 from dfl.models.options import SwapClass
-from dfl.models.prediction import Prediction, SwapModel
+from dfl.models.prediction import Prediction as Prediction
+from dfl.models.prediction import SwapModel
 from dfl.stages import load, run_stage, stage
 from dfl.workspace import Side, Workspace
-
-__all__ = [
-    "AlignedFace",
-    "FaceMetadata",
-    "FaceType",
-    "Faceset",
-    "LoggingReport",
-    "Prediction",
-    "Report",
-    "Stopped",
-    "SwapModel",
-    "UserError",
-    "Workspace",
-    "extract_faces",
-    "extract_frames",
-    "load_model",
-    "make_video",
-    "merge",
-    "train",
-]
 
 # A workspace, or the path of its folder.
 WorkspaceFolder = str | Path | Workspace

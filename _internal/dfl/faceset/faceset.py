@@ -18,7 +18,7 @@ from dfl.faceset.pak_format import MAX_PICTURE_BYTES, Member, read_member, read_
 from dfl.faceset.png_faces import picture_size, read_old_png
 from dfl.faceset.rename import finish_renaming
 from dfl.faceset.sidecar import Sidecar, read_index
-from dfl.workspace import FACESET_INDEX, FACESET_PAK, META_DAT
+from dfl.workspace import FACESET_INDEX, FACESET_PAK, META_DAT, Side
 
 # Metadata and the picture's size are in the first few kilobytes of an aligned picture, if it carries no mask.
 _HEAD_BYTES = 16384
@@ -65,6 +65,14 @@ class FaceFile:
     def read_picture(self) -> Picture:
         """The picture: (N, N, 3) uint8 BGR. UserError when it is damaged."""
         return decode_picture(self.read_content(), self.display_path)
+
+
+def check_is_unpacked(aligned: Path, side: Side) -> None:
+    """UserError for a packed faceset: its faces are no files, and files beside the pack are not used."""
+    if (aligned / FACESET_PAK).is_file():
+        raise UserError(
+            f"The faceset in {aligned} is packed: its faces are in {FACESET_PAK}.", f"Run `dfl unpack {side}` first."
+        )
 
 
 def no_faces(folder: Path, todo: str) -> UserError:

@@ -12,13 +12,13 @@ from dfl.base.errors import UserError
 from dfl.base.pictures import Picture
 from dfl.base.report import Failures, Report
 from dfl.faceset.aligned_face import AlignedFace
-from dfl.faceset.faceset import FaceFile, list_faceset, no_faces
+from dfl.faceset.faceset import FaceFile, check_is_unpacked, list_faceset, no_faces
 from dfl.faceset.trash import trash_folder
 from dfl.faceset_tools.options import EnhanceOptions
 from dfl.faceset_tools.regenerate import Regenerated, regenerate, was_regenerated
 from dfl.models.engine import start_engine
 from dfl.models.face_weights import face_network_file
-from dfl.workspace import FACESET_PAK, Workspace
+from dfl.workspace import Workspace
 
 # Key in the metadata of enhanced pictures.
 MARK = "enhanced"
@@ -31,8 +31,7 @@ def run(workspace: Workspace, options: EnhanceOptions, report: Report) -> None:
     regenerated = Regenerated(aligned, "enhance", "enhanced")
     regenerated.finish_taking_over(report)
     face_network_file("FaceEnhancer")  # before anything is read or the engine starts
-    if (aligned / FACESET_PAK).is_file():
-        raise UserError(f"{aligned} is packed.", f"Run `dfl unpack {options.side}` first.")
+    check_is_unpacked(aligned, options.side)
     faces = list_faceset(aligned, report)
     if not faces:
         raise no_faces(aligned, f"Run extract-faces {options.side} first.")

@@ -18,7 +18,7 @@ from dfl.base.report import Report
 from dfl.face_analysis.clustering import MIN_FACES, NOBODY, distances_to_mean, group_people
 from dfl.face_analysis.measures import measure
 from dfl.faces.reference import LIKE_REFERENCE, nearest_person, references_of
-from dfl.faceset.faceset import FaceFile, list_faceset, no_faces
+from dfl.faceset.faceset import FaceFile, check_is_unpacked, list_faceset, no_faces
 from dfl.faceset.trash import move_to_trash
 from dfl.faceset_tools.options import PeopleOptions
 from dfl.workspace import FACESET_PAK, Workspace
@@ -52,9 +52,8 @@ def run(workspace: Workspace, options: PeopleOptions, report: Report) -> None:
     if options.keep and options.only:
         raise UserError("--keep and --only were given together.", "Give one of them.")
     aligned = workspace.aligned(options.side)
-    is_packed = (aligned / FACESET_PAK).is_file()
-    if (options.keep or options.only) and is_packed:
-        raise UserError(f"The faceset in {aligned} is packed.", f"Run `dfl unpack {options.side}` first.")
+    if options.keep or options.only:
+        check_is_unpacked(aligned, options.side)
     references = references_of([Path(path) for path in options.only]) if options.only else None
     faces, descriptors = _described(list_faceset(aligned, report), report)
     if not faces:
@@ -68,7 +67,7 @@ def run(workspace: Workspace, options: PeopleOptions, report: Report) -> None:
     write_sheets(folder, people, report)
     _report_people(people, report)
     report.line(f"Their faces are in {folder}, the least typical ones last.")
-    if not kept and len(people) > 1 and options.ask and not options.yes and not is_packed:
+    if not kept and len(people) > 1 and options.ask and not options.yes and not (aligned / FACESET_PAK).is_file():
         kept = _numbers(ask_text("Numbers of the people who stay, Enter for all", "", help=_KEEP_HELP), people)
     if kept:
         others = [face.name for person in people if person.number not in kept for face in person.faces]

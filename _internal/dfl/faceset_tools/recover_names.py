@@ -4,15 +4,14 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from dfl.base.errors import UserError
 from dfl.base.listing import list_pictures
 from dfl.base.report import Report
 from dfl.base.wording import first_few
-from dfl.faceset.faceset import FaceFile, list_pictures_with_data
+from dfl.faceset.faceset import FaceFile, check_is_unpacked, list_pictures_with_data
 from dfl.faceset.file_names import name_key, why_unsafe
 from dfl.faceset.rename import finish_renaming, rename_all
 from dfl.faceset_tools.options import RecoverNamesOptions
-from dfl.workspace import FACESET_PAK, Workspace
+from dfl.workspace import Workspace
 
 
 def run(workspace: Workspace, options: RecoverNamesOptions, report: Report) -> None:
@@ -22,8 +21,7 @@ def run(workspace: Workspace, options: RecoverNamesOptions, report: Report) -> N
     listing = list_pictures_with_data(folder)
     listing.report_problems(report)
     if not listing.faces:
-        if (folder / FACESET_PAK).is_file():
-            raise UserError(f"The faces in {folder} are packed.", f"Run unpack {options.side} first.")
+        check_is_unpacked(folder, options.side)
         raise listing.no_faces_error(f"Run extract-faces {options.side} first.")
     names = source_names(listing.faces, {path.name for path in list_pictures(folder)})
     nameless = [face.name for face in listing.faces if face.name not in names]

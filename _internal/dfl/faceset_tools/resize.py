@@ -14,12 +14,12 @@ from dfl.base.report import Failures, Report
 from dfl.base.wording import first_few
 from dfl.faces.face_type import FaceType
 from dfl.faceset.aligned_face import AlignedFace
-from dfl.faceset.faceset import FaceFile, list_faceset, no_faces
+from dfl.faceset.faceset import FaceFile, check_is_unpacked, list_faceset, no_faces
 from dfl.faceset.trash import trash_folder
 from dfl.faceset_tools.options import ResizeOptions
 from dfl.faceset_tools.regenerate import Regenerated, regenerate, was_regenerated
 from dfl.faceset_tools.resized_face import resized_face
-from dfl.workspace import FACESET_PAK, Workspace
+from dfl.workspace import Workspace
 
 _BYTES_A_PIXEL = 0.8  # of a JPEG of quality 100
 
@@ -36,8 +36,7 @@ def run(workspace: Workspace, options: ResizeOptions, report: Report) -> None:
     regenerated = Regenerated(aligned, "resize", "resized")
     folder = regenerated.folder
     regenerated.finish_taking_over(report)
-    if (aligned / FACESET_PAK).is_file():
-        raise UserError(f"{aligned} is packed.", f"Run `dfl unpack {options.side}` first.")
+    check_is_unpacked(aligned, options.side)
     face_type = None if options.face_type == "same" else FaceType.from_name(options.face_type)
     faces = list_faceset(aligned, report)
     if not faces:

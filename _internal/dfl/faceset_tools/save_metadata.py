@@ -9,13 +9,13 @@ from pathlib import Path
 from dfl.base import jpeg
 from dfl.base.errors import UserError
 from dfl.base.report import Report
-from dfl.faceset.faceset import Listing, list_pictures_with_data
+from dfl.faceset.faceset import Listing, check_is_unpacked, list_pictures_with_data
 from dfl.faceset.meta_dat import read_meta_dat, write_meta_dat
 from dfl.faceset.perceptual_hash import perceptual_hashes
 from dfl.faceset.rename import finish_renaming
 from dfl.faceset.sidecar import SidecarEntry, add_to_index
 from dfl.faceset_tools.options import SaveMetadataOptions
-from dfl.workspace import FACESET_INDEX, FACESET_PAK, META_DAT, Workspace
+from dfl.workspace import FACESET_INDEX, META_DAT, Workspace
 
 
 def run(workspace: Workspace, options: SaveMetadataOptions, report: Report) -> None:
@@ -25,8 +25,7 @@ def run(workspace: Workspace, options: SaveMetadataOptions, report: Report) -> N
     listing = list_pictures_with_data(folder)
     listing.report_problems(report)
     if not listing.faces:
-        if (folder / FACESET_PAK).is_file():
-            raise UserError(f"The faces in {folder} are packed.", f"Run unpack {options.side} first.")
+        check_is_unpacked(folder, options.side)
         raise listing.no_faces_error(f"Run extract-faces {options.side} first.")
     entries = {}
     hashes = perceptual_hashes((face.display_path, face.read_content) for face in listing.faces)

@@ -23,11 +23,11 @@ from dfl.face_analysis.measures import measure
 from dfl.face_analysis.near_duplicates import near_duplicates
 from dfl.face_analysis.pixel_chain import MAX_VALUES, chain_of_pixels
 from dfl.face_analysis.poses import distances_to_nearest, enlargements, pitch_yaw, rectangle_areas
-from dfl.faceset.faceset import FaceFile, list_faceset, list_pictures_with_data, no_faces
+from dfl.faceset.faceset import FaceFile, check_is_unpacked, list_faceset, list_pictures_with_data, no_faces
 from dfl.faceset.rename import finish_renaming, rename_all
 from dfl.faceset.trash import move_to_trash
 from dfl.faceset_tools.options import SortOptions
-from dfl.workspace import FACESET_PAK, Workspace
+from dfl.workspace import Workspace
 
 # Up to this size, and half of the free memory, all pixels of a faceset are compared, beyond it those of thumbnails.
 _MAX_PIXEL_BYTES = 2**30
@@ -63,8 +63,7 @@ def run(workspace: Workspace, options: SortOptions, report: Report) -> None:
     """Sort a side's faceset; see `dfl sort --help`."""
     aligned = workspace.aligned(options.side)
     finish_renaming(aligned, report)
-    if (aligned / FACESET_PAK).is_file():
-        raise UserError(f"The faceset in {aligned} is packed.", f"Run `dfl unpack {options.side}` first.")
+    check_is_unpacked(aligned, options.side)
     listing = list_pictures_with_data(aligned)
     if not listing.faces:
         raise listing.no_faces_error(f"Run `dfl extract-faces {options.side}` first.")

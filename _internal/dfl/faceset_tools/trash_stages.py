@@ -7,9 +7,10 @@ from dfl.base.errors import UserError
 from dfl.base.listing import list_pictures
 from dfl.base.report import Report
 from dfl.base.wording import counted, first_few
+from dfl.faceset.faceset import check_is_unpacked
 from dfl.faceset.trash import list_trash, move_to_trash, restore, trash_folder
 from dfl.faceset_tools.options import RestoreOptions, TrashOptions
-from dfl.workspace import FACESET_PAK, TRASH_JOURNAL, Workspace
+from dfl.workspace import TRASH_JOURNAL, Workspace
 
 
 def run(workspace: Workspace, options: TrashOptions, report: Report) -> None:
@@ -21,7 +22,7 @@ def run(workspace: Workspace, options: TrashOptions, report: Report) -> None:
             f'Name files of {aligned}, such as `dfl trash {options.side} 00012_0.jpg "0003*"`, or drop them on the '
             "batch file.",
         )
-    _check_is_unpacked(aligned, options.side)
+    check_is_unpacked(aligned, options.side)
     there = [path.name for path in list_pictures(aligned)]
     chosen: list[str] = []
     for pattern in options.names:
@@ -42,7 +43,7 @@ def run_restore(workspace: Workspace, options: RestoreOptions, report: Report) -
     aligned = workspace.aligned(options.side)
     folder = trash_folder(aligned)
     if list_pictures(folder):
-        _check_is_unpacked(aligned, options.side)
+        check_is_unpacked(aligned, options.side)
     count = restore(aligned, reason=options.reason or None, all_runs=options.all)
     pictures = list_pictures(folder)
     listed = {row.trash_name for row in list_trash(aligned)}
@@ -63,14 +64,6 @@ def run_restore(workspace: Workspace, options: RestoreOptions, report: Report) -
         restored=count,
         left=len(pictures),
     )
-
-
-def _check_is_unpacked(aligned: Path, side: str) -> None:
-    """UserError for a packed faceset: its faces are no files, and files beside the pack are not used."""
-    if (aligned / FACESET_PAK).is_file():
-        raise UserError(
-            f"The faceset in {aligned} is packed: its faces are in {FACESET_PAK}.", f"Run `dfl unpack {side}` first."
-        )
 
 
 def _own_name(given: str, aligned: Path) -> str:

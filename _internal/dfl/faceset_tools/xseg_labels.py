@@ -12,10 +12,10 @@ from dfl.base.report import Failures, Report
 from dfl.base.wording import first_few
 from dfl.faceset.change_metadata import MetadataChanges
 from dfl.faceset.face_metadata import FaceMetadata
-from dfl.faceset.faceset import FaceFile, list_faceset, no_faces
+from dfl.faceset.faceset import FaceFile, check_is_unpacked, list_faceset, no_faces
 from dfl.faceset.sidecar import SidecarEntry, add_to_index, read_index
 from dfl.faceset_tools.options import XsegFetchOptions, XsegRemoveOptions
-from dfl.workspace import FACESET_PAK, Side, Workspace
+from dfl.workspace import Side, Workspace
 
 # Key in a face's metadata: which model made its mask. See apply_xseg.
 DRAWN_BY = "xseg_drawn_by"
@@ -81,8 +81,7 @@ def run_remove_labels(workspace: Workspace, options: XsegRemoveOptions, report: 
 def editable_faces(workspace: Workspace, side: Side, report: Report) -> list[FaceFile]:
     """The faces of a side, to be changed in place. UserError when they are packed or there are none."""
     aligned = workspace.aligned(side)
-    if (aligned / FACESET_PAK).is_file():
-        raise UserError(f"{aligned} is packed.", f"Run `dfl unpack {side}` first.")
+    check_is_unpacked(aligned, side)
     faces = list_faceset(aligned, report)
     if not faces:
         raise no_faces(aligned, f"Run extract-faces {side} first.")
