@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,9 +13,14 @@ import numpy as np
 import pytest
 
 from dfl.base.errors import UserError
+from dfl.base.report import Report
 from dfl.models.checkpoint import model_folder, read_checkpoint
+from dfl.models.engine import start_engine
+from dfl.training import train
 from dfl.training.distributed import check_shares
+from dfl.training.options import TrainOptions
 from dfl.workspace import Workspace
+from tests.models.compiled_functions import not_compiled
 from tests.training.drawn_faces import make_faceset
 
 SIZES = {"resolution": 32, "archi": "df-u", "ae_dims": 8, "e_dims": 8, "d_dims": 8, "d_mask_dims": 4}
@@ -81,8 +87,12 @@ def _assert_equal(workspace: Workspace, first: str, second: str) -> None:
 
 @pytest.mark.slow
 def test_two_devices_of_tensorflow_train_as_one(faces: Workspace) -> None:
-    for name, devices in (("one", 1), ("two", 2)):
-        _run(_command(faces, name, "tensorflow", devices=devices, target_iter=4))
+    start_engine("tensorflow")
+    with not_compiled():
+        train.run(
+            faces, TrainOptions(**TRAINED, engine="tensorflow", name="one", preview="none", target_iter=4), Report()
+        )
+    _run(_command(faces, "two", "tensorflow", devices=2, target_iter=4))
     _assert_equal(faces, "one", "two")
 
 
@@ -107,9 +117,9 @@ def test_two_processes_of_torch_train_as_one(faces: Workspace) -> None:
 @needs_torch
 def test_faces_that_losses_of_earlier_runs_choose_are_the_same_in_all_processes(faces: Workspace) -> None:
     """Six faces of each side, so the third iteration draws from the losses of the first two."""
-    for target in (2, 4):
-        _run(_command(faces, "one", "torch", target_iter=target, retrain_high_loss=True))
-    _run(_command(faces, "two", "torch", target_iter=2, retrain_high_loss=True))
+    _run(_command(faces, "one", "torch", target_iter=2, retrain_high_loss=True))
+    shutil.copytree(*(model_folder(faces.model, name, "SAEHD") for name in ("one", "two")))
+    _run(_command(faces, "one", "torch", target_iter=4, retrain_high_loss=True))
     _run_in_two(_command(faces, "two", "torch", target_iter=4, retrain_high_loss=True))
     _assert_equal(faces, "one", "two")
 
