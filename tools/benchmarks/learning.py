@@ -158,7 +158,7 @@ def train_all(given: argparse.Namespace) -> None:
         core = cores.get()
         threads = dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1")
         command = [sys.executable, "-m", "tools.benchmarks.learning", *sys.argv[1:], "--train", variant, str(seed)]
-        pin = {"preexec_fn": lambda: os.sched_setaffinity(0, {core})} if hasattr(os, "sched_setaffinity") else {}
+        pin = {"preexec_fn": lambda: os.sched_setaffinity(0, {core})} if sys.platform == "linux" else {}
         try:
             subprocess.run(command, check=True, env={**os.environ, **threads}, **pin)  # type: ignore[call-overload]
         finally:
