@@ -158,9 +158,10 @@ def train_all(given: argparse.Namespace) -> None:
         core = cores.get()
         threads = dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1")
         command = [sys.executable, "-m", "tools.benchmarks.learning", *sys.argv[1:], "--train", variant, str(seed)]
-        pin = {"preexec_fn": lambda: os.sched_setaffinity(0, {core})} if sys.platform == "linux" else {}
+        if sys.platform == "linux":
+            command = ["taskset", "-c", str(core), *command]
         try:
-            subprocess.run(command, check=True, env={**os.environ, **threads}, **pin)  # type: ignore[call-overload]
+            subprocess.run(command, check=True, env={**os.environ, **threads})
         finally:
             cores.put(core)
         print(f"trained {variant}, seed {seed}", flush=True)

@@ -16,7 +16,7 @@ def key_pressed_within(seconds: float) -> bool:
         return True
     if sys.platform == "win32":
         return _pressed_in_console(seconds)
-    else:  # noqa: RET505 - which of both is there, type checkers see by this
+    else:
         return _pressed_in_terminal(seconds)
 
 
