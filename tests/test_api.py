@@ -85,8 +85,8 @@ def test_the_documented_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "python.md").read_text(encoding="utf-8"), re.DOTALL)
     assert len(blocks) == 4
     (tmp_path / "workspace").mkdir()
-    make_clip(COLLINS, tmp_path / "workspace" / "data_src.mp4", 1, dfl.Report())
-    make_clip(HOPPER, tmp_path / "workspace" / "data_dst.mp4", 1, dfl.Report())
+    make_clip(COLLINS, tmp_path / "workspace" / "data_src.mp4", 0.4, dfl.Report())
+    make_clip(HOPPER, tmp_path / "workspace" / "data_dst.mp4", 0.4, dfl.Report())
     small = blocks[0].replace("resolution=128", 'resolution=64, archi="df", ae_dims=32, e_dims=16, d_dims=16')
     program = tmp_path / "program.py"  # workers import the file again, as they would a user's
     for block in (small.replace("target_iter=20000", "target_iter=2"), *blocks[1:]):
