@@ -211,7 +211,7 @@ def test_a_class_without_its_faces_is_refused_at_its_question(workspace: Workspa
 def test_amp_without_dst_is_trained_on_src_alone(workspace: Workspace) -> None:
     make_faceset(workspace.aligned("src"), (90, 140, 220))
     with step("3_train", workspace.root, "--model", "AMP") as user:
-        type_in(user, {"Enter a name": "base", "[] SRC-SRC": "n", "SRC-SRC ": "y", "Face type": "", "AutoEncoder": ""})
+        type_in(user, {"Enter a name": "base", "[] SRC-SRC": "n", "SRC-SRC:": "y", "Face type": "", "AutoEncoder": ""})
         assert "There are no faces in" in user.said
         assert user.stop() == 130
 
