@@ -41,7 +41,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         **{group: names for group, names in MODEL_GROUPS.items() if group not in ("Saving", "Preview")},
         "Saving": ("save_minutes", "autobackup_hour"),
-        "Preview and logs": ("preview", "write_preview_history", "tensorboard"),
+        "Preview and logs": ("preview", "write_preview_history", "preview_faces", "tensorboard"),
         "Data beside the faceset": ("pretraining_faces", "held_out"),
         "Machine": ("engine", "device", "devices", "seed"),
     },

@@ -99,7 +99,7 @@ ON_NETWORKS: list[dict[str, Any]] = [
 # Tested elsewhere: the run's course, precision and memory, and what needs a run of its own.
 ELSEWHERE = {
     "target_iter", "batch_size", "autobackup_hour", "write_preview_history", "precision", "recompute", "pretrain",
-    "retrain_high_loss", "gan_smoothing", "gan_noise", "session_name",
+    "retrain_high_loss", "preview_faces", "gan_smoothing", "gan_noise", "session_name",
 }  # fmt: skip
 
 
@@ -235,3 +235,19 @@ def test_judges_are_named_as_the_original_names_them() -> None:
     assert {discriminator.name for discriminator in objective.discriminators} == {"dis", "D_src"}
     for discriminator in objective.discriminators:
         assert all(name.startswith(f"{discriminator.name}/") for name in discriminator.weights)
+
+
+def test_named_faces_are_those_of_the_previews(faces: list[FaceFile]) -> None:
+    def shown(names: str, src: list[FaceFile], draw: int = 0) -> np.ndarray:
+        sides = {"src": src, "dst": faces[3:]}
+        source = SwapBatchSource(sides, swap_config(_options(preview_faces=names)), 2, seed=3, iteration=0)
+        try:
+            return source.preview_batch(draw)["src_target"]
+        finally:
+            source.close()
+
+    alone = shown("", faces[1:2])
+    assert np.array_equal(shown(f"{faces[1].name}, {faces[5].name}", faces[:3]), alone)
+    assert not np.array_equal(shown("", faces[:3]), alone)
+    assert np.array_equal(shown(faces[5].name, faces[:3]), shown("", faces[:3])), "none of src is named"
+    assert np.array_equal(shown(faces[1].name, faces[:3], 1), shown("", faces[:3], 1)), "P shows others"

@@ -211,6 +211,15 @@ def test_a_class_without_its_faces_is_refused_at_its_question(workspace: Workspa
 def test_amp_without_dst_is_trained_on_src_alone(workspace: Workspace) -> None:
     make_faceset(workspace.aligned("src"), (90, 140, 220))
     with step("3_train", workspace.root, "--model", "AMP") as user:
-        type_in(user, {"Enter a name": "base", "[] SRC-SRC": "n", "SRC-SRC ": "y", "Face type": "", "AutoEncoder": ""})
+        type_in(user, {"Enter a name": "base", "[] SRC-SRC": "n", "SRC-SRC:": "y", "Face type": "", "AutoEncoder": ""})
         assert "There are no faces in" in user.said
         assert user.stop() == 130
+
+
+def test_the_faces_of_the_preview_history_are_asked_for_and_must_be_there(train: TypingUser) -> None:
+    type_in(train, {"Model": "", "Enter a name": "", "Write preview": "y"})
+    train.answer("[] Names of the faces", "00001_0.jpg, 7.jpg")
+    train.hear("No face is called 7.jpg.")
+    train.answer("Names of the faces", "00001_0.jpg,00004_0.jpg")
+    train.hear("Stop at iteration")
+    assert train.stop() == 130

@@ -22,6 +22,7 @@ _COARSE = "dt"
 _FIRST = (
     "autobackup_hour",
     "write_preview_history",
+    "preview_faces",
     "target_iter",
     "random_src_flip",
     "random_dst_flip",
@@ -72,6 +73,13 @@ class ModelOptions(Options):
 class SwapOptions(ModelOptions):
     """Options of every class that swaps faces."""
 
+    preview_faces: str = option(
+        "",
+        "Names of the faces that previews and their history show, with commas: 00012_0.jpg,00340_0.jpg. A side with "
+        "none of them shows any.",
+        ask="Names of the faces that it shows, Enter for any",
+        only_if={"write_preview_history": bool},
+    )
     random_src_flip: bool = option(False, "Mirror src faces at random.", ask="Flip SRC faces randomly")
     random_dst_flip: bool = option(True, "Mirror dst faces at random.", ask="Flip DST faces randomly")
     # The default is that of models saved without this option, which all learned with the original's maps.

@@ -20,7 +20,7 @@ from dfl.faceset.faceset import FaceFile, list_faceset
 from dfl.models.kinds import kind_with_options
 from dfl.models.options import ModelOptions
 from dfl.training.options import TrainRunOptions
-from dfl.training.training_faces import SIDES, face_letters, need_pretraining_faces
+from dfl.training.training_faces import SIDES, face_letters, named_faces, need_pretraining_faces
 from dfl.workspace import Side, Workspace
 
 _ITERATION = "iteration"  # beside the answers that change a model: which state of it they change
@@ -80,6 +80,8 @@ class ModelQuestions:
                 need_pretraining_faces(self._workspace, self._options.pretraining_faces)
             if name == "src_src" and not known[name] and not self._may_pretrain:
                 load_training_faces(self._workspace.aligned("dst"))
+            if name == "preview_faces":
+                self._check_names(str(known[name]))
             if name == "face_type":
                 self._check_face_type(kind, str(known[name]), SIDES[:1] if known.get("src_src") else SIDES)
             if name == "batch_size" and int(known[name]) % self._options.device_count:
@@ -93,6 +95,19 @@ class ModelQuestions:
 
         return ask_options(kind, defaults, skip=skip, workspace=self._workspace.root, check=check, keep=keep)
 
+    def _faces_of(self, side: Side) -> list[FaceFile]:
+        """A side's faces, listed once."""
+        if side not in self._faces:
+            self._faces[side] = list_faceset(self._workspace.aligned(side))
+        return self._faces[side]
+
+    def _check_names(self, names: str) -> None:
+        """UserError for a face that neither side has."""
+        wanted = named_faces(names)
+        missing = sorted(wanted - {face.name for side in SIDES for face in self._faces_of(side)} if wanted else ())
+        if missing:
+            raise UserError(f"No face is called {', '.join(missing)}.", "Give names of files in aligned, with commas.")
+
     @property
     def _may_pretrain(self) -> bool:
         """Whether there are faces of many people: then the facesets may come later."""
@@ -105,11 +120,9 @@ class ModelQuestions:
             return
         for side in sides:
             folder = self._workspace.aligned(side)
-            if side not in self._faces:
-                self._faces[side] = list_faceset(folder)
             face_type = FaceType.from_name(letter)
             fitting_faces(
-                self._faces[side], face_type, 0, folder, NullReport(), of_many=False, letters=face_letters(row)
+                self._faces_of(side), face_type, 0, folder, NullReport(), of_many=False, letters=face_letters(row)
             )
 
 

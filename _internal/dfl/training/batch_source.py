@@ -144,7 +144,8 @@ class SwapBatchSource:
     def _unwarped(self, side: Side, count: int, draw: int) -> SideBatch:
         settings = replace(self._settings[side], warp=False, degrade=Degradations(), hsv_power=0.0)
         seed = side_seed(self._seed, f"preview {side}")
-        maker = BatchMaker(self._faces[side], settings, count, seed, draw, self._faces["dst"], workers=1)
+        named = [face for face in self._faces[side] if face.name in self._config.preview_faces] if draw == 0 else []
+        maker = BatchMaker(named or self._faces[side], settings, count, seed, draw, self._faces["dst"], workers=1)
         try:
             return next(maker)
         finally:

@@ -29,6 +29,7 @@ from dfl.training.objectives.amp import AmpObjective, chosen_channels
 from dfl.training.objectives.objective import Arrays, Objective
 from dfl.training.objectives.saehd import ExtraTerms, SaehdObjective
 from dfl.training.objectives.xseg import XsegObjective
+from dfl.training.training_faces import named_faces
 
 _SIMILARITY: dict[str, Any] = {"SSIM": "dssim", "MS-SSIM": "ms_ssim", "MS-SSIM+L1": "ms_ssim_l1"}
 # Learning-rate dropout of the original: share of the weights updated in a step, and period of the cosine schedule.
@@ -43,7 +44,8 @@ class TrainingConfig:
     """How a model that swaps faces is trained.
 
     reuses_every = 3: every third step repeats the batch before it, unwarped (Quick96). is_pretraining: both sides
-    show the faces of the pretraining set. extra_arrays: (faces, seed, iteration) -> what a batch has beside samples.
+    show the faces of the pretraining set. preview_faces: names of those that previews show, of a side that has any.
+    extra_arrays: (faces, seed, iteration) -> what a batch has beside samples.
     """
 
     src_samples: SampleSettings
@@ -55,6 +57,7 @@ class TrainingConfig:
     reuses_every: int = 0
     retrains_high_loss: bool = False
     is_pretraining: bool = False
+    preview_faces: frozenset[str] = frozenset()
     extra_arrays: Callable[[int, int, int], Arrays] | None = None
 
     def batch_shapes(self) -> Shapes:
@@ -142,6 +145,7 @@ def _saehd_between_two(options: SaehdOptions) -> TrainingConfig:
         _optimizer(options, options.adabelief),
         has_uniform_yaw=options.uniform_yaw,
         retrains_high_loss=options.retrain_high_loss,
+        preview_faces=named_faces(options.preview_faces),
     )
 
 
@@ -167,6 +171,7 @@ def _amp(options: AmpOptions) -> TrainingConfig:
         _optimizer(options, is_adabelief=True),
         has_uniform_yaw=options.uniform_yaw,
         retrains_high_loss=options.retrain_high_loss,
+        preview_faces=named_faces(options.preview_faces),
         extra_arrays=mixed_channels,
     )
 
@@ -252,7 +257,15 @@ def _quick96(options: Quick96Options) -> TrainingConfig:
         "scales_loss": options.precision == "float16",
     }
     losses = LossSettings(resolution, has_plain_mask=True)
-    return TrainingConfig(samples, samples, losses, ExtraTerms(), optimizer, reuses_every=3)
+    return TrainingConfig(
+        samples,
+        samples,
+        losses,
+        ExtraTerms(),
+        optimizer,
+        reuses_every=3,
+        preview_faces=named_faces(options.preview_faces),
+    )
 
 
 def _xseg(options: XsegOptions) -> XsegConfig:

@@ -82,6 +82,11 @@ def need_pretraining_faces(workspace: Workspace, named: Path | None) -> Path:
     return folder
 
 
+def named_faces(names: str) -> frozenset[str]:
+    """The names of faces in `00012_0.jpg, 00340_0.jpg`."""
+    return frozenset(name for part in names.split(",") if (name := part.strip()))
+
+
 def face_letters(kind: ModelKind) -> tuple[str, ...]:
     """The face types that models of a class may have; none where it is fixed."""
     field = kind.options.model_fields.get("face_type")

@@ -36,7 +36,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "GAN": ("gan_power", "gan_patch_size", "gan_dims", "gan_smoothing", "gan_noise"),
     "Saving": ("autobackup_hour", "session_name"),
-    "Preview": ("write_preview_history",),
+    "Preview": ("write_preview_history", "preview_faces"),
 }
 
 # Listed even where they are 0 or off.
