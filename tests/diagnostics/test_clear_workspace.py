@@ -155,10 +155,10 @@ def test_yes_alone_deletes_nothing_as_the_default_answer_is_no(full: Workspace) 
     assert names(full) == KEPT
 
 
-@pytest.mark.parametrize("answer", ["", "n", "x"])
-def test_only_a_yes_deletes(full: Workspace, monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
-    before = names(full)
-    monkeypatch.setattr(builtins, "input", lambda _: answer)
+@pytest.mark.parametrize("answers", [[""], ["n"], ["x", "n"]], ids=str)
+def test_only_a_yes_deletes(full: Workspace, monkeypatch: pytest.MonkeyPatch, answers: list[str]) -> None:
+    before, typed = names(full), iter(answers)
+    monkeypatch.setattr(builtins, "input", lambda _: next(typed))
     with pytest.raises(Stopped):
         run(full, ASKING, Report())
     assert names(full) == before
