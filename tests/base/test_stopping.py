@@ -46,10 +46,16 @@ if __name__ == "__main__":
 def _started(code: str, folder: Path) -> "subprocess.Popen[str]":
     script = folder / "script.py"
     script.write_text(code)
-    # A process group of its own, as a terminal gives; a test run in the background ignores Ctrl-C.
+
+    def as_in_a_terminal() -> None:
+        """A test run in the background ignores Ctrl-C, and one under nohup the end of its terminal."""
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+    # A process group of its own, as a terminal gives.
     return subprocess.Popen(
         [sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=as_in_a_terminal,
     )  # fmt: skip
 
 
