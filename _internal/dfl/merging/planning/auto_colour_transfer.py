@@ -38,7 +38,7 @@ _MAX_BLUR = 400
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChosenSettings:
     """The result: chosen settings by name, and the mean seam of each transfer that was tried."""
 
     settings: dict[str, Any]
@@ -69,7 +69,7 @@ class _Sample:
 
 def choose_colour_transfer(
     tasks: Sequence[FrameTask], pictures: Iterable[Picture | None], processor: FrameProcessor, report: Report
-) -> Choice | None:
+) -> ChosenSettings | None:
     """Values for settings that are `auto`; None where no seam can be measured.
 
     tasks: frames with the faces to measure; pictures: theirs. A seam is the colour difference in Lab (CIE76) between
@@ -93,7 +93,7 @@ def choose_colour_transfer(
     erode, blur = edge_for(seams[transfer], mask_size, float(np.median([sample.size_in_frame for sample in samples])))
     chosen = {"colour_transfer": transfer, "erode": erode, "blur": blur}
     waiting = {name: value for name, value in chosen.items() if getattr(first, name) == "auto"}
-    return Choice(waiting, {name: round(value, 2) for name, value in seams.items()})
+    return ChosenSettings(waiting, {name: round(value, 2) for name, value in seams.items()})
 
 
 def _samples(
