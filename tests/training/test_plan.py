@@ -78,6 +78,17 @@ def test_a_slower_machine_gets_the_same_shares_of_its_time() -> None:
     assert rates == pytest.approx([min(1, (60 - second) / 30) for second in range(60)])
 
 
+def test_of_time_and_target_the_nearer_one_counts() -> None:
+    plan = _plan(_saved(target_iter=1000), minutes=60)  # ten a second: the target comes after 100 seconds
+    for iteration in range(1, 1000):
+        plan.update(iteration, iteration / 10, 10.0, [])
+        if not plan.is_warped(iteration):
+            break
+    assert iteration == pytest.approx(650, abs=20)
+    assert plan.rate_share(750) == pytest.approx(0.5)
+    assert plan.is_over(1000)
+
+
 def test_a_stopped_run_goes_on_with_its_plan_and_more_time_begins_a_round() -> None:
     plan = _plan(_saved(), minutes=10)
     for iteration in range(1, 901):

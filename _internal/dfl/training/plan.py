@@ -191,7 +191,7 @@ def plan_of(saved: Checkpoint, run: TrainRunOptions) -> TrainingPlan | None:
         plan = TrainingPlan(Stages(**known), options, patience)
         if not plan.is_over(saved.iteration):
             return plan
-    stages = Stages(run.minutes, target, saved.iteration)
+    stages = Stages(run.minutes, target, saved.iteration, target or None)
     if target and not run.minutes:
         stages = stages.ending_at(target)
     return TrainingPlan(stages, options, patience)
