@@ -152,6 +152,10 @@ def _train(
     report: Report,
 ) -> None:
     """Build what the checkpoint describes, and train it. The engine must be started."""
+    from dfl.training.build_training import build_training
+    from dfl.training.loop import TrainingLoop
+    from dfl.training.trainer import Trainer
+
     seed = int(saved.state.get("seed", options.seed if options.seed is not None else _fresh_seed()))
     faces = faces_to_train_on(workspace, options.model, saved.options, options.pretraining_faces, report)
     saved, faces, validation = _split_validation(saved, faces, options.held_out, seed, report)
@@ -159,49 +163,32 @@ def _train(
     plan = plan_of(saved, options)
     if plan:
         report.line(plan.summary())
-    while _train_stage(folder, saved, faces, validation, seed, plan, options, window, group, report):
-        saved = replace(read_checkpoint(folder, report.warn), options=saved.options)
-        plan = plan_of(saved, options)
+    goes_on = True
+    while goes_on:  # once, and again where the plan needs other networks
+        setup = build_training(saved, faces, seed, plan)
+        saved = begin(folder, saved, setup.objective.network, seed, report.warn)
+        if group:
+            state = saved.state | {"seed": seed} | ({STATE_KEY: plan.state()} if plan else {})
+            group.broadcast(
+                {
+                    "class_name": saved.class_name,
+                    "options": saved.options,
+                    "iteration": saved.iteration,
+                    "state": state,
+                    "batch_source": {name: array.tolist() for name, array in setup.batch_source.state().items()},
+                }
+            )
+        trainer = Trainer(folder, saved, setup.objective, setup.batch_source, setup.optimizer, seed, group, plan)
+        try:
+            validate = _validation_of(setup.objective, saved, validation)
+            goes_on = TrainingLoop(trainer, options, saved.options, report, window, validate, plan).run()
+        finally:
+            trainer.close()
+        if goes_on:
+            saved = replace(read_checkpoint(folder, report.warn), options=saved.options)
+            plan = plan_of(saved, options)
     if group:
         group.broadcast(None)
-
-
-def _train_stage(
-    folder: Path,
-    saved: Checkpoint,
-    faces: SideFaces,
-    validation: SideFaces,
-    seed: int,
-    plan: TrainingPlan | None,
-    options: TrainRunOptions,
-    window: PreviewWindow | None,
-    group: ProcessGroup | None,
-    report: Report,
-) -> bool:
-    """Train until the run ends, or, True, until the plan needs other networks."""
-    from dfl.training.build_training import build_training
-    from dfl.training.loop import TrainingLoop
-    from dfl.training.trainer import Trainer
-
-    setup = build_training(saved, faces, seed, plan)
-    saved = begin(folder, saved, setup.objective.network, seed, report.warn)
-    if group:
-        state = saved.state | {"seed": seed} | ({STATE_KEY: plan.state()} if plan else {})
-        group.broadcast(
-            {
-                "class_name": saved.class_name,
-                "options": saved.options,
-                "iteration": saved.iteration,
-                "state": state,
-                "batch_source": {name: array.tolist() for name, array in setup.batch_source.state().items()},
-            }
-        )
-    trainer = Trainer(folder, saved, setup.objective, setup.batch_source, setup.optimizer, seed, group, plan)
-    try:
-        validate = _validation_of(setup.objective, saved, validation)
-        return TrainingLoop(trainer, options, saved.options, report, window, validate, plan).run()
-    finally:
-        trainer.close()
 
 
 def _is_auto(options: TrainRunOptions) -> bool:
