@@ -90,7 +90,7 @@ STAGES = (
     Stage(
         "models",
         "List saved models and their backups; rename or delete a model, or put a backup back.",
-        "dfl.models.options:ModelsOptions",
+        "dfl.models.stage_options:ModelsOptions",
         "dfl.models.models_stage:run",
     ),
     Stage(

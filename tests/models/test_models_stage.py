@@ -7,7 +7,7 @@ from dfl.base.errors import Stopped, UserError
 from dfl.models.backups import make_backup
 from dfl.models.checkpoint import Checkpoint, list_models, model_folder, read_checkpoint, write_checkpoint
 from dfl.models.models_stage import run
-from dfl.models.options import ModelsOptions
+from dfl.models.stage_options import ModelsOptions
 from tests.recording_report import RecordingReport
 
 

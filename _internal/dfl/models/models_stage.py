@@ -11,7 +11,7 @@ from dfl.models.backups import restore_backup
 from dfl.models.checkpoint import model_folder
 from dfl.models.lock import hold_model
 from dfl.models.model_store import ModelFacts, check_name, model_facts, rename_model, trash_model, when
-from dfl.models.options import ModelsOptions
+from dfl.models.stage_options import ModelsOptions
 from dfl.workspace import Workspace
 
 _HELP = "Nothing is removed for good: what was there can be put back."

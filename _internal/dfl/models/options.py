@@ -6,29 +6,26 @@ No engine is imported here.
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from dfl.base.errors import UserError
 from dfl.base.options import Options, option
 from dfl.imaging.transfers import TrainingTransfer
+from dfl.models.architecture import (
+    check_architecture,
+    check_gan,
+    check_multiple,
+    check_true_face,
+    fitting_architecture,
+    is_df,
+    multiple_for,
+)
 
 SwapClass = Literal["SAEHD", "AMP", "Quick96"]
 ModelClass = Literal["SAEHD", "AMP", "Quick96", "XSeg"]
 FaceLetter = Literal["h", "mf", "f", "wf", "head"]
 FACE_HELP = "Part of the head that is swapped: half, mid-full, full, whole face or head; the faceset must hold as much."
-
-
-# Letters of an architecture for which the resolution must be a multiple of 32.
-_COARSE = "dt"
 # The original's order of questions.
 _FIRST = (
-    "autobackup_hour",
-    "write_preview_history",
-    "preview_faces",
-    "target_iter",
-    "random_src_flip",
-    "random_dst_flip",
-    "batch_size",
-    "resolution",
-    "face_type",
+    *("autobackup_hour", "write_preview_history", "preview_faces", "target_iter", "random_src_flip", "random_dst_flip"),
+    *("batch_size", "resolution", "face_type"),
 )
 
 
@@ -198,7 +195,7 @@ class TrainedSwapOptions(SwapOptions):
     def check_answer(cls, name: str, known: Mapping[str, Any]) -> None:
         """A patch size that the resolution is divided by, where there is a GAN."""
         if name == "gan_patch_size" and "resolution" in known:
-            _check_gan(known.get("gan_power", 0), known["gan_patch_size"], known["resolution"])
+            check_gan(known.get("gan_power", 0), known["gan_patch_size"], known["resolution"])
 
 
 class SaehdOptions(TrainedSwapOptions):
@@ -208,16 +205,8 @@ class SaehdOptions(TrainedSwapOptions):
         *_FIRST,
         *("archi", "ae_dims", "e_dims", "d_dims", "d_mask_dims", "masked_training", "eyes_mouth_prio", "uniform_yaw"),
         *("blur_out_mask", "adabelief", "lr_dropout", "learning_rate", "random_warp", "random_hsv_power", "gan_power"),
-        *(
-            "gan_patch_size",
-            "gan_dims",
-            "true_face_power",
-            "face_style_power",
-            "bg_style_power",
-            "ct_mode",
-            "clipgrad",
-            "pretrain",
-        ),
+        *("gan_patch_size", "gan_dims", "true_face_power", "face_style_power", "bg_style_power", "ct_mode", "clipgrad"),
+        "pretrain",
     )
 
     resolution: int = option(
@@ -263,7 +252,7 @@ class SaehdOptions(TrainedSwapOptions):
         ask="True face power",
         minimum=0,
         maximum=1,
-        only_if={"archi": lambda archi: _is_df(archi)},
+        only_if={"archi": is_df},
     )
     face_style_power: float = option(
         0.0,
@@ -289,30 +278,19 @@ class SaehdOptions(TrainedSwapOptions):
     def default_of(cls, name: str, known: dict[str, Any]) -> Any:
         """As declared; an architecture whose letters the resolution fits."""
         default = super().default_of(name, known)
-        if name == "archi" and known.get("resolution", 0) % _multiple_for(default):
-            kind, _, letters = str(default).partition("-")
-            return f"{kind}-{''.join(letter for letter in letters if letter not in _COARSE)}".rstrip("-")
-        return default
+        return fitting_architecture(str(default), int(known.get("resolution", 0))) if name == "archi" else default
 
     @classmethod
     def check_answer(cls, name: str, known: Mapping[str, Any]) -> None:
         """An architecture that there is, a resolution that fits it, true face for df alone, a patch size that fits."""
         super().check_answer(name, known)
-        archi = known.get("archi")
+        archi = str(known.get("archi") or "df")
         if name == "archi":
-            kind, dash, letters = str(archi).lower().partition("-")
-            if kind not in ("df", "liae") or set(letters) - set("udtc") or bool(dash) != bool(letters):
-                raise UserError(
-                    f"{archi} is no architecture.", "Expected df or liae, with letters of u, d, t, c: liae-ud."
-                )
+            check_architecture(archi)
         if name in ("archi", "resolution") and "resolution" in known:
-            multiple = _multiple_for(archi or "df")
-            _check_multiple(known["resolution"], multiple, str(archi or "SAEHD"))
-        if name in ("archi", "true_face_power") and known.get("true_face_power") and not _is_df(archi or "df"):
-            raise UserError(
-                f"True face needs one code for both people, which {archi} has not.",
-                "Use --true-face-power 0, or a df architecture in a new model.",
-            )
+            check_multiple(known["resolution"], multiple_for(archi), archi if "archi" in known else "SAEHD")
+        if name in ("archi", "true_face_power") and known.get("true_face_power"):
+            check_true_face(archi)
 
     def model_post_init(self, _: Any, /) -> None:
         """Refuse what cannot work, with the reason."""
@@ -379,7 +357,7 @@ class AmpOptions(TrainedSwapOptions):
         """A resolution and a patch size that fit."""
         super().check_answer(name, known)
         if name == "resolution":
-            _check_multiple(known["resolution"], 32, "AMP")
+            check_multiple(known["resolution"], 32, "AMP")
 
     def model_post_init(self, _: Any, /) -> None:
         """Refuse what cannot work, with the reason."""
@@ -415,64 +393,5 @@ QUICK96: dict[str, Any] = {
     "d_mask_dims": 16,
     "adabelief": False,
 }
-
-
 # XSeg's architecture, fixed in the original.
 XSEG_SIZE: dict[str, Any] = {"base": 32, "resolution": 256}
-
-
-def _is_df(archi: str) -> bool:
-    return archi.lower().partition("-")[0] == "df"
-
-
-def _multiple_for(archi: str) -> int:
-    """What the resolution must be a multiple of."""
-    return 32 if set(_COARSE) & set(archi.lower().partition("-")[2]) else 16
-
-
-def _check_multiple(resolution: int, multiple: int, what: str) -> None:
-    """UserError for a resolution that does not fit an architecture, or a class."""
-    if resolution % multiple:
-        lower = max(multiple, resolution // multiple * multiple)
-        raise UserError(
-            f"A resolution of {resolution} does not fit {what}: expected a multiple of {multiple}.",
-            f"Use {lower} or {lower + multiple}.",
-        )
-
-
-def _check_gan(power: float, patch_size: int, resolution: int) -> None:
-    if not power:
-        return
-    from dfl.nets.patch_size import patch_multiple
-
-    multiple = patch_multiple(patch_size)
-    if resolution % multiple:
-        raise UserError(
-            f"A GAN patch size of {patch_size} needs a resolution that is a multiple of {multiple}, {resolution} is "
-            "not.",
-            f"Choose a smaller patch size: --gan-patch-size {max(3, resolution // 8)}.",
-        )
-
-
-class ModelsOptions(Options):
-    """Options of `models`: list, rename, delete or restore saved models."""
-
-    action: Literal["list", "rename", "delete", "restore"] = option(
-        "list",
-        "list; rename; delete (moves it to model_trash); restore (makes a backup the model's newest checkpoint).",
-        ask="What to do with models",
-        argument=True,
-    )
-    name: str = option("", "Name of the model; may be left out when there is only one.")
-    model: ModelClass | None = option(None, "Class of the model, if several models have that name.")
-    new_name: str = option("", "rename: the new name.", ask="New name", only_if={"action": ("rename",)})
-    backup: int = option(
-        1,
-        "restore: the number of the backup, 1 is the newest.",
-        ask="Number of the backup",
-        only_if={"action": ("restore",)},
-        minimum=1,
-        maximum=24,
-    )
-    yes: bool = option(False, "Do it without asking for confirmation.")
-    ask: bool = option(False, "Ask for options that were not given.")
