@@ -5,8 +5,10 @@ import io
 import os
 import signal
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -89,6 +91,19 @@ def test_losses_of_held_out_faces_stand_beside_at_saves(tmp_path):
     lines = numbers(tmp_path)
     assert [line[4:6] for line in lines[1:]] == [["0.25", "0.125"], ["", ""], ["0.25", "0.125"]]
     assert sum("saved held out 0.2500 0.1250" in line for line in heard.lines) == 2
+
+
+def test_saves_come_after_a_minute_and_then_every_five(tmp_path, monkeypatch):
+    clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now, perf_counter=time.perf_counter)
+    monkeypatch.setattr(loop, "time", clock)
+
+    def twenty_seconds_later(iteration: int) -> float:
+        clock.now += 20
+        return 0.0
+
+    heard = go(tmp_path, stored={"target_iter": 40}, values=twenty_seconds_later)
+    saved = [line for line in heard.lines if "saved" in line]
+    assert [int(line.partition("#")[2][:6]) for line in saved] == [1, 3, 18, 33, 40]
 
 
 def test_the_line_of_a_step_tells_speed_target_save_and_waiting(tmp_path):

@@ -70,7 +70,7 @@ class TrainingLoop:
         self._has_gan = not plan or plan.has_gan(trainer.iteration) or not stored.get("gan_power")
         self._is_warped = bool(plan and stored.get("random_warp") and plan.is_warped(trainer.iteration))
         self._start = self._saved_at = self._backed_up_at = time.monotonic()
-        self._save_due_at = self._start + min(options.save_minutes * 60, _FIRST_SAVE_SECONDS)
+        self._save_due_at = self._next_save()
         self._since = self._first = trainer.iteration
         self._draw = 0  # number of the selection of faces in the window
         self._has_previews = True  # False after it was reported that previews cannot be written
@@ -227,7 +227,7 @@ class TrainingLoop:
             self._rolled_back()
         self._report_messages()
         self._saved_at = time.monotonic()
-        self._save_due_at = self._saved_at + self._options.save_minutes * 60
+        self._save_due_at = self._next_save()
         validation = self._validate() if self._validate else ()
         losses = trainer.mean_losses(self._since)
         self._since = trainer.iteration
@@ -242,6 +242,12 @@ class TrainingLoop:
             self._tensorboard.point(trainer.iteration, points | {"iterations_a_second": self._pace.per_second})
             self._tensorboard.pages(trainer.iteration, trainer.pages())
         self._report.line(saved_line(trainer.iteration, time.perf_counter() - begin, losses, validation))
+
+    def _next_save(self) -> float:
+        """When the next save is due, by the monotonic clock."""
+        interval = self._options.save_minutes * 60
+        first = self._start + min(interval, _FIRST_SAVE_SECONDS)
+        return first if self._saved_at < first else self._saved_at + interval
 
     def _write_previews(self) -> None:
         """Write the previews into the model's folder; a failure is reported once, and the next save tries again."""
